@@ -1,0 +1,49 @@
+"""What a builder must do: say whether a source tree is its kind and why, and turn it into a directory that can run.
+
+Promises, tested on every driver:
+  - `detect` only reads; its reason is a sentence for the build log ("requirements.txt is present").
+  - `build` writes only below `output` and the shared `cache`; it gets no secret of the app; it ends within
+    the limits or raises BuildFailed.
+  - The same source digest and settings give an artifact that runs the same; dependencies alike are installed once.
+  - A cancelled build leaves no process behind, and nothing that looks like a finished artifact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mooring.model.build import BuildSettings
+from mooring.model.release import Artifact
+
+BuildLog = Callable[[str], None]
+
+
+class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """`source` is read-only to the builder; `output` does not exist yet and becomes the artifact's directory; `digest` names the source."""
+
+    source: Path
+    output: Path
+    cache: Path
+    digest: str
+    settings: BuildSettings
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """A yes, with its reason as a sentence."""
+
+    builder: str
+    reason: str
+
+
+class Builder(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def detect(self, source: Path, settings: BuildSettings) -> Detection | None: ...
+
+    async def build(self, request: BuildRequest, log: BuildLog) -> Artifact:
+        """Build into `request.output`, logging each line. Cancel the task to cancel the build. Raises BuildFailed."""

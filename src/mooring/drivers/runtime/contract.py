@@ -1,0 +1,113 @@
+"""What a runtime must do: keep instances running, without the controller, and say truthfully what runs.
+
+Promises, tested by `mooring.testing.runtime_contract` on every driver and on the fake:
+  - `start` of a key that runs already changes nothing; `stop` of a key that is gone changes nothing.
+  - An instance outlives the controller, is restarted when it dies, ever more slowly when it dies often.
+  - After `stop` returns, no process of the instance is left, children included.
+  - An effect whose mark is older than one seen for that environment raises StaleFence and does nothing.
+  - `observe` lists all and only what this runtime owns, running or not.
+  - What the environment holds arrives in the process byte for byte, and is nowhere readable by other users.
+Raises Unavailable (certainly nothing happened) or OutcomeUnknown (look again), never a foreign error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+import msgspec
+
+from mooring.model.environment import EnvironmentId
+from mooring.model.health import Listening
+from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
+from mooring.model.lease import Mark
+from mooring.model.names import ProcessName
+from mooring.model.secret import Secret
+
+Variables = Mapping[str, str | Secret]
+
+
+class RuntimeCapabilities(msgspec.Struct, frozen=True, kw_only=True):
+    limits_memory: bool
+    runs_interactively: bool
+    memory_budget: int  # bytes that declared memory may add up to on this host
+
+
+class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """`lines` of history per instance, newest kept; `follow` goes on until closed. None means every one."""
+
+    environment: EnvironmentId
+    lines: int = 100
+    follow: bool = False
+    process: ProcessName | None = None
+    slot: int | None = None
+    release: int | None = None
+
+
+class Inspection(msgspec.Struct, frozen=True, kw_only=True):
+    """Raw facts for a diagnosis, taken while the instance still exists."""
+
+    view: InstanceView | None
+    listening: tuple[Listening, ...] = ()
+    is_out_of_memory: bool = False
+    last_lines: tuple[str, ...] = ()
+
+
+class Runtime(Protocol):
+    """How instances run on one host."""
+
+    @property
+    def capabilities(self) -> RuntimeCapabilities: ...
+
+    async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
+        """Start it (choosing a free port when routed) and return; being ready is the prober's to find."""
+
+    async def stop(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
+        """Signal, wait up to `grace` seconds, kill the whole group, forget the registration. Its logs stay."""
+
+    async def restart(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
+        """The same instance again on the same port with the same variables."""
+
+    async def observe(self) -> tuple[InstanceView, ...]:
+        """Every instance that this runtime owns, over all environments."""
+
+    async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
+        """What is needed to explain why it is not well."""
+
+    async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
+        """Start a one-off unless one of that name was ever started for the environment; return at once."""
+
+    async def observe_task(self, environment: EnvironmentId, name: str) -> TaskView: ...
+
+    async def stop_task(self, mark: Mark, environment: EnvironmentId, name: str) -> None: ...
+
+    def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
+        """Lines of instances and tasks, history first. Not redacted here: the caller knows the secrets."""
+
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+        """Remove the logs and leftovers of these releases (None: of the whole environment); bytes freed."""
+
+
+class Terminal(Protocol):
+    """A process with its input and output attached. `is_terminal` sessions have one merged output."""
+
+    async def write(self, chunk: bytes) -> None: ...
+
+    async def close_input(self) -> None: ...
+
+    async def resize(self, *, rows: int, columns: int) -> None: ...
+
+    def output(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Pairs of stream name (`stdout`, `stderr`) and bytes until the process ends."""
+
+    async def wait(self) -> int:
+        """The exit code, 128 + signal number when killed."""
+
+    async def close(self) -> None:
+        """Hang up: the whole process group is ended."""
+
+
+class Interactive(Protocol):
+    """The optional power to run a command of a release with somebody attached (`mooring run`)."""
+
+    async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal: ...

@@ -1,0 +1,146 @@
+"""What the engine needs besides drivers: time, memory, builds. The store and the server fulfil these without the engine knowing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mooring.drivers.builder.contract import BuildLog
+from mooring.model.build import BuildSettings
+from mooring.model.deployment import Deployment, Revision
+from mooring.model.environment import EnvironmentId
+from mooring.model.events import Event
+from mooring.model.lease import Lease, Lock
+from mooring.model.names import DeploymentId
+from mooring.model.release import Artifact, Release, Source
+from mooring.model.secret import Secret
+from mooring.model.steps import Step
+
+
+class Clock(Protocol):
+    """`wall` for people and records, `monotonic` for every duration; `sleep` may wake early but never late by its own fault."""
+
+    def wall(self) -> float: ...
+
+    def monotonic(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of an environment. `revision` None: nothing is desired to run (new, or destroyed)."""
+
+    environment: EnvironmentId
+    created_at: float
+    revision: Revision | None = None
+    is_maintenance: bool = False
+    is_being_destroyed: bool = False
+
+
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An intent and, once known, its outcome (`done`, `not-done`, `unknown`; empty while open)."""
+
+    sequence: int
+    deployment: DeploymentId | None
+    environment: EnvironmentId
+    step: Step
+    fence: int
+    intent_at: float
+    outcome: str = ""
+    detail: str = ""
+    ended_at: float | None = None
+
+
+class Memory(Protocol):
+    """All that must survive the controller's death. Every write is on disk when the call returns. Raises Unavailable on a full disk."""
+
+    # environments
+    def environments(self) -> tuple[EnvironmentRecord, ...]: ...
+    def environment(self, environment: EnvironmentId) -> EnvironmentRecord | None: ...
+    def save_environment(self, record: EnvironmentRecord) -> None: ...
+    def forget_environment(self, environment: EnvironmentId) -> None:
+        """Remove the environment with releases, config, deployments, journal; events stay."""
+
+    # releases and config
+    def next_release_number(self, environment: EnvironmentId) -> int: ...
+    def add_release(self, release: Release) -> None: ...
+    def release(self, environment: EnvironmentId, number: int) -> Release | None: ...
+    def releases(self, environment: EnvironmentId) -> tuple[Release, ...]: ...
+    def config(self, environment: EnvironmentId, version: int) -> Mapping[str, str | Secret]:
+        """The variables of one immutable snapshot; version 0 is empty."""
+
+    # deployments, journal, events
+    def add_deployment(self, deployment: Deployment) -> None: ...
+    def save_deployment(self, deployment: Deployment) -> None: ...
+    def deployment(self, deployment: DeploymentId) -> Deployment | None: ...
+    def deployments(self, environment: EnvironmentId | None = None, *, limit: int = 50) -> tuple[Deployment, ...]:
+        """Newest first."""
+
+    def unfinished_deployments(self) -> tuple[Deployment, ...]:
+        """Those without an outcome, oldest first."""
+
+    def write_intent(self, *, deployment: DeploymentId | None, environment: EnvironmentId, step: Step, fence: int, at: float) -> int:
+        """Synced before it returns; gives the entry's sequence."""
+
+    def write_outcome(self, sequence: int, *, outcome: str, at: float, detail: str = "") -> None: ...
+    def journal(self, deployment: DeploymentId) -> tuple[JournalEntry, ...]: ...
+    def append_event(self, event: Event) -> Event:
+        """Stored, with its sequence."""
+
+    def events(
+        self,
+        *,
+        after: int = 0,
+        environment: EnvironmentId | None = None,
+        deployment: DeploymentId | None = None,
+        limit: int = 1000,
+    ) -> tuple[Event, ...]:
+        """In order of sequence; the oldest `limit` after `after`."""
+
+    # leases and locks
+    def take_lease(self, environment: EnvironmentId, *, holder: str, now: float, dead_after: float) -> Lease:
+        """Raises LeaseHeld while another's heartbeat is younger than `dead_after` seconds. The fence grows with every taking."""
+
+    def renew_lease(self, lease: Lease, *, now: float) -> Lease:
+        """Raises StaleFence when somebody else took it since."""
+
+    def release_lease(self, lease: Lease) -> None: ...
+    def lease(self, environment: EnvironmentId) -> Lease | None: ...
+    def lock(self, environment: EnvironmentId) -> Lock | None: ...
+    def save_lock(self, lock: Lock) -> None: ...
+    def remove_lock(self, environment: EnvironmentId) -> None: ...
+
+
+class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source tree asks to run once it is built: a Release without its number, artifact and config; from the manifest.
+
+    `template` has `number` 0 and a placeholder artifact; `counts` the formation the manifest wishes for process types
+    that have never been scaled.
+    """
+
+    template: Release
+    counts: dict[str, int]
+    build: BuildSettings
+
+
+class Workshop(Protocol):
+    """Turns an uploaded source archive into an artifact."""
+
+    def unpack(self, archive: Path) -> Path:
+        """Extract safely; the directory lives until `discard`. Raises SourceInvalid."""
+
+    def plan(self, source: Path, environment: EnvironmentId, origin: Source) -> ReleasePlan:
+        """Read manifest, Procfile, app.json. Raises ManifestInvalid with all problems."""
+
+    async def build(
+        self, source: Path, settings: BuildSettings, origin: Source, *, log: BuildLog, chosen: Callable[[str, str], None]
+    ) -> Artifact:
+        """Build, or find it built already; `chosen(builder, reason)` is told first. Raises BuildFailed."""
+
+    def discard(self, source: Path) -> None: ...
+
+    def prune(self, keep: frozenset[str]) -> int:
+        """Remove artifacts whose ids are not kept and that are not being built; bytes freed."""

@@ -1,0 +1,25 @@
+"""What the manifest may say about building, and the limits a build runs under. Must not: know a builder."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class BuildLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds and bytes. `memory` is per process of the build."""
+
+    timeout: float = 900.0
+    memory: int = 4_000_000_000
+    output_bytes: int = 10_000_000
+
+
+class BuildSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the manifest says about building. `builder` empty: detect. `variables` are plain build-time settings, never secrets."""
+
+    builder: str = ""
+    root: str = ""  # directory inside the source that holds the app
+    command: str = ""  # replaces the builder's own build step
+    static_directory: str = ""  # what the static builder serves
+    python_version: str = ""
+    variables: dict[str, str] = {}
+    limits: BuildLimits = BuildLimits()

@@ -1,0 +1,113 @@
+"""One running copy of one process type of one release on one host: what it should be, and what was seen. Must not: start one."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from mooring.model.environment import EnvironmentId
+from mooring.model.health import Health
+from mooring.model.names import ProcessName
+
+
+class InstanceKey(msgspec.Struct, frozen=True, order=True):
+    """The identity: running the same key twice is the same instance. `slot` counts from 1; `generation` grows with restarts by hand."""
+
+    environment: EnvironmentId
+    process: ProcessName
+    slot: int
+    release: int
+    generation: int = 0
+
+    def __str__(self) -> str:
+        return f"v{self.release} {self.process}.{self.slot}"
+
+    @property
+    def slug(self) -> str:
+        """A name for programs, folders and endpoints, unique over all environments."""
+        return f"{self.environment.slug}--{self.process}.{self.slot}.v{self.release}.{self.generation}"
+
+
+class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a runtime needs to start it, but for the environment, which travels apart because it holds secrets."""
+
+    key: InstanceKey
+    command: str
+    directory: str
+    is_routed: bool
+    stop_signal: str = "TERM"
+    kill_timeout: float = 10.0
+    memory: int = 0
+    log_bytes: int = 10_000_000
+
+
+class ProcessState(enum.Enum):
+    """What the runtime says of the process itself. BACKOFF: it died too often and waits before its next start."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKOFF = "backoff"
+    STOPPING = "stopping"
+    EXITED = "exited"
+    UNKNOWN = "unknown"
+
+
+class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
+    """What was observed. `started_at` is wall time in seconds; `restarts` counts since the instance was first started.
+
+    `address`:`port` is where it was told to listen (port 0: not routed). `retry_at` is the wall time of the next start in BACKOFF.
+    """
+
+    key: InstanceKey
+    state: ProcessState
+    address: str = "127.0.0.1"
+    port: int = 0
+    pid: int = 0
+    started_at: float = 0.0
+    restarts: int = 0
+    exit_code: int | None = None
+    signal: str = ""
+    retry_at: float = 0.0
+    memory: int = 0
+    health: Health = Health.UNKNOWN
+    ready_since: float | None = None  # monotonic seconds of the controller; None when not ready
+
+
+class TaskState(enum.Enum):
+    """A one-off command's life, seen from outside. LOST: it was started, is not running, and left no exit code."""
+
+    ABSENT = "absent"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A command run once, under the supervisor too, so that a dying controller neither kills nor repeats it. `name`: `release.v7`."""
+
+    environment: EnvironmentId
+    name: str
+    command: str
+    directory: str
+    timeout: float
+    release: int
+
+
+class TaskView(msgspec.Struct, frozen=True, kw_only=True):
+    environment: EnvironmentId
+    name: str
+    state: TaskState
+    exit_code: int | None = None
+    last_lines: tuple[str, ...] = ()
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line an instance wrote, redacted. `stream` is stdout or stderr; `at` wall seconds, 0.0 when the source kept none."""
+
+    at: float
+    source: str  # "web.1"
+    release: int
+    stream: str
+    text: str

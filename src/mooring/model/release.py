@@ -1,0 +1,70 @@
+"""What runs: process types, artifacts, releases. A release never changes. Must not: say where or how many run now."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mooring.model.environment import EnvironmentId
+from mooring.model.health import Checks
+from mooring.model.names import ArtifactId, Hostname, ProcessName
+from mooring.model.policy import Policy
+
+
+class ProcessType(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a Procfile with all that belongs to it. `command` is the app's own shell line, run as `sh -c COMMAND`."""
+
+    name: ProcessName
+    command: str
+    count: int = 1
+    is_routed: bool = False
+    is_single: bool = False
+    checks: Checks
+    stop_signal: str = "TERM"
+    memory: int = 0  # bytes declared per instance; 0 = not declared
+    path: str = "/"  # URL prefix routed to this process type
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that can run, cached by content. `directory` is absolute on the host that built it; `size` in bytes."""
+
+    id: ArtifactId
+    builder: str
+    reason: str
+    directory: str
+    size: int
+    environment: dict[str, str] = {}  # what the builder needs at run time: PATH, VIRTUAL_ENV
+    processes: dict[str, str] = {}  # commands the builder offers when nothing else names them: web -> npm start
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an artifact's content came from. `digest` is of the tree; `commit` empty for a tree without one."""
+
+    digest: str
+    commit: str = ""
+    branch: str = ""
+    message: str = ""
+    is_dirty: bool = False
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """Artifact + config + process types, numbered per environment. `config_version` names an encrypted snapshot in the store."""
+
+    environment: EnvironmentId
+    number: int
+    artifact: Artifact
+    source: Source
+    config_version: int
+    processes: tuple[ProcessType, ...]
+    hostnames: tuple[Hostname, ...]
+    policy: Policy
+    release_command: str = ""
+    created_at: float = 0.0
+    created_by: str = ""
+    description: str = ""  # "deploy 3f2a91c", "config set LOG_LEVEL", "rollback to v5"
+
+    @property
+    def version(self) -> str:
+        return f"v{self.number}"
+
+    def process(self, name: ProcessName) -> ProcessType | None:
+        return next((process for process in self.processes if process.name == name), None)

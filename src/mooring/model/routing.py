@@ -1,0 +1,98 @@
+"""Which hostname and path leads to which ready instances: one value per environment, set as a whole. Must not: know a proxy."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey
+from mooring.model.names import Hostname, ProcessName
+
+
+class EndpointState(enum.Enum):
+    ACTIVE = "active"
+    DRAINING = "draining"
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """An upstream: where an instance listens, and whether it gets new requests."""
+
+    instance: InstanceKey
+    address: str
+    port: int
+    state: EndpointState = EndpointState.ACTIVE
+
+
+class Page(enum.Enum):
+    """What a person is told while no instance can answer."""
+
+    STARTING = "starting"
+    CRASHED = "crashed"
+    MAINTENANCE = "maintenance"
+    NO_SUCH_APP = "no-such-app"
+
+
+class PathRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """A URL prefix of the environment's hostnames, and the upstreams of the process type behind it."""
+
+    path: str
+    process: ProcessName
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
+    """All routing of one environment. `page` is shown when no endpoint is active; MAINTENANCE is shown always.
+
+    `hold` seconds a request waits for a ready instance before the page; `stream_idle` bounds silent streams and WebSockets.
+    """
+
+    environment: EnvironmentId
+    hostnames: tuple[Hostname, ...]
+    routes: tuple[PathRoute, ...] = ()
+    page: Page = Page.STARTING
+    is_maintenance: bool = False
+    hold: float = 10.0
+    request_timeout: float = 300.0
+    max_request_bytes: int = 100_000_000
+
+    def endpoint(self, key: InstanceKey) -> Endpoint | None:
+        return next((endpoint for route in self.routes for endpoint in route.endpoints if endpoint.instance == key), None)
+
+
+class RouteView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the edge was seen doing.
+
+    `in_flight` counts requests and open streams per instance slug; `is_acknowledged`: the edge has taken the table."""
+
+    table: RouteTable
+    in_flight: dict[str, int] = {}
+    is_acknowledged: bool = True
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of one environment in one window, from the edge's own access log. Latencies in seconds.
+
+    `app_errors`: the app's own 5xx. `edge_errors`: 502/503/504 that the edge made. `resets`: upstream closed in the middle.
+    `held`: waited for an instance and were served. `cancelled`: the client went away first; not a failure.
+    `failures` are the first few edge errors and resets as sentences.
+    """
+
+    requests: int = 0
+    bytes_sent: int = 0
+    app_errors: int = 0
+    edge_errors: int = 0
+    resets: int = 0
+    held: int = 0
+    cancelled: int = 0
+    slowest: float = 0.0
+    slowest_path: str = ""
+    p50: float = 0.0
+    p99: float = 0.0
+    by_release: dict[str, int] = {}
+    failures: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> int:
+        return self.edge_errors + self.resets
