@@ -88,6 +88,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     hint: str = ""
     receipt: Receipt | None = None
+    order: str = ""  # the order as JSON, so that a controller started again can take it up
 
     @property
     def exit_code(self) -> int | None:

@@ -62,6 +62,7 @@ class Health(enum.Enum):
     STARTING = "starting"
     READY = "ready"
     UNREADY = "unready"
+    SICK = "sick"  # liveness failed: to be restarted
 
 
 class Listening(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     healthy_deadline: float = 60.0
     progress_deadline: float = 600.0
     auto_revert: bool = True
-    bake: float = 3.0
+    bake: float = 5.0
     bake_error_rate: float = 0.01
     bake_latency_factor: float = 3.0
     drain_timeout: float = 30.0

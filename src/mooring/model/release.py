@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Checks
 from mooring.model.names import ArtifactId, Hostname, ProcessName
@@ -57,7 +58,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     processes: tuple[ProcessType, ...]
     hostnames: tuple[Hostname, ...]
     policy: Policy
+    edge: EdgeSettings = EdgeSettings()
     release_command: str = ""
+    variables: dict[str, str] = {}  # the manifest's plain [env]; config set by command goes over it
     created_at: float = 0.0
     created_by: str = ""
     description: str = ""  # "deploy 3f2a91c", "config set LOG_LEVEL", "rollback to v5"

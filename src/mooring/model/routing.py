@@ -64,10 +64,13 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
 class RouteView(msgspec.Struct, frozen=True, kw_only=True):
     """What the edge was seen doing.
 
-    `in_flight` counts requests and open streams per instance slug; `is_acknowledged`: the edge has taken the table."""
+    `in_flight` counts requests per instance slug, `streams` WebSockets and other upgrades where the edge can tell them apart (else they
+    are among the requests). `is_acknowledged`: the edge has taken the table.
+    """
 
     table: RouteTable
     in_flight: dict[str, int] = {}
+    streams: dict[str, int] = {}
     is_acknowledged: bool = True
 
 

@@ -1,0 +1,98 @@
+"""What the planner is asked: what is wanted, how far the deployment is, what was seen. Must not: decide."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mooring.model.deployment import Phase
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey, InstanceView, TaskState
+from mooring.model.names import ProcessName
+from mooring.model.release import ProcessType, Release
+from mooring.model.routing import RouteTable
+from mooring.model.steps import Step
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A release with its generation and counts: the instances that should run, and no others."""
+
+    release: Release
+    generation: int = 0
+    counts: dict[ProcessName, int] = {}
+
+    def count(self, process: ProcessType) -> int:
+        """How many: as scaled, else as the release says; never more than one of a single process type."""
+        count = self.counts.get(process.name, process.count)
+        return min(count, 1) if process.is_single else count
+
+    def keys_of(self, process: ProcessType) -> tuple[InstanceKey, ...]:
+        return tuple(
+            InstanceKey(
+                environment=self.release.environment,
+                process=process.name,
+                slot=slot,
+                release=self.release.number,
+                generation=self.generation,
+            )
+            for slot in range(1, self.count(process) + 1)
+        )
+
+    def keys(self) -> tuple[InstanceKey, ...]:
+        return tuple(key for process in self.release.processes for key in self.keys_of(process))
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a deployment is. Times are monotonic seconds. `baseline` None: nothing served before.
+
+    `phase` only ever moves on: RELEASE, PREPARE, WATCH, DRAIN; or from any of them to REVERT.
+    `release_task` is of the target's release command; SUCCEEDED too when there is none to run.
+    `regression` is the watch's finding, a sentence, empty while all is well.
+    """
+
+    phase: Phase = Phase.RELEASE
+    baseline: Wanted | None = None
+    started_at: float
+    phase_since: float
+    release_task: TaskState = TaskState.SUCCEEDED
+    is_abort_asked: bool = False
+    was_switched: bool = False
+    regression: str = ""
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """What an environment should be. `target` None: nothing should run. `progress` None: no deployment goes on, only keeping."""
+
+    environment: EnvironmentId
+    target: Wanted | None
+    progress: Progress | None = None
+    is_maintenance: bool = False
+
+
+class Current(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen of one environment. `since` gives monotonic times by instance slug: first seen, and draining.
+
+    `is_known` False: a driver could not be asked; then nothing is decided (unknown is not failed).
+    """
+
+    instances: tuple[InstanceView, ...] = ()
+    table: RouteTable | None = None
+    in_flight: dict[str, int] = {}
+    streams: dict[str, int] = {}
+    started_since: dict[str, float] = {}
+    draining_since: dict[str, float] = {}
+    is_known: bool = True
+
+    def view(self, key: InstanceKey) -> InstanceView | None:
+        return next((view for view in self.instances if view.key == key), None)
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The steps that may be taken now, all at once, in order; `waiting_for` says what comes next when there are none.
+
+    `phase` is where the deployment is after this look (None without one). `wake_at`: monotonic time of the nearest deadline.
+    """
+
+    steps: tuple[Step, ...] = ()
+    phase: Phase | None = None
+    waiting_for: str = ""
+    wake_at: float | None = None
