@@ -10,11 +10,13 @@ import msgspec
 
 from mooring.drivers.builder.contract import BuildLog
 from mooring.model.build import BuildSettings
-from mooring.model.deployment import Deployment, Revision
+from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
 from mooring.model.lease import Lease, Lock
 from mooring.model.names import DeploymentId
+from mooring.model.records import EnvironmentRecord as EnvironmentRecord
+from mooring.model.records import JournalEntry as JournalEntry
 from mooring.model.release import Artifact, Release, Source
 from mooring.model.secret import Secret
 from mooring.model.steps import Step
@@ -28,30 +30,6 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...
 
     async def sleep(self, seconds: float) -> None: ...
-
-
-class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered of an environment. `revision` None: nothing is desired to run (new, or destroyed)."""
-
-    environment: EnvironmentId
-    created_at: float
-    revision: Revision | None = None
-    is_maintenance: bool = False
-    is_being_destroyed: bool = False
-
-
-class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An intent and, once known, its outcome (`done`, `not-done`, `unknown`; empty while open)."""
-
-    sequence: int
-    deployment: DeploymentId | None
-    environment: EnvironmentId
-    step: Step
-    fence: int
-    intent_at: float
-    outcome: str = ""
-    detail: str = ""
-    ended_at: float | None = None
 
 
 class Memory(Protocol):

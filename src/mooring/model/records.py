@@ -1,0 +1,45 @@
+"""What is remembered of an environment and of each effect, as the memory gives it back. Must not: know where it is kept."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mooring.model.deployment import Revision
+from mooring.model.environment import EnvironmentId
+from mooring.model.names import DeploymentId
+from mooring.model.steps import Step
+
+
+class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of an environment. `revision` None: nothing is desired to run (new, or destroyed)."""
+
+    environment: EnvironmentId
+    created_at: float
+    revision: Revision | None = None
+    is_maintenance: bool = False
+    is_being_destroyed: bool = False
+
+
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An intent and, once known, its outcome (`done`, `not-done`, `unknown`; empty while open)."""
+
+    sequence: int
+    deployment: DeploymentId | None
+    environment: EnvironmentId
+    step: Step
+    fence: int
+    intent_at: float
+    outcome: str = ""
+    detail: str = ""
+    ended_at: float | None = None
+
+
+class ConfigVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable config snapshot, without its values. `changed` and `removed` name the variables that differ from the one before."""
+
+    environment: EnvironmentId
+    version: int
+    at: float
+    by: str
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
