@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mooring.model.edge import EdgeSettings
+from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Checks
 from mooring.model.names import ArtifactId, Hostname, ProcessName
@@ -48,7 +49,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """Artifact + config + process types, numbered per environment. `config_version` names an encrypted snapshot in the store."""
+    """Artifact + config + process types, numbered per environment. `config_version` names an encrypted snapshot in the store.
+
+    `variables` are the manifest's plain ones; where the config snapshot has the same name, the config wins.
+    """
 
     environment: EnvironmentId
     number: int
