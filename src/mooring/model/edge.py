@@ -1,4 +1,4 @@
-"""How the edge treats an environment's requests, whatever it routes. Must not: name a route or a proxy."""
+"""How the edge treats an app's requests. Must not: hold routes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`hold`: seconds a request waits for a ready instance before the page; `request_timeout`: seconds for a whole request."""
+    """`hold`: seconds a request waits for a ready instance before a page answers. `request_timeout` in seconds, 0 for none."""
 
     hold: float = 10.0
     request_timeout: float = 300.0

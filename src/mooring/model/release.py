@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from mooring.model.edge import EdgeSettings
-from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Checks
 from mooring.model.names import ArtifactId, Hostname, ProcessName
@@ -49,10 +48,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """Artifact + config + process types, numbered per environment. `config_version` names an encrypted snapshot in the store.
-
-    `variables` are the manifest's plain ones; where the config snapshot has the same name, the config wins.
-    """
+    """Artifact + config + process types, numbered per environment. `config_version` names an encrypted snapshot in the store."""
 
     environment: EnvironmentId
     number: int
