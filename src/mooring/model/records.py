@@ -32,14 +32,3 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = ""
     detail: str = ""
     ended_at: float | None = None
-
-
-class ConfigVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """One immutable config snapshot, without its values. `changed` and `removed` name the variables that differ from the one before."""
-
-    environment: EnvironmentId
-    version: int
-    at: float
-    by: str
-    changed: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
