@@ -1,0 +1,285 @@
+"""Every command once: its place, what it does in a line, its examples. Help, completion, dispatch and the reference page read this.
+
+It imports nothing, so that `mooring --help` is quick.
+Must not: hold options (each command declares its own) or run anything.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Example(NamedTuple):
+    line: str
+    meaning: str
+
+
+class Command(NamedTuple):
+    """`path` is what is typed after `mooring`; `module` the file under `commands/` that has a function of that name."""
+
+    path: str
+    module: str
+    summary: str
+    about: str
+    examples: tuple[Example, ...]
+
+    @property
+    def function(self) -> str:
+        """The name of the command object in its module."""
+        return self.path.replace(" ", "_").replace("-", "_") + "_command"
+
+
+class Section(NamedTuple):
+    title: str
+    commands: tuple[Command, ...]
+
+
+class Group(NamedTuple):
+    """A word that has commands of its own below it."""
+
+    path: str
+    summary: str
+
+
+def _command(path: str, module: str, summary: str, *examples: tuple[str, str], about: str = "") -> Command:
+    return Command(path, module, summary, about, tuple(Example(*example) for example in examples))
+
+
+GROUPS = (
+    Group("config", "Plain settings of an environment."),
+    Group("secret", "Settings that are encrypted and never shown again."),
+    Group("state", "Save everything that the platform remembers, and bring it back."),
+    Group("token", "Keys for programs and people that speak to the API."),
+)
+
+SECTIONS = (
+    Section(
+        "The platform on this machine",
+        (
+            _command(
+                "up",
+                "platform",
+                "Start the platform in the background: server and edge.",
+                ("mooring up", "start it, or say that it runs already"),
+                about="Says the ports and where its state is kept. Apps that ran before are brought back.",
+            ),
+            _command(
+                "down",
+                "platform",
+                "Stop the platform with all its apps.",
+                ("mooring down", "stop; `mooring up` brings every app back"),
+            ),
+            _command(
+                "status",
+                "status",
+                "What runs, what goes on, and how old that knowledge is.",
+                ("mooring status", "all environments"),
+                ("mooring status --json", "the same for a program"),
+            ),
+            _command(
+                "trust",
+                "platform",
+                "Make this machine trust the certificates for https://*.localhost.",
+                ("mooring trust", "say what would be installed, then ask"),
+                ("sudo mooring trust --yes", "install without asking"),
+            ),
+        ),
+    ),
+    Section(
+        "Deploying",
+        (
+            _command(
+                "init",
+                "project",
+                "Write a commented mooring.toml from what is found here.",
+                ("mooring init", "write ./mooring.toml; an existing one is left alone"),
+            ),
+            _command(
+                "deploy",
+                "deploy",
+                "Build and serve the present commit, without failing a request.",
+                ("mooring deploy", "deploy HEAD and follow until it serves"),
+                ("mooring deploy --dirty", "deploy the working tree as it is"),
+                ("mooring deploy --ref v1.2 -e staging", "deploy a tag to another environment"),
+                about="Ctrl-C stops following only: the deployment goes on in the server.",
+            ),
+            _command(
+                "plan",
+                "deploy",
+                "What a deploy would do and why, touching nothing.",
+                ("mooring plan", "the steps that `mooring deploy` would take"),
+            ),
+            _command(
+                "follow",
+                "deploy",
+                "Follow a deployment that goes on, until it ends.",
+                ("mooring follow", "the newest of this environment"),
+                ("mooring follow ID", "a certain one; ends with its exit code"),
+            ),
+            _command(
+                "abort",
+                "deploy",
+                "Ask a deployment to stop; the old release goes on serving.",
+                ("mooring abort", "the one that goes on in this environment"),
+                ("mooring abort ID", "a certain one"),
+            ),
+            _command(
+                "rollback",
+                "deploy",
+                "Serve an earlier release again: its code and its config.",
+                ("mooring rollback", "the release before the present one"),
+                ("mooring rollback v5", "a certain one; see `mooring releases`"),
+            ),
+            _command(
+                "releases", "environment", "The releases of an environment, newest first.", ("mooring releases", "numbers, ages, commits")
+            ),
+        ),
+    ),
+    Section(
+        "Running",
+        (
+            _command(
+                "ps", "environment", "The instances of an environment and how they are.", ("mooring ps", "process, release, health, memory")
+            ),
+            _command(
+                "logs",
+                "logs",
+                "What the instances print.",
+                ("mooring logs -f", "follow all of them"),
+                ("mooring logs -n 200 worker", "the last 200 lines of the worker processes"),
+            ),
+            _command(
+                "scale",
+                "operate",
+                "How many instances of each process type run.",
+                ("mooring scale web=3 worker=2", "three web and two worker instances"),
+            ),
+            _command(
+                "restart", "operate", "All instances anew, without failing a request.", ("mooring restart", "start-first, same release")
+            ),
+            _command(
+                "run",
+                "operate",
+                "A command in a fresh process with the app's code and config.",
+                ("mooring run -- python manage.py shell", "on a terminal it is interactive"),
+                ("mooring run -- python manage.py check", "ends with the command's own exit code"),
+            ),
+            _command(
+                "maintenance",
+                "operate",
+                "Show visitors a maintenance page, or stop showing it.",
+                ("mooring maintenance on", "every request gets the page"),
+                ("mooring maintenance off", "the app answers again"),
+            ),
+            _command("open", "environment", "Open the app in a browser.", ("mooring open", "print the address, and open it on a desktop")),
+            _command(
+                "events",
+                "events",
+                "What happened: deployments, crashes, changes.",
+                ("mooring events", "the latest of this environment"),
+                ("mooring events -f --all", "of all environments, as they come"),
+            ),
+            _command(
+                "lock",
+                "operate",
+                "Refuse deployments until `mooring unlock`.",
+                ('mooring lock --reason "database migration until 15:00"', "deploys end with exit code 3 and this reason"),
+            ),
+            _command("unlock", "operate", "Allow deployments again.", ("mooring unlock", "remove the lock")),
+            _command(
+                "destroy",
+                "operate",
+                "Stop an environment and remove all that it owns.",
+                ("mooring destroy --confirm shop", "the production environment of shop"),
+                ("mooring destroy -e staging --confirm shop/staging", "another one"),
+            ),
+        ),
+    ),
+    Section(
+        "Settings",
+        (
+            _command(
+                "config set",
+                "config",
+                "Set variables; makes a new release and a rolling restart.",
+                ("mooring config set LOG_LEVEL=debug CACHE_TTL=60", "both in one release"),
+            ),
+            _command(
+                "config unset",
+                "config",
+                "Remove variables; makes a new release.",
+                ("mooring config unset LOG_LEVEL", "back to its default"),
+            ),
+            _command(
+                "config show",
+                "config",
+                "The variables as the app sees them; secrets by name only.",
+                ("mooring config show", "names and values"),
+                ("mooring config show --origin", "and where each value comes from"),
+            ),
+            _command(
+                "secret set",
+                "config",
+                "Set a secret; its value is read from standard input.",
+                ("printf s3cr3t | mooring secret set API_KEY", "from a pipe"),
+                ("mooring secret set API_KEY", "on a terminal: asked for, not shown"),
+                about="Never on the command line: other users of the machine can read that, and shells remember it.",
+            ),
+            _command("secret unset", "config", "Remove secrets; makes a new release.", ("mooring secret unset API_KEY", "remove it")),
+            _command("secret ls", "config", "The names of the secrets.", ("mooring secret ls", "names only")),
+        ),
+    ),
+    Section(
+        "Keeping",
+        (
+            _command(
+                "state backup",
+                "platform",
+                "Write all that the platform remembers to one file, mode 0600.",
+                ("mooring state backup mooring.backup", "works while the platform runs"),
+            ),
+            _command(
+                "state restore",
+                "platform",
+                "Bring back what a backup holds.",
+                ("mooring down && mooring state restore mooring.backup", "the platform must be down"),
+            ),
+            _command(
+                "token create",
+                "tokens",
+                "A new token, shown once.",
+                ("mooring token create ci --role deployer", "may deploy, may not read secrets"),
+            ),
+            _command("token ls", "tokens", "Tokens: names, roles, when last used.", ("mooring token ls", "never the tokens themselves")),
+            _command("token revoke", "tokens", "End a token; its open streams end too.", ("mooring token revoke ci", "at once")),
+        ),
+    ),
+    Section(
+        "Help",
+        (
+            _command(
+                "explain",
+                "project",
+                "What a key of mooring.toml means.",
+                ("mooring explain policy.drain_timeout", "type, default, example"),
+            ),
+            _command(
+                "completion",
+                "shell",
+                "A completion script for your shell.",
+                ("mooring completion bash >> ~/.bashrc", "for bash; also zsh and fish"),
+            ),
+            _command("version", "shell", "The version of Mooring.", ("mooring version", "of this command")),
+        ),
+    ),
+)
+
+
+def commands() -> tuple[Command, ...]:
+    """All commands, in the order of the help page."""
+    return tuple(command for section in SECTIONS for command in section.commands)
+
+
+def find(path: str) -> Command | None:
+    """The command of this path, or None."""
+    return next((command for command in commands() if command.path == path), None)

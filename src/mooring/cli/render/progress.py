@@ -1,0 +1,198 @@
+"""A deployment's events folded into what a person sees: entries that stay, and what goes on now.
+
+The same fold serves the live view and the plain lines, so both tell the same story.
+Must not: lay out, read a clock, or conclude anything that no event said.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import NamedTuple
+
+from mooring.model.events import Event, EventKind
+
+OUTPUT_LINES_KEPT = 20_000
+
+
+class Mark(enum.Enum):
+    DONE = "✓"
+    FAILED = "✗"
+    NOTE = "·"
+    WARNING = "!"
+    NONE = " "
+
+
+class Entry(NamedTuple):
+    """One thing that happened. `is_passing`: a live view folds it away, plain lines keep it. `elapsed` seconds since the request."""
+
+    phase: str
+    mark: Mark
+    text: str
+    reason: str = ""
+    seconds: float | None = None
+    elapsed: float = 0.0
+    is_passing: bool = False
+    is_output: bool = False
+
+
+class Running(NamedTuple):
+    """A step that has begun. `since` is wall seconds."""
+
+    summary: str
+    reason: str
+    since: float
+
+
+class Progress:
+    """Feed it events in order; `apply` gives the entries that each one adds."""
+
+    def __init__(self, requested_at: float) -> None:
+        self.requested_at = requested_at
+        self.phase = "queued"
+        self.phase_since = requested_at
+        self.running: dict[tuple[str, str], Running] = {}
+        self.unready: dict[str, str] = {}  # instance -> what its last probe said
+        self.output: deque[str] = deque(maxlen=OUTPUT_LINES_KEPT)
+        self.has_ended = False
+        self.last_at = requested_at
+        self._has_entries = False
+        self._is_output_shown = False
+
+    def apply(self, event: Event) -> list[Entry]:
+        """What this event adds to the story; kinds that have no place in it add nothing."""
+        self.last_at = max(self.last_at, event.at)
+        tell = _TELLERS.get(event.kind)
+        entries = tell(self, event) if tell else []
+        self._has_entries = self._has_entries or any(not entry.is_passing for entry in entries)
+        return entries
+
+    def entry(self, event: Event, mark: Mark, text: str, *, reason: str = "", seconds: float | None = None) -> Entry:
+        """What this event adds, in the phase it happened in."""
+        return Entry(self.phase, mark, text, reason=reason, seconds=seconds, elapsed=max(event.at - self.requested_at, 0.0))
+
+    def phase_started(self, event: Event) -> list[Entry]:
+        self.phase = said(event, "phase")
+        self.phase_since = event.at
+        self._has_entries = False
+        return [self.entry(event, Mark.NONE, PHASE_WORDS.get(self.phase, self.phase))._replace(is_passing=True)]
+
+    def phase_ended(self, event: Event) -> list[Entry]:
+        text = PHASE_ENDS.get(said(event, "phase"))
+        if text is None or (self._has_entries and said(event, "phase") not in ALWAYS_TOLD):
+            return []
+        return [self.entry(event, Mark.DONE, text, seconds=number(event, "seconds"))]
+
+    def build_detected(self, event: Event) -> list[Entry]:
+        return [self.entry(event, Mark.NOTE, f"builder {said(event, 'builder')}", reason=said(event, "reason"))]
+
+    def build_cached(self, event: Event) -> list[Entry]:
+        return [self.entry(event, Mark.NOTE, "this source is built already", reason=said(event, "artifact"))]
+
+    def printed(self, event: Event) -> list[Entry]:
+        self.output.append(said(event, "line"))
+        return [self.entry(event, Mark.NONE, said(event, "line"))._replace(is_passing=True, is_output=True)]
+
+    def step_started(self, event: Event) -> list[Entry]:
+        self.running[_step(event)] = Running(said(event, "summary"), said(event, "reason"), event.at)
+        return []
+
+    def step_ended(self, event: Event) -> list[Entry]:
+        begun = self.running.pop(_step(event), None)
+        reason = said(event, "reason") or (begun.reason if begun else "")
+        return [self.entry(event, Mark.DONE, said(event, "summary"), reason=reason, seconds=number(event, "seconds"))]
+
+    def step_failed(self, event: Event) -> list[Entry]:
+        self.running.pop(_step(event), None)
+        return [self.entry(event, Mark.FAILED, said(event, "summary"), reason=said(event, "message"))]
+
+    def probe_failed(self, event: Event) -> list[Entry]:
+        instance, answer = said(event, "instance"), probe_answer(event)
+        is_news = self.unready.get(instance) != answer
+        self.unready[instance] = answer
+        if not is_news:
+            return []
+        return [self.entry(event, Mark.NOTE, f"{instance} is not ready yet", reason=answer)._replace(is_passing=True)]
+
+    def instance_ready(self, event: Event) -> list[Entry]:
+        self.unready.pop(said(event, "instance"), None)
+        return [self.entry(event, Mark.DONE, f"{said(event, 'instance')} is ready", seconds=number(event, "seconds"))]
+
+    def instance_crashed(self, event: Event) -> list[Entry]:
+        restarts = int(number(event, "restarts") or 0)
+        times = f", restarted {restarts} time{'s' if restarts != 1 else ''}" if restarts else ""
+        return [self.entry(event, Mark.FAILED, f"{said(event, 'instance')} crashed{times}", reason=said(event, "said"))]
+
+    def reverting(self, event: Event) -> list[Entry]:
+        self.unready.clear()
+        return [self.entry(event, Mark.WARNING, "going back", reason=said(event, "reason"))]
+
+    def ended(self, event: Event) -> list[Entry]:
+        self.has_ended = True
+        self.running.clear()
+        self.unready.clear()
+        return []
+
+    def failed_output(self) -> list[str]:
+        """All that the build or a task printed, once: to be shown in full when it failed."""
+        if self._is_output_shown:
+            return []
+        self._is_output_shown = True
+        return list(self.output)
+
+
+PHASE_WORDS = {
+    "queued": "waiting for its turn",
+    "check": "checking names, capacity and the lease",
+    "build": "building",
+    "release": "running the release command",
+    "prepare": "waiting until every new instance is ready",
+    "switch": "switching the edge",
+    "watch": "watching error rate and latency",
+    "drain": "letting requests in flight finish",
+    "commit": "writing the receipt",
+    "revert": "going back to the old release",
+}
+PHASE_ENDS = {"check": "checked", "build": "built", "release": "release command ended", "watch": "watched"}
+ALWAYS_TOLD = frozenset({"build"})
+
+_TELLERS = {
+    EventKind.PHASE_STARTED: Progress.phase_started,
+    EventKind.PHASE_ENDED: Progress.phase_ended,
+    EventKind.BUILD_DETECTED: Progress.build_detected,
+    EventKind.BUILD_CACHED: Progress.build_cached,
+    EventKind.BUILD_OUTPUT: Progress.printed,
+    EventKind.TASK_OUTPUT: Progress.printed,
+    EventKind.STEP_STARTED: Progress.step_started,
+    EventKind.STEP_ENDED: Progress.step_ended,
+    EventKind.STEP_FAILED: Progress.step_failed,
+    EventKind.PROBE_FAILED: Progress.probe_failed,
+    EventKind.INSTANCE_READY: Progress.instance_ready,
+    EventKind.INSTANCE_CRASHED: Progress.instance_crashed,
+    EventKind.REVERTING: Progress.reverting,
+    EventKind.DEPLOYMENT_ENDED: Progress.ended,
+}
+
+
+def said(event: Event, field: str) -> str:
+    """A field as text; empty when it is absent."""
+    value = event.fields.get(field)
+    return "" if value is None else str(value)
+
+
+def number(event: Event, field: str) -> float | None:
+    """A field as a number; None when it is absent or something else."""
+    value = event.fields.get(field)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def probe_answer(event: Event) -> str:
+    """`GET /up: 503: database is locked`, from what a failed probe reports."""
+    status = int(number(event, "status") or 0)
+    path = said(event, "path")
+    parts = [f"GET {path}" if path.startswith("/") else path, str(status or ""), said(event, "said")]
+    return ": ".join(part for part in parts if part)
+
+
+def _step(event: Event) -> tuple[str, str]:
+    return said(event, "step"), said(event, "summary")
