@@ -28,6 +28,7 @@ class SetRoutes(msgspec.Struct, frozen=True, kw_only=True, tag="set-routes"):
     table: RouteTable
     summary: str
     reason: str
+    is_switch: bool = False  # from here on the target's instances serve
 
 
 class StopInstance(msgspec.Struct, frozen=True, kw_only=True, tag="stop-instance"):

@@ -25,7 +25,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         count = self.counts.get(process.name, process.count)
         return min(count, 1) if process.is_single else count
 
-    def keys_of(self, process: ProcessType) -> tuple[InstanceKey, ...]:
+    def instances_of(self, process: ProcessType) -> tuple[InstanceKey, ...]:
         return tuple(
             InstanceKey(
                 environment=self.release.environment,
@@ -37,8 +37,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             for slot in range(1, self.count(process) + 1)
         )
 
-    def keys(self) -> tuple[InstanceKey, ...]:
-        return tuple(key for process in self.release.processes for key in self.keys_of(process))
+    def instances(self) -> tuple[InstanceKey, ...]:
+        return tuple(key for process in self.release.processes for key in self.instances_of(process))
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,206 @@
+"""What to do next for one environment: the one decision of the program. Must not: act, wait, read a clock.
+
+no deployment   keep: what is wanted runs and is routed, nothing else does
+RELEASE         run the release command once
+PREPARE         start the new, leave the old alone, switch when every new one is ready
+WATCH           the new serve for `bake` seconds while the old stay warm; worse → back
+DRAIN           the old finish their requests and go; then the deployment succeeds
+REVERT          back to the baseline, by the same rules; then it has failed, and the old release serves
+"""
+
+from __future__ import annotations
+
+from mooring.model.deployment import Outcome, Phase
+from mooring.model.health import Health
+from mooring.model.instance import InstanceKey, InstanceView, ProcessState, TaskState
+from mooring.model.steps import Conclude, GoBack, RestartInstance, RunRelease, Step
+from mooring.planner.goal import Current, Goal, Plan, Progress, Wanted
+from mooring.planner.reach import Reach, Stance, reach
+
+CRASH_LOOP = 3  # starts after the first within one deployment, before it is called a crash loop
+
+
+def plan(goal: Goal, current: Current, *, now: float) -> Plan:
+    """The steps that may be taken now. `now` is monotonic seconds."""
+    if not current.is_known:
+        return Plan(phase=goal.progress.phase if goal.progress else None, waiting_for="an answer from the runtime and the edge")
+    if goal.progress is None:
+        return _keep(goal, current, now=now)
+    if goal.progress.phase is Phase.REVERT:
+        return _revert(goal, goal.progress, current, now=now)
+    setback = _setback(goal, goal.progress, current, now=now)
+    if setback is not None:
+        return Plan(steps=(setback,), phase=Phase.REVERT)
+    return _advance(goal, goal.progress, current, now=now)
+
+
+def _keep(goal: Goal, current: Current, *, now: float) -> Plan:
+    reached = reach(goal, current, now=now, wanted=goal.target, before=None, stance=Stance.KEEPING)
+    sick = tuple(_restart(view, goal.target) for view in current.instances if view.health is Health.SICK and reached.is_routed)
+    return _as_plan(reached, phase=None, extra=sick)
+
+
+def _restart(view: InstanceView, wanted: Wanted | None) -> Step:
+    grace = wanted.release.policy.kill_timeout if wanted else 10.0
+    return RestartInstance(instance=view.key, grace=grace, reason=f"{view.key} runs but failed its liveness check")
+
+
+def _advance(goal: Goal, progress: Progress, current: Current, *, now: float) -> Plan:
+    if progress.phase is Phase.RELEASE:
+        return _release(goal, progress)
+    if progress.phase is Phase.PREPARE:
+        reached = reach(goal, current, now=now, wanted=goal.target, before=progress.baseline, stance=Stance.PREPARING)
+        done = reached.is_ready and reached.is_routed and not reached.steps
+        return _as_plan(reached, phase=Phase.WATCH if done else Phase.PREPARE, deadline=_prepare_deadline(goal, progress, current))
+    if progress.phase is Phase.WATCH:
+        reached = reach(goal, current, now=now, wanted=goal.target, before=progress.baseline, stance=Stance.SWITCHED)
+        until = progress.phase_since + _bake(goal.target, progress)
+        return _as_plan(reached, phase=Phase.DRAIN if now >= until else Phase.WATCH, deadline=until)
+    reached = reach(goal, current, now=now, wanted=goal.target, before=progress.baseline, stance=Stance.CLEARING)
+    if reached.steps or not (reached.is_ready and reached.is_clear):
+        return _as_plan(reached, phase=Phase.DRAIN)
+    return Plan(steps=(Conclude(outcome=Outcome.SUCCEEDED, reason=_success(goal, progress)),), phase=Phase.DRAIN)
+
+
+def _bake(wanted: Wanted | None, progress: Progress) -> float:
+    """Seconds to watch; none where there is no other release to go back to."""
+    if wanted is None or progress.baseline is None or progress.baseline.release.number == wanted.release.number:
+        return 0.0
+    return wanted.release.policy.bake
+
+
+def _success(goal: Goal, progress: Progress) -> str:
+    if goal.target is None:
+        return "nothing of it runs or is routed any more"
+    before = progress.baseline.release.version if progress.baseline else ""
+    same = not before or before == goal.target.release.version
+    return f"{goal.target.release.version} serves" + ("" if same else f" and {before} is gone")
+
+
+def _release(goal: Goal, progress: Progress) -> Plan:
+    if progress.release_task is TaskState.SUCCEEDED or goal.target is None:
+        return Plan(phase=Phase.PREPARE)
+    release = goal.target.release
+    if progress.release_task is TaskState.ABSENT:
+        reason = "runs once on the new artifact, before any traffic moves"
+        step = RunRelease(release=release.number, command=release.release_command, reason=reason)
+        return Plan(steps=(step,), phase=Phase.RELEASE)
+    until = progress.phase_since + release.policy.release_timeout + 5
+    return Plan(phase=Phase.RELEASE, waiting_for=f"the release command of {release.version}", wake_at=until)
+
+
+def _setback(goal: Goal, progress: Progress, current: Current, *, now: float) -> GoBack | None:
+    """The first reason, if any, to turn round."""
+    if goal.target is None:
+        return None
+    if progress.is_abort_asked and progress.phase is not Phase.DRAIN:
+        return GoBack(reason="somebody asked to abort it", code="aborted")
+    policy = goal.target.release.policy
+    if now - progress.started_at > policy.progress_deadline + policy.bake:
+        hint = "raise deploy.progress_deadline, or find out what takes so long"
+        return GoBack(reason=f"it did not get there within {policy.progress_deadline:g} s", code="not-healthy", hint=hint)
+    if progress.phase is Phase.RELEASE:
+        return _release_setback(goal.target, progress, now=now)
+    if progress.phase is Phase.PREPARE:
+        return _prepare_setback(goal.target, progress, current, now=now)
+    if progress.phase is Phase.WATCH and policy.auto_revert and progress.baseline is not None:
+        return _watch_setback(goal.target, progress, current)
+    return None
+
+
+def _release_setback(wanted: Wanted, progress: Progress, *, now: float) -> GoBack | None:
+    timeout = wanted.release.policy.release_timeout
+    if progress.release_task is TaskState.FAILED:
+        return GoBack(reason="the release command failed", code="release-command-failed", hint="its output is above; no traffic had moved")
+    if progress.release_task is TaskState.LOST:
+        hint = "see whether it did its work before you deploy again"
+        return GoBack(reason="the release command was started and left no exit code", code="release-command-failed", hint=hint)
+    if progress.release_task is TaskState.RUNNING and now - progress.phase_since > timeout + 5:
+        hint = "raise deploy.release_timeout, or make the command shorter"
+        return GoBack(reason=f"the release command did not end within {timeout:g} s", code="release-command-failed", hint=hint)
+    return None
+
+
+def _new_instances(wanted: Wanted, progress: Progress) -> tuple[InstanceKey, ...]:
+    """Those that this deployment brought: what ran before it is not its fault."""
+    before = frozenset(progress.baseline.instances() if progress.baseline else ())
+    return tuple(key for key in wanted.instances() if key not in before)
+
+
+def _prepare_setback(wanted: Wanted, progress: Progress, current: Current, *, now: float) -> GoBack | None:
+    deadline = wanted.release.policy.healthy_deadline
+    for key in _new_instances(wanted, progress):
+        view = current.view(key)
+        if view is None or view.health is Health.READY:
+            continue
+        if view.state is ProcessState.BACKOFF or view.restarts >= CRASH_LOOP:
+            return GoBack(reason=f"{key} dies again and again ({view.restarts} restarts)", code="not-healthy")
+        since = current.started_since.get(key.slug)
+        if since is not None and now - since > deadline:
+            return GoBack(reason=f"{key} was not ready within {deadline:g} s", code="not-healthy")
+    return None
+
+
+def _prepare_deadline(goal: Goal, progress: Progress, current: Current) -> float | None:
+    if goal.target is None:
+        return None
+    policy = goal.target.release.policy
+    waiting = [
+        current.started_since[key.slug] + policy.healthy_deadline for key in goal.target.instances() if key.slug in current.started_since
+    ]
+    return min([*waiting, progress.started_at + policy.progress_deadline + policy.bake])
+
+
+def _watch_setback(wanted: Wanted, progress: Progress, current: Current) -> GoBack | None:
+    if progress.regression:
+        return GoBack(reason=progress.regression, code="regressed", hint="the old instances were still warm and serve again")
+    for key in _new_instances(wanted, progress):
+        view = current.view(key)
+        if view is None or view.health in (Health.UNREADY, Health.SICK) or view.state in (ProcessState.BACKOFF, ProcessState.EXITED):
+            return GoBack(reason=f"{key} was ready, and then was not any more", code="regressed")
+        if view.restarts > 0 and view.ready_since is not None and view.ready_since > progress.phase_since:
+            return GoBack(reason=f"{key} was ready, died, and was started again", code="regressed")
+    return None
+
+
+def _revert(goal: Goal, progress: Progress, current: Current, *, now: float) -> Plan:
+    reached = reach(goal, current, now=now, wanted=progress.baseline, before=None, stance=Stance.KEEPING)
+    if reached.is_clear and reached.is_routed and (reached.is_ready or _is_as_it_was(progress, current)):
+        return Plan(steps=(Conclude(outcome=_end(progress), reason=_failure(progress, is_ready=reached.is_ready)),), phase=Phase.REVERT)
+    policy = progress.baseline.release.policy if progress.baseline else None
+    until = progress.phase_since + (policy.progress_deadline if policy else 60.0)
+    if now >= until:
+        reason = "the old release did not become ready again in time; what is ready goes on serving"
+        return Plan(steps=(Conclude(outcome=Outcome.NEEDS_PERSON, reason=reason),), phase=Phase.REVERT)
+    return _as_plan(reached, phase=Phase.REVERT, deadline=until)
+
+
+def _is_as_it_was(progress: Progress, current: Current) -> bool:
+    """Nothing was switched, and those of the old release that are not ready have been dying by themselves."""
+    if progress.was_switched or progress.baseline is None:
+        return False
+    views = [current.view(key) for key in progress.baseline.instances()]
+    return all(
+        view is not None and (view.health is Health.READY or view.state is ProcessState.BACKOFF or view.restarts >= CRASH_LOOP)
+        for view in views
+    )
+
+
+def _end(progress: Progress) -> Outcome:
+    if progress.is_abort_asked and not progress.regression:
+        return Outcome.ABORTED
+    return Outcome.REVERTED if progress.was_switched else Outcome.FAILED
+
+
+def _failure(progress: Progress, *, is_ready: bool) -> str:
+    if progress.baseline is None:
+        return "nothing served before, and nothing does now"
+    version = progress.baseline.release.version
+    if not is_ready:
+        return f"{version} is as it was: not healthy before this deployment either"
+    return f"{version} serves again" if progress.was_switched else f"{version} still serves, as if nothing had happened"
+
+
+def _as_plan(reached: Reach, *, phase: Phase | None, deadline: float | None = None, extra: tuple[Step, ...] = ()) -> Plan:
+    times = [time for time in (reached.wake_at, deadline) if time is not None]
+    return Plan(steps=(*reached.steps, *extra), phase=phase, waiting_for=reached.waiting_for, wake_at=min(times, default=None))
