@@ -13,7 +13,7 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = 8
+threads = 4
 
 # Requests under way at SIGTERM may take this long (seconds) to finish.
 graceful_timeout = 30
