@@ -10,6 +10,7 @@ import msgspec
 
 from mooring.drivers.builder.contract import BuildLog
 from mooring.model.build import BuildSettings
+from mooring.model.config import ConfigVersion
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
@@ -49,6 +50,9 @@ class Memory(Protocol):
     def releases(self, environment: EnvironmentId) -> tuple[Release, ...]: ...
     def config(self, environment: EnvironmentId, version: int) -> Mapping[str, str | Secret]:
         """The variables of one immutable snapshot; version 0 is empty."""
+
+    def config_versions(self, environment: EnvironmentId) -> tuple[ConfigVersion, ...]:
+        """Oldest first."""
 
     # deployments, journal, events
     def add_deployment(self, deployment: Deployment) -> None: ...
@@ -110,8 +114,11 @@ class Workshop(Protocol):
     def unpack(self, archive: Path) -> Path:
         """Extract safely; the directory lives until `discard`. Raises SourceInvalid."""
 
-    def plan(self, source: Path, environment: EnvironmentId, origin: Source) -> ReleasePlan:
-        """Read manifest, Procfile, app.json. Raises ManifestInvalid with all problems."""
+    def plan(self, source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
+        """Read manifest, Procfile, app.json. Raises ManifestInvalid with all problems.
+
+        `offered` are the commands the builder offers, known once it has built; before that, process types may be missing.
+        """
 
     async def build(
         self, source: Path, settings: BuildSettings, origin: Source, *, log: BuildLog, chosen: Callable[[str, str], None]

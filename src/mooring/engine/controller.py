@@ -1,46 +1,279 @@
-"""The engine's face: takes orders, tells what goes on. (Under construction: signatures first.)"""
+"""The engine's face: takes orders, tells what goes on, has a keeper for every environment. Must not: decide or act itself."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
 
-from mooring.engine.orders import Order, Preview, Snapshot
-from mooring.model.deployment import Deployment
+import msgspec
+
+from mooring.drivers.edge.contract import Edge
+from mooring.drivers.probe.contract import Prober, StreamOpener
+from mooring.drivers.runtime.contract import Runtime
+from mooring.engine.announcer import Announcer
+from mooring.engine.contract import Clock, EnvironmentRecord, Memory, Workshop
+from mooring.engine.health import HealthMonitor
+from mooring.engine.keeper import Keeper
+from mooring.engine.observer import Observer
+from mooring.engine.orders import (
+    ConfigOrder,
+    DeployOrder,
+    DestroyOrder,
+    Order,
+    Preview,
+    RestartOrder,
+    RollbackOrder,
+    ScaleOrder,
+    Snapshot,
+    encode_order,
+)
+from mooring.engine.parts import Parts
+from mooring.engine.preview import preview
+from mooring.errors import LeaseHeld, NotFound, Refused, Unavailable
+from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
-from mooring.model.events import Event
+from mooring.model.events import Event, EventKind
+from mooring.model.health import Health, ProbeResult
+from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId
+
+_TRIGGERS: dict[type, Trigger] = {
+    DeployOrder: Trigger.DEPLOY,
+    ConfigOrder: Trigger.CONFIG,
+    RollbackOrder: Trigger.ROLLBACK,
+    ScaleOrder: Trigger.SCALE,
+    RestartOrder: Trigger.RESTART,
+    DestroyOrder: Trigger.DESTROY,
+}
+_MAINTENANCE_WAIT = 10.0  # seconds for the edge to take the maintenance page
 
 
 class Controller:
+    """One per state directory. All methods are called from the event loop that ran `start`."""
+
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        runtime: Runtime,
+        edge: Edge,
+        prober: Prober,
+        streams: StreamOpener,
+        workshop: Workshop,
+        clock: Clock,
+        redact: Callable[[EnvironmentId, str], str],
+        identity: str,
+        probe_rate: float = 10.0,
+        new_id: Callable[[], str] = lambda: secrets.token_hex(5),
+    ) -> None:
+        announcer = Announcer(memory, clock, redact)
+        health = HealthMonitor(prober, clock, self._health_changed)
+        self._new_id = new_id
+        self._keepers: dict[EnvironmentId, Keeper] = {}
+        self._tasks: dict[EnvironmentId, asyncio.Task[None]] = {}
+        self._parts = Parts(
+            memory=memory,
+            runtime=runtime,
+            edge=edge,
+            streams=streams,
+            workshop=workshop,
+            clock=clock,
+            observer=Observer(runtime, edge, memory, clock, health),
+            health=health,
+            announcer=announcer,
+            redact=redact,
+            identity=identity,
+            probe_rate=probe_rate,
+        )
+
     async def start(self) -> None:
         """Take up what an earlier controller left unfinished, then keep every environment as it is desired."""
-        raise NotImplementedError
+        unfinished = self._parts.memory.unfinished_deployments()
+        for record in self._parts.memory.environments():
+            mine = tuple(each for each in unfinished if each.environment == record.environment)
+            self._keep(record.environment, mine)
+        self._parts.announcer.say(EventKind.PLATFORM, message=f"controller started; {len(unfinished)} deployments to take up")
 
     async def stop(self) -> None:
         """Stop deciding; instances and edge go on."""
-        raise NotImplementedError
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._parts.health.close()
+        self._tasks.clear()
+        self._keepers.clear()
 
-    def submit(self, environment: EnvironmentId, order: Order, *, by: str) -> Deployment:
+    def submit(self, environment: EnvironmentId, order: Order, *, by: str, description: str = "") -> Deployment:
         """Queue it, superseding one that waits. Raises LeaseHeld when a person has locked the environment, NotFound."""
-        raise NotImplementedError
+        self._check_lock(environment)
+        keeper = self._keeper(environment, creates=isinstance(order, DeployOrder))
+        deployment = Deployment(
+            id=DeploymentId(self._new_id()),
+            environment=environment,
+            number=self._next_number(environment),
+            trigger=_TRIGGERS[type(order)],
+            requested_at=self._parts.clock.wall(),
+            requested_by=by,
+            description=description or _describe(order),
+            order=encode_order(order),
+        )
+        self._parts.memory.add_deployment(deployment)
+        self._parts.announcer.say(
+            EventKind.DEPLOYMENT_QUEUED,
+            environment=environment,
+            deployment=deployment.id,
+            trigger=deployment.trigger.value,
+            description=deployment.description,
+        )
+        keeper.submit(deployment, order)
+        return deployment
 
     async def preview(self, environment: EnvironmentId, order: Order) -> Preview:
-        """Raises ManifestInvalid, NotFound, CapacityExceeded."""
-        raise NotImplementedError
+        """Raises ManifestInvalid, NotFound, CapacityExceeded. Touches nothing."""
+        if not isinstance(order, DeployOrder):
+            self._record(environment)
+        return await preview(self._parts, environment, order, description=_describe(order))
 
     def abort(self, deployment: DeploymentId, *, by: str) -> Deployment:
         """Ask for it to turn round; it ends by itself soon after. Raises NotFound, Refused when it has ended."""
-        raise NotImplementedError
+        record = self._parts.memory.deployment(deployment)
+        if record is None:
+            raise NotFound(f"there is no deployment {deployment!r}", hint="`mooring events` names them")
+        keeper = self._keepers.get(record.environment)
+        if record.outcome is not None or keeper is None or not keeper.abort(deployment):
+            raise Refused(f"deployment {deployment} has ended already", hint="`mooring rollback` goes back to the release before")
+        self._parts.announcer.say(
+            EventKind.ENVIRONMENT_CHANGED,
+            environment=record.environment,
+            deployment=deployment,
+            what="abort",
+            message=f"{by} asked to abort it",
+        )
+        return self._parts.memory.deployment(deployment) or record
 
-    def set_maintenance(self, environment: EnvironmentId, *, on: bool) -> None:
-        raise NotImplementedError
+    async def set_maintenance(self, environment: EnvironmentId, *, on: bool) -> None:
+        """Returns once the edge shows it. Raises NotFound, Unavailable when the edge has not taken it in time."""
+        record = self._record(environment)
+        self._parts.memory.save_environment(msgspec.structs.replace(record, is_maintenance=on))
+        word = "on" if on else "off"
+        self._parts.announcer.say(EventKind.ENVIRONMENT_CHANGED, environment=environment, what="maintenance", message=f"maintenance {word}")
+        until = self._parts.clock.monotonic() + _MAINTENANCE_WAIT
+        while not await self._shows_maintenance(environment, on=on):
+            if self._parts.clock.monotonic() > until:
+                raise Unavailable(
+                    f"the edge has not taken maintenance {word} yet", hint="`mooring status` shows whether it runs; it will follow"
+                )
+            self._keeper(environment, creates=False).ring()
+            await self._parts.clock.sleep(0.05)
 
-    def snapshot(self, environment: EnvironmentId) -> Snapshot:
+    async def snapshot(self, environment: EnvironmentId) -> Snapshot:
         """Raises NotFound."""
-        raise NotImplementedError
+        self._record(environment)
+        return await self._parts.observer.snapshot(environment)
 
     def follow(
         self, *, after: int = 0, environment: EnvironmentId | None = None, deployment: DeploymentId | None = None
     ) -> AsyncIterator[Event]:
         """Stored events after `after`, then new ones as they come; of a deployment: until it has ended."""
-        raise NotImplementedError
+        return self._parts.announcer.follow(after=after, environment=environment, deployment=deployment)
+
+    async def _shows_maintenance(self, environment: EnvironmentId, *, on: bool) -> bool:
+        """An environment without routes has nothing to show it on."""
+        routes = (await self._parts.observer.snapshot(environment)).routes
+        return routes is None or routes.table.is_maintenance == on
+
+    def _keeper(self, environment: EnvironmentId, *, creates: bool) -> Keeper:
+        if self._parts.memory.environment(environment) is None:
+            if not creates:
+                raise _absent(environment)
+            record = EnvironmentRecord(environment=environment, created_at=self._parts.clock.wall())
+            self._parts.memory.save_environment(record)
+        keeper = self._keepers.get(environment)
+        if keeper is None or self._tasks[environment].done():
+            keeper = self._keep(environment, ())
+        return keeper
+
+    def _keep(self, environment: EnvironmentId, unfinished: tuple[Deployment, ...]) -> Keeper:
+        keeper = Keeper(self._parts, environment)
+        self._keepers[environment] = keeper
+        self._tasks[environment] = asyncio.create_task(keeper.run(unfinished), name=f"keep {environment}")
+        return keeper
+
+    def _record(self, environment: EnvironmentId) -> EnvironmentRecord:
+        record = self._parts.memory.environment(environment)
+        if record is None:
+            raise _absent(environment)
+        return record
+
+    def _check_lock(self, environment: EnvironmentId) -> None:
+        lock = self._parts.memory.lock(environment)
+        if lock is not None:
+            hint = "`mooring lock --release` takes it off"
+            raise LeaseHeld(f"{environment} was locked by {lock.by}: {lock.reason or 'no reason given'}", hint=hint)
+
+    def _next_number(self, environment: EnvironmentId) -> int:
+        newest = self._parts.memory.deployments(environment, limit=1)
+        return newest[0].number + 1 if newest else 1
+
+    def _health_changed(self, key: InstanceKey, health: Health, result: ProbeResult | None) -> None:
+        """Tell it, and wake who keeps the environment."""
+        keeper = self._keepers.get(key.environment)
+        if keeper is None:
+            return
+        deployment = keeper.deployment
+        if health is Health.READY:
+            self._parts.announcer.say(
+                EventKind.INSTANCE_READY,
+                environment=key.environment,
+                deployment=deployment,
+                instance=str(key),
+                path=result.path if result else "",
+                seconds=self._since_start(key),
+            )
+        elif health in (Health.UNREADY, Health.SICK) and result is not None:
+            self._parts.announcer.say(
+                EventKind.PROBE_FAILED,
+                environment=key.environment,
+                deployment=deployment,
+                instance=str(key),
+                path=result.path,
+                status=result.status,
+                said=result.said,
+                latency=result.latency,
+            )
+        elif health is Health.STARTING and result is None:
+            self._parts.announcer.say(
+                EventKind.INSTANCE_CRASHED,
+                environment=key.environment,
+                deployment=deployment,
+                instance=str(key),
+                said="it died and was started again",
+            )
+        keeper.ring()
+
+    def _since_start(self, key: InstanceKey) -> float:
+        first = self._parts.health.first_seen(key)
+        return round(self._parts.clock.monotonic() - first, 3) if first is not None else 0.0
+
+
+def _absent(environment: EnvironmentId) -> NotFound:
+    return NotFound(f"there is no {environment}", hint="`mooring status` lists what there is; `mooring deploy` makes it")
+
+
+def _describe(order: Order) -> str:
+    match order:
+        case DeployOrder(origin=origin):
+            commit = origin.commit[:7] or "a tree without a commit"
+            return f"deploy {commit}" + (" and uncommitted changes" if origin.is_dirty and origin.commit else "")
+        case ConfigOrder(description=description):
+            return description
+        case RollbackOrder(number=number):
+            return f"rollback to v{number}" if number else "rollback"
+        case ScaleOrder(counts=counts):
+            return "scale " + " ".join(f"{name}={count}" for name, count in counts.items())
+        case RestartOrder():
+            return "restart"
+        case DestroyOrder():
+            return "destroy"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from mooring.model.environment import EnvironmentId
@@ -14,39 +12,50 @@ from mooring.model.routing import RouteView
 from mooring.model.steps import Step
 
 
-class DeployOrder(msgspec.Struct, frozen=True, kw_only=True):
+class DeployOrder(msgspec.Struct, frozen=True, kw_only=True, tag="deploy"):
     """Build this uploaded source archive and run it. The engine removes the archive when it is done with it."""
 
-    archive: Path
+    archive: str  # an absolute path
     origin: Source
 
 
-class ConfigOrder(msgspec.Struct, frozen=True, kw_only=True):
+class ConfigOrder(msgspec.Struct, frozen=True, kw_only=True, tag="config"):
     """Run the present artifact with this config snapshot (already in the memory) as a new release."""
 
     config_version: int
     description: str
 
 
-class RollbackOrder(msgspec.Struct, frozen=True, kw_only=True):
+class RollbackOrder(msgspec.Struct, frozen=True, kw_only=True, tag="rollback"):
     """Run again what release `number` ran: artifact, config, process types, as a new release. None: the one before the present."""
 
     number: int | None = None
 
 
-class ScaleOrder(msgspec.Struct, frozen=True, kw_only=True):
+class ScaleOrder(msgspec.Struct, frozen=True, kw_only=True, tag="scale"):
     counts: dict[ProcessName, int]
 
 
-class RestartOrder(msgspec.Struct, frozen=True, kw_only=True):
+class RestartOrder(msgspec.Struct, frozen=True, kw_only=True, tag="restart"):
     """All instances anew, start-first, same release."""
 
 
-class DestroyOrder(msgspec.Struct, frozen=True, kw_only=True):
+class DestroyOrder(msgspec.Struct, frozen=True, kw_only=True, tag="destroy"):
     """Stop and remove all that this environment owns."""
 
 
+def encode_order(order: Order) -> str:
+    """The order as JSON, to be taken up again after a crash."""
+    return msgspec.json.encode(order).decode()
+
+
+def decode_order(text: str) -> Order:
+    """What `encode_order` wrote."""
+    return _DECODER.decode(text)
+
+
 Order = DeployOrder | ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | DestroyOrder
+_DECODER: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

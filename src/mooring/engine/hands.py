@@ -1,0 +1,170 @@
+"""The one place that acts: writes the intent, calls one driver method, writes the outcome. Must not: decide, retry, or swallow.
+
+An effect whose answer was lost is written down as unknown; the next look at the world says what became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import assert_never
+
+from mooring.drivers.runtime.contract import Variables
+from mooring.engine.parts import Parts
+from mooring.errors import DriverError, MooringError, NotFound, OutcomeUnknown, StaleFence
+from mooring.model.events import EventKind
+from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
+from mooring.model.lease import Lease, Mark
+from mooring.model.names import DeploymentId
+from mooring.model.release import Release
+from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunRelease, SetRoutes, StartInstance, Step, StopInstance
+
+
+class Hands:
+    """Acts for one environment under one lease, for one deployment or (None) to keep things as they are."""
+
+    def __init__(self, parts: Parts, lease: Lease, deployment: DeploymentId | None) -> None:
+        self._parts = parts
+        self._environment = lease.environment
+        self._deployment = deployment
+        self._fence = lease.fence
+        self._mark = Mark(environment=lease.environment, operation=deployment or "keep", fence=lease.fence)
+
+    @property
+    def mark(self) -> Mark:
+        return self._mark
+
+    async def take(self, steps: Sequence[Step]) -> None:
+        """All of them: routes first and in order, then starts and stops side by side. Raises StaleFence when another has taken over."""
+        routing = [step for step in steps if isinstance(step, (SetRoutes, RemoveRoutes))]
+        rest = [step for step in steps if not isinstance(step, (SetRoutes, RemoveRoutes))]
+        for step in routing:
+            await self.apply(step)
+        results = await asyncio.gather(*(self.apply(step) for step in rest), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def apply(self, step: Step) -> None:
+        """One step. A driver's failure is recorded and told, and left to the next look; StaleFence and defects are raised."""
+        clock, memory = self._parts.clock, self._parts.memory
+        sequence = memory.write_intent(
+            deployment=self._deployment, environment=self._environment, step=step, fence=self._fence, at=clock.wall()
+        )
+        self._say(EventKind.STEP_STARTED, step, reason=step.reason)
+        began = clock.monotonic()
+        try:
+            await self._perform(step)
+        except OutcomeUnknown as error:
+            self._failed(sequence, step, error, outcome="unknown")
+        except (DriverError, NotFound) as error:
+            self._failed(sequence, step, error, outcome="not-done")
+        except StaleFence as error:
+            self._failed(sequence, step, error, outcome="refused")
+            raise
+        else:
+            memory.write_outcome(sequence, outcome="done", at=clock.wall())
+            self._say(EventKind.STEP_ENDED, step, seconds=clock.monotonic() - began)
+
+    async def _perform(self, step: Step) -> None:
+        runtime, edge = self._parts.runtime, self._parts.edge
+        match step:
+            case StartInstance(instance=key):
+                release = self._release(key.release)
+                self._parts.health.expect(key)
+                await runtime.start(self._mark, self._spec(key, release), self.variables(release, key))
+            case StopInstance(instance=key, grace=grace):
+                await runtime.stop(self._mark, key, grace=grace)
+            case RestartInstance(instance=key, grace=grace):
+                await runtime.restart(self._mark, key, grace=grace)
+            case SetRoutes(table=table):
+                await edge.apply(self._mark, table)
+            case RemoveRoutes():
+                await edge.remove(self._mark)
+            case RunRelease(release=number, command=command):
+                await self._run_release(self._release(number), command)
+            case Conclude() | GoBack():
+                pass
+            case _:
+                assert_never(step)
+
+    async def _run_release(self, release: Release, command: str) -> None:
+        task = TaskSpec(
+            environment=self._environment,
+            name=release_task_name(release.number),
+            command=command,
+            directory=release.artifact.directory,
+            timeout=release.policy.release_timeout,
+            release=release.number,
+        )
+        await self._parts.runtime.run_task(self._mark, task, self.variables(release, None))
+
+    def variables(self, release: Release, key: InstanceKey | None) -> Variables:
+        """What the process finds in its environment: the builder's, the manifest's, then what was set by command; and who it is."""
+        config = self._parts.memory.config(self._environment, release.config_version)
+        about = {
+            "MOORING_APP": str(self._environment.app),
+            "MOORING_ENVIRONMENT": str(self._environment.environment),
+            "MOORING_RELEASE": release.version,
+            "MOORING_COMMIT": release.source.commit,
+            "MOORING_PROCESS": f"{key.process}.{key.slot}" if key else "release",
+        }
+        return {**release.artifact.environment, **about, **release.variables, **config}
+
+    def _spec(self, key: InstanceKey, release: Release) -> InstanceSpec:
+        process = release.process(key.process)
+        if process is None:
+            raise NotFound(f"{release.version} has no process type {key.process}")
+        return InstanceSpec(
+            key=key,
+            command=process.command,
+            directory=release.artifact.directory,
+            is_routed=process.is_routed,
+            stop_signal=process.stop_signal,
+            kill_timeout=release.policy.kill_timeout,
+            memory=process.memory,
+        )
+
+    def _release(self, number: int) -> Release:
+        release = self._parts.observer.release(self._environment, number)
+        if release is None:
+            raise NotFound(f"{self._environment} has no release v{number}")
+        return release
+
+    def _failed(self, sequence: int, step: Step, error: MooringError, *, outcome: str) -> None:
+        detail = self._parts.redact(self._environment, str(error))
+        self._parts.memory.write_outcome(sequence, outcome=outcome, at=self._parts.clock.wall(), detail=detail)
+        self._say(EventKind.STEP_FAILED, step, message=detail)
+
+    def _say(self, kind: EventKind, step: Step, **fields: object) -> None:
+        name = str(type(step).__struct_config__.tag)
+        self._parts.announcer.say(
+            kind, environment=self._environment, deployment=self._deployment, step=name, summary=summary(step), **fields
+        )
+
+
+def release_task_name(number: int) -> str:
+    return f"release.v{number}"
+
+
+def summary(step: Step) -> str:
+    """What the step does, in a few words."""
+    match step:
+        case RunRelease(command=command):
+            return f"run release command: {command}"
+        case StartInstance(instance=key):
+            return f"start {key}"
+        case StopInstance(instance=key):
+            return f"stop {key}"
+        case RestartInstance(instance=key):
+            return f"restart {key}"
+        case SetRoutes(summary=text, is_switch=is_switch):
+            return f"switch: {text}" if is_switch else text
+        case RemoveRoutes():
+            return "remove routes"
+        case Conclude(outcome=outcome):
+            return f"end: {outcome.value}"
+        case GoBack():
+            return "go back"
+        case _:
+            assert_never(step)

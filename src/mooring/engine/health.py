@@ -1,0 +1,183 @@
+"""Asks instances how they are, and remembers the answers. Must not: decide what follows from them.
+
+One small task per running instance. A process that died and came back (another pid, more restarts) begins anew with the startup check.
+An instance that ran before this controller is UNKNOWN until it has answered once, or has failed to `failures` times in a row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mooring.drivers.probe.contract import Prober
+from mooring.engine.contract import Clock
+from mooring.model.health import Check, CheckKind, Checks, Health, ProbeResult, ProbeTarget
+from mooring.model.instance import InstanceKey, InstanceView, ProcessState
+
+_KEPT = 10  # answers kept per instance for a diagnosis
+_LIVED = 0.5  # seconds a process without a check of its own must have lived to count as started
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """How an instance is to be asked: its checks, and the Host header."""
+
+    checks: Checks
+    hostname: str
+    directory: str
+
+
+@dataclass
+class _Patient:
+    view: InstanceView
+    asked: Asked
+    health: Health
+    first_seen: float
+    is_new: bool
+    ready_since: float | None = None
+    results: deque[ProbeResult] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    task: asyncio.Task[None] | None = None
+
+
+class HealthMonitor:
+    """`on_change` is called with the instance whenever its health changes."""
+
+    def __init__(self, prober: Prober, clock: Clock, on_change: Callable[[InstanceKey, Health, ProbeResult | None], None]) -> None:
+        self._prober = prober
+        self._clock = clock
+        self._on_change = on_change
+        self._patients: dict[InstanceKey, _Patient] = {}
+        self._expected: set[InstanceKey] = set()
+
+    def expect(self, key: InstanceKey) -> None:
+        """This controller starts it: until it answers it is STARTING, not UNKNOWN."""
+        self._forget(key)
+        self._expected.add(key)
+
+    def see(self, views: Iterable[InstanceView], asked: Callable[[InstanceKey], Asked | None]) -> None:
+        """Begin with the new, begin anew with the restarted, end with the gone."""
+        present = {view.key: view for view in views}
+        for key in [key for key in self._patients if key not in present]:
+            self._forget(key)
+        for key, view in present.items():
+            self._look_after(key, view, asked)
+
+    def judged(self, view: InstanceView) -> InstanceView:
+        """The view with what is known of its health."""
+        patient = self._patients.get(view.key)
+        if patient is None:
+            return view
+        return msgspec.structs.replace(view, health=patient.health, ready_since=patient.ready_since)
+
+    def first_seen(self, key: InstanceKey) -> float | None:
+        """Monotonic time from which its deadline counts."""
+        patient = self._patients.get(key)
+        return patient.first_seen if patient else None
+
+    def results(self, key: InstanceKey) -> tuple[ProbeResult, ...]:
+        """Its last answers, oldest first."""
+        patient = self._patients.get(key)
+        return tuple(patient.results) if patient else ()
+
+    def close(self) -> None:
+        for key in list(self._patients):
+            self._forget(key)
+
+    def _look_after(self, key: InstanceKey, view: InstanceView, asked: Callable[[InstanceKey], Asked | None]) -> None:
+        patient = self._patients.get(key)
+        if patient is not None and _is_same_life(patient.view, view):
+            patient.view = view
+            if view.state is not ProcessState.RUNNING and patient.health not in (Health.STARTING, Health.UNKNOWN):
+                self._become(patient, Health.STARTING)
+            return
+        questions = asked(key)
+        if questions is None:
+            return
+        is_new = patient is not None or key in self._expected
+        first_seen = patient.first_seen if patient else self._clock.monotonic()
+        results = patient.results if patient else deque(maxlen=_KEPT)
+        if patient is not None and patient.task is not None:
+            patient.task.cancel()
+        health = Health.STARTING if is_new else Health.UNKNOWN
+        fresh = _Patient(view=view, asked=questions, health=health, first_seen=first_seen, is_new=is_new, results=results)
+        self._patients[key] = fresh
+        if patient is not None and patient.health is not health:
+            self._on_change(key, health, None)
+        fresh.task = asyncio.create_task(self._attend(fresh), name=f"health {key}")
+
+    def _forget(self, key: InstanceKey) -> None:
+        self._expected.discard(key)
+        patient = self._patients.pop(key, None)
+        if patient is not None and patient.task is not None:
+            patient.task.cancel()
+
+    async def _attend(self, patient: _Patient) -> None:
+        """Startup until it passes, then readiness and liveness for as long as it lives."""
+        checks = patient.asked.checks
+        await self._until_started(patient, checks.startup if patient.is_new else checks.readiness)
+        liveness = asyncio.create_task(self._watch_liveness(patient, checks.liveness)) if checks.liveness else None
+        try:
+            await self._watch_readiness(patient, checks.readiness)
+        finally:
+            if liveness is not None:
+                liveness.cancel()
+
+    async def _until_started(self, patient: _Patient, check: Check) -> None:
+        failed = 0
+        while True:
+            result = await self._ask(patient, check)
+            if result.passed:
+                self._become(patient, Health.READY, result)
+                return
+            failed += 1
+            if patient.health is Health.UNKNOWN and failed >= check.failures:
+                self._become(patient, Health.STARTING, result)
+            await self._clock.sleep(check.interval)
+
+    async def _watch_readiness(self, patient: _Patient, check: Check) -> None:
+        failed = 0
+        while True:
+            await self._clock.sleep(check.interval)
+            if patient.health is Health.SICK:
+                continue
+            result = await self._ask(patient, check)
+            failed = 0 if result.passed else failed + 1
+            if result.passed and patient.health is not Health.READY:
+                self._become(patient, Health.READY, result)
+            elif failed >= check.failures and patient.health is Health.READY:
+                self._become(patient, Health.UNREADY, result)
+
+    async def _watch_liveness(self, patient: _Patient, check: Check) -> None:
+        failed = 0
+        while True:
+            await self._clock.sleep(check.interval)
+            result = await self._ask(patient, check)
+            failed = 0 if result.passed else failed + 1
+            if failed >= check.failures and patient.health is not Health.SICK:
+                self._become(patient, Health.SICK, result)
+
+    async def _ask(self, patient: _Patient, check: Check) -> ProbeResult:
+        view = patient.view
+        if view.state is not ProcessState.RUNNING:
+            result = ProbeResult(passed=False, at=self._clock.wall(), latency=0.0, said=f"the process is {view.state.value}")
+        elif check.kind is CheckKind.ALIVE and self._clock.wall() - view.started_at < _LIVED:
+            result = ProbeResult(passed=False, at=self._clock.wall(), latency=0.0, said="just started")
+        else:
+            target = ProbeTarget(
+                address=view.address, port=view.port, hostname=patient.asked.hostname, directory=patient.asked.directory, pid=view.pid
+            )
+            result = await self._prober.probe(target, check)
+        patient.results.append(result)
+        return result
+
+    def _become(self, patient: _Patient, health: Health, result: ProbeResult | None = None) -> None:
+        patient.health = health
+        patient.ready_since = self._clock.monotonic() if health is Health.READY else None
+        self._on_change(patient.view.key, health, result)
+
+
+def _is_same_life(before: InstanceView, now: InstanceView) -> bool:
+    return before.restarts == now.restarts and (before.pid == now.pid or 0 in (before.pid, now.pid))

@@ -1,0 +1,107 @@
+"""Looks at the world: what runs, what is routed, how it is. One look serves all who ask at once. Must not: change anything."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mooring.drivers.edge.contract import Edge
+from mooring.drivers.runtime.contract import Runtime
+from mooring.engine.contract import Clock, Memory
+from mooring.engine.health import Asked, HealthMonitor
+from mooring.engine.orders import Snapshot
+from mooring.errors import DriverError
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey, InstanceView
+from mooring.model.names import ProcessName
+from mooring.model.release import Release
+from mooring.model.routing import EndpointState, RouteView
+from mooring.planner.goal import Current
+
+
+class Observer:
+    """Keeps the last look, its age, and since when endpoints have been draining."""
+
+    def __init__(self, runtime: Runtime, edge: Edge, memory: Memory, clock: Clock, health: HealthMonitor) -> None:
+        self._runtime = runtime
+        self._edge = edge
+        self._memory = memory
+        self._clock = clock
+        self._health = health
+        self._releases: dict[tuple[EnvironmentId, int], Release] = {}
+        self._views: dict[EnvironmentId, list[InstanceView]] = {}
+        self._looked_at: float | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._draining: dict[str, float] = {}
+
+    async def look(self, environment: EnvironmentId) -> Current:
+        """The present of one environment; `is_known` False when a driver did not answer."""
+        try:
+            await self._look_at_instances()
+            routed = await self._edge.observe(environment)
+        except DriverError:
+            return Current(is_known=False)
+        route = routed[0] if routed else None
+        views = tuple(self._health.judged(view) for view in self._views.get(environment, []))
+        self._note_draining(route)
+        seen = ((view.key.slug, self._health.first_seen(view.key)) for view in views)
+        return Current(
+            instances=views,
+            table=route.table if route else None,
+            in_flight=route.in_flight if route else {},
+            streams=route.streams if route else {},
+            started_since={slug: first for slug, first in seen if first is not None},
+            draining_since=dict(self._draining),
+            is_known=route is None or route.is_acknowledged,
+        )
+
+    async def snapshot(self, environment: EnvironmentId) -> Snapshot:
+        """What was last seen, with its age; asks the edge for the routes, and says None where it does not answer."""
+        try:
+            routed = await self._edge.observe(environment)
+        except DriverError:
+            routed = ()
+        views = tuple(self._health.judged(view) for view in self._views.get(environment, []))
+        age = self._clock.monotonic() - self._looked_at if self._looked_at is not None else float("inf")
+        return Snapshot(environment=environment, age=age, instances=views, routes=routed[0] if routed else None)
+
+    def release(self, environment: EnvironmentId, number: int) -> Release | None:
+        """From memory, once: a release never changes."""
+        known = self._releases.get((environment, number)) or self._memory.release(environment, number)
+        if known is not None:
+            self._releases[environment, number] = known
+        return known
+
+    def forget(self, environment: EnvironmentId) -> None:
+        self._releases = {key: release for key, release in self._releases.items() if key[0] != environment}
+
+    async def _look_at_instances(self) -> None:
+        """Joined by all who ask while it goes on."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._refresh(), name="observe")
+        await asyncio.shield(self._looking)
+
+    async def _refresh(self) -> None:
+        views = await self._runtime.observe()
+        grouped: dict[EnvironmentId, list[InstanceView]] = {}
+        for view in sorted(views, key=lambda each: each.key):
+            grouped.setdefault(view.key.environment, []).append(view)
+        self._health.see(views, self._asked)
+        self._views = grouped
+        self._looked_at = self._clock.monotonic()
+
+    def _asked(self, key: InstanceKey) -> Asked | None:
+        release = self.release(key.environment, key.release)
+        process = release.process(ProcessName(key.process)) if release else None
+        if release is None or process is None:
+            return None
+        hostname = str(release.hostnames[0]) if release.hostnames else "localhost"
+        return Asked(checks=process.checks, hostname=hostname.replace("*", "www", 1), directory=release.artifact.directory)
+
+    def _note_draining(self, route: RouteView | None) -> None:
+        if route is None:
+            return
+        ends = [end for path in route.table.routes for end in path.endpoints]
+        draining = {end.instance.slug for end in ends if end.state is EndpointState.DRAINING}
+        mine = f"{route.table.environment.slug}--"
+        kept = {slug: since for slug, since in self._draining.items() if not slug.startswith(mine) or slug in draining}
+        self._draining = {**dict.fromkeys(draining, self._clock.monotonic()), **kept}

@@ -1,0 +1,44 @@
+"""All that the engine works with, handed to it as one value by the wiring. Must not: hold state of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mooring.drivers.edge.contract import Edge
+from mooring.drivers.probe.contract import StreamOpener
+from mooring.drivers.runtime.contract import Runtime
+from mooring.engine.announcer import Announcer
+from mooring.engine.contract import Clock, Memory, Workshop
+from mooring.engine.health import HealthMonitor
+from mooring.engine.observer import Observer
+from mooring.model.environment import EnvironmentId
+from mooring.planner.goal import Wanted
+
+
+@dataclass(frozen=True)
+class Parts:
+    """`identity` names this controller in leases: the same for every controller on the same state directory."""
+
+    memory: Memory
+    runtime: Runtime
+    edge: Edge
+    streams: StreamOpener
+    workshop: Workshop
+    clock: Clock
+    observer: Observer
+    health: HealthMonitor
+    announcer: Announcer
+    redact: Callable[[EnvironmentId, str], str]
+    identity: str
+    probe_rate: float = 10.0
+
+    def wanted(self, environment: EnvironmentId) -> Wanted | None:
+        """What the environment is recorded to run."""
+        record = self.memory.environment(environment)
+        if record is None or record.revision is None:
+            return None
+        release = self.observer.release(environment, record.revision.release)
+        if release is None:
+            return None
+        return Wanted(release=release, generation=record.revision.generation, counts=record.revision.counts)

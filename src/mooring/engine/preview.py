@@ -1,0 +1,70 @@
+"""What an order would do and why, touching nothing: the same planner, run ahead. Must not: build, start or record."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from mooring.engine.orders import DeployOrder, DestroyOrder, Order, Preview
+from mooring.engine.parts import Parts
+from mooring.engine.targets import changed, check, previewed
+from mooring.errors import NotFound
+from mooring.model.deployment import Phase
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import TaskState
+from mooring.planner.forecast import forecast, gaps
+from mooring.planner.goal import Goal, Progress, Wanted
+
+
+async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, description: str) -> Preview:
+    """Raises what would make the order impossible: ManifestInvalid, NotFound, CapacityExceeded."""
+    before = parts.wanted(environment)
+    target = await _target(parts, environment, order, before)
+    if target is not None:
+        check(parts, target, before)
+    current = await parts.observer.look(environment)
+    now = parts.clock.monotonic()
+    record = parts.memory.environment(environment)
+    goal = Goal(
+        environment=environment,
+        target=target,
+        progress=Progress(
+            phase=Phase.RELEASE, baseline=before, started_at=now, phase_since=now, release_task=_release_task(target, before)
+        ),
+        is_maintenance=record.is_maintenance if record else False,
+    )
+    steps = forecast(goal, current, now=now)
+    return Preview(environment=environment, description=description, steps=steps, notes=_notes(parts, environment, goal))
+
+
+async def _target(parts: Parts, environment: EnvironmentId, order: Order, before: Wanted | None) -> Wanted | None:
+    if isinstance(order, DestroyOrder):
+        return None
+    if isinstance(order, DeployOrder):
+        archive = Path(order.archive)
+        source = await asyncio.to_thread(parts.workshop.unpack, archive)
+        try:
+            return previewed(parts, source, order.origin, environment, before)
+        finally:
+            await asyncio.to_thread(parts.workshop.discard, source)
+            archive.unlink(missing_ok=True)
+    if before is None:
+        raise NotFound(f"{environment} runs nothing yet", hint="`mooring deploy` it first", where=str(environment))
+    return changed(parts, order, environment, before, at=parts.clock.wall())
+
+
+def _release_task(target: Wanted | None, before: Wanted | None) -> TaskState:
+    is_new = target is not None and (before is None or before.release.number != target.release.number)
+    return TaskState.ABSENT if is_new and target is not None and target.release.release_command else TaskState.SUCCEEDED
+
+
+def _notes(parts: Parts, environment: EnvironmentId, goal: Goal) -> tuple[str, ...]:
+    notes = list(gaps(goal))
+    if goal.target is not None and not any(process.is_routed for process in goal.target.release.processes):
+        notes.append("no process type is routed: the app gets no URL")
+    if goal.target is not None and goal.progress is not None and goal.progress.baseline is None:
+        notes.append("nothing serves yet: until the first instance is ready, visitors see the starting page")
+    lock = parts.memory.lock(environment)
+    if lock is not None:
+        notes.append(f"locked by {lock.by}: a deployment is refused until the lock is taken off")
+    return tuple(notes)

@@ -1,0 +1,164 @@
+"""From an order to what should run: builds, numbers a release, or reuses one. Must not: start, stop or route."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import assert_never
+
+import msgspec
+
+from mooring.engine.orders import ConfigOrder, DeployOrder, DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
+from mooring.engine.parts import Parts
+from mooring.errors import InvalidInput, NotFound, UsageError
+from mooring.model.deployment import Deployment, Outcome
+from mooring.model.environment import EnvironmentId
+from mooring.model.events import EventKind
+from mooring.model.names import Hostname
+from mooring.model.release import Artifact, Release, Source
+from mooring.planner.capacity import check_memory
+from mooring.planner.goal import Wanted
+
+
+async def target_of(parts: Parts, order: Order, deployment: Deployment, before: Wanted | None) -> Wanted | None:
+    """What the environment should run when the order is fulfilled; None: nothing. Raises what makes it impossible."""
+    match order:
+        case DestroyOrder():
+            return None
+        case DeployOrder(archive=archive, origin=origin):
+            release = await _built(parts, Path(archive), origin, deployment)
+            wanted = Wanted(release=release, counts=before.counts if before else {})
+        case _:
+            wanted = changed(parts, order, deployment.environment, _present(deployment.environment, before), at=parts.clock.wall())
+            if before is not None and wanted.release.number != before.release.number:
+                parts.memory.add_release(wanted.release)
+    check(parts, wanted, before)
+    return wanted
+
+
+def changed(
+    parts: Parts, order: ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder, environment: EnvironmentId, before: Wanted, *, at: float
+) -> Wanted:
+    """What an order that needs no build makes of what runs; the release, where it is a new one, is not stored yet."""
+    match order:
+        case ConfigOrder(config_version=version, description=description):
+            return msgspec.structs.replace(before, release=_copy(parts, before.release, at=at, config=version, what=description))
+        case RollbackOrder(number=number):
+            return msgspec.structs.replace(before, release=_earlier(parts, environment, before, number, at=at))
+        case ScaleOrder(counts=counts):
+            _check_counts(before.release, {str(name): count for name, count in counts.items()})
+            return msgspec.structs.replace(before, counts={**before.counts, **counts})
+        case RestartOrder():
+            return msgspec.structs.replace(before, generation=before.generation + 1)
+        case _:
+            assert_never(order)
+
+
+def previewed(parts: Parts, source: Path, origin: Source, environment: EnvironmentId, before: Wanted | None) -> Wanted:
+    """What deploying this tree would ask for, without building it."""
+    planned = parts.workshop.plan(source, environment, origin)
+    number = parts.memory.next_release_number(environment)
+    release = msgspec.structs.replace(planned.template, number=number)
+    return Wanted(release=release, counts=before.counts if before else {})
+
+
+def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
+    """Raise CapacityExceeded or InvalidInput where it cannot fit beside the other environments."""
+    environment = wanted.release.environment
+    ids = [record.environment for record in parts.memory.environments() if record.environment != environment]
+    others = [other for other in (parts.wanted(each) for each in ids) if other is not None]
+    taken: dict[Hostname, Release] = {name: other.release for other in others for name in other.release.hostnames}
+    for name in wanted.release.hostnames:
+        if name in taken:
+            hint = "give one of them other hostnames in its mooring.toml"
+            raise InvalidInput(f"the hostname {name} belongs to {taken[name].environment} already", hint=hint, where=str(environment))
+    check_memory(wanted, before, others=others, budget=parts.runtime.capabilities.memory_budget)
+
+
+async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deployment) -> Release:
+    environment = deployment.environment
+
+    def log(line: str) -> None:
+        parts.announcer.say(EventKind.BUILD_OUTPUT, environment=environment, deployment=deployment.id, line=line)
+
+    def chosen(builder: str, reason: str) -> None:
+        parts.announcer.say(EventKind.BUILD_DETECTED, environment=environment, deployment=deployment.id, builder=builder, reason=reason)
+
+    source = await asyncio.to_thread(parts.workshop.unpack, archive)
+    try:
+        planned = parts.workshop.plan(source, environment, origin)
+        artifact = await parts.workshop.build(source, planned.build, origin, log=log, chosen=chosen)
+        if artifact.processes:
+            planned = parts.workshop.plan(source, environment, origin, offered=artifact.processes)
+    finally:
+        await asyncio.to_thread(parts.workshop.discard, source)
+    release = _numbered(parts, planned.template, artifact, origin, deployment)
+    parts.memory.add_release(release)
+    return release
+
+
+def _numbered(parts: Parts, template: Release, artifact: Artifact, origin: Source, deployment: Deployment) -> Release:
+    environment = deployment.environment
+    return msgspec.structs.replace(
+        template,
+        environment=environment,
+        number=parts.memory.next_release_number(environment),
+        artifact=artifact,
+        source=origin,
+        config_version=latest_config(parts, environment),
+        created_at=parts.clock.wall(),
+        created_by=deployment.requested_by,
+        description=deployment.description,
+    )
+
+
+def latest_config(parts: Parts, environment: EnvironmentId) -> int:
+    """The newest snapshot's version, 0 when nothing was ever set."""
+    return max((version.version for version in parts.memory.config_versions(environment)), default=0)
+
+
+def _copy(parts: Parts, release: Release, *, at: float, config: int, what: str) -> Release:
+    number = parts.memory.next_release_number(release.environment)
+    return msgspec.structs.replace(release, number=number, config_version=config, created_at=at, description=what)
+
+
+def _earlier(parts: Parts, environment: EnvironmentId, before: Wanted, number: int | None, *, at: float) -> Release:
+    wished = number if number is not None else _last_good_before(parts, environment, before.release.number)
+    release = parts.memory.release(environment, wished)
+    if release is None:
+        raise NotFound(f"{environment} has no release v{wished}", hint="`mooring releases` lists them")
+    if release.number == before.release.number:
+        raise UsageError(f"{release.version} is what runs now", hint="`mooring releases` lists the others")
+    if not Path(release.artifact.directory).is_dir():
+        raise NotFound(f"the artifact of {release.version} was pruned", hint="check out its commit and `mooring deploy` it again")
+    return _copy(parts, release, at=at, config=release.config_version, what=f"rollback to {release.version}")
+
+
+def _last_good_before(parts: Parts, environment: EnvironmentId, present: int) -> int:
+    """The newest release below the present one that a deployment has brought to serve."""
+    good = {
+        deployment.target.release
+        for deployment in parts.memory.deployments(environment, limit=500)
+        if deployment.outcome is Outcome.SUCCEEDED and deployment.target is not None
+    }
+    earlier = [number for number in good if number < present]
+    if not earlier:
+        raise NotFound(f"{environment} has no earlier release that served", hint="`mooring releases` lists all")
+    return max(earlier)
+
+
+def _present(environment: EnvironmentId, before: Wanted | None) -> Wanted:
+    if before is None:
+        raise NotFound(f"{environment} runs nothing yet", hint="`mooring deploy` it first", where=str(environment))
+    return before
+
+
+def _check_counts(release: Release, counts: dict[str, int]) -> None:
+    known = {str(process.name): process for process in release.processes}
+    for name, count in counts.items():
+        if name not in known:
+            raise InvalidInput(f"there is no process type {name!r}", hint=f"{release.version} has {', '.join(known) or 'none'}")
+        if count < 0:
+            raise InvalidInput(f"{name}={count}: a count is 0 or more", hint=f"{name}=0 stops it")
+        if known[name].is_single and count > 1:
+            raise InvalidInput(f"{name}={count}: {name} is single and never runs twice", hint=f"use {name}=1 or {name}=0")
