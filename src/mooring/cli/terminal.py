@@ -10,7 +10,7 @@ from typing import TextIO
 from mooring.cli.render.styled import Line, Style
 
 # One column each, so that a layout made for the left stays right with the right.
-ASCII_STANDINS = str.maketrans("→✓✗·…│─×●○—–“”‘’", ">+x-~|-x*o--\"\"''")
+ASCII_STANDINS = str.maketrans("→✓✗·…│─×●○—–“”‘’├╰┌└▶", ">+x-~|-x*o--\"\"''|`.`>")
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 ASCII_SPINNER = "|/-\\"
 LEAST_WIDTH = 40
@@ -35,7 +35,7 @@ class Terminal:
     def write(self, lines: Iterable[Line]) -> None:
         """Each line with its styles where there is colour, and only characters that the stream's encoding has."""
         for spans in lines:
-            self.stream.write(self._encodable("".join(self._painted(span.text, span.style) for span in spans).rstrip()) + "\n")
+            self.stream.write(self.encodable("".join(self._painted(span.text, span.style) for span in spans).rstrip()) + "\n")
         self.stream.flush()
 
     def write_raw(self, text: str) -> None:
@@ -43,9 +43,12 @@ class Terminal:
         self.stream.write(text)
         self.stream.flush()
 
-    def translated(self, text: str) -> str:
-        """The text in the stream's alphabet."""
-        return text if self.has_unicode else text.translate(ASCII_STANDINS)
+    def encodable(self, text: str) -> str:
+        """The text in the stream's alphabet: symbols by stand-ins, other foreign characters as escapes."""
+        if self.has_unicode:
+            return text
+        encoding = self.stream.encoding or "ascii"
+        return text.translate(ASCII_STANDINS).encode(encoding, "backslashreplace").decode(encoding)
 
     def spinner(self, moment: float) -> str:
         """One column that turns, ten steps a second. `moment` in seconds."""
@@ -54,7 +57,3 @@ class Terminal:
 
     def _painted(self, text: str, style: Style) -> str:
         return f"\x1b[{style.value}m{text}\x1b[0m" if self.has_colour and style.value and text else text
-
-    def _encodable(self, text: str) -> str:
-        encoding = self.stream.encoding or "ascii"
-        return self.translated(text).encode(encoding, "backslashreplace").decode(encoding)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from mooring.cli.render.receipt import labelled
-from mooring.cli.render.styled import Line, Span, Style, hanging, line
+from mooring.cli.render.receipt import labelled, latency
+from mooring.cli.render.styled import Line, Span, Style, line, verbatim
 from mooring.model.health import Diagnosis, ProbeResult
-from mooring.model.quantity import format_duration
 
 
 def diagnosis_lines(diagnosis: Diagnosis, *, width: int | None) -> list[Line]:
@@ -34,10 +33,10 @@ def _probes(probes: tuple[ProbeResult, ...], *, width: int | None) -> list[Line]
 
 
 def probe_words(probe: ProbeResult) -> str:
-    """`GET /up → 503 in 0.01s: database is locked`, or `no answer` where none came."""
+    """`GET /up → 503 in 12 ms: database is locked`, or `no answer` where none came."""
     asked = f"GET {probe.path}" if probe.path.startswith("/") else probe.path or "asked"
     answer = str(probe.status) if probe.status else ("ok" if probe.passed else "no answer")
-    return f"{asked} → {answer} in {format_duration(probe.latency)}" + (f": {probe.said}" if probe.said else "")
+    return f"{asked} → {answer} in {latency(probe.latency)}" + (f": {probe.said}" if probe.said else "")
 
 
 def _listening(diagnosis: Diagnosis, *, width: int | None) -> list[Line]:
@@ -64,5 +63,5 @@ def _log(diagnosis: Diagnosis, *, width: int | None) -> list[Line]:
     count = len(diagnosis.last_lines)
     if not count:
         return labelled("log", "it has written nothing", width=width)
-    rows = [row for text in diagnosis.last_lines for row in hanging(line(Span("  │ ", Style.DIM)), text, width=width)]
+    rows = [row for text in diagnosis.last_lines for row in verbatim(text, width=width)]
     return [line(Span(f"  its last {f'{count} lines' if count > 1 else 'line'}", Style.DIM)), *rows]

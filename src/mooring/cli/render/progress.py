@@ -57,13 +57,14 @@ class Progress:
         self.has_ended = False
         self.last_at = requested_at
         self._has_entries = False
+        self._pending: Entry | None = None  # a phase's last word, told once it is certain that the phase went well
         self._is_output_shown = False
 
     def apply(self, event: Event) -> list[Entry]:
         """What this event adds to the story; kinds that have no place in it add nothing."""
         self.last_at = max(self.last_at, event.at)
         tell = _TELLERS.get(event.kind)
-        entries = tell(self, event) if tell else []
+        entries = [*self._phase_end(event), *(tell(self, event) if tell else [])]
         self._has_entries = self._has_entries or any(not entry.is_passing for entry in entries)
         return entries
 
@@ -81,7 +82,17 @@ class Progress:
         text = PHASE_ENDS.get(said(event, "phase"))
         if text is None or (self._has_entries and said(event, "phase") not in ALWAYS_TOLD):
             return []
-        return [self.entry(event, Mark.DONE, text, seconds=number(event, "seconds"))]
+        self._pending = self.entry(event, Mark.DONE, text, seconds=number(event, "seconds"))
+        return []
+
+    def _phase_end(self, event: Event) -> list[Entry]:
+        """The phase before went well only if the rollout goes forward from it."""
+        goes_on = event.kind is EventKind.PHASE_STARTED and said(event, "phase") != "revert"
+        has_ended_well = event.kind is EventKind.DEPLOYMENT_ENDED and said(event, "outcome") == "succeeded"
+        turns = event.kind in (EventKind.PHASE_STARTED, EventKind.REVERTING, EventKind.STEP_FAILED, EventKind.DEPLOYMENT_ENDED)
+        told = [self._pending] if self._pending and (goes_on or has_ended_well) else []
+        self._pending = None if turns else self._pending
+        return told
 
     def build_detected(self, event: Event) -> list[Entry]:
         return [self.entry(event, Mark.NOTE, f"builder {said(event, 'builder')}", reason=said(event, "reason"))]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from mooring.cli.render.styled import Line, Span, Style, clip, hanging, line
+from mooring.cli.render.styled import HARD_SPACE, Line, Span, Style, clip, hanging, line
 from mooring.cli.render.table import Column, table
 from mooring.model.quantity import format_duration, format_size
 from mooring.model.receipt import ProbeStream, Receipt
 from mooring.model.routing import Traffic
 
-LABEL = 12
+LABEL = 14
 
 
 def receipt_lines(receipt: Receipt, *, width: int | None) -> list[Line]:
     """The whole receipt."""
     return [
         *_phases(receipt, width=width),
-        (),
-        *_requests(receipt, width=width),
-        (),
+        *([(), *_requests(receipt, width=width), ()] if receipt.traffic.requests or receipt.probes else []),
         *_facts(receipt, width=width),
         *(row for url in receipt.urls for row in labelled("serves at", line(Span(url, Style.ACCENT)), width=width)),
     ]
@@ -30,8 +28,8 @@ def labelled(label: str, value: Line | str, *, width: int | None) -> list[Line]:
 
 
 def _phases(receipt: Receipt, *, width: int | None) -> list[Line]:
-    told = [f"{time.phase} {format_duration(time.seconds)}" for time in receipt.phases if time.phase not in ("queued", "ended")]
-    rows = labelled("phases", " · ".join(told), width=width) if told else []
+    told = [f"{time.phase}{HARD_SPACE}{format_duration(time.seconds)}" for time in receipt.phases if time.phase not in ("queued", "ended")]
+    rows = labelled("phases", f"{HARD_SPACE}· ".join(told), width=width) if told else []
     if receipt.first_answer is not None:
         rows += labelled("first answer", f"of the new release after {format_duration(receipt.first_answer)}", width=width)
     return rows
@@ -102,4 +100,9 @@ def _count(amount: int, *, bad: Style, good: Style = Style.PLAIN) -> Line:
 
 
 def _slowest(seconds: float) -> str:
-    return format_duration(seconds) if seconds else "-"
+    return latency(seconds) if seconds else "-"
+
+
+def latency(seconds: float) -> str:
+    """`41 ms` or `3.0s`: what a request took."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else format_duration(seconds)

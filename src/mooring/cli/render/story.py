@@ -9,7 +9,7 @@ Must not: read a clock; the moment is an argument.
 from __future__ import annotations
 
 from mooring.cli.render.progress import PHASE_WORDS, Entry, Mark, Progress
-from mooring.cli.render.styled import Line, Span, Style, clip, hanging, line, padded, width_of
+from mooring.cli.render.styled import Line, Span, Style, clip, hanging, line, padded, verbatim, width_of
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.quantity import format_duration
 
@@ -50,9 +50,13 @@ class Story:
 
     def settled(self, entry: Entry, *, width: int | None) -> list[Line]:
         """The lines of one entry for a terminal."""
-        gutter = "" if entry.phase == self._phase else entry.phase
+        gutter = self.gutter(entry.phase)
         self._phase = entry.phase
         return settled_lines(entry, gutter=gutter, width=min(width or WIDEST, WIDEST))
+
+    def gutter(self, phase: str) -> str:
+        """The phase's name, unless it stands above already."""
+        return "" if phase == self._phase else phase
 
 
 def settled_lines(entry: Entry, *, gutter: str, width: int) -> list[Line]:
@@ -72,23 +76,27 @@ def settled_lines(entry: Entry, *, gutter: str, width: int) -> list[Line]:
 def plain_line(entry: Entry) -> Line:
     """One line for a file or a pipe: seconds since the request, phase, what happened, why."""
     stamp = f"[{entry.elapsed:7.1f}s] {entry.phase}"
+    text = f"{entry.text}{_in_brackets(entry.seconds)}"
     if entry.is_output:
         return line(f"{stamp} | {entry.text}")
     mark = f" {entry.mark.value}" if entry.mark in (Mark.DONE, Mark.FAILED, Mark.WARNING) else ""
-    taken = f" ({format_duration(entry.seconds)})" if entry.seconds is not None else ""
-    return line(f"{stamp}{mark} {entry.text}{taken}" + (f": {entry.reason}" if entry.reason else ""))
+    return line(f"{stamp}:{mark} {text}" + (f": {entry.reason}" if entry.reason else ""))
 
 
-def moving(progress: Progress, *, moment: float, width: int, spinner: str, output_tail: int = OUTPUT_TAIL) -> list[Line]:
+def _in_brackets(seconds: float | None) -> str:
+    return f" ({format_duration(seconds)})" if seconds is not None else ""
+
+
+def moving(progress: Progress, *, moment: float, width: int, spinner: str, gutter: str) -> list[Line]:
     """What goes on at `moment` (wall seconds): the phase, its running steps, unready instances, the last lines of output."""
     width = min(width, WIDEST)
     since = max(moment - progress.phase_since, 0.0)
-    rows = [_turning(PHASE_WORDS.get(progress.phase, progress.phase), since, phase=progress.phase, width=width, spinner=spinner)]
+    rows = [_turning(PHASE_WORDS.get(progress.phase, progress.phase), since, phase=gutter, width=width, spinner=spinner)]
     for running in list(progress.running.values())[:MOST_RUNNING]:
         rows.append(_turning(running.summary, max(moment - running.since, 0.0), phase="", width=width, spinner=spinner))
     for instance, answer in list(progress.unready.items())[:MOST_RUNNING]:
         rows.append(clip(line(" " * GUTTER, Span(f" · {instance} is not ready yet: {answer}", Style.DIM)), width))
-    tail = list(progress.output)[-output_tail:] if progress.phase in ("build", "release") else []
+    tail = list(progress.output)[-OUTPUT_TAIL:] if progress.phase in ("build", "release") else []
     rows.extend(clip(line(" " * GUTTER, Span(f" │ {text}", Style.DIM)), width) for text in tail)
     return rows
 
@@ -104,5 +112,5 @@ def output_in_full(lines: list[str], *, width: int | None) -> list[Line]:
     """Everything that a failed build or task printed."""
     if not lines:
         return []
-    rows = [row for text in lines for row in hanging(line(Span("  │ ", Style.DIM)), text, width=width)]
+    rows = [row for text in lines for row in verbatim(text, width=width)]
     return [line(Span("What it printed:", Style.STRONG)), *rows, ()]

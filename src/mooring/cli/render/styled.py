@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
+HARD_SPACE = "\u00a0"  # where a wrapped text must not break
 
 
 class Style(enum.Enum):
@@ -108,11 +109,18 @@ def _head(text: str, width: int) -> str:
     return text
 
 
+def verbatim(text: str, *, width: int | None) -> list[Line]:
+    """A line that a program printed, behind a bar; cut into pieces where it is too long, its spaces kept."""
+    safe = visible(text)
+    pieces = [safe] if width is None else _pieces(safe, max(width - 4, 8))
+    return [(Span("  │ ", Style.DIM), Span(piece)) for piece in pieces]
+
+
 def wrap(text: str, width: int | None) -> list[str]:
     """Lines of at most `width` columns, broken between words, or inside a word that is too long by itself."""
     safe = visible(text)
     if width is None or cells(safe) <= width:
-        return [safe]
+        return [safe.replace(HARD_SPACE, " ")]
     width = max(width, 8)
     lines: list[str] = []
     current = ""
@@ -125,7 +133,7 @@ def wrap(text: str, width: int | None) -> list[str]:
             lines.append(current)
         *full, current = _pieces(word, width)
         lines.extend(full)
-    return [*lines, current]
+    return [row.replace(HARD_SPACE, " ") for row in (*lines, current)]
 
 
 def _pieces(word: str, width: int) -> list[str]:

@@ -1,0 +1,97 @@
+"""Following one deployment to its end: live on a terminal, line by line elsewhere. Stopping to follow never stops the deployment.
+
+Must not: decide how it ended; that is in its record.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from mooring.cli import exit_codes
+from mooring.cli.render.ending import ending_lines
+from mooring.cli.render.progress import Entry, Progress
+from mooring.cli.render.story import Story, moving, opening, output_in_full, plain_line
+from mooring.cli.render.styled import Line, Span, Style, hanging, line
+from mooring.cli.session import Session
+from mooring.cli.terminal import Terminal
+from mooring.model.deployment import Deployment
+from mooring.model.events import Event
+
+Tell = Callable[[list[Entry]], None]
+
+
+def follow_to_the_end(session: Session, deployment: Deployment) -> int:
+    """Show what goes on until it has ended, then how; gives the deployment's exit code, or 130 after Ctrl-C."""
+    terminal = session.err if session.is_json else session.out
+    terminal.write(opening(deployment, width=terminal.width))
+    progress = Progress(deployment.requested_at)
+    try:
+        if deployment.outcome is None:
+            _watch(terminal, progress, session.client.deployment_events(deployment.id))
+        ended = session.client.deployment(deployment.id)
+    except KeyboardInterrupt:
+        session.err.write(_left(deployment, width=session.err.width))
+        return exit_codes.INTERRUPTED
+    return tell_the_end(session, ended, progress)
+
+
+def tell_the_end(session: Session, ended: Deployment, progress: Progress | None = None) -> int:
+    """The verdict with its proof; the record itself as JSON."""
+    terminal = session.err if session.is_json else session.out
+    code = exit_codes.NEEDS_PERSON if ended.exit_code is None else ended.exit_code
+    is_folded = terminal.is_live and progress is not None and code != exit_codes.SERVING
+    output = progress.failed_output() if is_folded and progress is not None else []
+    terminal.write([(), *output_in_full(output, width=terminal.width), *ending_lines(ended, width=terminal.width)])
+    if session.is_json:
+        session.answer(ended, [])
+    return code
+
+
+def _watch(terminal: Terminal, progress: Progress, events: Iterable[Event]) -> None:
+    if terminal.is_live:
+        _watch_live(terminal, progress, events)
+        return
+    for event in events:
+        terminal.write([plain_line(entry) for entry in progress.apply(event)])
+
+
+def _watch_live(terminal: Terminal, progress: Progress, events: Iterable[Event]) -> None:
+    from mooring.cli.live import LiveLines
+
+    story = Story()
+    clock = _ServerClock(progress)
+
+    def frame(width: int, height: int) -> Sequence[Line]:
+        spinner, gutter = terminal.spinner(time.monotonic()), story.gutter(progress.phase)
+        return moving(progress, moment=clock.now(), width=width, spinner=spinner, gutter=gutter)[:height]
+
+    with LiveLines(terminal, frame) as live:
+        for event in events:
+            entries = progress.apply(event)
+            clock.tick()
+            live.settle(row for entry in entries if not entry.is_passing for row in story.settled(entry, width=terminal.width))
+
+
+class _ServerClock:
+    """The server's wall time, from its last event and what has passed here since: the two clocks need not agree."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._heard_at = time.monotonic()
+
+    def tick(self) -> None:
+        self._heard_at = time.monotonic()
+
+    def now(self) -> float:
+        return self._progress.last_at + time.monotonic() - self._heard_at
+
+
+def _left(deployment: Deployment, *, width: int | None) -> list[Line]:
+    said = f"{deployment.id} goes on in the server: nothing was stopped."
+    return [
+        (),
+        *hanging(line(Span("· ", Style.DIM)), said, width=width),
+        line("    ", Span(f"mooring follow {deployment.id}", Style.ACCENT), "   see it to its end"),
+        line("    ", Span(f"mooring abort {deployment.id}", Style.ACCENT), "    stop it; the old release goes on serving"),
+    ]

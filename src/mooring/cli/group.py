@@ -1,0 +1,72 @@
+"""The command tree, loaded a leaf at a time: only the module of the command that was asked for is imported.
+
+Must not: know what a command does.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from mooring.cli import catalogue
+from mooring.cli.help_page import root_help
+
+
+class LazyGroup(click.Group):
+    """A group whose commands come from the catalogue; `prefix` is "" at the root, "config" below `mooring config`."""
+
+    def __init__(self, *, prefix: str = "", summary: str = "") -> None:
+        super().__init__(name=prefix or "mooring", help=summary, context_settings={"help_option_names": ["-h", "--help"]})
+        self.prefix = prefix
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        heads = [path.split(" ")[0] for path in self._paths()]
+        return list(dict.fromkeys(heads))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        path = f"{self.prefix} {cmd_name}".strip()
+        group = next((group for group in catalogue.GROUPS if group.path == path), None)
+        if group is not None:
+            return LazyGroup(prefix=group.path, summary=group.summary)
+        command = catalogue.find(path)
+        return _load(command) if command else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _summary(f"{self.prefix} {name}".strip())) for name in self.list_commands(ctx)])
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.prefix:
+            super().format_help(ctx, formatter)
+        else:
+            formatter.write(root_help())
+
+    def _paths(self) -> list[str]:
+        start = f"{self.prefix} " if self.prefix else ""
+        return [command.path.removeprefix(start) for command in catalogue.commands() if command.path.startswith(start)]
+
+
+def _load(command: catalogue.Command) -> click.Command:
+    module = importlib.import_module(f"mooring.cli.commands.{command.module}")
+    loaded = getattr(module, command.function)
+    assert isinstance(loaded, click.Command)
+    return loaded
+
+
+def _summary(path: str) -> str:
+    command = catalogue.find(path)
+    return command.summary if command else next((group.summary for group in catalogue.GROUPS if group.path == path), "")
+
+
+def root() -> LazyGroup:
+    """The whole program as one click command."""
+    group = LazyGroup()
+    group.params.append(click.Option(["--debug"], is_flag=True, help="Show the details of unexpected errors."))
+    group.callback = _keep_debug
+    return group
+
+
+@click.pass_context
+def _keep_debug(context: click.Context, debug: bool) -> None:
+    context.obj.is_debug = context.obj.is_debug or debug

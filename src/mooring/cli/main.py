@@ -1,0 +1,67 @@
+"""The entry point: quick answers without imports, then the command that was asked for, then its exit code. Must not: know commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mooring.cli.session import Session
+
+HELP_WORDS: tuple[list[str], ...] = (["--help"], ["-h"], ["help"], [])
+VERSION_WORDS = (["--version"], ["version"])
+
+
+def main() -> None:
+    """The program `mooring`."""
+    arguments = sys.argv[1:]
+    sys.exit(_quick_answer(arguments) if "_MOORING_COMPLETE" not in os.environ else run(arguments))
+
+
+def _quick_answer(arguments: list[str]) -> int:
+    if arguments in HELP_WORDS:
+        from mooring.cli.help_page import root_help
+
+        return _printed(root_help())
+    if arguments in VERSION_WORDS:
+        from mooring import __version__
+
+        return _printed(f"mooring {__version__}\n")
+    return run(arguments)
+
+
+def _printed(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return 0
+
+
+def run(arguments: Sequence[str], session: Session | None = None) -> int:
+    """Run one command line; gives its exit code and never raises."""
+    from mooring.cli.failure import report
+    from mooring.cli.group import root
+
+    try:
+        session = session or _session()
+    except FileNotFoundError:
+        sys.stderr.write("mooring: the directory that you stand in has been removed: cd somewhere else\n")
+        return 2
+    try:
+        code = root().main(args=list(arguments), prog_name="mooring", standalone_mode=False, obj=session)
+        return code if isinstance(code, int) else 0
+    except (Exception, KeyboardInterrupt) as error:
+        session.is_json = session.is_json or "--json" in arguments
+        return report(session, error)
+
+
+def _session() -> Session:
+    from mooring.cli.session import Session
+
+    return Session(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, variables=os.environ, directory=Path.cwd())

@@ -1,0 +1,109 @@
+"""What a command is given: the client, the environment that is meant, and where answers go. Must not: know any command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from mooring.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from mooring.cli.render.styled import Line
+    from mooring.client.client import Client
+    from mooring.model.environment import EnvironmentId
+
+
+class Session:
+    """One run of the program. `connect` makes the client when a command first needs it."""
+
+    def __init__(
+        self,
+        *,
+        stdin: TextIO,
+        stdout: TextIO,
+        stderr: TextIO,
+        variables: Mapping[str, str],
+        directory: Path,
+        connect: Callable[[], Client] | None = None,
+    ) -> None:
+        self.stdin = stdin
+        self.out = Terminal(stdout, variables)
+        self.err = Terminal(stderr, variables)
+        self.variables = variables
+        self.directory = directory
+        self.is_json = False
+        self.is_debug = bool(variables.get("MOORING_DEBUG"))
+        self._connect = connect or _local_client
+        self._app = ""
+        self._environment = ""
+
+    @cached_property
+    def client(self) -> Client:
+        """Raises PlatformNotRunning when nobody answers."""
+        return self._connect()
+
+    @property
+    def is_interactive(self) -> bool:
+        """Somebody can be asked: a person at a terminal, and no program that waits for JSON."""
+        return self.stdin.isatty() and self.err.is_terminal and not self.is_json
+
+    @property
+    def has_chosen(self) -> bool:
+        """An app or environment was named, by option or variable."""
+        return bool(self._app or self._environment)
+
+    def choose(self, app: str, environment: str) -> None:
+        """Keep what -a and -e say; MOORING_APP and MOORING_ENV speak where they are silent."""
+        self._app = app or self.variables.get("MOORING_APP", "")
+        self._environment = environment or self.variables.get("MOORING_ENV", "")
+
+    @cached_property
+    def project(self) -> Path:
+        """The directory that describes the app."""
+        from mooring.cli.whereabouts import project_directory
+
+        return project_directory(self.directory)
+
+    @cached_property
+    def environment(self) -> EnvironmentId:
+        """The environment that is meant. Raises InvalidName."""
+        from mooring.cli.whereabouts import app_of
+        from mooring.model.environment import PRODUCTION, EnvironmentId
+        from mooring.model.names import app_name, environment_name
+
+        return EnvironmentId(
+            app=app_name(self._app) if self._app else app_of(self.project),
+            environment=environment_name(self._environment or PRODUCTION),
+        )
+
+    def answer(self, value: object, lines: Iterable[Line]) -> None:
+        """The result of a command: one JSON document when asked for, else lines."""
+        if self.is_json:
+            from mooring.cli.render.documents import document
+
+            self.out.write_raw(document(value))
+        else:
+            self.out.write(lines)
+
+    def stream(self, value: object, lines: Iterable[Line]) -> None:
+        """One piece of a result that comes bit by bit."""
+        if self.is_json:
+            from mooring.cli.render.documents import json_line
+
+            self.out.write_raw(json_line(value))
+        else:
+            self.out.write(lines)
+
+    def remark(self, text: str) -> None:
+        """A sentence beside the result: to standard error, so that it never mixes with it."""
+        from mooring.cli.render.styled import Span, Style, hanging
+
+        self.err.write(hanging((Span("· ", Style.DIM),), text, width=self.err.width))
+
+
+def _local_client() -> Client:
+    from mooring.client.client import Client
+
+    return Client()
