@@ -50,12 +50,12 @@ class HealthMonitor:
         self._clock = clock
         self._on_change = on_change
         self._patients: dict[InstanceKey, _Patient] = {}
-        self._expected: set[InstanceKey] = set()
+        self._expected: dict[InstanceKey, float] = {}
 
     def expect(self, key: InstanceKey) -> None:
         """This controller starts it: until it answers it is STARTING, not UNKNOWN."""
         self._forget(key)
-        self._expected.add(key)
+        self._expected[key] = self._clock.monotonic()
 
     def see(self, views: Iterable[InstanceView], asked: Callable[[InstanceKey], Asked | None]) -> None:
         """Begin with the new, begin anew with the restarted, end with the gone."""
@@ -97,7 +97,7 @@ class HealthMonitor:
         if questions is None:
             return
         is_new = patient is not None or key in self._expected
-        first_seen = patient.first_seen if patient else self._clock.monotonic()
+        first_seen = patient.first_seen if patient else self._expected.get(key, self._clock.monotonic())
         results = patient.results if patient else deque(maxlen=_KEPT)
         if patient is not None and patient.task is not None:
             patient.task.cancel()
@@ -109,7 +109,7 @@ class HealthMonitor:
         fresh.task = asyncio.create_task(self._attend(fresh), name=f"health {key}")
 
     def _forget(self, key: InstanceKey) -> None:
-        self._expected.discard(key)
+        self._expected.pop(key, None)
         patient = self._patients.pop(key, None)
         if patient is not None and patient.task is not None:
             patient.task.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from mooring.engine.orders import DeployOrder, DestroyOrder, Order, Preview
+from mooring.engine.orders import DeployOrder, DestroyOrder, Order, Preview, RollbackOrder
 from mooring.engine.parts import Parts
 from mooring.engine.targets import changed, check, previewed
 from mooring.errors import NotFound
@@ -29,7 +29,7 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
         environment=environment,
         target=target,
         progress=Progress(
-            phase=Phase.RELEASE, baseline=before, started_at=now, phase_since=now, release_task=_release_task(target, before)
+            phase=Phase.RELEASE, baseline=before, started_at=now, phase_since=now, release_task=_release_task(order, target, before)
         ),
         is_maintenance=record.is_maintenance if record else False,
     )
@@ -53,7 +53,9 @@ async def _target(parts: Parts, environment: EnvironmentId, order: Order, before
     return changed(parts, order, environment, before, at=parts.clock.wall())
 
 
-def _release_task(target: Wanted | None, before: Wanted | None) -> TaskState:
+def _release_task(order: Order, target: Wanted | None, before: Wanted | None) -> TaskState:
+    if isinstance(order, RollbackOrder):
+        return TaskState.SUCCEEDED
     is_new = target is not None and (before is None or before.release.number != target.release.number)
     return TaskState.ABSENT if is_new and target is not None and target.release.release_command else TaskState.SUCCEEDED
 

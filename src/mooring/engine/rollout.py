@@ -50,9 +50,10 @@ class Rollout:
         self._is_abort_asked = False
         self.failure: GoBack | None = None
         now = parts.clock.monotonic()
-        phase = deployment.phase if deployment.phase in _PHASES_KEPT else Phase.RELEASE
+        self._has_release_command = self._needs_release_command(baseline)
+        first = Phase.RELEASE if self._has_release_command else Phase.PREPARE
+        phase = deployment.phase if deployment.phase in _PHASES_KEPT[1:] else first
         self._progress = Progress(phase=phase, baseline=baseline, started_at=now, phase_since=now, was_switched=self._was_switched())
-        self._has_release_command = self._needs_release_command()
 
     def abort(self) -> None:
         """It turns round at its next look, unless the old release is going already."""
@@ -176,11 +177,10 @@ class Rollout:
         for line in view.last_lines:
             self._say(EventKind.TASK_OUTPUT, name="release", line=line)
 
-    def _needs_release_command(self) -> bool:
+    def _needs_release_command(self, baseline: Wanted | None) -> bool:
         """Once per release, and not for a rollback: what it did when that artifact was new is done."""
         if self._target is None or not self._target.release.release_command or self.deployment.trigger is Trigger.ROLLBACK:
             return False
-        baseline = self._progress.baseline
         return baseline is None or baseline.release.number != self._target.release.number
 
     def _was_switched(self) -> bool:

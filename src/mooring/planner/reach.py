@@ -107,11 +107,17 @@ def _routing(current: Current, table: RouteTable | None, *, keys: frozenset[Inst
     if table == current.table:
         return ()
     gains = active_keys(table) - active_keys(current.table)
-    reason = "every wanted instance is ready" if is_switch else _why_route(gains=gains, keys=keys)
+    reason = _why_route(current, gains=gains, keys=keys, is_switch=is_switch)
     return (SetRoutes(table=table, summary=describe_change(current.table, table), reason=reason, is_switch=is_switch),)
 
 
-def _why_route(*, gains: frozenset[InstanceKey], keys: frozenset[InstanceKey]) -> str:
+def _why_route(current: Current, *, gains: frozenset[InstanceKey], keys: frozenset[InstanceKey], is_switch: bool) -> str:
+    if not keys:
+        return "nothing of it should run any more"
+    if is_switch:
+        return "every wanted instance is ready"
+    if current.table is None and not gains:
+        return "visitors wait for the first ready instance instead of finding nothing"
     if gains & keys:
         return "ready instances may serve"
     return "the edge points at ready instances only"

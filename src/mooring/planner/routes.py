@@ -50,6 +50,8 @@ def routed_keys(table: RouteTable | None) -> frozenset[InstanceKey]:
 def describe_change(before: RouteTable | None, after: RouteTable) -> str:
     """A few words for what applying `after` changes."""
     was, will = active_keys(before), active_keys(after)
+    if before is None and not will:
+        return f"take requests for {', '.join(after.hostnames)}"
     parts = [f"route {_names(will - was)}" if will - was else "", f"drain {_names(was - will)}" if was - will else ""]
     gone = routed_keys(before) - routed_keys(after) - was
     parts.append(f"forget {_names(gone)}" if gone else "")
@@ -61,7 +63,16 @@ def describe_change(before: RouteTable | None, after: RouteTable) -> str:
 
 
 def _names(keys: frozenset[InstanceKey]) -> str:
-    return ", ".join(str(key) for key in sorted(keys))
+    """`v7 web.1-3, v7 api.1`: slots of one process type and release in a row are one word."""
+    groups: dict[tuple[int, ProcessName, int], list[int]] = {}
+    for key in sorted(keys):
+        groups.setdefault((key.release, key.process, key.generation), []).append(key.slot)
+    return ", ".join(f"v{release} {process}.{_slots(slots)}" for (release, process, _), slots in groups.items())
+
+
+def _slots(slots: list[int]) -> str:
+    is_row = len(slots) > 1 and slots == list(range(slots[0], slots[-1] + 1))
+    return f"{slots[0]}-{slots[-1]}" if is_row else "+".join(str(slot) for slot in slots)
 
 
 def _paths(release: Release | None, current: Current) -> tuple[tuple[str, ProcessName], ...]:
