@@ -9,7 +9,7 @@ import msgspec
 from mooring.cli.render.ending import ending_lines
 from mooring.cli.render.progress import Progress
 from mooring.cli.render.story import Story, opening, output_in_full, plain_line
-from mooring.cli.render.styled import Line
+from mooring.cli.render.styled import Line, joined
 from mooring.model.deployment import Deployment
 from mooring.model.events import Event
 
@@ -49,3 +49,19 @@ def in_a_file(told: Recording) -> list[Line]:
     for event in told.events:
         lines += [plain_line(entry) for entry in progress.apply(event)]
     return [*lines, (), *ending_lines(told.ended, width=None)]
+
+
+def told_as_text(name: str) -> dict[str, str]:
+    """What each way of looking at it shows, by the suffix of its file of expected text."""
+    told = recording(name)
+    return {
+        "80.txt": joined(on_a_terminal(told, width=80)),
+        "120.txt": joined(on_a_terminal(told, width=120)),
+        "plain.txt": joined(in_a_file(told)),
+    }
+
+
+if __name__ == "__main__":  # writes the expected texts anew: look at the difference before you keep it
+    for name in names():
+        for suffix, text in told_as_text(name).items():
+            (FOLDER / f"{name}.{suffix}").write_text(text, encoding="utf-8")

@@ -1,6 +1,6 @@
 """Looking at it: replays a recorded deployment in real time through the real renderer.
 
-    .venv/bin/python tests/cli/replay.py redeploy [SPEED]      e.g. in tmux at 80 and at 120 columns, with and without NO_COLOR
+.venv/bin/python tests/cli/replay.py redeploy [SPEED]      e.g. in tmux at 80 and at 120 columns, with and without NO_COLOR
 """
 
 from __future__ import annotations

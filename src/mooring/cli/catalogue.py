@@ -250,7 +250,7 @@ SECTIONS = (
                 "A new token, shown once.",
                 ("mooring token create ci --role deployer", "may deploy, may not read secrets"),
             ),
-            _command("token ls", "tokens", "Tokens: names, roles, when last used.", ("mooring token ls", "never the tokens themselves")),
+            _command("token ls", "tokens", "Tokens: names, roles, ages.", ("mooring token ls", "never the tokens themselves")),
             _command("token revoke", "tokens", "End a token; its open streams end too.", ("mooring token revoke ci", "at once")),
         ),
     ),

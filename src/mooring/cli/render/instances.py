@@ -1,0 +1,70 @@
+"""The instances of an environment as a table, with the age of what is known. Must not: call old knowledge new."""
+
+from __future__ import annotations
+
+from mooring.cli.render.styled import Line, Span, Style, line
+from mooring.cli.render.table import Column, table
+from mooring.engine.orders import Snapshot
+from mooring.model.health import Health
+from mooring.model.instance import InstanceView, ProcessState
+from mooring.model.quantity import format_duration, format_size
+
+STALE_AFTER = 15.0
+_COLUMNS = (
+    Column("instance"),
+    Column("release"),
+    Column("state"),
+    Column("in flight", is_right=True),
+    Column("restarts", is_right=True),
+    Column("up", is_right=True),
+    Column("memory", is_right=True),
+    Column("address", is_flexible=True),
+)
+_HEALTH_STYLES = {Health.READY: Style.GOOD, Health.UNREADY: Style.BAD, Health.STARTING: Style.ACCENT, Health.UNKNOWN: Style.DIM}
+
+
+def instance_lines(snapshot: Snapshot, *, now: float, width: int | None) -> list[Line]:
+    """One row an instance; `now` is wall seconds."""
+    if not snapshot.instances:
+        return [line(f"{snapshot.environment} runs nothing.", Span(f" {age_words(snapshot.age)}", Style.DIM))]
+    in_flight = snapshot.routes.in_flight if snapshot.routes else {}
+    rows = [_row(view, in_flight.get(view.key.slug), now=now) for view in sorted(snapshot.instances, key=lambda view: view.key)]
+    aged = Span(age_words(snapshot.age), Style.WARN if snapshot.age > STALE_AFTER else Style.DIM)
+    return [*table(_COLUMNS, rows, width=width), line(aged)]
+
+
+def age_words(seconds: float) -> str:
+    """How old the knowledge is."""
+    if seconds > STALE_AFTER:
+        return f"(seen {format_duration(seconds)} ago: this may have changed)"
+    return f"(seen {format_duration(seconds)} ago)" if seconds >= 1 else "(seen just now)"
+
+
+def state_words(view: InstanceView, *, now: float) -> Span:
+    """`ready`, or what is in the way of it."""
+    if view.state is ProcessState.RUNNING:
+        return Span({Health.UNKNOWN: "running"}.get(view.health, view.health.value), _HEALTH_STYLES[view.health])
+    if view.state is ProcessState.BACKOFF:
+        wait = f", again in {format_duration(max(view.retry_at - now, 0.0))}" if view.retry_at else ""
+        return Span(f"crashed ({_end(view)}){wait}", Style.BAD)
+    if view.state is ProcessState.EXITED:
+        return Span(f"ended ({_end(view)})", Style.BAD)
+    return Span(view.state.value, Style.DIM)
+
+
+def _end(view: InstanceView) -> str:
+    return f"signal {view.signal}" if view.signal else f"code {'?' if view.exit_code is None else view.exit_code}"
+
+
+def _row(view: InstanceView, in_flight: int | None, *, now: float) -> list[Line]:
+    is_up = view.started_at and view.state is ProcessState.RUNNING
+    return [
+        line(f"{view.key.process}.{view.key.slot}"),
+        line(f"v{view.key.release}"),
+        line(state_words(view, now=now)),
+        line("" if in_flight is None else str(in_flight)),
+        line(Span(str(view.restarts), Style.WARN if view.restarts else Style.PLAIN)),
+        line(format_duration(max(now - view.started_at, 0.0)) if is_up else ""),
+        line(format_size(view.memory) if view.memory else ""),
+        line(Span(f"{view.address}:{view.port}" if view.port else "", Style.DIM)),
+    ]
