@@ -53,11 +53,15 @@ def test_two_releases_write_to_one_sqlite_file_side_by_side(minitwit):
     clients = [registered(web.url, f"writer{number}") for number, web in enumerate(webs)]
 
     def write(number):
-        return clients[number % 2].post("/api/posts", json={"text": f"post {number} for @writer0"}).status_code
+        """Posting only writes; following reads and then writes, which SQLite may refuse when another has written between."""
+        client, other = clients[number % 2], f"writer{1 - number % 2}"
+        posted = client.post("/api/posts", json={"text": f"post {number} for @writer0"})
+        followed = client.request("POST" if number % 4 < 2 else "DELETE", "/api/follow", json={"name": other})
+        return posted.status_code, followed.status_code
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(write, range(200)))
-    assert statuses == [201] * 200
+    assert statuses == [(201, 200)] * 200
     counts = [clients[0].get(f"/api/people/writer{number}").json()["posts"] for number in (0, 1)]
     assert counts == [100, 100]
     assert {client.get("/version").json()["version"] for client in clients} == {"1.0.0", "2.0.0"}
