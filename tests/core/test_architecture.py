@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def test_no_command_line_is_formatted_for_a_shell(path: Path) -> None:
         if not isinstance(node, (ast.List, ast.Tuple)):
             continue
         words = [element.value if isinstance(element, ast.Constant) else element for element in node.elts]
-        for before, after in zip(words, words[1:], strict=False):
+        for before, after in itertools.pairwise(words):
             if before == "-c" and words[0] in ("sh", "/bin/sh", "bash", "/bin/bash"):
                 assert isinstance(after, (ast.Name, ast.Attribute, str)), f"line {node.lineno}: a shell line is put together"
 
