@@ -12,6 +12,9 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from minitwit.logs import request_id
 from minitwit.refusals import Refused
 
+# Whoever sends still more gets a reset instead of an answer.
+MOST_BYTES_FORGOTTEN = 50 * 1024 * 1024
+
 log = logging.getLogger("minitwit.request")
 
 
@@ -27,7 +30,15 @@ def _refused(error: Refused) -> ResponseReturnValue:
 
 
 def _too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
+    _read_and_forget(MOST_BYTES_FORGOTTEN)
     return _answer(413, "too-large", "That is more than this server takes at once: a picture has at most 5 MB.")
+
+
+def _read_and_forget(most_bytes: int) -> None:
+    """Take the rest of the body: an answer sent before would be lost in the reset that unread bytes cause."""
+    body, read = request.environ["wsgi.input"], 0
+    while read < most_bytes and (piece := body.read(1 << 16)):
+        read += len(piece)
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
