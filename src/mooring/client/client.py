@@ -1,0 +1,229 @@
+"""One method for each thing that the API can do, in the words of the model. Must not: render, retry what may act twice, or know the server.
+
+Every method raises the errors of `mooring.errors` that the server raised; PlatformNotRunning when nobody answers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from mooring.client.asking import Asking, new_key
+from mooring.client.location import controller_socket, state_directory
+from mooring.client.wire import Wire
+from mooring.engine.orders import Preview
+from mooring.model.access import Role, TokenRecord
+from mooring.model.deployment import Deployment
+from mooring.model.environment import EnvironmentId
+from mooring.model.events import Event
+from mooring.model.instance import LogLine
+from mooring.model.lease import Lock
+from mooring.model.records import JournalEntry
+from mooring.model.release import Release, Source
+from mooring.model.secret import Secret
+from mooring.usecases.answers import (
+    ConfigChange,
+    EnvironmentDetail,
+    EnvironmentSummary,
+    Health,
+    KeyRotation,
+    PlatformStatus,
+    TokenCreated,
+    Variable,
+)
+from mooring.usecases.requests import (
+    ConfigRequest,
+    LockRequest,
+    MaintenanceRequest,
+    PlanRequest,
+    RestartRequest,
+    RollbackRequest,
+    RunRequest,
+    ScaleRequest,
+    TokenRequest,
+)
+
+if TYPE_CHECKING:
+    from mooring.client.attached import Attached
+
+
+class Client:
+    """`Client()` speaks to this machine's platform, or to `$MOORING_URL` with `$MOORING_TOKEN`. Thread-safe: nothing is kept open."""
+
+    def __init__(self, socket_path: Path | None = None, *, url: str = "", token: Secret | None = None) -> None:
+        if socket_path is None and not url:
+            url = os.environ.get("MOORING_URL", "")
+            given = os.environ.get("MOORING_TOKEN", "")
+            token = Secret(given) if url and given else token
+            socket_path = None if url else controller_socket(state_directory())
+        self._wire = Wire(socket_path=socket_path, url=url, token=token)
+        self._ask = Asking(self._wire)
+
+    # the platform
+
+    def health(self) -> Health:
+        return self._ask.get("/health", Health, timeout=5.0)
+
+    def metrics(self) -> str:
+        """Prometheus' text format."""
+        return self._ask.text("/metrics")
+
+    def status(self) -> PlatformStatus:
+        return self._ask.get("/v1/status", PlatformStatus)
+
+    def backup(self, into: IO[bytes]) -> int:
+        """The whole memory, encrypted values still encrypted, into an open file; bytes written."""
+        return sum(into.write(chunk) for chunk in self._ask.chunks("POST", "/v1/state/backup"))
+
+    def rotate_keys(self) -> KeyRotation:
+        return self._ask.send("POST", "/v1/keys/rotate", KeyRotation)
+
+    # environments
+
+    def environments(self) -> tuple[EnvironmentSummary, ...]:
+        return self._ask.get("/v1/environments", tuple[EnvironmentSummary, ...])
+
+    def environment(self, environment: EnvironmentId) -> EnvironmentDetail:
+        return self._ask.get(_of(environment), EnvironmentDetail)
+
+    def releases(self, environment: EnvironmentId) -> tuple[Release, ...]:
+        """Newest first."""
+        return self._ask.get(_of(environment, "releases"), tuple[Release, ...])
+
+    def set_maintenance(self, environment: EnvironmentId, *, on: bool) -> EnvironmentDetail:
+        """Returns when the edge shows it."""
+        return self._ask.send("PUT", _of(environment, "maintenance"), EnvironmentDetail, MaintenanceRequest(on=on))
+
+    def lock(self, environment: EnvironmentId, *, reason: str = "") -> Lock:
+        return self._ask.send("PUT", _of(environment, "lock"), Lock, LockRequest(reason=reason))
+
+    def unlock(self, environment: EnvironmentId) -> None:
+        self._ask.tell("DELETE", _of(environment, "lock"))
+
+    # deployments
+
+    def deploy(self, environment: EnvironmentId, archive: Path, origin: Source, *, key: str = "") -> Deployment:
+        """Upload the tar of a source tree. `key` makes asking twice the same as asking once."""
+        return self._ask.upload(_of(environment, "deployments"), archive, origin, Deployment, key=key)
+
+    def plan_deploy(self, environment: EnvironmentId, archive: Path, origin: Source) -> Preview:
+        """What deploying it would do."""
+        return self._ask.upload(_of(environment, "plan"), archive, origin, Preview, key="")
+
+    def plan(self, environment: EnvironmentId, order: PlanRequest) -> Preview:
+        """What another order would do."""
+        return self._ask.send("POST", _of(environment, "plan"), Preview, order)
+
+    def rollback(self, environment: EnvironmentId, *, release: int | None = None, key: str = "") -> Deployment:
+        return self._ask.order("POST", _of(environment, "rollback"), RollbackRequest(release=release), key=key)
+
+    def scale(self, environment: EnvironmentId, counts: Mapping[str, int], *, key: str = "") -> Deployment:
+        return self._ask.order("POST", _of(environment, "scale"), ScaleRequest(counts=dict(counts)), key=key)
+
+    def restart(self, environment: EnvironmentId, *, key: str = "") -> Deployment:
+        return self._ask.order("POST", _of(environment, "restart"), RestartRequest(), key=key)
+
+    def destroy(self, environment: EnvironmentId, *, confirm: str, key: str = "") -> Deployment:
+        """`confirm` must be `app/environment`, typed by who wants it."""
+        return self._ask.order("DELETE", _of(environment), None, key=key, query={"confirm": confirm})
+
+    def deployments(self, environment: EnvironmentId | None = None, *, limit: int = 50) -> tuple[Deployment, ...]:
+        """Newest first."""
+        return self._ask.get("/v1/deployments", tuple[Deployment, ...], query={**_filter(environment), "limit": limit})
+
+    def deployment(self, deployment: str) -> Deployment:
+        return self._ask.get(f"/v1/deployments/{_segment(deployment)}", Deployment)
+
+    def abort(self, deployment: str) -> Deployment:
+        return self._ask.send("POST", f"/v1/deployments/{_segment(deployment)}/abort", Deployment)
+
+    def journal(self, deployment: str) -> tuple[JournalEntry, ...]:
+        return self._ask.get(f"/v1/deployments/{_segment(deployment)}/journal", tuple[JournalEntry, ...])
+
+    def deployment_events(self, deployment: str, *, after: int = 0) -> Iterator[Event]:
+        """From the first (or behind `after`) to `deployment.ended`, over restarts of the controller; waits for those to come."""
+        path = f"/v1/deployments/{_segment(deployment)}/events"
+        return self._ask.follow_events(path, {}, after=after, until_ended=True)
+
+    # config and secrets
+
+    def config(self, environment: EnvironmentId, *, origin: bool = False) -> tuple[Variable, ...]:
+        return self._ask.get(_of(environment, "config"), tuple[Variable, ...], query={"origin": origin})
+
+    def change_config(
+        self, environment: EnvironmentId, *, set: Mapping[str, str] | None = None, unset: Sequence[str] = (), key: str = ""
+    ) -> ConfigChange:
+        body = ConfigRequest(set=dict(set or {}), unset=tuple(unset))
+        return self._ask.send("PATCH", _of(environment, "config"), ConfigChange, body, key=key)
+
+    def set_secret(self, environment: EnvironmentId, name: str, value: Secret, *, key: str = "") -> ConfigChange:
+        """Sent as the raw body: never in an address or an argument."""
+        path = _of(environment, "secrets", name)
+        headers = {"Content-Type": "application/octet-stream", "Idempotency-Key": key or new_key()}
+        return self._ask.exchange("PUT", path, ConfigChange, body=value.reveal().encode(), headers=headers)
+
+    def unset_secret(self, environment: EnvironmentId, name: str, *, key: str = "") -> ConfigChange:
+        return self._ask.send("DELETE", _of(environment, "secrets", name), ConfigChange, key=key)
+
+    # what is said and what happens
+
+    def logs(
+        self,
+        environment: EnvironmentId,
+        *,
+        lines: int = 100,
+        follow: bool = False,
+        process: str | None = None,
+        slot: int | None = None,
+        release: int | None = None,
+    ) -> Iterator[LogLine]:
+        """History first; with `follow` until the iterator is closed."""
+        query: dict[str, str | int | None] = {"lines": lines, "process": process, "slot": slot, "release": release}
+        path = _of(environment, "logs")
+        for message in self._ask.follow(path, {**query, "follow": follow}, is_last=lambda _: False):
+            yield msgspec.json.decode(message.data, type=LogLine)
+
+    def events(self, *, after: int = 0, environment: EnvironmentId | None = None, limit: int = 1000) -> tuple[Event, ...]:
+        """Those that are stored, oldest first. `after` negative: the newest that many."""
+        query: dict[str, str | int] = {"after": after, "limit": limit, **_filter(environment)}
+        return self._ask.get("/v1/events", tuple[Event, ...], query=query)
+
+    def follow_events(self, *, after: int = 0, environment: EnvironmentId | None = None) -> Iterator[Event]:
+        """Stored ones after `after`, then new ones as they come, until the iterator is closed."""
+        return self._ask.follow_events("/v1/events", _filter(environment), after=after, until_ended=False)
+
+    # one-off commands
+
+    def run(self, environment: EnvironmentId, request: RunRequest) -> Attached:
+        """Start a command of the present release, attached. Use as a context."""
+        from mooring.client.attached import Attached
+
+        return Attached.open(self._wire, _of(environment, "run"), request)
+
+    # tokens
+
+    def tokens(self) -> tuple[TokenRecord, ...]:
+        return self._ask.get("/v1/tokens", tuple[TokenRecord, ...])
+
+    def create_token(self, name: str, role: Role, *, expires_in: float | None = None) -> TokenCreated:
+        return self._ask.send("POST", "/v1/tokens", TokenCreated, TokenRequest(name=name, role=role, expires_in=expires_in))
+
+    def revoke_token(self, name: str) -> TokenRecord:
+        return self._ask.send("DELETE", f"/v1/tokens/{_segment(name)}", TokenRecord)
+
+
+def _of(environment: EnvironmentId, *rest: str) -> str:
+    return "/".join(["/v1/environments", _segment(environment.app), _segment(environment.environment), *map(_segment, rest)])
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _filter(environment: EnvironmentId | None) -> dict[str, str]:
+    return {"app": environment.app, "environment": environment.environment} if environment else {}

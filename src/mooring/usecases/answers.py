@@ -1,0 +1,104 @@
+"""What is answered to those who ask, where the model has no word for it: each is one JSON shape of the API.
+
+Must not: hold a secret, but for `TokenCreated`, which is shown once to who made the token.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from mooring.engine.orders import Snapshot
+from mooring.model.access import TokenRecord
+from mooring.model.deployment import Deployment
+from mooring.model.environment import EnvironmentId
+from mooring.model.lease import Lock
+from mooring.model.records import EnvironmentRecord
+from mooring.model.release import Release
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    status: str
+    version: str
+
+
+class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the platform: `controller`, `supervisor`, `edge`. `said` explains why it is down."""
+
+    name: str
+    is_up: bool
+    said: str = ""
+
+
+class EnvironmentSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """`release` 0: nothing is desired to run. `age`: seconds since the instances were looked at. `deployment`: the one that goes on."""
+
+    environment: EnvironmentId
+    release: int = 0
+    ready: int = 0
+    desired: int = 0
+    is_maintenance: bool = False
+    is_locked: bool = False
+    is_serving: bool = False
+    deployment: str = ""
+    age: float = 0.0
+    urls: tuple[str, ...] = ()
+
+
+class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """`started_at` is the controller's start in wall seconds; ports are 0 when closed."""
+
+    version: str
+    state_directory: str
+    started_at: float
+    http_port: int
+    https_port: int
+    parts: tuple[PartStatus, ...]
+    environments: tuple[EnvironmentSummary, ...]
+
+
+class EnvironmentDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of one environment. `deployment` is the one that goes on, `release` the one desired to run."""
+
+    record: EnvironmentRecord
+    release: Release | None
+    snapshot: Snapshot
+    urls: tuple[str, ...] = ()
+    lock: Lock | None = None
+    deployment: Deployment | None = None
+
+
+class VariableKind(enum.Enum):
+    PLAIN = "plain"
+    SECRET = "secret"  # noqa: S105 (a kind's name)
+
+
+class Variable(msgspec.Struct, frozen=True, kw_only=True):
+    """`value` None: a secret, or not asked for. `origin` says where it comes from: `config v3 (anna)`, `mooring.toml`, `builder`."""
+
+    name: str
+    value: str | None
+    kind: VariableKind
+    origin: str = ""
+    version: int = 0
+
+
+class ConfigChange(msgspec.Struct, frozen=True, kw_only=True):
+    """`deployment` None: nothing runs yet, or nothing changed; the values are stored."""
+
+    version: int
+    deployment: Deployment | None
+
+
+class TokenCreated(msgspec.Struct, frozen=True, kw_only=True):
+    """`token` is what goes after `Authorization: Bearer`; it is not kept and cannot be shown again."""
+
+    record: TokenRecord
+    token: str
+
+
+class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
+    """How many encrypted values were sealed anew."""
+
+    resealed: int
