@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
+from core.planner.world import SHOP, World, process, release
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent))
-from world import SHOP, World, process, release
 
 from mooring.model.deployment import Outcome
 from mooring.model.health import Health

@@ -166,7 +166,7 @@ class World:
     def _check_enough(self, was: frozenset[InstanceKey], will: frozenset[InstanceKey]) -> None:
         for kind in self.target.release.processes:
             old = self.baseline.release.process(kind.name) if self.baseline else None
-            if not kind.is_routed or old is None or self.baseline is None or is_in_place(kind, self.target) and kind.is_single:
+            if not kind.is_routed or old is None or self.baseline is None or (is_in_place(kind, self.target) and kind.is_single):
                 continue
             desired = min(self.target.count(kind), self.baseline.count(old))
             allowed = max(

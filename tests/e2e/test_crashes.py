@@ -1,0 +1,119 @@
+"""What dies, and what goes on: the controller, the edge and the whole platform, killed for real under traffic."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from e2e.platform import App, Platform, Traffic, eventually
+
+
+def pid_of(platform: Platform, word: str) -> int:
+    """The platform's program whose command line holds `word`."""
+    for pid in platform.pids():
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        if word in line:
+            return pid
+    raise AssertionError(f"no {word} runs")
+
+
+def deployed(platform: Platform, source: str, name: str) -> App:
+    app = platform.app(source, name)
+    app.release(1)
+    assert app.deploy().code == 0
+    return app
+
+
+def test_a_controller_killed_in_the_middle_of_a_deploy_ends_in_one_release_with_no_failed_request(platform: Platform) -> None:
+    app = deployed(platform, "flask-hello", "killed")
+    for round_, delay in enumerate((0.3, 1.2, 2.5), start=2):
+        app.release(round_)
+        with Traffic(app, paths=("/version",)) as traffic:
+            following = platform.start("deploy", cwd=app.path)
+            time.sleep(delay)
+            os.kill(pid_of(platform, "mooring.server serve"), signal.SIGKILL)
+            out, err = following.communicate(timeout=120)
+        assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+        assert following.returncode in (0, 1), out + err
+        expected = round_ if following.returncode == 0 else None
+        versions = {app.version() for _ in range(10)}
+        assert len(versions) == 1, "one release serves, not two"
+        assert expected is None or versions == {expected}
+        instances = eventually(lambda: app.mooring("ps", "--json").json["instances"])
+        assert len({instance["key"]["release"] for instance in instances}) == 1
+
+
+def test_an_app_serves_and_restarts_while_the_controller_is_gone(platform: Platform) -> None:
+    app = deployed(platform, "flask-hello", "alone")
+    controller = pid_of(platform, "mooring.server serve")
+    os.kill(controller, signal.SIGSTOP)
+    try:
+        with Traffic(app, paths=("/version",), rate=50) as traffic:
+            os.kill(pid_of(platform, "gunicorn"), signal.SIGKILL)
+            time.sleep(3)
+        assert traffic.report["ok"] > 100
+        assert traffic.report["failed"] <= 5, "at most what was in flight on the killed process"
+        assert app.get("/version")[0] == 200
+    finally:
+        os.kill(controller, signal.SIGCONT)
+
+
+def test_an_edge_that_is_killed_comes_back_with_its_routes(platform: Platform) -> None:
+    app = deployed(platform, "flask-hello", "edge")
+    os.kill(pid_of(platform, "envoy"), signal.SIGKILL)
+
+    def answers() -> bool:
+        try:
+            return app.get("/version")[0] == 200
+        except OSError:
+            return False
+
+    eventually(answers, within=15)
+    app.release(2)
+    assert app.deploy().code == 0
+    assert app.version() == 2
+
+
+def test_down_and_up_bring_every_app_back(platform: Platform) -> None:
+    apps = [deployed(platform, "flask-hello", "back-one"), deployed(platform, "node-hello", "back-two")]
+    assert platform.down().code == 0
+    assert platform.pids() == []
+    platform.up()
+    for app in apps:
+        assert eventually(lambda app=app: app.get("/version")[0] == 200)
+        releases = {instance["key"]["release"] for instance in app.mooring("ps", "--json").json["instances"]}
+        assert releases == {1}
+
+
+def test_everything_killed_at_once_as_by_a_power_cut_comes_back_with_up(platform: Platform) -> None:
+    app = deployed(platform, "flask-hello", "power")
+    platform.kill_all()
+    platform.up()
+    assert eventually(lambda: app.get("/version")[0] == 200)
+
+
+def test_following_goes_on_while_the_controller_is_replaced(platform: Platform) -> None:
+    app = deployed(platform, "flask-hello", "followed")
+    app.commit("again")
+    killer = threading.Timer(1.0, lambda: os.kill(pid_of(platform, "mooring.server serve"), signal.SIGKILL))
+    killer.start()
+    answer = app.deploy()
+    killer.join()
+    assert answer.code in (0, 1), answer
+    assert "Traceback" not in answer.out + answer.err
+
+
+def test_ctrl_c_stops_following_and_not_the_deployment(platform: Platform) -> None:
+    app = deployed(platform, "flask-hello", "interrupted")
+    app.release(2)
+    following = platform.start("deploy", cwd=app.path)
+    time.sleep(1.5)
+    following.send_signal(signal.SIGINT)
+    out, err = following.communicate(timeout=20)
+    assert following.returncode == 130, out + err
+    assert "mooring follow" in out + err
+    assert "mooring abort" in out + err
+    assert eventually(lambda: app.version() == 2, within=30)
