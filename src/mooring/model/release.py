@@ -35,6 +35,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     environment: dict[str, str] = {}  # what the builder needs at run time: PATH, VIRTUAL_ENV
     processes: dict[str, str] = {}  # commands the builder offers when nothing else names them: web -> npm start
+    dependencies: tuple[str, ...] = ()  # absolute directories in the shared cache that it cannot run without
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,124 @@
+"""Installs what package.json asks for: into a shared directory per lock and Node version where it can, else into the artifact.
+
+An install can be shared when it needs nothing of the tree but package.json, its lock and .npmrc: no scripts of the project's own around
+the install, no workspaces, no `file:` dependencies. Must not: run the build script.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import msgspec
+
+from mooring.drivers.builder.contract import BuildLog, BuildRequest
+from mooring.drivers.builder.node.package import Package
+from mooring.drivers.builder.sandbox import Sandbox
+from mooring.drivers.builder.shelf import Shelf
+from mooring.drivers.builder.tree import remove_tree, to_completion
+
+VERSION = 1  # of what is installed from the same inputs: raise it when that changes
+_QUIET = ("--no-audit", "--no-fund", "--no-update-notifier", "--foreground-scripts")
+
+
+class Modules(msgspec.Struct, frozen=True, kw_only=True):
+    """One app's installs. `node` is the version and path of the Node that runs them."""
+
+    request: BuildRequest
+    package: Package
+    sandbox: Sandbox
+    log: BuildLog
+    node: str
+
+    async def install_for_building(self) -> None:
+        """All dependencies, as real files that a build may write beside."""
+        modules = self.request.output / "node_modules"
+        if not self.package.is_shareable:
+            await self._install(self.request.output, is_production=False)
+            return
+        shared = await self._shared(is_production=False)
+        if (shared / "node_modules").is_dir():
+            await to_completion(_link_copy, shared / "node_modules", modules)
+
+    async def install_for_running(self) -> tuple[str, ...]:
+        """Only what production needs; the shared directories that the app then depends on."""
+        modules = self.request.output / "node_modules"
+        if not self.package.is_shareable:
+            argv = ("npm", "prune", "--omit=dev", "--ignore-scripts", *_QUIET)
+            await self.sandbox.run(argv, directory=self.request.output)
+            return ()
+        shared = await self._shared(is_production=True)
+        await to_completion(remove_tree_if_there, modules)
+        if not (shared / "node_modules").is_dir():
+            return ()
+        modules.symlink_to(shared / "node_modules")
+        return (str(shared),)
+
+    async def _shared(self, *, is_production: bool) -> Path:
+        shelf = Shelf(self.request.cache / "node")
+        name = self._name(is_production=is_production)
+        place = shelf.place(name)
+        async with shelf.hold(name):
+            if shelf.record(name) is not None:
+                self.log("dependencies are as they were: nothing to install")
+                return place
+            await shelf.clear(name)
+            try:
+                self._write_inputs(place)
+                await self._install(place, is_production=is_production)
+            except BaseException:
+                await shelf.clear(name)
+                raise
+            await shelf.finish(name, self.node.encode())
+        return place
+
+    async def _install(self, directory: Path, *, is_production: bool) -> None:
+        verb = "ci" if self.package.is_locked else "install"
+        if not self.package.is_locked:
+            self.log("there is no package-lock.json, so nothing is locked: run `npm install` and commit it")
+        scope = ("--omit=dev",) if is_production else ("--include=dev",)
+        await self.sandbox.run(("npm", verb, *scope, *_QUIET), directory=directory)
+
+    def _name(self, *, is_production: bool) -> str:
+        parts = {
+            "version": VERSION,
+            "node": self.node,
+            "lock": hashlib.sha256(self.package.lock).hexdigest(),
+            "settings": hashlib.sha256(self.package.settings).hexdigest(),
+            "sections": _without_identity(self.package),
+            "variables": self.request.settings.variables,
+            "is_production": is_production,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
+
+    def _write_inputs(self, place: Path) -> None:
+        place.mkdir(parents=True)
+        (place / "package.json").write_text(json.dumps(self.package.sections))
+        if self.package.lock:
+            (place / "package-lock.json").write_bytes(self.package.lock)
+        if self.package.settings:
+            (place / ".npmrc").write_bytes(self.package.settings)
+
+
+def remove_tree_if_there(path: Path) -> None:
+    if path.is_symlink() or path.exists():
+        remove_tree(path)
+
+
+def _without_identity(package: Package) -> dict[str, object]:
+    """The app's own name and version change nothing about what it depends on."""
+    return {name: section for name, section in package.sections.items() if name not in ("name", "version")}
+
+
+def _link_copy(source: Path, target: Path) -> None:
+    """The same files under another name: quick, and no file's bytes are stored twice. Tools replace files rather than write into them."""
+    remove_tree_if_there(target)
+    for directory, names, files in os.walk(source):
+        here = Path(directory)
+        there = target / here.relative_to(source)
+        there.mkdir()
+        links = [name for name in names if (here / name).is_symlink()]
+        for name in (*files, *links):
+            os.link(here / name, there / name, follow_symlinks=False)

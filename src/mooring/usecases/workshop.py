@@ -1,0 +1,175 @@
+"""From an uploaded archive to an artifact: unpack, plan, choose a builder, build once per content, forget what nobody runs any more.
+
+Everything lies below one directory: `sources/` (unpacked, until discarded), `artifacts/` (a shelf) and `cache/` (the builders': shelves
+of shared dependencies, download caches, and `tmp/`). Must not: know a concrete builder, or hand a secret to one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from mooring.drivers.builder.archive import ArchiveLimits, extract
+from mooring.drivers.builder.catalogue import Catalogue, Choice
+from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest
+from mooring.drivers.builder.sandbox import DISK_RESERVE, free_bytes
+from mooring.drivers.builder.shelf import Shelf
+from mooring.drivers.builder.tree import remove_tree, size_of, to_completion, tree_digest
+from mooring.drivers.builder.workbench import TEMPORARY
+from mooring.engine import contract
+from mooring.engine.contract import ReleasePlan
+from mooring.errors import BuildFailed, CapacityExceeded, SourceInvalid, Unavailable
+from mooring.model.build import BuildLimits, BuildSettings
+from mooring.model.environment import EnvironmentId
+from mooring.model.quantity import format_size
+from mooring.model.release import Artifact, Source
+
+VERSION = 1  # of what a build makes from the same source and settings: raise it when that changes
+HANDED_OUT = 600.0  # seconds in which an artifact just given away is not pruned, though no release names it yet
+_ROOM = 3  # times the source's size that a build is expected to take
+
+
+class Workshop:
+    def __init__(
+        self,
+        directory: Path,
+        builders: Sequence[Builder],
+        *,
+        limits: ArchiveLimits | None = None,
+        free: Callable[[Path], int] = free_bytes,
+        handed_out: float = HANDED_OUT,
+    ) -> None:
+        self._sources = directory / "sources"
+        self._cache = directory / "cache"
+        for place in (directory, self._sources, self._cache):
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._artifacts = Shelf(directory / "artifacts")
+        self._catalogue = Catalogue(builders)
+        self._limits = limits or ArchiveLimits()
+        self._free = free
+        self._protection = handed_out
+        self._handed_out: dict[str, float] = {}
+        self._building = 0
+
+    def tidy(self) -> None:
+        """Remove what a controller that died left behind. Once, before anything else is asked of this workshop."""
+        for leftover in (*self._sources.iterdir(), *(self._cache / TEMPORARY).glob("*")):
+            remove_tree(leftover)
+        for shelf in (self._artifacts, *self._shared()):
+            shelf.sweep()
+
+    def unpack(self, archive: Path) -> Path:
+        source = self._sources / secrets.token_hex(8)
+        extract(archive, source, limits=self._limits)
+        return source
+
+    def plan(self, source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
+        raise NotImplementedError
+
+    async def build(
+        self, source: Path, settings: BuildSettings, origin: Source, *, log: BuildLog, chosen: Callable[[str, str], None]
+    ) -> Artifact:
+        app, digest = await to_completion(_app_of, source, settings, origin)
+        choice = self._catalogue.choose(app, settings)
+        chosen(choice.builder.name, choice.reason)
+        if choice.note:
+            log(choice.note)
+        self._building += 1
+        try:
+            artifact = await self._once(app, digest, settings, choice=choice, log=log)
+        finally:
+            self._building -= 1
+        self._handed_out[artifact.id] = time.monotonic()
+        return artifact
+
+    def discard(self, source: Path) -> None:
+        if source.parent == self._sources:
+            remove_tree(source)
+
+    def prune(self, keep: frozenset[str]) -> int:
+        now = time.monotonic()
+        recent = {name for name, at in self._handed_out.items() if now - at < self._protection}
+        freed = self._artifacts.prune(keep | recent)
+        return freed if self._building else freed + self._prune_shared()
+
+    async def _once(self, app: Path, digest: str, settings: BuildSettings, *, choice: Choice, log: BuildLog) -> Artifact:
+        """Build it, unless it is there; whoever asks for the same meanwhile waits and finds it."""
+        name = _artifact_name(digest, settings, builder=choice.builder.name)
+        async with self._artifacts.hold(name):
+            present = self._present(name)
+            if present is not None:
+                log(f"this source is built already ({name[:12]}): nothing to do")
+                return present
+            await self._artifacts.clear(name)
+            await self._check_disk(app)
+            place = self._artifacts.place(name)
+            request = BuildRequest(source=app, output=place, cache=self._cache, digest=digest, settings=settings)
+            try:
+                artifact = await choice.builder.build(request, log)
+                artifact = msgspec.structs.replace(artifact, reason=choice.reason)
+                await self._artifacts.finish(name, msgspec.json.encode(artifact))
+            except BaseException as failure:
+                await self._artifacts.clear(name)
+                if isinstance(failure, OSError):
+                    raise Unavailable(f"the build could not be written: {failure}", hint="see whether the disk is full") from failure
+                raise
+        return artifact
+
+    def _present(self, name: str) -> Artifact | None:
+        """A finished artifact whose directory, dependencies and interpreter are all still there."""
+        record = self._artifacts.record(name)
+        if record is None:
+            return None
+        try:
+            artifact = msgspec.json.decode(record, type=Artifact)
+        except msgspec.DecodeError:
+            return None
+        environment = artifact.environment.get("VIRTUAL_ENV")
+        needed = [*artifact.dependencies, *([f"{environment}/bin/python"] if environment else [])]
+        return artifact if all(Path(path).exists() for path in needed) else None
+
+    async def _check_disk(self, app: Path) -> None:
+        needed = DISK_RESERVE + _ROOM * await to_completion(size_of, app)
+        free = self._free(self._cache)
+        if free < needed:
+            raise CapacityExceeded(
+                f"building needs about {format_size(needed)} of disk, and {format_size(free)} are free",
+                hint="free some space; fewer kept releases (deploy.keep_releases) take less",
+                where=str(self._cache.parent),
+            )
+
+    def _prune_shared(self) -> int:
+        artifacts = [artifact for name in self._artifacts.names() if (artifact := self._present(name)) is not None]
+        needed = frozenset(Path(path).name for artifact in artifacts for path in artifact.dependencies)
+        return sum(shelf.prune(needed) for shelf in self._shared())
+
+    def _shared(self) -> list[Shelf]:
+        """The builders' shelves in the cache."""
+        return [Shelf(place.parent) for place in self._cache.glob("*/.locks")]
+
+
+def _app_of(source: Path, settings: BuildSettings, origin: Source) -> tuple[Path, str]:
+    """The app's directory in the source, and the digest of what is in it; after checking that the source is what was sent."""
+    digest = tree_digest(source)
+    if origin.digest and origin.digest != digest:
+        raise SourceInvalid("the source that arrived is not the one that was sent", hint="deploy again", where=origin.digest[:12])
+    if not settings.root:
+        return source, digest
+    app = (source / settings.root).resolve()
+    if not app.is_relative_to(source.resolve()) or not app.is_dir():
+        raise BuildFailed(f"build.root is {settings.root!r}, which is no folder of the source", hint="name the folder that holds the app")
+    return app, tree_digest(app)
+
+
+def _artifact_name(digest: str, settings: BuildSettings, *, builder: str) -> str:
+    """The same content and wishes have one name; the limits of a build change nothing about what it makes."""
+    wishes = msgspec.json.encode(msgspec.structs.replace(settings, limits=BuildLimits()), order="sorted")
+    return hashlib.sha256(b"\0".join([str(VERSION).encode(), builder.encode(), digest.encode(), wishes])).hexdigest()[:40]
+
+
+_: type[contract.Workshop] = Workshop
