@@ -15,10 +15,19 @@ from mooring.cli.render.story import Story, moving, opening, output_in_full, pla
 from mooring.cli.render.styled import Line, Span, Style, hanging, line
 from mooring.cli.session import Session
 from mooring.cli.terminal import Terminal
+from mooring.errors import NotFound
 from mooring.model.deployment import Deployment
 from mooring.model.events import Event
 
 Tell = Callable[[list[Entry]], None]
+
+
+def started(session: Session, deployment: Deployment, *, is_detached: bool) -> int:
+    """A deployment has been asked for: follow it, or only name it."""
+    if not is_detached:
+        return follow_to_the_end(session, deployment)
+    session.answer(deployment, _named(deployment, width=session.out.width))
+    return exit_codes.SERVING
 
 
 def follow_to_the_end(session: Session, deployment: Deployment) -> int:
@@ -29,11 +38,28 @@ def follow_to_the_end(session: Session, deployment: Deployment) -> int:
     try:
         if deployment.outcome is None:
             _watch(terminal, progress, session.client.deployment_events(deployment.id))
-        ended = session.client.deployment(deployment.id)
+        ended = _ended(session, deployment, progress)
     except KeyboardInterrupt:
         session.err.write(_left(deployment, width=session.err.width))
         return exit_codes.INTERRUPTED
     return tell_the_end(session, ended, progress)
+
+
+def stream_events(session: Session, deployment: Deployment) -> int:
+    """Its events as JSON lines as they come; gives its exit code."""
+    progress = Progress(deployment.requested_at)
+    for event in session.client.deployment_events(deployment.id):
+        progress.apply(event)
+        session.stream(event, [])
+    code = _ended(session, deployment, progress).exit_code
+    return exit_codes.NEEDS_PERSON if code is None else code
+
+
+def _ended(session: Session, deployment: Deployment, progress: Progress) -> Deployment:
+    try:
+        return session.client.deployment(deployment.id)
+    except NotFound:  # the record of a destroyed environment goes with it
+        return progress.ended_record(deployment)
 
 
 def tell_the_end(session: Session, ended: Deployment, progress: Progress | None = None) -> int:
@@ -85,6 +111,11 @@ class _ServerClock:
 
     def now(self) -> float:
         return self._progress.last_at + time.monotonic() - self._heard_at
+
+
+def _named(deployment: Deployment, *, width: int | None) -> list[Line]:
+    said = f"{deployment.environment}: {deployment.id} goes on in the server; `mooring follow {deployment.id}` shows it."
+    return hanging((), said, width=width)
 
 
 def _left(deployment: Deployment, *, width: int | None) -> list[Line]:

@@ -13,6 +13,8 @@ import click
 from mooring.cli import catalogue
 from mooring.cli.session import Session
 
+DETACH = click.option("--detach", is_flag=True, help="Do not follow: name the deployment and end.")
+
 Arguments = ParamSpec("Arguments")
 Body = Callable[Concatenate[Session, Arguments], int | None]
 

@@ -66,7 +66,7 @@ def _now(deployment: Deployment, *, width: int | None) -> list[Line]:
     """What serves now, as the receipt says; nothing where there is none."""
     receipt = deployment.receipt
     if receipt is None:
-        return []
+        return _untouched(deployment, width=width)
     proof = [(), *receipt_lines(receipt, width=width)] if receipt.traffic.requests or receipt.probes else []
     if not receipt.serving_release:
         return [*proof, (), *hanging((), f"No release of {deployment.environment} is serving.", width=width, style=Style.STRONG)]
@@ -74,6 +74,15 @@ def _now(deployment: Deployment, *, width: int | None) -> list[Line]:
     verb = "is still serving" if receipt.serving_release == receipt.from_release else "is serving"
     said = f"{same} v{receipt.serving_release} {verb}."
     return [*proof, (), *hanging((), said, width=width, style=Style.SUCCESS)]
+
+
+def _untouched(deployment: Deployment, *, width: int | None) -> list[Line]:
+    """It ended before anything was changed, which is what FAILED and ABORTED mean without a receipt."""
+    if deployment.started_at is None or deployment.outcome not in (Outcome.FAILED, Outcome.ABORTED):
+        return []
+    if deployment.baseline is None:
+        return [(), *hanging((), f"No release of {deployment.environment} is serving.", width=width, style=Style.STRONG)]
+    return [(), *hanging((), f"The old release v{deployment.baseline.release} is still serving.", width=width, style=Style.SUCCESS)]
 
 
 def _receipt(deployment: Deployment, *, width: int | None) -> list[Line]:

@@ -43,7 +43,7 @@ def age_words(seconds: float) -> str:
 def state_words(view: InstanceView, *, now: float) -> Span:
     """`ready`, or what is in the way of it."""
     if view.state is ProcessState.RUNNING:
-        return Span({Health.UNKNOWN: "running"}.get(view.health, view.health.value), _HEALTH_STYLES[view.health])
+        return Span({Health.UNKNOWN: "running"}.get(view.health, view.health.value), _HEALTH_STYLES.get(view.health, Style.BAD))
     if view.state is ProcessState.BACKOFF:
         wait = f", again in {format_duration(max(view.retry_at - now, 0.0))}" if view.retry_at else ""
         return Span(f"crashed ({_end(view)}){wait}", Style.BAD)

@@ -10,7 +10,11 @@ import enum
 from collections import deque
 from typing import NamedTuple
 
+import msgspec
+
+from mooring.model.deployment import Deployment, Outcome
 from mooring.model.events import Event, EventKind
+from mooring.model.receipt import Receipt
 
 OUTPUT_LINES_KEPT = 20_000
 
@@ -54,7 +58,8 @@ class Progress:
         self.running: dict[tuple[str, str], Running] = {}
         self.unready: dict[str, str] = {}  # instance -> what its last probe said
         self.output: deque[str] = deque(maxlen=OUTPUT_LINES_KEPT)
-        self.has_ended = False
+        self.end: Event | None = None
+        self.receipt: Receipt | None = None
         self.last_at = requested_at
         self._has_entries = False
         self._pending: Entry | None = None  # a phase's last word, told once it is certain that the phase went well
@@ -105,10 +110,14 @@ class Progress:
         return [self.entry(event, Mark.NONE, said(event, "line"))._replace(is_passing=True, is_output=True)]
 
     def step_started(self, event: Event) -> list[Entry]:
+        if said(event, "step") in UNTOLD_STEPS:
+            return []
         self.running[_step(event)] = Running(said(event, "summary"), said(event, "reason"), event.at)
         return []
 
     def step_ended(self, event: Event) -> list[Entry]:
+        if said(event, "step") in UNTOLD_STEPS:
+            return []
         begun = self.running.pop(_step(event), None)
         reason = said(event, "reason") or (begun.reason if begun else "")
         return [self.entry(event, Mark.DONE, said(event, "summary"), reason=reason, seconds=number(event, "seconds"))]
@@ -138,8 +147,12 @@ class Progress:
         self.unready.clear()
         return [self.entry(event, Mark.WARNING, "going back", reason=said(event, "reason"))]
 
+    def receipt_came(self, event: Event) -> list[Entry]:
+        self.receipt = msgspec.convert(event.fields.get("receipt"), Receipt)
+        return []
+
     def ended(self, event: Event) -> list[Entry]:
-        self.has_ended = True
+        self.end = event
         self.running.clear()
         self.unready.clear()
         return []
@@ -150,6 +163,15 @@ class Progress:
             return []
         self._is_output_shown = True
         return list(self.output)
+
+    def ended_record(self, deployment: Deployment) -> Deployment:
+        """The record as the last events tell it: of a destroyed environment nothing else is left. Without an end: as it was."""
+        if self.end is None:
+            return deployment
+        outcome, code = Outcome(said(self.end, "outcome")), said(self.end, "code")
+        error = said(self.end, "message") if code else ""
+        ended = {"outcome": outcome, "ended_at": self.end.at, "receipt": self.receipt, "error_code": code, "error": error}
+        return msgspec.structs.replace(deployment, **ended, hint=said(self.end, "hint"))
 
 
 PHASE_WORDS = {
@@ -165,6 +187,7 @@ PHASE_WORDS = {
     "revert": "going back to the old release",
 }
 PHASE_ENDS = {"check": "checked", "build": "built", "release": "release command ended", "watch": "watched"}
+UNTOLD_STEPS = frozenset({"conclude", "go-back"})  # the end and the turn are told by events of their own
 ALWAYS_TOLD = frozenset({"build"})
 
 _TELLERS = {
@@ -181,6 +204,7 @@ _TELLERS = {
     EventKind.INSTANCE_READY: Progress.instance_ready,
     EventKind.INSTANCE_CRASHED: Progress.instance_crashed,
     EventKind.REVERTING: Progress.reverting,
+    EventKind.RECEIPT: Progress.receipt_came,
     EventKind.DEPLOYMENT_ENDED: Progress.ended,
 }
 

@@ -1,0 +1,69 @@
+"""The platform on this machine: up, down, state. Must not: speak to anything but the client."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from mooring.cli.options import command
+from mooring.cli.render.styled import line
+from mooring.cli.session import Session
+from mooring.errors import InvalidInput, UsageError
+
+PORT = click.IntRange(0, 65535)
+
+
+@command("up", about_environment=False)
+@click.option("--http-port", type=PORT, help="Where the edge takes HTTP (first: 8080; 0: not at all).")
+@click.option("--https-port", type=PORT, help="Where the edge takes HTTPS (first: 8443; 0: not at all).")
+@click.option("--bind", metavar="ADDRESS", help="The address the edge listens on (first: 127.0.0.1).")
+@click.option("--api", metavar="ADDRESS:PORT", help="Let the API listen here too; it then takes a token.")
+def up_command(session: Session, http_port: int | None, https_port: int | None, bind: str | None, api: str | None) -> None:
+    from mooring.cli.starting import tell, up_lines
+    from mooring.client import platform
+
+    summary = tell(session, platform.start(http_port=http_port, https_port=https_port, bind=bind, api=api))
+    session.answer(summary, up_lines(summary, width=session.out.width))
+
+
+@command("down", about_environment=False)
+def down_command(session: Session) -> None:
+    from mooring.cli.starting import down_lines, tell
+    from mooring.client import platform
+
+    summary = tell(session, platform.stop())
+    session.answer(summary, down_lines(summary))
+
+
+@command("state backup", about_environment=False)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def state_backup_command(session: Session, file: Path) -> None:
+    from mooring.model.quantity import format_size
+
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise UsageError(f"{file} exists already", hint="choose another name: a backup is never overwritten") from None
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror}", hint="choose another place") from error
+    try:
+        with os.fdopen(descriptor, "wb") as into:
+            written = session.client.backup(into)
+    except BaseException:
+        file.unlink(missing_ok=True)  # half a backup is none
+        raise
+    session.answer({"file": str(file), "bytes": written}, [line(f"{file} holds the whole state ({format_size(written)}, mode 0600).")])
+
+
+@command("state restore", about_environment=False)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def state_restore_command(session: Session, file: Path) -> None:
+    from mooring.cli.starting import tell
+    from mooring.client import platform
+
+    if not file.is_file():
+        raise InvalidInput(f"there is no file {file}", hint="`mooring state backup FILE` writes one")
+    summary = tell(session, platform.restore(str(file.absolute())))
+    session.answer(summary, [line(f"The state of {file} is back; `mooring up` starts the platform with it.")])

@@ -1,0 +1,69 @@
+"""The platform and its environments at a glance. Must not: say "serving" without the age of that knowledge."""
+
+from __future__ import annotations
+
+from mooring.cli.render.instances import STALE_AFTER
+from mooring.cli.render.moments import ago
+from mooring.cli.render.receipt import labelled
+from mooring.cli.render.styled import Line, Span, Style, hanging, line
+from mooring.cli.render.table import Column, table
+from mooring.model.quantity import format_duration
+from mooring.usecases.answers import EnvironmentSummary, PartStatus, PlatformStatus
+
+_COLUMNS = (
+    Column("environment"),
+    Column("release"),
+    Column("state"),
+    Column("ready", is_right=True),
+    Column("seen", is_right=True),
+    Column("address", is_flexible=True),
+)
+
+
+def status_lines(status: PlatformStatus, *, now: float, width: int | None) -> list[Line]:
+    """Parts of the platform, then a row an environment."""
+    since = f" since {ago(status.started_at, now=now)}" if status.started_at else ""
+    https = f", https {status.https_port}" if status.https_port else ""
+    rows = [
+        line(Span(f"mooring {status.version}", Style.STRONG), Span(f"  up{since}", Style.DIM)),
+        *labelled("ports", f"http {status.http_port}{https}", width=width),
+        *labelled("state", status.state_directory, width=width),
+        *(row for part in status.parts for row in _part(part, width=width)),
+        (),
+    ]
+    if not status.environments:
+        return [*rows, line("No app yet: `mooring deploy` in its directory brings the first.")]
+    return [*rows, *table(_COLUMNS, [_environment(summary) for summary in status.environments], width=width)]
+
+
+def _part(part: PartStatus, *, width: int | None) -> list[Line]:
+    mark = Span("✓ up", Style.GOOD) if part.is_up else Span("✗ down", Style.FAILURE)
+    head = line(Span(f"  {part.name:<14}", Style.DIM), mark)
+    return hanging((*head, Span(": ")), part.said, width=width) if part.said and not part.is_up else [head]
+
+
+def _environment(summary: EnvironmentSummary) -> list[Line]:
+    age = Span(f"{format_duration(summary.age)} ago" if summary.age >= 1 else "now", Style.WARN if summary.age > STALE_AFTER else Style.DIM)
+    return [
+        line(Span(str(summary.environment), Style.STRONG)),
+        line(f"v{summary.release}" if summary.release else "-"),
+        line(state_words(summary)),
+        line(f"{summary.ready}/{summary.desired}"),
+        line(age),
+        line(Span(summary.urls[0] if summary.urls else "", Style.ACCENT)),
+    ]
+
+
+def state_words(summary: EnvironmentSummary) -> Span:
+    """The state in a few words, from what was seen."""
+    extras = [
+        "deploying" if summary.deployment else "",
+        "maintenance" if summary.is_maintenance else "",
+        "locked" if summary.is_locked else "",
+    ]
+    more = "".join(f", {extra}" for extra in extras if extra)
+    if not summary.release:
+        return Span(f"runs nothing{more}", Style.DIM)
+    if not summary.is_serving:
+        return Span(f"not serving{more}", Style.FAILURE)
+    return Span(f"serving{more}", Style.WARN if summary.ready < summary.desired or summary.is_maintenance else Style.GOOD)

@@ -1,0 +1,38 @@
+"""Reading a secret's value: from a pipe, or unseen from a terminal. Must not: take it from the command line, show it, or keep it."""
+
+from __future__ import annotations
+
+import getpass
+
+from mooring.cli.session import Session
+from mooring.errors import InvalidInput, UsageError
+from mooring.model.secret import Secret
+
+MOST_BYTES = 65_536
+
+
+def read_secret(session: Session, name: str) -> Secret:
+    """The value for `name`. One line end at the end of piped input is not part of it. Raises InvalidInput when it is empty."""
+    if session.stdin.isatty():
+        return _asked(session, name)
+    raw = session.stdin.buffer.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise InvalidInput(f"the value of {name} is longer than {MOST_BYTES} bytes", hint="keep large secrets in a file of their own")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        hint = f"encode it, for example: base64 -w0 FILE | mooring secret set {name}"
+        raise InvalidInput(f"the value of {name} is not UTF-8 text", hint=hint) from None
+    return _checked(name, text.removesuffix("\n").removesuffix("\r"))
+
+
+def _asked(session: Session, name: str) -> Secret:
+    if not session.is_interactive:
+        raise UsageError("nobody can be asked for the value here", hint=f'pipe it in: printf %s "$VALUE" | mooring secret set {name}')
+    return _checked(name, getpass.getpass(f"Value of {name} (not shown): ", stream=session.err.stream))
+
+
+def _checked(name: str, text: str) -> Secret:
+    if not text:
+        raise InvalidInput(f"the value of {name} is empty", hint=f"to remove it: mooring secret unset {name}")
+    return Secret(text)
