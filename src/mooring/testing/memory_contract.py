@@ -26,6 +26,7 @@ from mooring.model.records import EnvironmentRecord, JournalEntry
 from mooring.model.release import Artifact, ProcessType, Release, Source
 from mooring.model.secret import Secret
 from mooring.model.steps import Conclude, StartInstance
+from mooring.store.memory import SqliteMemory
 from mooring.testing.memory import FakeMemory
 
 SHOP = EnvironmentId.parse("shop")
@@ -368,4 +369,4 @@ class MemoryContract(
         return empty
 
 
-_: type[ConfigurableMemory] = FakeMemory
+_: tuple[type[ConfigurableMemory], ...] = (FakeMemory, SqliteMemory)

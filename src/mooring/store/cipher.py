@@ -1,0 +1,50 @@
+"""Sealing one config value with AES-256-GCM so that it opens only in its own place. Must not: keep a key or write a file.
+
+A sealed value is a fresh 12-byte nonce, then the ciphertext with its tag. Environment, version, name and kind are the
+associated data: a blob moved to another row, or a secret relabelled as plain, does not open.
+"""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mooring.errors import InvalidInput, StateDamaged
+from mooring.store.keys import Key
+
+_NONCE = 12
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a sealed value belongs."""
+
+    environment: str
+    version: int
+    name: str
+    kind: str
+
+    def associated(self) -> bytes:
+        return b"mooring-config-1" + msgspec.json.encode(self)
+
+
+def seal(text: str, *, key: Key, place: Place) -> bytes:
+    """Raises InvalidInput for text that came from no bytes (a lone surrogate)."""
+    nonce = os.urandom(_NONCE)
+    try:
+        content = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise InvalidInput(f"the value of {place.name} is no text", hint="use Unicode text, or encode it, say as base64") from None
+    return nonce + AESGCM(key.material).encrypt(nonce, content, place.associated())
+
+
+def unseal(sealed: bytes, *, key: Key, place: Place) -> str:
+    """Raises StateDamaged when the bytes, the key or the place are not those it was sealed with."""
+    try:
+        content = AESGCM(key.material).decrypt(sealed[:_NONCE], sealed[_NONCE:], place.associated())
+    except (InvalidTag, ValueError):
+        message = f"the value of {place.name} in config version {place.version} of {place.environment} was changed from outside"
+        raise StateDamaged(message, hint="restore a backup with `mooring state restore`, or set the value again") from None
+    return content.decode("utf-8", "surrogateescape")

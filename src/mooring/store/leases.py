@@ -1,0 +1,82 @@
+"""Leases, the fencing numbers that go with them, and people's locks. Must not: read a clock, or trust a lease without its fence."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from mooring.errors import LeaseHeld, StaleFence
+from mooring.model.environment import EnvironmentId
+from mooring.model.lease import Lease, Lock
+from mooring.store import schema
+from mooring.store.shelf import Shelf
+
+_leases = schema.leases
+_fences = schema.fences
+_locks = schema.locks
+
+
+class LeaseShelf(Shelf):
+    def take_lease(self, environment: EnvironmentId, *, holder: str, now: float, dead_after: float) -> Lease:
+        """Raises LeaseHeld while another's heartbeat is less than `dead_after` seconds from `now`, before or after it.
+
+        After: the clock went back. A living owner renews by the new clock at once; a dead one must not hold for the whole jump.
+        """
+        with self._database.write() as connection:
+            held = _lease(connection, environment)
+            if held is not None and held.holder != holder and abs(now - held.heartbeat) < dead_after:
+                raise LeaseHeld(f"{environment} is held by {held.holder}", hint="wait until it has ended, or abort it")
+            fence = _next_fence(connection, environment)
+            lease = Lease(environment=environment, holder=holder, fence=fence, since=now, heartbeat=now)
+            values = {"holder": holder, "fence": fence, "since": now, "heartbeat": now}
+            row = insert(_leases).values(environment=str(environment), **values)
+            connection.execute(row.on_conflict_do_update(index_elements=["environment"], set_=values))
+            return lease
+
+    def renew_lease(self, lease: Lease, *, now: float) -> Lease:
+        """Raises StaleFence when somebody else took it since, or it was released."""
+        mine = (_leases.c.environment == str(lease.environment)) & (_leases.c.fence == lease.fence)
+        with self._database.write() as connection:
+            if connection.execute(update(_leases).where(mine).values(heartbeat=now)).rowcount == 0:
+                raise StaleFence(f"the lease of {lease.environment} under fence {lease.fence} was lost")
+        return msgspec.structs.replace(lease, heartbeat=now)
+
+    def release_lease(self, lease: Lease) -> None:
+        """Nothing happens when it is not this one any more."""
+        mine = (_leases.c.environment == str(lease.environment)) & (_leases.c.fence == lease.fence)
+        with self._database.write() as connection:
+            connection.execute(delete(_leases).where(mine))
+
+    def lease(self, environment: EnvironmentId) -> Lease | None:
+        with self._database.read() as connection:
+            return _lease(connection, environment)
+
+    def lock(self, environment: EnvironmentId) -> Lock | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(_locks).where(_locks.c.environment == str(environment))).first()
+            return None if row is None else Lock(environment=environment, by=row.by, reason=row.reason, since=row.since)
+
+    def save_lock(self, lock: Lock) -> None:
+        values = {"by": lock.by, "reason": lock.reason, "since": lock.since}
+        with self._database.write() as connection:
+            row = insert(_locks).values(environment=str(lock.environment), **values)
+            connection.execute(row.on_conflict_do_update(index_elements=["environment"], set_=values))
+
+    def remove_lock(self, environment: EnvironmentId) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(_locks).where(_locks.c.environment == str(environment)))
+
+
+def _lease(connection: Connection, environment: EnvironmentId) -> Lease | None:
+    row = connection.execute(select(_leases).where(_leases.c.environment == str(environment))).first()
+    if row is None:
+        return None
+    return Lease(environment=environment, holder=row.holder, fence=row.fence, since=row.since, heartbeat=row.heartbeat)
+
+
+def _next_fence(connection: Connection, environment: EnvironmentId) -> int:
+    """One more than any that was ever given for it."""
+    first = insert(_fences).values(environment=str(environment), last=1)
+    row = first.on_conflict_do_update(index_elements=["environment"], set_={"last": _fences.c.last + 1})
+    return int(connection.execute(row.returning(_fences.c.last)).scalar_one())

@@ -1,0 +1,54 @@
+"""The store as one object: fulfils engine.contract.Memory on SQLite, with config, tokens, audit and answers for the use cases.
+
+    memory = SqliteMemory.open(directory)
+
+Every method may be called from any thread; a write blocks for one disk sync (well below a millisecond on an SSD).
+Must not: hold anything in memory that is not on disk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mooring.store.answers import AnswerShelf
+from mooring.store.audit import AuditShelf
+from mooring.store.config import ConfigShelf
+from mooring.store.deployments import DeploymentShelf
+from mooring.store.environments import EnvironmentShelf
+from mooring.store.events import EventShelf
+from mooring.store.journal import JournalShelf
+from mooring.store.leases import LeaseShelf
+from mooring.store.opening import open_database
+from mooring.store.releases import ReleaseShelf
+from mooring.store.retention import RetentionShelf
+from mooring.store.tokens import TokenShelf
+
+
+class SqliteMemory(
+    EnvironmentShelf,
+    ReleaseShelf,
+    ConfigShelf,
+    DeploymentShelf,
+    JournalShelf,
+    EventShelf,
+    LeaseShelf,
+    TokenShelf,
+    AuditShelf,
+    AnswerShelf,
+    RetentionShelf,
+):
+    """One state directory. Raises Unavailable when the disk does not work, StateDamaged when the state is not what it was."""
+
+    @classmethod
+    def open(cls, directory: Path) -> SqliteMemory:
+        """Make it (0700), bring it up to date, or refuse. Raises StateDamaged, NeedsPerson, Unavailable."""
+        memory = cls(open_database(directory), directory)
+        try:
+            memory.check_keys()
+        except BaseException:
+            memory.close()
+            raise
+        return memory
+
+    def close(self) -> None:
+        self._database.close()
