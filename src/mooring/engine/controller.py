@@ -210,7 +210,7 @@ class Controller:
     def _check_lock(self, environment: EnvironmentId) -> None:
         lock = self._parts.memory.lock(environment)
         if lock is not None:
-            hint = "`mooring lock --release` takes it off"
+            hint = "`mooring unlock` takes it off"
             raise LeaseHeld(f"{environment} was locked by {lock.by}: {lock.reason or 'no reason given'}", hint=hint)
 
     def _next_number(self, environment: EnvironmentId) -> int:

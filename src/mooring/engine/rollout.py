@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from mooring.engine.bell import Bell
+from mooring.engine.explain import explain
 from mooring.engine.hands import Hands, release_task_name
 from mooring.engine.parts import Parts
 from mooring.engine.witness import Witness
@@ -128,8 +129,6 @@ class Rollout:
 
     async def _diagnose(self, target: Wanted, current: Current) -> None:
         """Before anything of the failed release is stopped: a person must see why."""
-        from mooring.engine.explain import explain  # imported here: only a failure needs it
-
         before = frozenset(self._progress.baseline.instances() if self._progress.baseline else ())
         for diagnosis in await explain(self._parts, target, current, before=before):
             self._witness.diagnoses.append(diagnosis)
