@@ -41,6 +41,7 @@ from mooring.usecases.answers import (
 from mooring.usecases.answers import Health as PlatformHealth
 
 NOW = 1_800_000_000.0
+SHOP = EnvironmentId("shop", "production")
 
 
 class FakePlatform:
