@@ -1,0 +1,145 @@
+"""Asks git about a repository, and nothing else of the machine. Must not: let the repository's own settings run a program.
+
+Argument lists only; names come after `--end-of-options` or `--`. Nothing of the caller's GIT_* variables reaches git (a GIT_DIR left over
+from a hook would answer for another repository); no protocol is allowed, so nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from mooring.errors import SourceInvalid
+
+_REFUSED_REF = re.compile(r"[\x00-\x20\x7f:?*\[\\]|\.\.|//|\A-|\A\Z")
+_SAFE = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+_PASSED = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR")
+_FIXED = {
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+}
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """`at` is the committer's time in seconds; `message` the first line."""
+
+    id: str
+    message: str
+    at: int
+
+
+class Git:
+    """One directory's repository. `git_directory`: use this one instead of looking for one."""
+
+    def __init__(self, directory: Path, *, git_directory: Path | None = None) -> None:
+        program = shutil.which("git")
+        if program is None:
+            raise SourceInvalid("git is not installed, and the source is read with it", hint="install git")
+        place = () if git_directory is None else (f"--git-dir={git_directory}", f"--work-tree={directory}")
+        self._command = (program, "--no-pager", *_SAFE, *place)
+        self._directory = directory
+
+    def ask(self, *arguments: str) -> bytes:
+        """What git says on its standard output. Raises SourceInvalid with git's own words when it fails."""
+        answer = self._run(arguments)
+        if answer.returncode != 0:
+            raise _refusal(answer.stderr.decode("utf-8", "replace").strip(), directory=self._directory)
+        return answer.stdout
+
+    def fields(self, *arguments: str) -> list[bytes]:
+        """The NUL-terminated fields of an answer."""
+        return self.ask(*arguments).split(b"\0")[:-1]
+
+    def is_repository(self) -> bool:
+        """Raises SourceInvalid when there is one that git refuses to read."""
+        answer = self._run(("rev-parse", "--is-inside-work-tree"))
+        complaint = answer.stderr.decode("utf-8", "replace").strip()
+        if answer.returncode != 0 and "not a git repository" not in complaint:
+            raise _refusal(complaint, directory=self._directory)
+        return answer.stdout.strip() == b"true"
+
+    def commit(self, name: str) -> Commit:
+        """The commit that a branch, tag or id names. Raises SourceInvalid when there is none."""
+        found = self.commit_if_any(name)
+        if found is None:
+            raise self._no_commit(name)
+        return found
+
+    def commit_if_any(self, name: str) -> Commit | None:
+        """As `commit`, and None when there is none. Raises SourceInvalid when that cannot be a name."""
+        if _REFUSED_REF.search(name) or len(name) > 255:
+            raise SourceInvalid(f"{name[:100]!r} cannot be the name of a commit", hint="use a branch, a tag or a commit id")
+        answer = self._run(("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"))
+        if answer.returncode != 0:
+            return None
+        found = answer.stdout.decode("ascii").strip()
+        at, message = self.ask("log", "-1", "--no-show-signature", "--format=%ct%x00%s", "--end-of-options", found).split(b"\0", 1)
+        return Commit(id=found, message=message.decode("utf-8", "replace").strip(), at=int(at))
+
+    def branch(self) -> str:
+        """The branch that is checked out; empty when none is."""
+        return self._run(("symbolic-ref", "--quiet", "--short", "HEAD")).stdout.decode("utf-8", "replace").strip()
+
+    @contextlib.contextmanager
+    def objects(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """A conversation with `cat-file --batch`: object ids in, each a line; header lines and contents out."""
+        process = subprocess.Popen(  # noqa: S603  # git itself, by its full path, and no word of a stranger's
+            [*self._command, "cat-file", "--batch"],
+            cwd=self._directory, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            yield process.stdin, process.stdout
+        finally:
+            process.kill()
+            process.stdin.close()
+            process.stdout.close()
+            process.wait()
+
+    def _no_commit(self, name: str) -> SourceInvalid:
+        if name == "HEAD" or not self._run(("rev-parse", "--verify", "--quiet", "HEAD")).stdout:
+            return SourceInvalid(
+                "the repository has no commit yet",
+                hint="commit your work (`git add`, `git commit`), or deploy the working tree with --dirty",
+                where=str(self._directory),
+            )
+        return SourceInvalid(f"there is no commit {name!r} in this repository", hint="`git log` lists them", where=str(self._directory))
+
+    def _run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+        command = [*self._command, *arguments]  # names from outside were checked, and stand after --end-of-options
+        return subprocess.run(command, cwd=self._directory, env=_environment(), capture_output=True, check=False)  # noqa: S603  # as above
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _PASSED if name in os.environ} | _FIXED
+
+
+def _refusal(complaint: str, *, directory: Path) -> SourceInvalid:
+    if "dubious ownership" in complaint:
+        return SourceInvalid(
+            "git does not read this repository, because it belongs to another user",
+            hint=f"git config --global --add safe.directory {directory}",
+            where=str(directory),
+        )
+    if "not a git repository" in complaint:
+        return SourceInvalid(
+            "this directory is no git repository",
+            hint="run `git init` and commit your work, or deploy the directory as it is with --dirty",
+            where=str(directory),
+        )
+    first = complaint.splitlines()[0] if complaint else "git failed without a word"
+    return SourceInvalid(f"git could not read the repository: {first}", where=str(directory))
