@@ -45,12 +45,16 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """Raw facts for a diagnosis, taken while the instance still exists."""
+    """Raw facts for a diagnosis, taken while the instance still exists.
+
+    `port_holder` names the process of somebody else that listens on the instance's port, where that can be seen.
+    """
 
     view: InstanceView | None
     listening: tuple[Listening, ...] = ()
     is_out_of_memory: bool = False
     last_lines: tuple[str, ...] = ()
+    port_holder: str = ""
 
 
 class Runtime(Protocol):

@@ -1,0 +1,236 @@
+"""A whole runtime in memory: instances live, crash and are restarted by the clock they are given, virtual or real.
+
+`behave` says how an instance behaves (a Behaviour per spec); `behave_task` likewise for tasks; `faults` loses answers and
+refuses effects. It passes the same contract as the runtime `process`. Must not: start anything, or read another clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from mooring.drivers.runtime.contract import Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
+from mooring.engine.contract import Clock
+from mooring.errors import StaleFence
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskState, TaskView
+from mooring.model.lease import Mark
+from mooring.model.secret import Secret
+from mooring.testing.behaviour import Behaviour
+from mooring.testing.life import FakeLife
+from mooring.testing.runtime_faults import RuntimeFaults
+
+_FOLLOW_EVERY = 0.1
+
+
+@dataclass
+class _Task:
+    spec: TaskSpec
+    behaviour: Behaviour
+    variables: dict[str, str]
+    began: float
+    stopped: float | None = None
+
+
+class FakeRuntime:
+    """`starts` counts how often each key and each task was really begun: what a law about 'never twice' looks at."""
+
+    def __init__(self, clock: Clock, *, memory_budget: int = 8_000_000_000) -> None:
+        self.capabilities = RuntimeCapabilities(limits_memory=False, runs_interactively=False, memory_budget=memory_budget)
+        self.faults = RuntimeFaults()
+        self.behave: Callable[[InstanceSpec], Behaviour] = lambda _: Behaviour()
+        self.behave_task: Callable[[TaskSpec], Behaviour] = lambda _: Behaviour(exit_code=0)
+        self.starts: dict[InstanceKey | tuple[EnvironmentId, str], int] = {}
+        self._clock = clock
+        self._lives: dict[InstanceKey, FakeLife] = {}
+        self._tasks: dict[tuple[EnvironmentId, str], _Task] = {}
+        self._past_lines: list[tuple[EnvironmentId, LogLine]] = []
+        self._fences: dict[EnvironmentId, int] = {}
+        self._next_port = 20_000
+        self._next_pid = 10_000
+
+    # what the contract asks
+
+    async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
+        with self._effect("start", mark, spec.key):
+            if spec.key in self._lives:
+                return
+            self._next_port += 1
+            self._next_pid += 10_000
+            self._lives[spec.key] = FakeLife(
+                spec=spec,
+                behaviour=self.behave(spec),
+                port=self._next_port if spec.is_routed else 0,
+                variables=_revealed(variables),
+                started=self._clock.monotonic(),
+                wall_offset=self._clock.wall() - self._clock.monotonic(),
+                pid=self._next_pid,
+            )
+            self.starts[spec.key] = self.starts.get(spec.key, 0) + 1
+
+    async def stop(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
+        with self._effect("stop", mark, key):
+            life = self._lives.get(key)
+            if life is None:
+                return
+            life.stops_at = self._clock.monotonic() + min(grace, life.behaviour.stop_takes)
+            await self._sleep_until(life.stops_at)
+            self._keep_lines(life)
+            self._lives.pop(key, None)
+
+    async def restart(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
+        with self._effect("restart", mark, key):
+            life = self._lives.get(key)
+            if life is None:
+                return
+            await self._sleep_until(self._clock.monotonic() + min(grace, life.behaviour.stop_takes))
+            life.restart(self._clock.monotonic())
+
+    async def observe(self) -> tuple[InstanceView, ...]:
+        self.faults.check_sight()
+        return tuple(self._lives[key].view(self._clock.monotonic()) for key in sorted(self._lives))
+
+    async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
+        self.faults.check_sight()
+        life = self._lives.get(key)
+        if life is None:
+            said = [line.text for environment, line in self._past_lines if environment == key.environment and _is_of(line, key)]
+            return Inspection(view=None, last_lines=tuple(said[-lines:]))
+        now = self._clock.monotonic()
+        view = life.view(now)
+        has_died = view.exit_code is not None or bool(view.signal)
+        return Inspection(
+            view=view,
+            listening=life.listening(now),
+            is_out_of_memory=life.behaviour.is_out_of_memory and has_died,
+            last_lines=tuple(text for _, text in life.lines[-lines:]),
+        )
+
+    async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
+        name = (spec.environment, spec.name)
+        with self._effect("run_task", mark, spec.name):
+            if name in self._tasks:
+                return
+            self._tasks[name] = _Task(spec, self.behave_task(spec), _revealed(variables), self._clock.monotonic())
+            self.starts[name] = self.starts.get(name, 0) + 1
+
+    async def observe_task(self, environment: EnvironmentId, name: str) -> TaskView:
+        self.faults.check_sight()
+        task = self._tasks.get((environment, name))
+        if task is None:
+            return TaskView(environment=environment, name=name, state=TaskState.ABSENT)
+        state, code = self._task_state(task)
+        return TaskView(environment=environment, name=name, state=state, exit_code=code, last_lines=task.behaviour.lines[-50:])
+
+    async def stop_task(self, mark: Mark, environment: EnvironmentId, name: str) -> None:
+        with self._effect("stop_task", mark, name):
+            task = self._tasks.get((environment, name))
+            if task is not None and self._task_state(task)[0] is TaskState.RUNNING:
+                task.stopped = self._clock.monotonic()
+
+    async def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
+        told: set[tuple[float, str, str]] = set()
+        while True:
+            for line in self._lines(query):
+                mark = (line.at, f"{line.release}.{line.source}", line.text)
+                if mark not in told:
+                    told.add(mark)
+                    yield line
+            if not query.follow:
+                return
+            await self._clock.sleep(_FOLLOW_EVERY)
+
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+        with self._effect("forget", mark, environment):
+            gone = [entry for entry in self._past_lines if entry[0] == environment and (releases is None or entry[1].release in releases)]
+            self._past_lines = [entry for entry in self._past_lines if entry not in gone]
+            for name, task in list(self._tasks.items()):
+                if name[0] == environment and (releases is None or task.spec.release in releases):
+                    del self._tasks[name]
+            if releases is None:
+                self._fences.pop(environment, None)
+            return sum(len(line.text) + 1 for _, line in gone)
+
+    # what a test asks
+
+    def life(self, key: InstanceKey) -> FakeLife | None:
+        """The instance itself: its variables, its behaviour, which may be replaced."""
+        return self._lives.get(key)
+
+    def lives(self) -> tuple[FakeLife, ...]:
+        return tuple(self._lives.values())
+
+    def kill(self, key: InstanceKey) -> None:
+        """Its process dies by SIGKILL, and is started again."""
+        self._lives[key].kill(self._clock.monotonic())
+
+    def lose_host(self, keys: Iterable[InstanceKey] | None = None) -> None:
+        """These instances (None: all) are gone, as after a host's loss."""
+        for key in list(self._lives if keys is None else keys):
+            self._lives.pop(key, None)
+
+    def task_variables(self, environment: EnvironmentId, name: str) -> dict[str, str]:
+        return self._tasks[environment, name].variables
+
+    # within
+
+    def _effect(self, method: str, mark: Mark, subject: object) -> AbstractContextManager[None]:
+        seen = self._fences.get(mark.environment, 0)
+        if mark.fence < seen:
+            raise StaleFence(f"{mark.operation}: number {mark.fence} is older than {seen}", where=str(mark.environment))
+        self._fences[mark.environment] = mark.fence
+        return self.faults.around(method, subject)
+
+    async def _sleep_until(self, moment: float) -> None:
+        while (left := moment - self._clock.monotonic()) > 0:
+            await self._clock.sleep(left)
+
+    def _task_state(self, task: _Task) -> tuple[TaskState, int | None]:
+        ends = task.began + (task.behaviour.exits_after or 0.0)
+        timeout = task.began + task.spec.timeout
+        if task.stopped is not None and task.stopped < min(ends, timeout):
+            return TaskState.FAILED, 143
+        if self._clock.monotonic() < min(ends, timeout):
+            return TaskState.RUNNING, None
+        if timeout < ends:
+            return TaskState.FAILED, 124
+        return (TaskState.SUCCEEDED if task.behaviour.exit_code == 0 else TaskState.FAILED), task.behaviour.exit_code
+
+    def _lines(self, query: LogQuery) -> list[LogLine]:
+        lines = [line for environment, line in self._past_lines if environment == query.environment]
+        for life in self._lives.values():
+            life.advance(self._clock.monotonic())
+            if life.spec.key.environment == query.environment:
+                lines += _as_lines(life)
+        chosen = [line for line in lines if _is_asked(line, query)]
+        return sorted(chosen, key=lambda line: line.at)[-query.lines :] if query.lines else []
+
+    def _keep_lines(self, life: FakeLife) -> None:
+        self._past_lines += [(life.spec.key.environment, line) for line in _as_lines(life)]
+
+
+def _revealed(variables: Variables) -> dict[str, str]:
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in variables.items()}
+
+
+def _as_lines(life: FakeLife) -> list[LogLine]:
+    key = life.spec.key
+    source = f"{key.process}.{key.slot}"
+    return [LogLine(at=at, source=source, release=key.release, stream="stdout", text=text) for at, text in life.lines]
+
+
+def _is_of(line: LogLine, key: InstanceKey) -> bool:
+    return line.source == f"{key.process}.{key.slot}" and line.release == key.release
+
+
+def _is_asked(line: LogLine, query: LogQuery) -> bool:
+    process, _, slot = line.source.partition(".")
+    return (
+        (query.process is None or process == query.process)
+        and (query.slot is None or slot == str(query.slot))
+        and (query.release is None or line.release == query.release)
+    )
+
+
+_: type[Runtime] = FakeRuntime
