@@ -15,6 +15,31 @@ if TYPE_CHECKING:
     from mooring.model.deployment import Deployment
 
 
+@command("deploy")
+@click.option("--dirty", is_flag=True, help="Deploy the working tree as it is, not the commit.")
+@click.option("--ref", default="", metavar="REF", help="Deploy this branch, tag or commit (default: HEAD).")
+@click.option("--no-start", is_flag=True, help="Fail when no platform runs here, instead of starting it.")
+@DETACH
+def deploy_command(session: Session, dirty: bool, ref: str, no_start: bool, detach: bool) -> int:
+    from mooring.cli.follow import started
+    from mooring.cli.upload import deployed
+
+    return started(session, deployed(session, ref=ref, dirty=dirty, may_start=not no_start), is_detached=detach)
+
+
+@command("plan")
+@click.option("--dirty", is_flag=True, help="Plan for the working tree as it is, not the commit.")
+@click.option("--ref", default="", metavar="REF", help="Plan for this branch, tag or commit (default: HEAD).")
+def plan_command(session: Session, dirty: bool, ref: str) -> None:
+    from mooring.cli.render.plan import plan_lines
+    from mooring.cli.upload import packed
+
+    environment = session.environment
+    with packed(session, ref=ref, dirty=dirty) as package:
+        preview = session.client.plan_deploy(environment, package.archive, package.source)
+    session.answer(preview, plan_lines(preview, width=session.out.width))
+
+
 @command("rollback")
 @click.argument("release", required=False, default="", metavar="[vN]")
 @DETACH

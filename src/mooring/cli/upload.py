@@ -1,0 +1,56 @@
+"""From the directory we stand in to a deployment that has been asked for. Must not: leave the archive behind, or ask twice for two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mooring.cli.session import Session
+from mooring.errors import PlatformNotRunning, UsageError
+
+if TYPE_CHECKING:
+    from mooring.client.source import Package
+    from mooring.model.deployment import Deployment
+
+
+def deployed(session: Session, *, ref: str, dirty: bool, may_start: bool) -> Deployment:
+    """Pack, start the platform if none runs here, upload. Raises SourceInvalid, PlatformNotRunning, LeaseHeld, ManifestInvalid."""
+    environment = session.environment
+    with packed(session, ref=ref, dirty=dirty) as package:
+        _ensure_platform(session, may_start=may_start)
+        try:
+            return session.client.deploy(environment, package.archive, package.source)
+        except KeyboardInterrupt:
+            session.remark("Interrupted while the source was uploaded: `mooring follow` shows whether the deployment has begun.")
+            raise
+
+
+@contextmanager
+def packed(session: Session, *, ref: str, dirty: bool) -> Iterator[Package]:
+    """The source as an archive that is gone afterwards; what was left out is said."""
+    from mooring.client.source import pack
+
+    if dirty and ref:
+        raise UsageError("--dirty means the working tree and --ref a commit", hint="say one of them")
+    package = pack(session.project, commit=ref or "HEAD", dirty=dirty)
+    try:
+        for note in package.notes:
+            session.remark(note)
+        yield package
+    finally:
+        package.archive.unlink(missing_ok=True)
+
+
+def _ensure_platform(session: Session, *, may_start: bool) -> None:
+    """A platform elsewhere is never started from here."""
+    try:
+        session.client.health()
+    except PlatformNotRunning:
+        if not may_start or session.variables.get("MOORING_URL"):
+            raise
+        from mooring.cli.starting import tell
+        from mooring.client import platform
+
+        session.remark("No platform runs here yet: starting it, as `mooring up` does.")
+        tell(session, platform.start())
