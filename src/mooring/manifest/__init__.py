@@ -1,0 +1,26 @@
+"""What an app's files ask for: mooring.toml, Procfile, app.json and .python-version become one manifest, or every problem at once.
+
+Everything about a key comes from the one table in `keys`: its validation, its default, `mooring explain`, the reference page,
+and the JSON Schema. Must not: open a file, or know who asks.
+"""
+
+from mooring.manifest.explain import explain
+from mooring.manifest.json_schema import json_schema
+from mooring.manifest.manifest import Manifest, Setting
+from mooring.manifest.reading import app_name_of, read
+from mooring.manifest.reference import reference_page
+from mooring.manifest.sources import FILES
+from mooring.manifest.starter import Detected, starter
+
+__all__ = [
+    "FILES",
+    "Detected",
+    "Manifest",
+    "Setting",
+    "app_name_of",
+    "explain",
+    "json_schema",
+    "read",
+    "reference_page",
+    "starter",
+]

@@ -1,0 +1,61 @@
+"""The keys at the top, and the variables. Must not: read a file."""
+
+from __future__ import annotations
+
+from mooring.manifest.keys.key import Key, Section
+from mooring.manifest.keys.names import APP_NAME, HOSTNAME
+from mooring.manifest.kinds.texts import ListOf, Text
+
+TOP = Section(
+    path="",
+    noun="the file",
+    summary="what the app is called, where it answers, what runs before traffic moves",
+    keys=(
+        Key(
+            path="app",
+            kind=APP_NAME,
+            summary="the app's name",
+            text="It is part of the default hostname and of every command's `--app`. Without it the folder's name is taken. "
+            "It cannot differ between environments.",
+            default_text="the folder's name",
+            example='app = "shop"',
+        ),
+        Key(
+            path="hostnames",
+            kind=ListOf(item=HOSTNAME, noun="hostnames"),
+            summary="the names under which the edge answers for the app",
+            text="The first one is also the Host header of health checks. `*.example.com` takes every name one level below. "
+            "The list at the top belongs to production alone, so that no other environment can take production's names away from it; "
+            "give others their own under `[environments.NAME]`.",
+            default_text="`APP.localhost`; `APP--ENVIRONMENT.localhost` outside production",
+            example='hostnames = ["shop.example.com", "www.shop.example.com"]',
+        ),
+        Key(
+            path="release",
+            kind=Text(noun="a release command", may_be_empty=True),
+            summary="the command that runs once per release, before traffic moves",
+            text="For migrations and the like. It runs on the new artifact with the new config; when it fails, the deployment fails "
+            "and the old release serves on. The Procfile's `release:` line says the same; this key goes over it, and an empty text "
+            "turns it off.",
+            default_text="the Procfile's `release:` line",
+            example='release = "python manage.py migrate"',
+        ),
+    ),
+)
+
+ENV = Section(
+    path="env",
+    noun="the set of variables",
+    summary="plain variables that every process of the app gets in its environment",
+    text="Not for secrets: this file is part of the source. `mooring config set` and `mooring secret set` go over these. "
+    "`PORT` cannot be set: each instance gets one of its own.",
+    keys=(
+        Key(
+            path="env.VARIABLE",
+            kind=Text(noun="a variable", may_be_empty=True),
+            summary="one variable; always text",
+            text="Numbers and flags need quotes, because a process sees nothing but text.",
+            example='[env]\nLOG_LEVEL = "info"\nWEB_CONCURRENCY = "2"',
+        ),
+    ),
+)

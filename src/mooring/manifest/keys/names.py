@@ -1,0 +1,75 @@
+"""The names a user chooses, as kinds: each is checked by the model, with a fix for the commonest slips. Must not: repair one."""
+
+from __future__ import annotations
+
+import re
+
+from mooring.manifest.kinds.texts import Name
+from mooring.model.names import app_name, environment_name, hostname, process_name, variable_name
+
+_LABEL = r"\A[a-z](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]\Z|\A[a-z]\Z"
+_HOSTNAME = r"\A(?:\*\.)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z"
+
+
+def _label_fix(text: str) -> str:
+    likely = re.sub(r"[^a-z0-9]+", "-", text[:80].lower()).strip("-0123456789")[:40].rstrip("-")
+    return f'write it like "{likely or "my-app"}"'
+
+
+def _process_fix(text: str) -> str:
+    likely = re.sub(r"[^A-Za-z0-9_]+", "-", text[:80]).strip("-_0123456789")[:32].rstrip("-_")
+    return f"call it {likely or 'worker'}"
+
+
+def _variable_fix(text: str) -> str:
+    likely = re.sub(r"[^A-Za-z0-9_]+", "_", text[:80]).strip("_")
+    return f"call it {likely}" if likely and not likely[0].isdigit() else "call it like LOG_LEVEL"
+
+
+def _hostname_fix(text: str) -> str:
+    if "://" in text:
+        return "leave out the scheme: only the host's name is wanted, like shop.example.com"
+    if ":" in text or "/" in text:
+        return "leave out port and path: only the host's name is wanted; a path belongs to processes.NAME.path"
+    if text != text.lower():
+        return "write it in lower case"
+    if not text.isascii():
+        return 'write it in its "xn--" form'
+    return "write it like shop.example.com or *.example.com"
+
+
+APP_NAME = Name(
+    noun="an app name",
+    rule="an app name has 1-40 characters a-z, 0-9 and single inner dashes, a letter first",
+    check=app_name,
+    fix=_label_fix,
+    pattern=_LABEL,
+)
+ENVIRONMENT_NAME = Name(
+    noun="an environment name",
+    rule="an environment name has 1-40 characters a-z, 0-9 and single inner dashes, a letter first",
+    check=environment_name,
+    fix=_label_fix,
+    pattern=_LABEL,
+)
+PROCESS_NAME = Name(
+    noun="a process type",
+    rule="the name of a process type has 1-32 letters, digits, _ and -, a letter first",
+    check=process_name,
+    fix=_process_fix,
+    pattern=r"\A[A-Za-z](?:[A-Za-z0-9_-]{0,30}[A-Za-z0-9])?\Z",
+)
+VARIABLE_NAME = Name(
+    noun="a variable name",
+    rule="a variable name has letters, digits and _, not a digit first",
+    check=variable_name,
+    fix=_variable_fix,
+    pattern=r"\A[A-Za-z_][A-Za-z0-9_]{0,254}\Z",
+)
+HOSTNAME = Name(
+    noun="a hostname",
+    rule="a hostname is a DNS name in lower case, its parts between dots at most 63 characters, 253 in all",
+    check=hostname,
+    fix=_hostname_fix,
+    pattern=_HOSTNAME,
+)

@@ -1,0 +1,170 @@
+"""Walks a document along the table of keys: what fits becomes a layer, what does not a problem. Must not: stop at the first."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mooring.manifest import wording
+from mooring.manifest.files.document import Document, Path
+from mooring.manifest.keys.health import QUESTIONS
+from mooring.manifest.keys.key import Key
+from mooring.manifest.keys.names import ENVIRONMENT_NAME
+from mooring.manifest.keys.table import KEYS, TREE, Node, pattern_of
+from mooring.manifest.kinds.kind import Mismatch
+from mooring.manifest.kinds.texts import Name
+from mooring.manifest.layers import Found, Layer
+from mooring.manifest.problems import Problems
+
+RESERVED_PROCESS = "release"
+RESERVED_VARIABLE = "PORT"
+
+
+class TomlLayers(msgspec.Struct, frozen=True):
+    """What stands at the top, and what stands below each `[environments.NAME]`."""
+
+    top: Layer
+    environments: dict[str, Layer]
+
+
+def layers_of(document: Document, *, problems: Problems) -> TomlLayers:
+    """All that is valid in it; each thing that is not is a problem with its line."""
+    walk = _Walk(document, problems=problems)
+    rest = {name: value for name, value in document.values.items() if name != "environments"}
+    top = walk.layer(rest, ())
+    environments = document.values.get("environments", {})
+    if not isinstance(environments, dict):
+        walk.report(("environments",), f"environments is {wording.shown(environments)}; it is a table of environments", _ENVIRONMENTS)
+        return TomlLayers(top, {})
+    return TomlLayers(top, {name: walk.environment(name, value) for name, value in environments.items()})
+
+
+def checked(key: str, value: object, *, file: str, line: int, problems: Problems) -> Found | None:
+    """One value from elsewhere (app.json) by the rules of the table; `key` is written out. None when there is a problem."""
+    row = KEYS[pattern_of(key) or key]
+    try:
+        return Found(row.kind.read(value), file, line)
+    except Mismatch as mismatch:
+        message, hint = _said(key, value, mismatch, row=row)
+        problems.add(file, line, key=key, message=message, hint=hint)
+        return None
+
+
+_ENVIRONMENTS = "write it like [environments.staging] and what differs there below it"
+
+
+class _Walk:
+    def __init__(self, document: Document, *, problems: Problems) -> None:
+        self._document = document
+        self._problems = problems
+
+    def layer(self, values: dict[str, object], outer: Path) -> Layer:
+        """The values of the whole tree below `outer`, which is empty or an environment."""
+        layer: Layer = {}
+        self._table(TREE, values, inner=(), outer=outer, layer=layer)
+        self._report_two_questions(layer, outer)
+        return layer
+
+    def environment(self, name: str, values: object) -> Layer:
+        outer = ("environments", name)
+        self._name_fits(name, ENVIRONMENT_NAME, outer)
+        if not isinstance(values, dict):
+            message = f"{wording.dotted(outer)} is {wording.shown(values)}; an environment is a table of keys"
+            self.report(outer, message, _ENVIRONMENTS)
+            return {}
+        if "app" in values:
+            self.report((*outer, "app"), "the app's name is the same in every environment", "move app = … to the top of the file")
+        return self.layer({key: value for key, value in values.items() if key != "app"}, outer)
+
+    def report(self, path: Path, message: str, hint: str) -> None:
+        self._problems.add(self._document.file, self._document.line(path), key=wording.dotted(path), message=message, hint=hint)
+
+    def _table(self, node: Node, values: dict[str, object], *, inner: Path, outer: Path, layer: Layer) -> None:
+        for name, value in values.items():
+            if self._problems.is_full:
+                return
+            self._entry(node, name, value, inner=(*inner, name), outer=outer, layer=layer)
+
+    def _entry(self, node: Node, name: str, value: object, *, inner: Path, outer: Path, layer: Layer) -> None:
+        path = outer + inner
+        following = node.children.get(name)
+        if following is None and node.below_name is not None and node.name_kind is not None:
+            if not self._name_fits(name, node.name_kind, path):
+                return
+            following = node.below_name
+        if following is None:
+            self.report(path, f"unknown key {wording.dotted(path)}", _meant(node, name))
+        elif following.key is not None:
+            self._value(following.key, value, inner=inner, path=path, layer=layer)
+        elif isinstance(value, dict):
+            self._table(following, value, inner=inner, outer=outer, layer=layer)
+        else:
+            message = f"{wording.dotted(path)} is {wording.shown(value)}; {following.noun} is a table of keys"
+            self.report(path, message, _table_fix(following, path, value))
+
+    def _value(self, key: Key, value: object, *, inner: Path, path: Path, layer: Layer) -> None:
+        if inner == ("env", RESERVED_VARIABLE):
+            self.report(
+                path, "PORT cannot be set: Mooring gives each instance a port of its own", "remove it, and let the app listen on $PORT"
+            )
+            return
+        try:
+            layer[".".join(inner)] = Found(key.kind.read(value), self._document.file, self._document.line(path))
+        except Mismatch as mismatch:
+            self.report(path, *_said(wording.dotted(path), value, mismatch, row=key))
+
+    def _name_fits(self, name: str, kind: Name, path: Path) -> bool:
+        if path[-2:] == ("processes", RESERVED_PROCESS):
+            self.report(path, "release is no process type but the release command", 'write it at the top: release = "…"')
+            return False
+        try:
+            kind.read(name)
+        except Mismatch as mismatch:
+            self.report(path, f"{wording.shown(name)} is not {kind.noun}; {mismatch.rule}", mismatch.hint)
+            return False
+        return True
+
+    def _report_two_questions(self, layer: Layer, outer: Path) -> None:
+        asked: dict[str, str] = {}
+        for key, found in layer.items():
+            table, _, name = key.rpartition(".")
+            if ".health" not in table or name not in QUESTIONS or found.value is False:
+                continue
+            if table in asked:
+                message = f"{wording.dotted((*outer, table))} asks two things: {asked[table]} and {name}".replace("'", "")
+                self.report((*outer, *key.split(".")), message, "keep one of path, paths, tcp and command")
+            asked.setdefault(table, name)
+
+
+def _said(key: str, value: object, mismatch: Mismatch, *, row: Key) -> tuple[str, str]:
+    """The message and the fix: a quantity in text gets its quotes, anything else the example's last line."""
+    relation = (
+        f"has {wording.shown(mismatch.item)}" if isinstance(value, list) and mismatch.item is not None else f"is {wording.shown(value)}"
+    )
+    if isinstance(value, str) and "\0" in value:
+        relation = "holds a NUL character"
+    hint = mismatch.hint or row.fix
+    if not hint and isinstance(value, (bool, int, float)) and row.kind.word == "string":
+        hint = f'put quotes around it: {key.rpartition(".")[2]} = "{wording.shown(value)}"'
+    return f"{key} {relation}; {mismatch.rule}", hint or f"write it like {row.example.splitlines()[-1]}"
+
+
+def _meant(node: Node, name: str) -> str:
+    """The key that was probably meant: a neighbour, else one of that name that has its place elsewhere."""
+    neighbour = wording.suggestion(name, node.children)
+    if neighbour:
+        return f"did you mean `{neighbour}`?"
+    elsewhere = [key.path for key in KEYS.values() if key.name == name] or [path for path in _TABLES if path.rpartition(".")[2] == name]
+    if elsewhere:
+        return f"did you mean `{elsewhere[0]}`?"
+    here = wording.joined([*node.children, *(["environments"] if node is TREE else [])])
+    return f"the keys here are {here}; see `mooring explain {node.path}`".replace(" `mooring explain `", " `mooring explain`")
+
+
+_TABLES = sorted({key.rpartition(".")[0] for key in KEYS if "." in key})
+
+
+def _table_fix(node: Node, path: Path, value: object) -> str:
+    if node.path == "processes.NAME" and isinstance(value, str) and len(value) < 100:
+        return f"write [{wording.dotted(path)}] and below it command = {wording.quoted(value)}"
+    example = next((key.example for key in KEYS.values() if key.path.startswith(f"{node.path}.")), "")
+    return "write it like " + " and below it ".join(example.splitlines()[:2])
