@@ -100,12 +100,16 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a source tree asks to run once it is built: a Release without its number, artifact and config; from the manifest.
 
     `template` has `number` 0 and a placeholder artifact; `counts` the formation the manifest wishes for process types
-    that have never been scaled.
+    that have never been scaled. `notes` are sentences for the person who deploys; `required_variables` are names that the app
+    says it cannot run without and its files do not set. Not `is_complete`: only the builder's offer can say what processes there are.
     """
 
     template: Release
     counts: dict[str, int]
     build: BuildSettings
+    is_complete: bool = True
+    notes: tuple[str, ...] = ()
+    required_variables: tuple[str, ...] = ()
 
 
 class Workshop(Protocol):

@@ -28,6 +28,7 @@ from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.quantity import format_size
 from mooring.model.release import Artifact, Source
+from mooring.usecases.source_reading import release_plan
 
 VERSION = 1  # of what a build makes from the same source and settings: raise it when that changes
 HANDED_OUT = 600.0  # seconds in which an artifact just given away is not pruned, though no release names it yet
@@ -69,7 +70,7 @@ class Workshop:
         return source
 
     def plan(self, source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
-        raise NotImplementedError
+        return release_plan(source, environment, origin, offered=offered)
 
     async def build(
         self, source: Path, settings: BuildSettings, origin: Source, *, log: BuildLog, chosen: Callable[[str, str], None]

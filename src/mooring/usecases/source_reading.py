@@ -1,0 +1,70 @@
+"""Reads the files that describe an app from its source tree, and what they ask for. Must not: read any other file, or judge one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mooring import manifest
+from mooring.engine.contract import ReleasePlan
+from mooring.errors import ManifestInvalid
+from mooring.model.environment import EnvironmentId
+from mooring.model.names import ArtifactId
+from mooring.model.problem import Problem
+from mooring.model.quantity import format_size
+from mooring.model.release import Artifact, Release, Source
+
+LARGEST = 1_000_000  # bytes of one describing file
+
+_NOT_BUILT = Artifact(id=ArtifactId(""), builder="", reason="", directory="", size=0)
+
+
+def read_manifest(source: Path, environment: EnvironmentId, *, offered: Mapping[str, str] | None = None) -> manifest.Manifest:
+    """What the tree asks for in an environment. Raises ManifestInvalid with all problems."""
+    files = describing_files(source)
+    root = manifest.read(files, environment=environment).build.root.strip("/")
+    if root:
+        files |= {f"{root}/{name}": content for name, content in describing_files(source / root).items()}
+    return manifest.read(files, environment=environment, offered=offered)
+
+
+def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
+    """The manifest as the engine wants it: a release still without number, artifact and config."""
+    found = read_manifest(source, environment, offered=offered)
+    template = Release(
+        environment=environment,
+        number=0,
+        artifact=_NOT_BUILT,
+        source=origin,
+        config_version=0,
+        processes=found.processes,
+        hostnames=found.hostnames,
+        policy=found.policy,
+        edge=found.edge,
+        release_command=found.release_command,
+        variables=found.env,
+    )
+    return ReleasePlan(
+        template=template,
+        counts={str(name): count for name, count in found.counts.items()},
+        build=found.build,
+        is_complete=found.is_complete,
+        notes=found.notes,
+        required_variables=found.required_variables,
+    )
+
+
+def describing_files(directory: Path) -> dict[str, bytes]:
+    """The contents by name of those that stand there, and of misspelt ones, so that the reader can say so."""
+    known = {spelling for name in manifest.FILES for spelling in (name.lower(), f"{name.lower()}.txt")}
+    places = directory.iterdir() if directory.is_dir() else ()
+    found = [place for place in places if place.name.lower() in known and place.is_file()]
+    large = [place for place in found if place.stat().st_size > LARGEST]
+    if large:
+        raise ManifestInvalid([_too_large(place) for place in large])
+    return {place.name: place.read_bytes() for place in found}
+
+
+def _too_large(place: Path) -> Problem:
+    message = f"the file has {format_size(place.stat().st_size)}; nothing that describes an app is that large"
+    return Problem(file=place.name, line=0, key="", message=message, hint=f"keep it under {format_size(LARGEST)}")
