@@ -124,10 +124,11 @@ def _parent(pid: str) -> int:
 
 
 def _signal_group(child: int) -> None:
+    """The command's group; or the command alone, so young that it has no group yet. (Not reaped yet, so its number is its own.)"""
     try:
         os.killpg(child, signal.SIGTERM)
     except ProcessLookupError:
-        pass
+        os.kill(child, signal.SIGTERM)
 
 
 def _write(path: str, text: str) -> None:
