@@ -7,27 +7,39 @@ import msgspec
 from mooring.model.access import Role
 
 
-class RollbackRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="order", tag="rollback"):
-    """`release` None: the one before the present."""
+class RollbackRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`release` null: the one before the present."""
 
     release: int | None = None
 
 
-class ScaleRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="order", tag="scale"):
+class ScaleRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many of each named process type; others stay as they are."""
 
     counts: dict[str, int]
 
 
-class RestartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="order", tag="restart"):
+class RestartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All instances anew."""
 
 
-class DestroyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="order", tag="destroy"):
-    """Only to be planned: destroying is asked with DELETE."""
+class PlanRollback(RollbackRequest, frozen=True, kw_only=True, tag_field="order", tag="rollback"):
+    """What a rollback would do."""
 
 
-PlanRequest = RollbackRequest | ScaleRequest | RestartRequest | DestroyRequest
+class PlanScale(ScaleRequest, frozen=True, kw_only=True, tag_field="order", tag="scale"):
+    """What scaling would do."""
+
+
+class PlanRestart(RestartRequest, frozen=True, kw_only=True, tag_field="order", tag="restart"):
+    """What a restart would do."""
+
+
+class PlanDestroy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="order", tag="destroy"):
+    """What destroying would do; it is asked for with DELETE."""
+
+
+PlanRequest = PlanRollback | PlanScale | PlanRestart | PlanDestroy
 
 
 class ConfigRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

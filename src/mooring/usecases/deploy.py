@@ -1,0 +1,42 @@
+"""Run a source tree that was uploaded. Must not: look into it; the workshop does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mooring.engine.orders import DeployOrder
+from mooring.errors import InvalidInput
+from mooring.model.access import Actor
+from mooring.model.deployment import Deployment
+from mooring.model.environment import EnvironmentId
+from mooring.model.release import Source
+from mooring.usecases.permission import Permission
+from mooring.usecases.platform import Platform
+
+_LONGEST_WORD = 255
+_LONGEST_MESSAGE = 10_000
+
+
+def deploy(platform: Platform, actor: Actor, environment: EnvironmentId, archive: Path, origin: Source) -> Deployment:
+    """The engine owns the archive from here on; it is removed when this is refused.
+
+    Raises Forbidden, LeaseHeld, InvalidInput."""
+    try:
+        origin = checked_origin(origin)
+        detail = {"commit": origin.commit, "branch": origin.branch, "digest": origin.digest}
+        platform.allow(actor, Permission.CHANGE, "deploy", environment, **{key: value for key, value in detail.items() if value})
+        return platform.controller.submit(environment, DeployOrder(archive=str(archive), origin=origin), by=actor.name)
+    except BaseException:
+        archive.unlink(missing_ok=True)
+        raise
+
+
+def checked_origin(origin: Source) -> Source:
+    """What a stranger says of the source is shown to people later: bounded, one line each, but for the message."""
+    for name in ("digest", "commit", "branch"):
+        text = getattr(origin, name)
+        if len(text) > _LONGEST_WORD or not text.isprintable():
+            raise InvalidInput(f"the {name} is too long or holds control characters", hint=f"at most {_LONGEST_WORD} printable characters")
+    if len(origin.message) > _LONGEST_MESSAGE:
+        raise InvalidInput("the commit message is too long", hint=f"send its first {_LONGEST_MESSAGE} characters")
+    return origin

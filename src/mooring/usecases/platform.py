@@ -1,0 +1,69 @@
+"""The parts of a running platform that use cases work with, handed to them by the wiring. Must not: name a driver."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mooring.drivers.edge.contract import Edge
+from mooring.drivers.runtime.contract import Interactive, Runtime
+from mooring.engine.contract import Clock
+from mooring.engine.controller import Controller
+from mooring.errors import NotFound
+from mooring.model.access import Actor
+from mooring.model.environment import EnvironmentId
+from mooring.model.names import AppName, EnvironmentName, app_name, environment_name
+from mooring.model.records import EnvironmentRecord
+from mooring.store.memory import SqliteMemory
+from mooring.store.redaction import Redactor
+from mooring.usecases.answers import PartStatus
+from mooring.usecases.permission import Permission, require
+
+
+class Secrets(Protocol):
+    """What must not be shown, per environment."""
+
+    def redactor(self, environment: EnvironmentId) -> Redactor: ...
+
+    def changed(self, environment: EnvironmentId) -> None:
+        """Look again: a secret was set."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """`parts` tells how the supervisor and the edge are; `secrets` gives each environment's redactor and takes note of changes."""
+
+    controller: Controller
+    memory: SqliteMemory
+    runtime: Runtime
+    edge: Edge
+    clock: Clock
+    secrets: Secrets
+    parts: Callable[[], Awaitable[tuple[PartStatus, ...]]]
+    interactive: Interactive | None
+    directory: Path
+    version: str
+    started_at: float
+
+    def allow(self, actor: Actor, permission: Permission, what: str, environment: EnvironmentId | None = None, **detail: str) -> None:
+        """Check the permission, then write who asks for what into the audit log: before it is done, since it may end in a crash.
+
+        `detail` holds no secret. Raises Forbidden."""
+        require(actor, permission)
+        self.memory.append_audit(who=actor.name, what=what, at=self.clock.wall(), environment=environment, detail=detail)
+
+    def existing(self, environment: EnvironmentId) -> EnvironmentRecord:
+        """Raises NotFound."""
+        record = self.memory.environment(environment)
+        if record is None:
+            hint = "`mooring status` lists what there is; `mooring deploy` makes it"
+            raise NotFound(f"there is no environment {environment}", hint=hint)
+        return record
+
+
+def environment_id(app: str, environment: str) -> EnvironmentId:
+    """Both names checked; raises InvalidName."""
+    checked: tuple[AppName, EnvironmentName] = (app_name(app), environment_name(environment))
+    return EnvironmentId(*checked)

@@ -1,0 +1,18 @@
+"""Serve an earlier release again. Must not: choose which; the engine knows what served."""
+
+from __future__ import annotations
+
+from mooring.engine.orders import RollbackOrder
+from mooring.model.access import Actor
+from mooring.model.deployment import Deployment
+from mooring.model.environment import EnvironmentId
+from mooring.usecases.permission import Permission
+from mooring.usecases.platform import Platform
+
+
+def rollback(platform: Platform, actor: Actor, environment: EnvironmentId, *, release: int | None) -> Deployment:
+    """`release` None: the one before the present. Raises NotFound, LeaseHeld, Forbidden."""
+    detail = {"release": f"v{release}"} if release is not None else {}
+    platform.allow(actor, Permission.CHANGE, "rollback", environment, **detail)
+    platform.existing(environment)
+    return platform.controller.submit(environment, RollbackOrder(number=release), by=actor.name)
