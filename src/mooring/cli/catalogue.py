@@ -79,9 +79,9 @@ SECTIONS = (
             _command(
                 "trust",
                 "platform",
-                "Make this machine trust the certificates for https://*.localhost.",
+                "Make this machine trust https://*.localhost.",
                 ("mooring trust", "say what would be installed, then ask"),
-                ("sudo mooring trust --yes", "install without asking"),
+                ("mooring trust --yes", "install without asking; needs root"),
             ),
         ),
     ),
@@ -261,7 +261,7 @@ SECTIONS = (
                 "explain",
                 "project",
                 "What a key of mooring.toml means.",
-                ("mooring explain policy.drain_timeout", "type, default, example"),
+                ("mooring explain deploy.drain_timeout", "type, default, example"),
             ),
             _command(
                 "completion",

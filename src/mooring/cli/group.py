@@ -5,19 +5,23 @@ Must not: know what a command does.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 
 import click
 
 from mooring.cli import catalogue
 from mooring.cli.help_page import root_help
+from mooring.errors import UsageError
 
 
 class LazyGroup(click.Group):
     """A group whose commands come from the catalogue; `prefix` is "" at the root, "config" below `mooring config`."""
 
     def __init__(self, *, prefix: str = "", summary: str = "") -> None:
-        super().__init__(name=prefix or "mooring", help=summary, context_settings={"help_option_names": ["-h", "--help"]})
+        super().__init__(
+            name=prefix or "mooring", help=summary, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]}
+        )
         self.prefix = prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -31,6 +35,16 @@ class LazyGroup(click.Group):
             return LazyGroup(prefix=group.path, summary=group.summary)
         command = catalogue.find(path)
         return _load(command) if command else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        if self.get_command(ctx, word) is None and not word.startswith("-"):
+            raise UsageError(f"there is no command {f'{self.prefix} {word}'.strip()!r}", hint=self._meant(word))
+        return super().resolve_command(ctx, args)
+
+    def _meant(self, word: str) -> str:
+        close = difflib.get_close_matches(word[:40], self.list_commands(click.Context(self)), n=1)
+        return f"did you mean `{f'mooring {self.prefix}'.strip()} {close[0]}`?" if close else "`mooring --help` lists them all"
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

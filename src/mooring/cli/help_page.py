@@ -5,12 +5,17 @@ from __future__ import annotations
 from mooring.cli.catalogue import SECTIONS
 
 USAGE = "Usage: mooring COMMAND [OPTIONS] [ARGUMENTS]"
-PURPOSE = "Deploys your apps on your own servers: every deploy is proven, with zero failed requests."
+PURPOSE = """\
+Deploys your apps on your own servers: every deploy is proven, with zero failed
+requests."""
 CLOSING = """\
-mooring COMMAND --help shows options and examples. Every command takes --json; commands about an app take
--a/--app and -e/--env (otherwise: mooring.toml or the directory's name, and production).
---debug before the command shows the details of unexpected errors. Exit codes: 0 serving, 1 failed and the
-old release still serves, 2 usage, 3 lease held, 4 needs a person, 130 Ctrl-C.
+`mooring COMMAND --help` shows options and examples. Every command takes --json;
+commands about an app take -a/--app and -e/--env (otherwise: mooring.toml or the
+directory's name, and production). --debug before the command shows the details
+of unexpected errors.
+
+Exit codes: 0 serving, 1 failed and the old release still serves, 2 usage,
+3 lease held, 4 needs a person, 130 Ctrl-C.
 """
 
 

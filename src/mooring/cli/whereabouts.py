@@ -5,9 +5,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from mooring.errors import InvalidName, ManifestInvalid
+from mooring.errors import InvalidInput, InvalidName
 from mooring.model.names import AppName, app_name
-from mooring.model.problem import Problem
 
 MANIFEST = "mooring.toml"
 NAME_KEY = "app"
@@ -40,12 +39,18 @@ def app_of(directory: Path) -> AppName:
 
 
 def _written_name(manifest: Path) -> str:
+    """Read quickly; a file with a fault is read again by the manifest's own reader, which says where the fault is."""
     try:
-        with manifest.open("rb") as stream:
-            written = tomllib.load(stream).get(NAME_KEY, "")
+        content = manifest.read_bytes()
+        written = tomllib.loads(content.decode()).get(NAME_KEY, "")
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        hint = "mend it, or choose the app with -a NAME"
-        raise ManifestInvalid([Problem(file=MANIFEST, line=0, key="", message=f"it cannot be read: {error}", hint=hint)]) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+        from mooring.manifest import app_name_of
+
+        return app_name_of({MANIFEST: content}) or ""
+    except OSError as error:
+        raise InvalidInput(
+            f"{MANIFEST} cannot be read: {error.strerror}", hint="choose the app with -a NAME", where=str(manifest)
+        ) from error
     return written if isinstance(written, str) else ""

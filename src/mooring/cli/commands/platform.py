@@ -12,12 +12,12 @@ from mooring.cli.render.styled import line
 from mooring.cli.session import Session
 from mooring.errors import InvalidInput, UsageError
 
-PORT = click.IntRange(0, 65535)
-
 
 @command("up", about_environment=False)
-@click.option("--http-port", type=PORT, help="Where the edge takes HTTP (first: 8080; 0: not at all).")
-@click.option("--https-port", type=PORT, help="Where the edge takes HTTPS (first: 8443; 0: not at all).")
+@click.option("--http-port", type=click.IntRange(0, 65535), metavar="PORT", help="Where the edge takes HTTP (first: 8080; 0: not at all).")
+@click.option(
+    "--https-port", type=click.IntRange(0, 65535), metavar="PORT", help="Where the edge takes HTTPS (first: 8443; 0: not at all)."
+)
 @click.option("--bind", metavar="ADDRESS", help="The address the edge listens on (first: 127.0.0.1).")
 @click.option("--api", metavar="ADDRESS:PORT", help="Let the API listen here too; it then takes a token.")
 def up_command(session: Session, http_port: int | None, https_port: int | None, bind: str | None, api: str | None) -> None:
@@ -35,6 +35,21 @@ def down_command(session: Session) -> None:
 
     summary = tell(session, platform.stop())
     session.answer(summary, down_lines(summary))
+
+
+@command("trust", about_environment=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def trust_command(session: Session, yes: bool) -> None:
+    from mooring.cli.trust import how_to_trust, install, trust_lines
+
+    acts = how_to_trust(session.variables)
+    session.err.write(trust_lines(acts, width=session.err.width))
+    if not yes and not (session.is_interactive and click.confirm("Install it?", default=False, err=True)):
+        raise UsageError("nothing was installed", hint="`mooring trust --yes` installs without asking")
+    install(acts)
+    session.answer(
+        {"certificate": str(acts.certificate), "installed": True}, [line("Programs on this machine trust https://*.localhost now.")]
+    )
 
 
 @command("state backup", about_environment=False)
