@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from mooring.cli.session import Session
 
 HELP_WORDS: tuple[list[str], ...] = (["--help"], ["-h"], ["help"], [])
+COMPLETION = "_MOORING_COMPLETE"  # set by the script that `mooring completion` gives to a shell
 VERSION_WORDS = (["--version"], ["version"])
 
 
 def main() -> None:
     """The program `mooring`."""
     arguments = sys.argv[1:]
-    sys.exit(_quick_answer(arguments) if "_MOORING_COMPLETE" not in os.environ else run(arguments))
+    sys.exit(_quick_answer(arguments) if COMPLETION not in os.environ else run(arguments))
 
 
 def _quick_answer(arguments: list[str]) -> int:
@@ -46,7 +47,6 @@ def _printed(text: str) -> int:
 def run(arguments: Sequence[str], session: Session | None = None) -> int:
     """Run one command line; gives its exit code and never raises."""
     from mooring.cli.failure import report
-    from mooring.cli.group import root
 
     try:
         session = session or _session()
@@ -54,11 +54,27 @@ def run(arguments: Sequence[str], session: Session | None = None) -> int:
         sys.stderr.write("mooring: the directory that you stand in has been removed: cd somewhere else\n")
         return 2
     try:
-        code = root().main(args=list(arguments), prog_name="mooring", standalone_mode=False, obj=session)
-        return code if isinstance(code, int) else 0
+        return _invoked(list(arguments), session)
     except (Exception, KeyboardInterrupt) as error:
         session.is_json = session.is_json or "--json" in arguments
         return report(session, error)
+
+
+def _invoked(arguments: list[str], session: Session) -> int:
+    """Not click's own `main`, which ends the program itself when a pipe closes."""
+    from click.exceptions import Exit
+
+    from mooring.cli.group import root
+
+    group = root()
+    if COMPLETION in os.environ:
+        group.main(args=arguments, prog_name="mooring", complete_var=COMPLETION)
+    try:
+        with group.make_context("mooring", arguments, obj=session) as context:
+            code = group.invoke(context)
+    except Exit as asked:
+        return asked.exit_code
+    return code if isinstance(code, int) else 0
 
 
 def _session() -> Session:

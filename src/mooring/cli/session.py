@@ -49,6 +49,11 @@ class Session:
         """Somebody can be asked: a person at a terminal, and no program that waits for JSON."""
         return self.stdin.isatty() and self.err.is_terminal and not self.is_json
 
+    def ask(self, question: str) -> str:
+        """What a person types in answer; only where `is_interactive`."""
+        self.err.write_raw(self.err.encodable(f"{question} "))
+        return self.stdin.readline().strip()
+
     @property
     def has_chosen(self) -> bool:
         """An app or environment was named, by option or variable."""

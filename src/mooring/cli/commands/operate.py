@@ -86,7 +86,7 @@ def _asked_for_name(session: Session) -> str:
     if not session.is_interactive:
         return ""
     session.err.write([line(Span(f"{session.environment} and all that it owns will be removed. There is no way back.", Style.FAILURE))])
-    return str(click.prompt("Type its name to go on", default="", show_default=False, err=True))
+    return session.ask("Type its name to go on:")
 
 
 @command("run")

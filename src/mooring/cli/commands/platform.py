@@ -44,7 +44,7 @@ def trust_command(session: Session, yes: bool) -> None:
 
     acts = how_to_trust(session.variables)
     session.err.write(trust_lines(acts, width=session.err.width))
-    if not yes and not (session.is_interactive and click.confirm("Install it?", default=False, err=True)):
+    if not yes and not (session.is_interactive and session.ask("Install it? (yes/no)") == "yes"):
         raise UsageError("nothing was installed", hint="`mooring trust --yes` installs without asking")
     install(acts)
     session.answer(
