@@ -93,7 +93,7 @@ def _serving(
     keys = frozenset(wanted.instances()) if wanted else frozenset[InstanceKey]()
     if stance in (Stance.SWITCHED, Stance.CLEARING) or all(replacement.is_ready for replacement in replacements):
         return keys
-    active = active_keys(current.table)
+    active = active_keys(current.table) | frozenset(key for replacement in replacements for key in replacement.staying)
     if stance is Stance.KEEPING:
         return keys | active
     in_place = {replacement.process.name for replacement in replacements if replacement.is_in_place}

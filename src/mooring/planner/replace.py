@@ -12,14 +12,19 @@ from mooring.model.health import Health
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 from mooring.model.release import ProcessType
 from mooring.planner.goal import Current, Wanted
+from mooring.planner.routes import active_keys, may_serve
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):
-    """`start` now; `leaving`: old ones that must go before more can start; `is_ready`: every wanted one is, for long enough."""
+    """What may start now, and which old ones must go before more can start (`leaving`) or serve meanwhile (`staying`).
+
+    `is_ready`: every wanted one is, for long enough.
+    """
 
     process: ProcessType
     start: tuple[InstanceKey, ...]
     leaving: frozenset[InstanceKey]
+    staying: frozenset[InstanceKey] = frozenset()
     is_ready: bool
     is_in_place: bool
 
@@ -46,9 +51,11 @@ def replace_start_first(process: ProcessType, wanted: Wanted, current: Current, 
 
 
 def replace_in_place(process: ProcessType, wanted: Wanted, current: Current, *, now: float) -> Replacement:
+    """Old ones that cannot serve leave first, since nobody misses them; of the others, those that do not serve now."""
     keys = wanted.instances_of(process)
     old = [view for view in current.instances if view.key.process == process.name and view.key not in keys]
-    able = sorted(view.key for view in old if _may_answer(view))
+    active = active_keys(current.table)
+    able = sorted((view.key for view in old if may_serve(view, was_active=view.key in active)), key=lambda key: (key not in active, key))
     missing = [key for key in keys if current.view(key) is None]
     ready = [key for key in keys if _is_ready(key, wanted, current, now=now)]
     stay = max(0, len(keys) - _may_be_down(process, wanted) - len(ready))
@@ -57,14 +64,10 @@ def replace_in_place(process: ProcessType, wanted: Wanted, current: Current, *, 
         process=process,
         start=tuple(missing[:room]),
         leaving=frozenset(view.key for view in old) - frozenset(able[:stay]),
+        staying=frozenset(able[:stay]),
         is_ready=len(ready) == len(keys),
         is_in_place=True,
     )
-
-
-def _may_answer(view: InstanceView) -> bool:
-    """Counted as serving: ready, or not asked yet. Those that are not leave first, since nobody misses them."""
-    return view.health in (Health.READY, Health.UNKNOWN) and view.state not in (ProcessState.EXITED, ProcessState.BACKOFF)
 
 
 def _may_be_down(process: ProcessType, wanted: Wanted) -> int:

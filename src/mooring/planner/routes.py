@@ -97,14 +97,14 @@ def _route(path: str, process: ProcessName, current: Current, *, serving: frozen
 def _endpoint(view: InstanceView, current: Current, *, is_serving: bool) -> Endpoint | None:
     known = current.table.endpoint(view.key) if current.table else None
     was_active = known is not None and known.state is EndpointState.ACTIVE
-    if is_serving and _may_serve(view, was_active=was_active):
+    if is_serving and may_serve(view, was_active=was_active):
         return Endpoint(instance=view.key, address=view.address, port=view.port)
     if known is None:
         return None
     return Endpoint(instance=view.key, address=view.address, port=view.port, state=EndpointState.DRAINING)
 
 
-def _may_serve(view: InstanceView, *, was_active: bool) -> bool:
+def may_serve(view: InstanceView, *, was_active: bool) -> bool:
     """Ready; or not asked yet by this controller, and active before (unknown is not failed)."""
     if view.state in (*_DOWN, ProcessState.STOPPING):
         return False

@@ -134,6 +134,8 @@ class World:
                 assert self.progress is not None
                 self.progress = msgspec.structs.replace(self.progress, phase=Phase.REVERT, phase_since=self.now)
             case Conclude(outcome=outcome):
+                wanted = self.target if outcome is Outcome.SUCCEEDED else self.baseline
+                assert frozenset(self.views) == frozenset(wanted.instances() if wanted else ()), f"law 4: {outcome} with others left"
                 self.outcome, self.progress = outcome, None
             case RestartInstance():
                 pass
@@ -175,10 +177,18 @@ class World:
             )
             could = sum(1 for key in was if key.process == kind.name and self.views[key].health in (Health.READY, Health.UNKNOWN))
             left = sum(1 for key in will if key.process == kind.name)
-            assert left >= min(could, desired - allowed), f"law 1: {left} of {kind.name} left, {could} were possible, {desired} desired"
+            assert left >= min(could, desired - allowed), (
+                f"law 1: {left} of {kind.name} left, {could} were possible, {desired} desired\n" + self.story()
+            )
+
+    def story(self) -> str:
+        """What led here, for a failure's message."""
+        views = [f"{view.key} {view.state.value} {view.health.value} restarts={view.restarts}" for view in self.views.values()]
+        return "\n".join([*self.history[-25:], f"phase {self.progress.phase if self.progress else None}", *views])
 
     def _stop(self, key: InstanceKey) -> None:
         assert key not in active_keys(self.table), f"law 2: {key} gets requests and would be stopped"
+        self._check_untouched(key)
         since = self.truly_draining.get(key.slug)
         flying = self.in_flight.get(key.slug, 0)
         if flying:
@@ -186,6 +196,14 @@ class World:
             assert self.now - since >= 30 - TICK, f"law 3: {key} has {flying} requests and {self.now - since:.2f} s of its budget"
         for left in (self.views, self.in_flight, self.started, self.draining, self.truly_draining):
             left.pop(key if left is self.views else key.slug, None)  # type: ignore[arg-type, call-overload]
+
+    def _check_untouched(self, key: InstanceKey) -> None:
+        """Nothing of the old release is stopped before every new one is ready and was watched, but for what is replaced in place."""
+        if self.progress is None or self.progress.phase not in (Phase.RELEASE, Phase.PREPARE, Phase.WATCH):
+            return
+        kind = self.target.release.process(key.process)
+        assert kind is not None, f"all or none: {key} is stopped early"
+        assert is_in_place(kind, self.target), f"all or none: {key} is stopped early"
 
     def _live(self, *, calm: bool) -> None:
         if self.task is TaskState.RUNNING:
