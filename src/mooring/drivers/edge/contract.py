@@ -23,6 +23,8 @@ from mooring.model.lease import Mark
 from mooring.model.names import Hostname
 from mooring.model.routing import RouteTable, RouteView, Traffic
 
+PROBE_AGENT = "mooring-probe"  # the User-Agent of Mooring's own probes begins with this; `traffic` leaves such requests out
+
 
 class EdgeCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     http_port: int

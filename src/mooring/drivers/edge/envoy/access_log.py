@@ -1,0 +1,84 @@
+"""One line of JSON per request: what Envoy is told to write, and the value it is read back as.
+
+The path is written without its query string, and no header but the two named here: a log is no place for secrets.
+Must not: read or rotate files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+Json = dict[str, object]
+
+FORMAT: Json = {
+    "at": "%START_TIME(%s.%6f)%",
+    "ms": "%DURATION%",
+    "us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+    "route": "%ROUTE_NAME%",
+    "host": "%REQ(:AUTHORITY):253%",
+    "method": "%REQ(:METHOD):20%",
+    "path": "%PATH(NQ:PATH):512%",
+    "status": "%RESPONSE_CODE%",
+    "received": "%BYTES_RECEIVED%",
+    "sent": "%BYTES_SENT%",
+    "protocol": "%PROTOCOL%",
+    "flags": "%RESPONSE_FLAGS%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "instance": "%UPSTREAM_METADATA(mooring:instance)%",
+    "release": "%UPSTREAM_METADATA(mooring:release)%",
+    "upstream": "%UPSTREAM_HOST%",
+    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "tried": "%UPSTREAM_HOSTS_ATTEMPTED%",
+    "connect_us": "%COMMON_DURATION(US_CX_BEG:US_CX_END:us)%",
+    "first_byte_ms": "%RESPONSE_DURATION%",
+    "id": "%REQ(X-REQUEST-ID):64%",
+    "agent": "%REQ(USER-AGENT):120%",
+    "peer": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+}
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A request that has ended; the fields that are read back. `at` is its start in wall seconds, `us` microseconds to the last byte."""
+
+    at: str
+    ms: int | None = None
+    us: int | None = None
+    route: str | None = None
+    path: str | None = None
+    method: str | None = None
+    status: int | None = None
+    sent: int = 0
+    flags: str | None = None
+    details: str | None = None
+    instance: str | None = None
+    release: str | None = None
+    tried: str | None = None
+    agent: str | None = None
+
+    @property
+    def start(self) -> float:
+        return float(self.at)
+
+    @property
+    def seconds(self) -> float:
+        if self.us is not None:
+            return self.us / 1_000_000
+        return (self.ms or 0) / 1000
+
+    @property
+    def end(self) -> float:
+        return self.start + (self.ms or 0) / 1000
+
+
+def logger(path: Path) -> Json:
+    """Envoy's access logger that writes the lines."""
+    return {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": str(path),
+            "log_format": {"json_format": FORMAT},
+        },
+    }

@@ -1,0 +1,226 @@
+"""The edge `envoy`: fulfils the contract by files that Envoy watches. Must not: start Envoy, or stand in the way of a request.
+
+The ledger's tables are the truth. Everything else is derived from them, published, and acknowledged by Envoy, in an order in which
+a request always finds a route with endpoints behind it: first what is added, then what leads there, then what is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from pathlib import Path
+
+import msgspec
+
+from mooring.drivers.edge.certificates import Trust
+from mooring.drivers.edge.contract import Edge, EdgeCapabilities
+from mooring.drivers.edge.envoy.admin import Admin, HostStatus
+from mooring.drivers.edge.envoy.bootstrap import bootstrap
+from mooring.drivers.edge.envoy.derivation import ROUTES, Derivation, endpoints_statistics
+from mooring.drivers.edge.envoy.files import make_directory, read_whole, write_whole
+from mooring.drivers.edge.envoy.ledger import Ledger
+from mooring.drivers.edge.envoy.log_reader import read_lines
+from mooring.drivers.edge.envoy.publisher import Publication, Publisher, Refusal, place
+from mooring.drivers.edge.envoy.rotation import rotate
+from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_of
+from mooring.drivers.edge.envoy.traffic import summarize
+from mooring.drivers.edge.envoy.wardrobe import Wardrobe
+from mooring.drivers.edge.tables import check_table
+from mooring.errors import MooringError
+from mooring.model.environment import EnvironmentId
+from mooring.model.lease import Mark
+from mooring.model.names import Hostname
+from mooring.model.routing import RouteTable, RouteView, Traffic
+
+FLUSHED_AFTER = 0.3  # seconds from the end of a request until its line is surely in the access log
+NUDGE_AFTER = 1.0
+
+
+class EnvoyEdge:
+    """`directory` holds tables, certificates and log, `run_directory` the sockets. Call `prepare` before Envoy is started."""
+
+    def __init__(self, directory: Path, run_directory: Path, settings: EnvoySettings) -> None:
+        self._settings = settings
+        self._layout = Layout(directory, run_directory)
+        self._ledger = Ledger(self._layout.tables)
+        self._wardrobe = Wardrobe(self._layout)
+        self._derivation = Derivation(settings, self._layout)
+        self._admin = Admin(self._layout.admin_socket)
+        self._publisher = Publisher(self._admin)
+        self._changing = asyncio.Lock()
+        self._token = ""
+        self._nudged = 0.0
+
+    def prepare(self) -> tuple[MooringError, ...]:
+        """Make or renew every file, keeping the tables; idempotent. Returns what was damaged and is left out.
+
+        Raises InvalidInput when the sockets' paths are too long, Unavailable when the disk does not take the files, StateDamaged
+        when the local authority is not whole.
+        """
+        self._layout.check()
+        for directory in (self._layout.directory, self._layout.run_directory, self._layout.access_log.parent):
+            make_directory(directory)
+        self._token = self._kept_token()
+        self._ledger.load()
+        if self._settings.https_port:
+            self._wardrobe.prepare()
+            self._wardrobe.ensure(self._hostnames())
+        write_whole(self._layout.bootstrap, msgspec.json.encode(bootstrap(self._settings, self._layout)))
+        for wanted in self._all():
+            place(wanted)
+        return self._ledger.damaged
+
+    # what the contract asks
+
+    @property
+    def capabilities(self) -> EdgeCapabilities:
+        ports = self._settings
+        return EdgeCapabilities(http_port=ports.http_port, https_port=ports.https_port, counts_in_flight=True, holds_requests=True)
+
+    async def apply(self, mark: Mark, table: RouteTable) -> None:
+        async with self._changing:
+            self._ledger.check(mark)
+            check_table(table, self._ledger.tables())
+            await self._publisher.versions()  # nothing is begun while Envoy does not answer
+            before = self._ledger.table(mark.environment)
+            if self._settings.https_port:
+                self._wardrobe.ensure(table.hostnames)
+            self._ledger.keep(mark, table)
+            try:
+                await self._publish_change(before, table)
+            except Refusal:
+                self._ledger.keep(mark, before)
+                await self._republish()
+                raise
+            self._forget_names(before, table)
+
+    async def remove(self, mark: Mark) -> None:
+        async with self._changing:
+            self._ledger.check(mark)
+            before = self._ledger.table(mark.environment)
+            await self._publisher.versions()
+            self._ledger.keep(mark, None)
+            if before is not None:
+                await self._republish_shared()
+                await self._publisher.publish(self._endpoints(shard_of(mark.environment)))
+                self._forget_names(before, None)
+
+    async def observe(self, environment: EnvironmentId | None = None) -> tuple[RouteView, ...]:
+        tables = [table for table in self._ledger.tables() if environment in (None, table.environment)]
+        if environment is not None and not tables:
+            return ()
+        versions, hosts = await self._publisher.versions(), await self._admin.hosts()
+        outdated = frozenset(wanted.statistics for wanted in self._watched() if versions.get(wanted.statistics) != wanted.version)
+        await self._nudge(outdated)
+        return tuple(_view(table, hosts, outdated) for table in tables)
+
+    async def traffic(self, environment: EnvironmentId, *, since: float, until: float) -> Traffic:
+        await asyncio.sleep(max(0.0, min(until + FLUSHED_AFTER - time.time(), FLUSHED_AFTER)))
+        lines = await asyncio.to_thread(read_lines, self._layout.access_log, environment.slug, since=since, until=until)
+        return summarize(lines)
+
+    def url(self, hostname: Hostname) -> str:
+        port = self._settings.http_port
+        return f"http://{hostname}" if port == 80 else f"http://{hostname}:{port}"
+
+    # what this edge can besides
+
+    def secure_url(self, hostname: Hostname) -> str:
+        """The same by HTTPS."""
+        port = self._settings.https_port
+        return f"https://{hostname}" if port == 443 else f"https://{hostname}:{port}"
+
+    def trust(self) -> Trust:
+        """Where the local authority's certificate is, and how a person lets this machine trust it."""
+        return self._wardrobe.authority.trust()
+
+    async def tend(self) -> None:
+        """What is to be done from time to time: rotate the log, renew certificates. Raises Unavailable, OutcomeUnknown."""
+        async with self._changing:
+            if rotate(self._layout.access_log, self._settings):
+                await self._admin.reopen_logs()
+            if self._settings.https_port and self._wardrobe.ensure(("localhost", *self._hostnames())):
+                await self._publisher.publish(self._listeners())
+
+    # how
+
+    async def _publish_change(self, before: RouteTable | None, table: RouteTable) -> None:
+        shard = shard_of(table.environment)
+        if before is not None and _processes(before) - _processes(table):
+            await self._publisher.publish(self._endpoints(shard, instead=_united(before, table)))
+        else:
+            await self._publisher.publish(self._endpoints(shard))
+        await self._republish_shared()
+        await self._publisher.publish(self._endpoints(shard))
+
+    async def _republish_shared(self) -> None:
+        await self._publisher.publish(self._routes())
+        if self._settings.https_port:
+            await self._publisher.publish(self._listeners())
+
+    async def _republish(self) -> None:
+        for wanted in self._watched():
+            place(wanted)
+
+    async def _nudge(self, outdated: frozenset[str]) -> None:
+        """Write again what Envoy ought to have by now: a notification may have been lost."""
+        if outdated and not self._changing.locked() and time.monotonic() - self._nudged > NUDGE_AFTER:
+            self._nudged = time.monotonic()
+            for wanted in self._watched():
+                if wanted.statistics in outdated:
+                    write_whole(wanted.path, wanted.content)
+
+    def _watched(self) -> list[Publication]:
+        """What serving a request depends on."""
+        return [self._routes(), *(self._endpoints(shard) for shard in range(SHARDS))]
+
+    def _all(self) -> list[Publication]:
+        return [*self._watched(), self._listeners()]
+
+    def _endpoints(self, shard: int, *, instead: RouteTable | None = None) -> Publication:
+        tables = [instead if instead and instead.environment == table.environment else table for table in self._ledger.tables()]
+        return self._derivation.endpoints(shard, tables)
+
+    def _routes(self) -> Publication:
+        return self._derivation.routes(self._ledger.tables(), token=self._token)
+
+    def _listeners(self) -> Publication:
+        fallback = self._wardrobe.fallback() if self._settings.https_port else None
+        return self._derivation.listeners(self._wardrobe.of(self._hostnames()), fallback=fallback)
+
+    def _hostnames(self) -> list[Hostname]:
+        return [name for table in self._ledger.tables() for name in table.hostnames]
+
+    def _forget_names(self, before: RouteTable | None, after: RouteTable | None) -> None:
+        gone = set(before.hostnames if before else ()) - set(after.hostnames if after else ())
+        self._wardrobe.drop(gone)
+
+    def _kept_token(self) -> str:
+        known = (read_whole(self._layout.token) or b"").decode("ascii", "replace")
+        if len(known) != 64:
+            known = secrets.token_hex(32)
+            write_whole(self._layout.token, known.encode())
+        return known
+
+
+def _processes(table: RouteTable) -> set[str]:
+    return {route.process for route in table.routes}
+
+
+def _united(before: RouteTable, table: RouteTable) -> RouteTable:
+    """The new table with the process types that only the old one has: until no route leads there any more."""
+    kept = tuple(route for route in before.routes if route.process not in _processes(table))
+    return msgspec.structs.replace(table, routes=(*table.routes, *kept))
+
+
+def _view(table: RouteTable, hosts: list[HostStatus], outdated: frozenset[str]) -> RouteView:
+    shard = endpoints_statistics(shard_of(table.environment))
+    seen = {(host.address, host.port): host for host in hosts if f"cluster.{host.cluster}" == shard}
+    endpoints = [endpoint for route in table.routes for endpoint in route.endpoints]
+    active = {each.instance.slug: seen[each.address, each.port].active_requests for each in endpoints if (each.address, each.port) in seen}
+    is_taken = not outdated & {shard, ROUTES}
+    return RouteView(table=table, in_flight={slug: count for slug, count in active.items() if count}, is_acknowledged=is_taken)
+
+
+_: type[Edge] = EnvoyEdge

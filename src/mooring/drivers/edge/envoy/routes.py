@@ -1,0 +1,116 @@
+"""Hostnames and paths as Envoy reads them: one virtual host per environment, all in one file. Must not: write it, or know endpoints.
+
+A switch of releases does not touch this file: it changes only when hostnames, paths or settings do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from mooring.drivers.edge.envoy.local_replies import direct
+from mooring.drivers.edge.envoy.settings import shard_name, shard_of
+from mooring.drivers.edge.envoy.shards import route_name
+from mooring.drivers.edge.pages import EDGE_HEADER, PAGES
+from mooring.model.routing import Page, PathRoute, RouteTable
+
+Json = dict[str, object]
+
+RETRY_HEADER = "x-mooring-retry"  # from the waiting room, with the token as its value: an instance is there now, send it again
+ROUTE_HEADER = "x-mooring-route"  # to the waiting room: which route it waits for
+KEPT_BODY = 1_048_576  # bytes of a request's body that are kept so that it can be sent again
+ATTEMPTS = 12
+LARGEST = 2**62
+
+
+def route_configuration(hosts: Iterable[msgspec.Raw]) -> Json:
+    """The content of the routes file (without its version): these virtual hosts, and a page for every other hostname."""
+    stranger = {"name": "no-such-app", "domains": ["*"], "routes": direct(PAGES[Page.NO_SUCH_APP], {"prefix": "/"}, name="-")}
+    return {
+        "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+        "name": "apps",
+        "virtual_hosts": [*hosts, stranger],
+        "ignore_port_in_host_matching": True,
+        "most_specific_header_mutations_wins": True,  # what an app says of the edge is removed before a route adds the edge's own word
+        "max_direct_response_body_size_bytes": 16_384,
+        "request_headers_to_add": [_set("x-forwarded-host", "%REQ(:AUTHORITY)%")],
+        "response_headers_to_remove": [EDGE_HEADER, RETRY_HEADER],
+        "response_headers_to_add": [_set(EDGE_HEADER, "%UPSTREAM_METADATA(mooring:edge)%")],
+    }
+
+
+def virtual_host(table: RouteTable, *, token: str) -> msgspec.Raw:
+    """The environment's part of the routes file, encoded."""
+    host: Json = {
+        "name": table.environment.slug,
+        "domains": list(table.hostnames),
+        "routes": _maintenance(table) if table.is_maintenance else _routes(table),
+        "retry_policy": _retries(token),
+        "request_body_buffer_limit": KEPT_BODY,
+    }
+    return msgspec.Raw(msgspec.json.encode(host))
+
+
+def _maintenance(table: RouteTable) -> list[Json]:
+    return direct(PAGES[Page.MAINTENANCE], {"prefix": "/"}, name=f"{table.environment.slug}/")
+
+
+def _routes(table: RouteTable) -> list[Json]:
+    """Too large first, then the longest path first; what no path leads to is no part of the app."""
+    longest_first = sorted(table.routes, key=lambda route: len(route.path), reverse=True)
+    known = [_route(table, route) for route in longest_first]
+    rest = [] if any(route.path == "/" for route in table.routes) else direct(PAGES[Page.NO_SUCH_APP], {"prefix": "/"}, name="-")
+    return [_too_large(table), *known, *rest]
+
+
+def _too_large(table: RouteTable) -> Json:
+    declared = {"name": "content-length", "range_match": {"start": table.max_request_bytes + 1, "end": LARGEST}}
+    return {
+        "name": f"{table.environment.slug}/",
+        "match": {"prefix": "/", "headers": [declared]},
+        "direct_response": {"status": 413},
+    }
+
+
+def _route(table: RouteTable, route: PathRoute) -> Json:
+    name = route_name(table.environment, route.process)
+    return {
+        "name": name,
+        "match": {"prefix": "/"} if route.path == "/" else {"path_separated_prefix": route.path.rstrip("/")},
+        "route": {
+            "cluster": shard_name(shard_of(table.environment)),
+            "metadata_match": {"filter_metadata": {"envoy.lb": {"route": name}}},
+            "timeout": "0s",  # a long download is no failure; silence is
+            "idle_timeout": f"{table.request_timeout:.3f}s",
+        },
+        "request_headers_to_add": [_set(ROUTE_HEADER, name)],
+    }
+
+
+def _retries(token: str) -> Json:
+    """Again only what no instance has seen: a connection refused, or the waiting room's word. Twice among the instances, then waiting."""
+    return {
+        "retry_on": "connect-failure,refused-stream,reset-before-request,retriable-headers",
+        "num_retries": ATTEMPTS,
+        "retriable_headers": [{"name": RETRY_HEADER, "string_match": {"exact": token}}],
+        "retry_priority": {
+            "name": "envoy.retry_priorities.previous_priorities",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+                "update_frequency": 2,
+            },
+        },
+        "retry_host_predicate": [
+            {
+                "name": "envoy.retry_host_predicates.previous_hosts",
+                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+            }
+        ],
+        "host_selection_retry_max_attempts": 3,
+        "retry_back_off": {"base_interval": "0.010s", "max_interval": "0.050s"},
+    }
+
+
+def _set(name: str, value: str) -> Json:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}

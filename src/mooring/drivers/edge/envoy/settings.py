@@ -1,0 +1,115 @@
+"""What an installation decides about its edge, and where the edge keeps its files. Must not: write one."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import msgspec
+
+from mooring.errors import InvalidInput
+from mooring.model.environment import EnvironmentId
+
+SOCKET_PATH_LIMIT = 107  # bytes of a Unix socket's path; source: unix(7)
+SHARDS = 8
+
+
+class EnvoySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`https_port` 0: no HTTPS. `bind` is the address both ports listen on. Sizes in bytes, `drain` in seconds.
+
+    `max_held` bounds the requests that wait for an instance, over all apps; `log_segments` full log files of `log_segment_bytes`
+    are kept besides the current one.
+    """
+
+    http_port: int = 8080
+    https_port: int = 8443
+    bind: str = "0.0.0.0"
+    concurrency: int = 2
+    max_held: int = 500
+    max_connections: int = 20_000
+    log_segment_bytes: int = 64_000_000
+    log_segments: int = 4
+    drain: int = 600
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """Every path of the edge. `directory` holds what must last, `run_directory` the sockets (its path must be short)."""
+
+    directory: Path
+    run_directory: Path
+
+    @property
+    def bootstrap(self) -> Path:
+        return self.directory / "bootstrap.json"
+
+    @property
+    def listeners(self) -> Path:
+        return self.directory / "listeners" / "listeners.json"
+
+    @property
+    def routes(self) -> Path:
+        return self.directory / "routes" / "routes.json"
+
+    @property
+    def tables(self) -> Path:
+        return self.directory / "tables"
+
+    @property
+    def certificates(self) -> Path:
+        return self.directory / "certificates"
+
+    @property
+    def token(self) -> Path:
+        """The word by which Envoy knows that "send it again" comes from the attendant and not from an app."""
+        return self.directory / "attendant.token"
+
+    @property
+    def access_log(self) -> Path:
+        return self.directory / "log" / "access.log"
+
+    @property
+    def admin_socket(self) -> Path:
+        return self.run_directory / "edge-admin.sock"
+
+    @property
+    def waiting_socket(self) -> Path:
+        """Where the attendant holds requests that no instance can take yet."""
+        return self.run_directory / "edge-waiting.sock"
+
+    @property
+    def certificate_socket(self) -> Path:
+        """Where the attendant answers for certificates: apart, so that no request of a client can ever ask for a key."""
+        return self.run_directory / "edge-certificates.sock"
+
+    def table(self, environment: EnvironmentId) -> Path:
+        return self.tables / f"{environment.slug}.json"
+
+    def certificate(self, hostname: str) -> Path:
+        """Chain and key in one file, so that they are never of different ages."""
+        return self.certificates / f"{hostname.replace('*', '_')}.pem"
+
+    @property
+    def authority(self) -> Path:
+        return self.directory / "authority"
+
+    def endpoints(self, shard: int) -> Path:
+        """Each in a folder of its own: Envoy watches folders, and a change should wake one watcher only."""
+        return self.directory / "endpoints" / f"{shard:02}" / "endpoints.json"
+
+    def check(self) -> None:
+        """Raises InvalidInput when a socket's path would not fit."""
+        for socket in (self.admin_socket, self.waiting_socket, self.certificate_socket):
+            if len(bytes(socket)) > SOCKET_PATH_LIMIT:
+                raise InvalidInput(
+                    f"the path {socket} is longer than the {SOCKET_PATH_LIMIT} bytes that a socket's path may have",
+                    hint="choose a shorter directory for the state",
+                )
+
+
+def shard_of(environment: EnvironmentId) -> int:
+    """Which of the endpoint files holds an environment: stable over restarts."""
+    return zlib.crc32(environment.slug.encode()) % SHARDS
+
+
+def shard_name(shard: int) -> str:
+    return f"apps-{shard:02}"

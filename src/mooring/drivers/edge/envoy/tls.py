@@ -1,0 +1,129 @@
+"""Which certificate a TLS client is shown, as Envoy reads it. Must not: make or store certificates.
+
+HTTPS asks the attendant for a certificate when its name is first wanted, so a new app changes no listener's certificates and a bad
+certificate spoils only its own name. Only names that are served are asked for: anybody can invent names. HTTP/3 cannot ask, so its
+chain carries all certificates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+Json = dict[str, object]
+
+ATTENDANT = "attendant"  # the cluster behind which the attendant answers for certificates
+ASK_AGAIN = "10s"  # how soon a renewed certificate is shown
+HANDSHAKE = "10s"
+
+
+class ServedCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate chain with its key, both PEM, for one hostname."""
+
+    hostname: str
+    chain: str
+    key: str
+
+
+def asking_chains(names: Sequence[str], manager: msgspec.Raw, *, fallback: ServedCertificate) -> list[Json]:
+    """A chain for all exact names, one for each wildcard, and one that shows `fallback` to strangers."""
+    wildcards = [name for name in names if name.startswith("*.")]
+    return [
+        _chain("exact", manager, _tls(_selector("sni", {"default_value": fallback.hostname}))),
+        *(_chain(name, manager, _tls(_selector("static_name", {"name": name}))) for name in wildcards),
+        _chain("stranger", manager, _tls(_certificates([fallback]))),
+    ]
+
+
+def chain_matcher(names: Iterable[str]) -> Json:
+    """Which of the chains a name gets. Changing this closes no connection: the chains stay the same."""
+    domains = [{"domains": [name], "on_match": _choose(name if name.startswith("*.") else "exact")} for name in names]
+    stranger = _choose("stranger")
+    if not domains:
+        return {"on_no_match": stranger}
+    kind = "type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.ServerNameInput"
+    return {
+        "matcher_tree": {
+            "input": {"name": "sni", "typed_config": {"@type": kind}},
+            "custom_match": {
+                "name": "envoy.matching.custom_matchers.domain_matcher",
+                "typed_config": {"@type": "type.googleapis.com/xds.type.matcher.v3.ServerNameMatcher", "domain_matchers": domains},
+            },
+        },
+        "on_no_match": stranger,
+    }
+
+
+def quic_chain(certificates: Sequence[ServedCertificate], manager: msgspec.Raw) -> Json:
+    """The one chain of HTTP/3; its first certificate is shown to strangers."""
+    transport = {
+        "name": "envoy.transport_sockets.quic",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport",
+            "downstream_tls_context": {"common_tls_context": {**_common("h3"), **_certificates(certificates)}},
+        },
+    }
+    return {"name": "all", "filters": [manager], "transport_socket": transport}
+
+
+def _choose(name: str) -> Json:
+    value = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": name}
+    return {"action": {"name": name, "typed_config": value}}
+
+
+def _chain(name: str, manager: msgspec.Raw, transport: Json) -> Json:
+    return {"name": name, "filters": [manager], "transport_socket": transport, "transport_socket_connect_timeout": HANDSHAKE}
+
+
+def _tls(certificates: Json) -> Json:
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {**_common("h2", "http/1.1"), **certificates},
+            # Envoy 1.40 refuses certificates on demand together with session resumption.
+            "disable_stateless_session_resumption": True,
+            "disable_stateful_session_resumption": True,
+        },
+    }
+
+
+def _common(*protocols: str) -> Json:
+    limits = {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"}
+    return {"tls_params": limits, "alpn_protocols": list(protocols)}
+
+
+def _certificates(certificates: Iterable[ServedCertificate]) -> Json:
+    return {
+        "tls_certificates": [
+            {"certificate_chain": {"inline_string": each.chain}, "private_key": {"inline_string": each.key}} for each in certificates
+        ]
+    }
+
+
+def _selector(mapper: str, config: Json) -> Json:
+    kind = {"sni": "sni.v3.SNI", "static_name": "static_name.v3.StaticName"}[mapper]
+    mapping = {"@type": f"type.googleapis.com/envoy.extensions.transport_sockets.tls.cert_mappers.{kind}", **config}
+    source = {
+        "api_config_source": {
+            "api_type": "REST",
+            "transport_api_version": "V3",
+            "cluster_names": [ATTENDANT],
+            "refresh_delay": ASK_AGAIN,
+            "request_timeout": "2s",
+        },
+        "resource_api_version": "V3",
+        "initial_fetch_timeout": "2s",
+    }
+    selector = "type.googleapis.com/envoy.extensions.transport_sockets.tls.cert_selectors.on_demand_secret.v3.Config"
+    return {
+        "custom_tls_certificate_selector": {
+            "name": "envoy.tls.certificate_selectors.on_demand_secret",
+            "typed_config": {
+                "@type": selector,
+                "config_source": source,
+                "certificate_mapper": {"name": mapper, "typed_config": mapping},
+            },
+        }
+    }

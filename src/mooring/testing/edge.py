@@ -1,0 +1,221 @@
+"""A whole edge in memory: it routes, holds, drains, counts and refuses like a real one, by the clock it is given.
+
+`upstreams` says what listens where; `ask` is a client's request. `faults` refuses effects or loses their answers. It passes the
+same contract as the edge `envoy`. Must not: open a connection, or read another clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+
+import msgspec
+
+from mooring.drivers.edge.contract import PROBE_AGENT, Edge, EdgeCapabilities
+from mooring.drivers.edge.pages import PAGES, TOO_LARGE, Message
+from mooring.drivers.edge.tables import check_table
+from mooring.engine.contract import Clock
+from mooring.errors import StaleFence
+from mooring.model.environment import EnvironmentId
+from mooring.model.lease import Mark
+from mooring.model.names import Hostname
+from mooring.model.routing import Endpoint, EndpointState, Page, PathRoute, RouteTable, RouteView, Traffic
+from mooring.testing.edge_faults import EdgeFaults
+
+LOOK_EVERY = 0.05
+
+Respond = Callable[[str], Awaitable[tuple[int, str]]]
+
+
+class FakeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`edge` is the kind of the edge's own page, empty for an app's answer; `instance` who answered."""
+
+    status: int
+    text: str
+    edge: str = ""
+    instance: str = ""
+
+
+class _Fate(msgspec.Struct, frozen=True, kw_only=True):
+    answer: FakeAnswer
+    release: str = ""
+    was_held: bool = False
+    is_failed: bool = False
+    is_reset: bool = False
+
+
+class _Ended(msgspec.Struct, frozen=True, kw_only=True):
+    environment: EnvironmentId
+    path: str
+    began: float
+    seconds: float
+    fate: _Fate
+    is_probe: bool
+
+
+class InstanceLost(Exception):
+    """Raised by a Respond whose instance dies in the middle of its answer."""
+
+
+class FakeEdge:
+    """`applied` counts tables that were really taken, by environment: what a law about idempotence looks at."""
+
+    def __init__(self, clock: Clock, *, http_port: int = 8080) -> None:
+        self.capabilities = EdgeCapabilities(http_port=http_port, https_port=0, counts_in_flight=True, holds_requests=True)
+        self.faults = EdgeFaults()
+        self.upstreams: dict[tuple[str, int], Respond] = {}
+        self.flying: Counter[str] = Counter()
+        self.streams: Counter[str] = Counter()
+        self.applied: Counter[EnvironmentId] = Counter()
+        self._clock = clock
+        self._tables: dict[EnvironmentId, RouteTable] = {}
+        self._fences: dict[EnvironmentId, int] = {}
+        self._ended: list[_Ended] = []
+        self._turn = 0
+
+    # what the contract asks
+
+    async def apply(self, mark: Mark, table: RouteTable) -> None:
+        with self._effect("apply", mark):
+            check_table(table, self._tables.values())
+            if self._tables.get(mark.environment) != table:
+                self._tables[mark.environment] = table
+                self.applied[mark.environment] += 1
+
+    async def remove(self, mark: Mark) -> None:
+        with self._effect("remove", mark):
+            self._tables.pop(mark.environment, None)
+
+    async def observe(self, environment: EnvironmentId | None = None) -> tuple[RouteView, ...]:
+        self.faults.check_sight()
+        tables = [table for key, table in sorted(self._tables.items()) if environment in (None, key)]
+        return tuple(RouteView(table=table, in_flight=_of(table, self.flying), streams=_of(table, self.streams)) for table in tables)
+
+    async def traffic(self, environment: EnvironmentId, *, since: float, until: float) -> Traffic:
+        self.faults.check_sight()
+        mine = [each for each in self._ended if each.environment == environment and not each.is_probe]
+        return _summary([each for each in mine if each.began <= until and each.began + each.seconds >= since])
+
+    def url(self, hostname: Hostname) -> str:
+        return f"http://{hostname}:{self.capabilities.http_port}"
+
+    # what a test does with it
+
+    def restart(self) -> None:
+        """It dies and comes back: connections are lost, tables are not."""
+        self.flying.clear()
+        self.streams.clear()
+
+    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", size: int = 0) -> FakeAnswer:
+        """A client's request, `size` bytes long. Held, served, refused or failed as a real edge would."""
+        began = self._clock.wall()
+        table = self._table_of(hostname)
+        if table is None:
+            return _page(PAGES[Page.NO_SUCH_APP])
+        fate = await self._fate(table, path, size=size)
+        is_probe = agent.startswith(PROBE_AGENT)
+        seconds = self._clock.wall() - began
+        self._ended.append(_Ended(environment=table.environment, path=path, began=began, seconds=seconds, fate=fate, is_probe=is_probe))
+        return fate.answer
+
+    # how
+
+    def _effect(self, method: str, mark: Mark) -> AbstractContextManager[None]:
+        self.faults.check_sight()
+        if mark.fence < self._fences.get(mark.environment, 0):
+            raise StaleFence(f"{method} of {mark.environment} carries fence {mark.fence}, a newer one was seen")
+        self._fences[mark.environment] = mark.fence
+        return self.faults.around(method, mark.environment)
+
+    async def _fate(self, table: RouteTable, path: str, *, size: int) -> _Fate:
+        if table.is_maintenance:
+            return _Fate(answer=_page(PAGES[Page.MAINTENANCE]))
+        if size > table.max_request_bytes:
+            return _Fate(answer=_page(TOO_LARGE))
+        process = _process_of(table, path)
+        if process is None:
+            return _Fate(answer=_page(PAGES[Page.NO_SUCH_APP]))
+        endpoint, was_held = await self._found(table, process)
+        if endpoint is None:
+            present = self._tables.get(table.environment, table)
+            return _Fate(answer=_page(PAGES[present.page]), is_failed=True)
+        return await self._served(endpoint, path, was_held=was_held)
+
+    async def _found(self, table: RouteTable, process: str) -> tuple[Endpoint | None, bool]:
+        """An endpoint that is active and listens, waiting for one as long as the table says; and whether it was waited."""
+        deadline = self._clock.monotonic() + table.hold
+        was_held = False
+        while True:
+            ready = self._ready(self._tables.get(table.environment), process)
+            if ready:
+                self._turn += 1
+                return ready[self._turn % len(ready)], was_held
+            if self._clock.monotonic() >= deadline:
+                return None, was_held
+            was_held = True
+            await self._clock.sleep(LOOK_EVERY)
+
+    def _ready(self, table: RouteTable | None, process: str) -> list[Endpoint]:
+        routes = [route for route in table.routes if route.process == process] if table else []
+        active = [each for route in routes for each in route.endpoints if each.state is EndpointState.ACTIVE]
+        return [each for each in active if (each.address, each.port) in self.upstreams]
+
+    async def _served(self, endpoint: Endpoint, path: str, *, was_held: bool) -> _Fate:
+        slug, release = endpoint.instance.slug, str(endpoint.instance.release)
+        self.flying[slug] += 1
+        try:
+            status, text = await self.upstreams[endpoint.address, endpoint.port](path)
+        except InstanceLost:
+            answer = FakeAnswer(status=503, text="", edge="instance-failed", instance=slug)
+            return _Fate(answer=answer, release=release, was_held=was_held, is_reset=True)
+        finally:
+            self.flying[slug] -= 1
+        return _Fate(answer=FakeAnswer(status=status, text=text, instance=slug), release=release, was_held=was_held)
+
+    def _table_of(self, hostname: str) -> RouteTable | None:
+        by_name = {name: table for table in self._tables.values() for name in table.hostnames}
+        labels = hostname.lower().rstrip(".").split(".")
+        wildcards = ["*." + ".".join(labels[count:]) for count in range(1, len(labels))]
+        return next((by_name[Hostname(name)] for name in (".".join(labels), *wildcards) if name in by_name), None)
+
+
+def _process_of(table: RouteTable, path: str) -> str | None:
+    longest_first: list[PathRoute] = sorted(table.routes, key=lambda route: len(route.path), reverse=True)
+    return next((route.process for route in longest_first if _leads(route.path.rstrip("/"), path.partition("?")[0])), None)
+
+
+def _leads(prefix: str, path: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def _page(message: Message) -> FakeAnswer:
+    return FakeAnswer(status=message.status, text=message.text, edge=message.kind)
+
+
+def _of(table: RouteTable, counts: Counter[str]) -> dict[str, int]:
+    slugs = [endpoint.instance.slug for route in table.routes for endpoint in route.endpoints]
+    return {slug: counts[slug] for slug in slugs if counts[slug] > 0}
+
+
+def _summary(ended: Sequence[_Ended]) -> Traffic:
+    times = sorted(each.seconds for each in ended if not each.fate.is_failed)
+    slowest = max(ended, key=lambda each: each.seconds, default=None)
+    lost = [each for each in ended if each.fate.is_failed or each.fate.is_reset]
+    return Traffic(
+        requests=len(ended),
+        bytes_sent=sum(len(each.fate.answer.text) for each in ended),
+        app_errors=sum(1 for each in ended if each.fate.answer.status >= 500 and not each.fate.answer.edge),
+        edge_errors=sum(1 for each in ended if each.fate.is_failed),
+        resets=sum(1 for each in ended if each.fate.is_reset),
+        held=sum(1 for each in ended if each.fate.was_held),
+        slowest=slowest.seconds if slowest else 0.0,
+        slowest_path=slowest.path if slowest else "",
+        p50=times[len(times) // 2] if times else 0.0,
+        p99=times[min(len(times) - 1, len(times) * 99 // 100)] if times else 0.0,
+        by_release=dict(Counter(each.fate.release for each in ended if each.fate.release)),
+        failures=tuple(f"GET {each.path}: {each.fate.answer.status} from the edge" for each in lost[:10]),
+    )
+
+
+_: type[Edge] = FakeEdge

@@ -1,0 +1,54 @@
+"""Faults that a fake edge meets: an effect fails, or lands and then its answer is lost; or it is down. Must not: draw lots.
+
+A simulation sets `before` and `after`; a test of one case says `fail` or `lose_answer`. A hook may raise anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mooring.errors import OutcomeUnknown, Unavailable
+from mooring.model.environment import EnvironmentId
+
+Hook = Callable[[str, EnvironmentId], None]
+
+
+class EdgeFaults:
+    """Hooks around each effect with (name of the method, the environment)."""
+
+    def __init__(self) -> None:
+        self.before: Hook | None = None
+        self.after: Hook | None = None
+        self.is_down = False  # every call raises Unavailable
+        self._failing: list[tuple[str, BaseException]] = []
+        self._losing: list[tuple[str, BaseException]] = []
+
+    def fail(self, method: str, error: BaseException | None = None, *, times: int = 1) -> None:
+        """The next `times` calls of `method` change nothing and raise `error` (Unavailable)."""
+        self._failing += [(method, error or Unavailable(f"{method} was refused"))] * times
+
+    def lose_answer(self, method: str, error: BaseException | None = None, *, times: int = 1) -> None:
+        """The next `times` calls of `method` take effect and raise `error` (OutcomeUnknown)."""
+        self._losing += [(method, error or OutcomeUnknown(f"the answer to {method} was lost"))] * times
+
+    @contextmanager
+    def around(self, method: str, environment: EnvironmentId) -> Iterator[None]:
+        _raise_next(self._failing, method)
+        if self.before is not None:
+            self.before(method, environment)
+        yield
+        if self.after is not None:
+            self.after(method, environment)
+        _raise_next(self._losing, method)
+
+    def check_sight(self) -> None:
+        if self.is_down:
+            raise Unavailable("the edge does not run")
+
+
+def _raise_next(waiting: list[tuple[str, BaseException]], method: str) -> None:
+    for index, (name, error) in enumerate(waiting):
+        if name == method:
+            del waiting[index]
+            raise error
