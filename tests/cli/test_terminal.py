@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from console import Stream, mooring
-from fake_platform import FakePlatform
+from fake_platform import SHOP, FakePlatform
 from recordings import recording
 
+from mooring.cli.draining import in_flight_on_draining
 from mooring.cli.follow import follow_to_the_end
 from mooring.cli.live import LiveLines
 from mooring.cli.render.progress import Progress
@@ -19,6 +20,8 @@ from mooring.cli.session import Session
 from mooring.cli.terminal import Terminal
 from mooring.model.deployment import Deployment
 from mooring.model.events import Event, EventKind
+from mooring.model.instance import InstanceKey
+from mooring.model.routing import Endpoint, EndpointState, PathRoute, RouteTable, RouteView
 
 
 def test_a_file_gets_plain_text_of_any_length() -> None:
@@ -141,3 +144,19 @@ def test_the_moving_part_is_gone_when_following_breaks_off() -> None:
         raise KeyboardInterrupt
     assert stream.text.rstrip().endswith("\x1b[?25h") or "\x1b[?25h" in stream.text
     assert "settled" in stream.text
+
+
+def test_requests_in_flight_on_draining_instances_are_counted_and_shown() -> None:
+    old, new = (InstanceKey(environment=SHOP, process="web", slot=1, release=number) for number in (6, 7))
+    endpoints = (
+        Endpoint(instance=old, address="127.0.0.1", port=1, state=EndpointState.DRAINING),
+        Endpoint(instance=new, address="127.0.0.1", port=2),
+    )
+    table = RouteTable(environment=SHOP, hostnames=("shop.localhost",), routes=(PathRoute(path="/", process="web", endpoints=endpoints),))
+    counted = in_flight_on_draining(RouteView(table=table, in_flight={old.slug: 3, new.slug: 9}))
+    assert counted == {"v6 web.1": 3}
+    progress = Progress(100.0)
+    progress.apply(Event(at=100.0, kind=EventKind.PHASE_STARTED, fields={"phase": "drain"}))
+    progress.in_flight = counted
+    rows = [plain(row).strip() for row in moving(progress, moment=100.0, width=80, spinner="*", gutter="drain")]
+    assert rows == ["drain     * letting requests in flight finish", "· v6 web.1 finishes 3 requests"]

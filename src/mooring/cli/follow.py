@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from mooring.cli import exit_codes
+from mooring.cli.draining import told_while_draining
 from mooring.cli.render.ending import ending_lines
 from mooring.cli.render.progress import Entry, Progress
 from mooring.cli.render.story import Story, moving, opening, output_in_full, plain_line
@@ -37,7 +38,7 @@ def follow_to_the_end(session: Session, deployment: Deployment) -> int:
     progress = Progress(deployment.requested_at)
     try:
         if deployment.outcome is None:
-            _watch(terminal, progress, session.client.deployment_events(deployment.id))
+            _watch(session, terminal, progress, deployment)
         ended = _ended(session, deployment, progress)
     except KeyboardInterrupt:
         session.err.write(_left(deployment, width=session.err.width))
@@ -74,9 +75,11 @@ def tell_the_end(session: Session, ended: Deployment, progress: Progress | None 
     return code
 
 
-def _watch(terminal: Terminal, progress: Progress, events: Iterable[Event]) -> None:
+def _watch(session: Session, terminal: Terminal, progress: Progress, deployment: Deployment) -> None:
+    events = session.client.deployment_events(deployment.id)
     if terminal.is_live:
-        _watch_live(terminal, progress, events)
+        with told_while_draining(session, deployment.environment, progress):
+            _watch_live(terminal, progress, events)
         return
     for event in events:
         terminal.write([plain_line(entry) for entry in progress.apply(event)])

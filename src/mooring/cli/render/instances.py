@@ -8,6 +8,7 @@ from mooring.engine.orders import Snapshot
 from mooring.model.health import Health
 from mooring.model.instance import InstanceView, ProcessState
 from mooring.model.quantity import format_duration, format_size
+from mooring.model.routing import RouteView
 
 STALE_AFTER = 15.0
 _COLUMNS = (
@@ -27,10 +28,16 @@ def instance_lines(snapshot: Snapshot, *, now: float, width: int | None) -> list
     """One row an instance; `now` is wall seconds."""
     if not snapshot.instances:
         return [line(f"{snapshot.environment} runs nothing.", Span(f" {age_words(snapshot.age)}", Style.DIM))]
-    in_flight = snapshot.routes.in_flight if snapshot.routes else {}
-    rows = [_row(view, in_flight.get(view.key.slug), now=now) for view in sorted(snapshot.instances, key=lambda view: view.key)]
+    rows = [_row(view, _in_flight(view, snapshot.routes), now=now) for view in sorted(snapshot.instances, key=lambda view: view.key)]
     aged = Span(age_words(snapshot.age), Style.WARN if snapshot.age > STALE_AFTER else Style.DIM)
     return [*table(_COLUMNS, rows, width=width), line(aged)]
+
+
+def _in_flight(view: InstanceView, routes: RouteView | None) -> int | None:
+    """Requests and streams; None for what gets none."""
+    if routes is None or routes.table.endpoint(view.key) is None:
+        return None
+    return routes.in_flight.get(view.key.slug, 0) + routes.streams.get(view.key.slug, 0)
 
 
 def age_words(seconds: float) -> str:

@@ -57,6 +57,7 @@ class Progress:
         self.phase_since = requested_at
         self.running: dict[tuple[str, str], Running] = {}
         self.unready: dict[str, str] = {}  # instance -> what its last probe said
+        self.in_flight: dict[str, int] = {}  # draining instance -> requests and streams that go on
         self.output: deque[str] = deque(maxlen=OUTPUT_LINES_KEPT)
         self.end: Event | None = None
         self.receipt: Receipt | None = None

@@ -96,6 +96,8 @@ def moving(progress: Progress, *, moment: float, width: int, spinner: str, gutte
         rows.append(_turning(running.summary, max(moment - running.since, 0.0), phase="", width=width, spinner=spinner))
     for instance, answer in list(progress.unready.items())[:MOST_RUNNING]:
         rows.append(clip(line(" " * GUTTER, Span(f" · {instance} is not ready yet: {answer}", Style.DIM)), width))
+    for instance, count in list(progress.in_flight.items())[:MOST_RUNNING]:
+        rows.append(clip(line(" " * GUTTER, Span(f" · {instance} finishes {count} request{'s' if count != 1 else ''}", Style.DIM)), width))
     tail = list(progress.output)[-OUTPUT_TAIL:] if progress.phase in ("build", "release") else []
     rows.extend(clip(line(" " * GUTTER, Span(f" │ {text}", Style.DIM)), width) for text in tail)
     return rows
