@@ -94,7 +94,7 @@ def test_a_stream_gives_out_at_once_what_cannot_be_a_secret() -> None:
     assert stream.feed(b"listening on port 4000\nkey s3cr3t-") == b"listening on port 4000\nkey "
     assert stream.feed(b"value\n") == b"[redacted]\n"
     assert stream.feed(b"s3cr3t") == b""
-    assert stream.finish() == b"s3cr3t"
+    assert stream.close() == b"s3cr3t"
 
 
 def test_bytes_that_are_no_text_pass_through_a_stream_unchanged() -> None:
@@ -154,4 +154,4 @@ def streamed(redactor: Redactor, content: bytes, cuts: list[int]) -> bytes:
     stream = redactor.stream()
     borders = [0, *sorted(cuts), len(content)]
     chunks = [content[start:end] for start, end in pairwise(borders)]
-    return b"".join([*(stream.feed(chunk) for chunk in chunks), stream.finish()])
+    return b"".join([*(stream.feed(chunk) for chunk in chunks), stream.close()])

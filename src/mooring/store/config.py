@@ -103,7 +103,7 @@ def _open_snapshot(connection: Connection, environment: EnvironmentId, version: 
         return {}
     mine = (_versions.c.environment == str(environment)) & (_versions.c.version == version)
     if connection.execute(select(_versions.c.version).where(mine)).first() is None:
-        raise NotFound(f"{environment} has no config version {version}", hint="mooring releases shows which there are")
+        raise NotFound(f"{environment} has no config version {version}", hint="`mooring releases` shows which there are")
     of_snapshot = (_values.c.environment == str(environment)) & (_values.c.version == version)
     rows = connection.execute(select(_values).where(of_snapshot).order_by(_values.c.name)).all()
     ring = read_ring(key_file) if rows else None

@@ -34,7 +34,7 @@ class DeploymentShelf(Shelf):
         with self._database.write() as connection:
             changed = connection.execute(update(_table).where(_table.c.id == deployment.id).values(_columns(deployment)))
             if changed.rowcount == 0:
-                raise NotFound(f"there is no deployment {deployment.id}", hint="mooring releases shows which there are")
+                raise NotFound(f"there is no deployment {deployment.id}", hint="`mooring releases` shows which there are")
 
     def deployment(self, deployment: DeploymentId) -> Deployment | None:
         with self._database.read() as connection:

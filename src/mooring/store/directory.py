@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 from pathlib import Path
+from typing import IO
 
 from mooring.errors import NeedsPerson
 from mooring.store.translation import translated
@@ -44,8 +45,7 @@ def create(path: Path, content: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, FILE_MODE)
         file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+        sync(file)
 
 
 def read(path: Path, *, at_most: int) -> bytes:
@@ -53,6 +53,12 @@ def read(path: Path, *, at_most: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         return file.read(at_most)
+
+
+def sync(file: IO[bytes]) -> None:
+    """What was written to it is on disk."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sync_directory(directory: Path) -> None:

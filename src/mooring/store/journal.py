@@ -61,7 +61,7 @@ class JournalShelf(Shelf):
 def _deployment_must_exist(connection: Connection, deployment: DeploymentId) -> None:
     known = schema.deployments.c.id
     if connection.scalar(select(known).where(known == deployment)) is None:
-        raise NotFound(f"there is no deployment {deployment}", hint="mooring releases shows which there are")
+        raise NotFound(f"there is no deployment {deployment}", hint="`mooring releases` shows which there are")
 
 
 def _entry(row: Row[tuple[object, ...]]) -> JournalEntry:

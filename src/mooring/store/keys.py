@@ -72,6 +72,12 @@ def new_key() -> Key:
     return Key(AESGCM.generate_key(bit_length=_BYTES * 8))
 
 
+def joined(newer: KeyRing | None, older: KeyRing | None, *, where: Path) -> KeyRing | None:
+    """The keys of both, the newer's first."""
+    keys = {key.id: key for ring in (newer, older) if ring is not None for key in ring.keys}
+    return KeyRing(tuple(keys.values()), where=where) if keys else None
+
+
 def read_ring(path: Path) -> KeyRing:
     """Raises StateDamaged when the file is missing, empty or garbled."""
     try:

@@ -2,7 +2,7 @@
 
     redactor = Redactor(secrets)
     redactor.redact("the key is s3cr3t")     # "the key is [redacted]"
-    stream = redactor.stream()               # for bytes that come in pieces: feed(chunk) …, finish()
+    stream = redactor.stream()               # for bytes that come in pieces: feed(chunk) …, close()
 
 One Aho-Corasick automaton holds every disguise of every secret, so the time does not grow with their number.
 Of a long pattern only the first TRIGGER characters are in the automaton; what follows is compared where they were found.
@@ -116,7 +116,7 @@ class RedactingStream:
         spans, undecided = self._redactor.scan(text)
         return self._give(text, spans=spans, upto=undecided)
 
-    def finish(self) -> bytes:
+    def close(self) -> bytes:
         """The rest."""
         return self._give(self._held, spans=self._redactor.spans(self._held), upto=len(self._held))
 

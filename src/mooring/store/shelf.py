@@ -37,4 +37,4 @@ def decode(record: str, kind: type[Value]) -> Value:
 def environment_must_exist(connection: Connection, environment: EnvironmentId) -> None:
     table = schema.environments
     if connection.execute(select(table.c.environment).where(table.c.environment == str(environment))).first() is None:
-        raise NotFound(f"there is no environment {environment}", hint="mooring status shows which there are")
+        raise NotFound(f"there is no environment {environment}", hint="`mooring status` lists what there is")

@@ -69,7 +69,7 @@ class TokenShelf(Shelf):
                 if record.is_valid(at):
                     connection.execute(update(_table).where(_table.c.id == record.id).values(revoked_at=at))
                     return msgspec.structs.replace(record, revoked_at=at)
-        raise NotFound(f"there is no valid token named {name}", hint="mooring tokens shows which there are")
+        raise NotFound(f"there is no valid token named {name}", hint="`mooring token ls` shows which there are")
 
 
 def _named(connection: Connection, name: str) -> list[TokenRecord]:

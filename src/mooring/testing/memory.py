@@ -87,7 +87,7 @@ class FakeMemory:
     def config(self, environment: EnvironmentId, version: int) -> Mapping[str, str | Secret]:
         snapshots = self._config.get(environment, [])
         if not 0 <= version <= len(snapshots):
-            raise NotFound(f"{environment} has no config version {version}", hint="mooring releases shows which there are")
+            raise NotFound(f"{environment} has no config version {version}", hint="`mooring releases` shows which there are")
         return dict(snapshots[version - 1][1]) if version else {}
 
     def config_versions(self, environment: EnvironmentId) -> tuple[ConfigVersion, ...]:
@@ -223,11 +223,11 @@ class FakeMemory:
 
     def _must_exist(self, environment: EnvironmentId) -> None:
         if environment not in self._environments:
-            raise NotFound(f"there is no environment {environment}", hint="mooring status shows which there are")
+            raise NotFound(f"there is no environment {environment}", hint="`mooring status` lists what there is")
 
     def _deployment_must_exist(self, deployment: DeploymentId) -> None:
         if deployment not in self._deployments:
-            raise NotFound(f"there is no deployment {deployment}", hint="mooring releases shows which there are")
+            raise NotFound(f"there is no deployment {deployment}", hint="`mooring releases` shows which there are")
 
 
 def _add(values: dict[Key, Value], key: Key, value: Value, *, what: str) -> None:
