@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mooring.cli.render.moments import ago
 from mooring.cli.render.styled import Line, Span, Style, line
 from mooring.cli.render.table import Column, table
 from mooring.engine.orders import Snapshot
@@ -71,7 +72,7 @@ def _row(view: InstanceView, in_flight: int | None, *, now: float) -> list[Line]
         line(state_words(view, now=now)),
         line("" if in_flight is None else str(in_flight)),
         line(Span(str(view.restarts), Style.WARN if view.restarts else Style.PLAIN)),
-        line(format_duration(max(now - view.started_at, 0.0)) if is_up else ""),
+        line(ago(view.started_at, now=now) if is_up else ""),
         line(format_size(view.memory) if view.memory else ""),
         line(Span(f"{view.address}:{view.port}" if view.port else "", Style.DIM)),
     ]

@@ -11,7 +11,7 @@ from mooring.model.quantity import format_duration
 from mooring.usecases.answers import EnvironmentSummary, PartStatus, PlatformStatus
 
 _COLUMNS = (
-    Column("environment"),
+    Column("environment", is_flexible=True),
     Column("release"),
     Column("state"),
     Column("ready", is_right=True),
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 def status_lines(status: PlatformStatus, *, now: float, width: int | None) -> list[Line]:
     """Parts of the platform, then a row an environment."""
-    since = f" since {ago(status.started_at, now=now)}" if status.started_at else ""
+    since = f" for {ago(status.started_at, now=now)}" if status.started_at else ""
     https = f", https {status.https_port}" if status.https_port else ""
     rows = [
         line(Span(f"mooring {status.version}", Style.STRONG), Span(f"  up{since}", Style.DIM)),

@@ -1,4 +1,4 @@
-"""Columns of lines, fitted to a width by cutting one flexible column. Must not: know what is in them."""
+"""Columns of lines, fitted to a width by cutting the flexible ones. Must not: know what is in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GAP = 2
 
 
 class Column:
-    """A heading and how its cells sit. The flexible column gives way first when the terminal is narrow."""
+    """A heading and how its cells sit. A flexible column gives way when the terminal is narrow."""
 
     __slots__ = ("heading", "is_flexible", "is_right")
 
@@ -34,7 +34,7 @@ def _squeeze(columns: Sequence[Column], widths: list[int], *, width: int | None)
     if width is None:
         return
     excess = sum(widths) + GAP * (len(widths) - 1) - width
-    for number, column in enumerate(columns):
+    for number, column in reversed(list(enumerate(columns))):  # what stands furthest right matters least
         if excess > 0 and column.is_flexible:
             least = max(len(column.heading), 8)
             taken = min(excess, max(widths[number] - least, 0))
