@@ -162,6 +162,13 @@ def test_a_damaged_gzip_is_refused(tmp_path: Path) -> None:
             extract(archive, tmp_path / "tree", limits=LIMITS)
 
 
+def test_an_archive_that_goes_on_after_its_end_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "upload"
+    archive.write_bytes(gzip.compress(entry(b"f", b"x") + END + bytes(3_000_000)))
+    with pytest.raises(SourceInvalid, match="goes on after its end"):
+        extract(archive, tmp_path / "tree")
+
+
 def test_a_refusal_names_the_entry_without_its_control_characters(tmp_path: Path) -> None:
     archive = tmp_path / "upload"
     archive.write_bytes(header(b"evil\x1b[2J\n", kind=b"6") + END)

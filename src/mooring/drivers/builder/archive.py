@@ -21,6 +21,7 @@ from mooring.drivers.builder.tree import CHUNK, TreeEntry, digest_of, remove_tre
 from mooring.errors import SourceInvalid, Unavailable
 from mooring.model.quantity import format_size
 
+_PADDING = 1_000_000
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -54,7 +55,10 @@ def extract(archive: Path, into: Path, *, limits: ArchiveLimits = DEFAULT_LIMITS
     into.mkdir(mode=0o700, parents=True)
     try:
         with archive.open("rb") as raw:
-            return _Extractor(into, limits).run(_plain(raw))
+            stream = _plain(raw)
+            extraction = _Extractor(into, limits).run(stream)
+            _read_to_the_end(stream)
+            return extraction
     except (OSError, EOFError, zlib.error, SourceInvalid) as failure:
         remove_tree(into)
         _translate(failure)
@@ -198,6 +202,12 @@ def _plain(raw: IO[bytes]) -> IO[bytes]:
     if not magic:
         raise SourceInvalid("the source archive is empty", hint="deploy a commit that has files")
     return gzip.GzipFile(fileobj=raw, mode="rb") if magic == b"\x1f\x8b" else raw  # type: ignore[return-value]  # GzipFile reads like any
+
+
+def _read_to_the_end(stream: IO[bytes]) -> None:
+    """Past the last entry there is only padding; a gzip stream's checksum is checked at its very end."""
+    if len(stream.read(_PADDING)) == _PADDING:
+        raise SourceInvalid("the source archive goes on after its end", hint="send it again; Mooring reads tar and tar.gz")
 
 
 def _named(entry: TarEntry, why: str) -> SourceInvalid:

@@ -22,7 +22,8 @@ from mooring.model.build import BuildLimits
 from mooring.model.quantity import format_duration, format_size
 
 WARDEN = Path(__file__).with_name("warden.py")
-LAST_LINES = 20
+LAST_LINES = 20  # shown in an error
+REMEMBERED_LINES = 200  # looked at for the likely cause: npm tells it first, and then how npm is used
 LINE_LENGTH = 2000
 LINE_COST = 50  # bytes that each line counts on top of its own: keeping a line costs more than its text
 DISK_RESERVE = 200_000_000
@@ -84,7 +85,7 @@ class Sandbox:
             env={**self._environment, **variables},
             start_new_session=True,
         )
-        last: deque[str] = deque(maxlen=LAST_LINES)
+        last: deque[str] = deque(maxlen=REMEMBERED_LINES)
         try:
             async with asyncio.timeout(self._deadline - time.monotonic()):
                 exit_code = await self._follow(process, last, tell=tell)
@@ -210,4 +211,5 @@ def _shown(argv: Sequence[str]) -> str:
 
 
 def _quoted(last: Sequence[str]) -> str:
-    return "; its last lines:\n" + "\n".join(f"    {line}" for line in last) if last else ""
+    shown = list(last)[-LAST_LINES:]
+    return "; its last lines:\n" + "\n".join(f"    {line}" for line in shown) if shown else ""

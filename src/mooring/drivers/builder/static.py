@@ -23,7 +23,7 @@ from mooring.model.build import BuildSettings
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
 
-COMMAND = "caddy run --config caddy.json"
+COMMAND = "exec caddy run --config caddy.json"  # without exec a shell would stay above it, and die before it has finished
 SITE = "site"
 _USUAL = ("", "public", "dist", "site", "_site")
 _DESCRIPTIONS = frozenset({"mooring.toml", "Procfile", "app.json"})

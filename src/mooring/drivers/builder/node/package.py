@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mooring.errors import BuildFailed
 _SECTIONS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "overrides", "bundleDependencies",
              "bundledDependencies", "workspaces", "engines", "os", "cpu", "name", "version")  # fmt: skip
 _INSTALL_SCRIPTS = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare")
+_PLAIN_COMMAND = re.compile(r"\A[\w./@-]+(?: [\w./@:,+=$%{}'\"-]+)*\Z")
 _OTHER_LOCKS = {"yarn.lock": "Yarn", "pnpm-lock.yaml": "pnpm", "bun.lock": "Bun", "bun.lockb": "Bun"}
 
 
@@ -42,10 +44,14 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.sections.get("devDependencies")) or "workspaces" in self.sections
 
     def start_line(self) -> str:
-        """What `npm start` would run, without npm in between; npm itself when the script has others before or after it."""
+        """What `npm start` would run, without npm in between; npm itself when the script has others before or after it.
+
+        A line that is one plain command takes the shell's place (`exec`), so that nothing stands between a stop signal and Node.
+        """
         if any(name in self.scripts for name in ("prestart", "poststart")) and "start" in self.scripts:
-            return "npm start"
-        return self.scripts.get("start", "node server.js" if self.has_server_file else "")
+            return "exec npm start"
+        line = self.scripts.get("start", "node server.js" if self.has_server_file else "")
+        return f"exec {line}" if _PLAIN_COMMAND.match(line) else line
 
 
 def read_package(source: Path) -> Package:

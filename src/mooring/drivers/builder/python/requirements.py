@@ -13,7 +13,7 @@ import msgspec
 from mooring.errors import BuildFailed
 
 _INCLUDE = re.compile(r"\A\s*(?:-r|-c|--requirement|--constraint)(?:\s+|=|(?<=-[rc]))\s*(?P<path>[^\s#]+)")
-_LOCAL = re.compile(r"\A\s*(?:-e\b|--editable\b|\.|/|file:)|@\s*file:|\A\s*[^\s#@]*/[^\s#@]*(?:\s|#|\Z)")
+_LOCAL = re.compile(r"\A\s*(?:-e\b|--editable\b|\.|/|file:)|@\s*file:|\A\s*(?![^\s#]*://)[^\s#@]*/[^\s#@]*(?:\s|#|\Z)")
 _LIMIT = 50
 
 
