@@ -1,0 +1,122 @@
+"""Tables of what runs and what was: truth about states and ages first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from fake_platform import NOW, SHOP, FakePlatform
+
+from mooring.cli.render.happenings import happening_words
+from mooring.cli.render.instances import age_words, instance_lines, state_words
+from mooring.cli.render.moments import ago, clock_time
+from mooring.cli.render.plan import plan_lines, step_words
+from mooring.cli.render.status import state_words as environment_words
+from mooring.cli.render.styled import Style, joined, plain
+from mooring.engine.orders import Preview, Snapshot
+from mooring.model.deployment import Outcome
+from mooring.model.events import Event, EventKind
+from mooring.model.health import Health
+from mooring.model.instance import InstanceKey, InstanceView, ProcessState
+from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunRelease, StopInstance
+from mooring.usecases.answers import EnvironmentSummary
+
+KEY = InstanceKey(environment=SHOP, process="web", slot=1, release=2)
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (InstanceView(key=KEY, state=ProcessState.RUNNING, health=Health.READY), "ready"),
+        (InstanceView(key=KEY, state=ProcessState.RUNNING), "running"),
+        (InstanceView(key=KEY, state=ProcessState.RUNNING, health=Health.SICK), "sick"),
+        (InstanceView(key=KEY, state=ProcessState.BACKOFF, exit_code=1, retry_at=NOW + 8), "crashed (code 1), again in 8.0s"),
+        (InstanceView(key=KEY, state=ProcessState.BACKOFF, signal="KILL"), "crashed (signal KILL)"),
+        (InstanceView(key=KEY, state=ProcessState.EXITED, exit_code=0), "ended (code 0)"),
+        (InstanceView(key=KEY, state=ProcessState.EXITED), "ended (code ?)"),
+        (InstanceView(key=KEY, state=ProcessState.STOPPING), "stopping"),
+    ],
+)
+def test_an_instance_is_called_what_it_is(view: InstanceView, words: str) -> None:
+    assert state_words(view, now=NOW).text == words
+
+
+@pytest.mark.parametrize(
+    ("summary", "words", "style"),
+    [
+        ({"release": 2, "ready": 2, "desired": 2, "is_serving": True}, "serving", Style.GOOD),
+        ({"release": 2, "ready": 1, "desired": 2, "is_serving": True}, "serving", Style.WARN),
+        ({"release": 2, "desired": 2}, "not serving", Style.FAILURE),
+        ({"release": 0}, "runs nothing", Style.DIM),
+        ({"release": 2, "is_serving": True, "is_maintenance": True, "is_locked": True}, "serving, maintenance, locked", Style.WARN),
+        ({"release": 2, "deployment": "d-1"}, "not serving, deploying", Style.FAILURE),
+    ],
+)
+def test_an_environment_is_called_what_it_is(summary: dict, words: str, style: Style) -> None:
+    span = environment_words(EnvironmentSummary(environment=SHOP, **summary))
+    assert (span.text, span.style) == (words, style)
+
+
+def test_old_knowledge_is_called_old() -> None:
+    assert age_words(0.2) == "(seen just now)"
+    assert age_words(4.0) == "(seen 4.0s ago)"
+    assert age_words(90.0) == "(seen 1m30s ago: this may have changed)"
+    nothing = Snapshot(environment=SHOP, age=90.0, instances=(), routes=None)
+    assert joined(instance_lines(nothing, now=NOW, width=80)) == "shop/production runs nothing. (seen 1m30s ago: this may have changed)\n"
+
+
+def test_ps_shows_restarts_and_only_columns_that_say_something(platform: FakePlatform) -> None:
+    snapshot = platform.environment(SHOP).snapshot
+    crashed = msgspec.structs.replace(snapshot.instances[0], restarts=4, state=ProcessState.BACKOFF, exit_code=3, port=0, memory=0)
+    shown = joined(instance_lines(msgspec.structs.replace(snapshot, instances=(crashed,)), now=NOW, width=80))
+    assert shown == "instance  release  state             restarts\nweb.1     v2       crashed (code 3)         4\n(seen just now)\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (7200, "2h"), (86400 * 3, "3d"), (86400 * 800, "2y")]
+)
+def test_ages_have_one_unit(seconds: float, words: str) -> None:
+    assert ago(NOW - seconds, now=NOW) == words
+
+
+def test_times_that_no_calendar_has_are_dashes() -> None:
+    assert clock_time(NOW, offset=timedelta(hours=1)) == "2027-01-15 09:00:00"
+    assert clock_time(0.0, offset=timedelta()) == "-"
+    assert clock_time(1e300, offset=timedelta()) == "-"
+    assert ago(0.0, now=NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (RunRelease(release=2, command="./migrate", reason=""), "run the release command of v2: ./migrate"),
+        (StopInstance(instance=KEY, grace=10.0, reason=""), "stop v2 web.1 (SIGKILL after 10.0s)"),
+        (RestartInstance(instance=KEY, grace=10.0, reason=""), "restart v2 web.1"),
+        (RemoveRoutes(reason=""), "remove all routes"),
+        (Conclude(outcome=Outcome.SUCCEEDED, reason=""), "end: succeeded"),
+        (GoBack(reason="", code=""), "go back"),
+    ],
+)
+def test_every_step_of_a_plan_is_said_in_words(step, words: str) -> None:
+    assert step_words(step) == words
+
+
+def test_an_empty_plan_says_that_nothing_is_to_do() -> None:
+    shown = joined(plan_lines(Preview(environment=SHOP, description="restart", steps=()), width=80))
+    assert "Nothing to do: what runs is what is desired." in shown
+
+
+def test_a_long_reason_in_a_plan_goes_on_its_own_line() -> None:
+    step = RemoveRoutes(reason="because " * 12)
+    rows = [plain(row) for row in plan_lines(Preview(environment=SHOP, description="destroy", steps=(step,)), width=80)]
+    assert rows[2] == "  1  remove all routes"
+    assert all(row.startswith("     because") for row in rows[3:5])
+    assert max(map(len, rows)) <= 80
+
+
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_every_kind_of_event_has_words_whatever_its_fields_are(kind: EventKind) -> None:
+    assert isinstance(happening_words(Event(at=NOW, kind=kind)), str)
+    odd = {"message": 3, "reason": None, "line": ["x"], "seconds": "soon", "status": True, "instance": {}}
+    assert isinstance(happening_words(Event(at=NOW, kind=kind, fields=odd)), str)
