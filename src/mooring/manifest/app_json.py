@@ -81,7 +81,8 @@ class _Reading:
             message = f"env.{name}.required is {wording.shown(required)}; expected is true or false"
             self._report((*path, "required"), message, "write true or false, without quotes")
         elif described.get("value") is not None:
-            self._set(f"env.{name}", described["value"], (*path, "value"))
+            like = f'"{name}": "…"'
+            self._set(f"env.{name}", described["value"], (*path, "value") if isinstance(said, dict) else path, like=like)
         elif required or described.get("generator") == "secret":
             self.required[name] = Found(None, self._document.file, self._document.line(path))
             self.generated |= {name} if described.get("generator") == "secret" else set()
@@ -95,7 +96,7 @@ class _Reading:
                 message = f"{wording.dotted(path)} is {wording.shown(said)}; it is an object"
                 self._report(path, message, f'write it like "{process}": {{ "quantity": 1 }}')
             elif said.get("quantity") is not None:
-                self._set(f"processes.{process}.count", said["quantity"], (*path, "quantity"))
+                self._set(f"processes.{process}.count", said["quantity"], (*path, "quantity"), like='"quantity": 1')
 
     def scripts(self) -> None:
         table = self.table(("scripts",))
@@ -110,9 +111,12 @@ class _Reading:
             elif "release" in self.layer:
                 self._report(path, f"{wording.dotted(path)} is a second release command", "keep one of them, joining the two with &&")
             else:
-                self._set("release", command, path)
+                self._set("release", command, path, like=f'"{path[-1]}": "python manage.py migrate"')
 
     def leftovers(self) -> None:
+        """Other tools have a file of this name too: where nothing in it is Heroku's, nothing needs to be said."""
+        if not any(name in USED or name in _UNUSED for name in self._document.values):
+            return
         for name in self._document.values:
             if name in _UNUSED:
                 self._note((name,), f"{name} is not used")
@@ -128,8 +132,9 @@ class _Reading:
             return False
         return True
 
-    def _set(self, key: str, value: object, path: Path) -> None:
-        found = checked(key, value, file=self._document.file, line=self._document.line(path), problems=self._problems)
+    def _set(self, key: str, value: object, path: Path, *, like: str) -> None:
+        place = (self._document.file, self._document.line(path))
+        found = checked(key, value, place=place, said_as=wording.dotted(path), like=like, problems=self._problems)
         if found is not None:
             self.layer[key] = found
 

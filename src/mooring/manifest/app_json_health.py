@@ -15,6 +15,9 @@ from mooring.manifest.validation import checked
 
 _UNUSED = ("content", "httpHeaders", "initialDelay", "onFailure", "port", "scheme", "uptime", "warn")
 
+_THEIRS = {"interval": "wait", "failures": "attempts"}
+_LIKE = {"path": '"/up"', "command": '["bin/check"]', "tcp": "true", "timeout": "5", "interval": "5", "failures": "3"}
+
 
 def add_health(process: str, checks: object, *, document: Document, layer: Layer, problems: Problems, notes: list[str]) -> None:
     """Put the checks into the layer. One of each type is used; of further ones, and of what Mooring has no word for, a note tells."""
@@ -46,7 +49,9 @@ def add_health(process: str, checks: object, *, document: Document, layer: Layer
 
 def _add_check(table: str, check: dict[str, object], *, layer: Layer, problems: Problems, place: tuple[str, int]) -> None:
     for name, value in {**_question(check), **_pace(check, is_startup=table.endswith("startup"))}.items():
-        found = checked(f"{table}.{name}", value, file=place[0], line=place[1], problems=problems)
+        theirs = _THEIRS.get(name, name)
+        said_as = f"{theirs} of a check of {table.split('.')[1]}"
+        found = checked(f"{table}.{name}", value, place=place, said_as=said_as, like=f'"{theirs}": {_LIKE[name]}', problems=problems)
         if found is not None:
             layer[f"{table}.{name}"] = found
 

@@ -12,6 +12,7 @@ from mooring.model.names import ProcessName
 from mooring.model.release import ProcessType
 
 WEB = "web"
+MOST = 100
 _HOW_TO = 'create a file called Procfile with one line per process type, such as "web: gunicorn app:app"'
 
 
@@ -29,6 +30,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 def processes_of(reading: Reading) -> tuple[ProcessType, ...]:
     """Every process type in the order of its command. Nothing is called missing that an unreadable line may have said."""
     names = _names(reading)
+    if len(names) > MOST:
+        file, line = reading.layers.place(f"processes.{names[MOST]}.command")
+        message = f"there are {len(names)} process types; at most {MOST} can run"
+        reading.problems.add(file, line, key="processes", message=message, hint="split the app, or run more instances of fewer types")
+        return ()
     made = tuple(_process(name, reading) for name in names)
     if reading.is_complete and not made:
         _report_nothing_to_run(reading)
@@ -122,7 +128,7 @@ def _look_for_routed(made: tuple[ProcessType, ...], reading: Reading) -> None:
         reading.notes.append(f"nothing is routed: there is no process type {WEB}, only {names}; requests get no answer from this app")
     elif all(process.path != "/" for process in routed):
         paths = wording.joined(process.path for process in routed)
-        reading.notes.append(f"only {paths} is routed: requests for any other path get no answer from this app")
+        reading.notes.append(f"requests for paths other than {paths} get no answer from this app")
 
 
 def _report_shared_paths(made: tuple[ProcessType, ...], reading: Reading) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from mooring.manifest.keys.key import Key
 from mooring.manifest.keys.processes import PROCESSES
@@ -10,7 +10,7 @@ from mooring.manifest.keys.table import KEYS, pattern_of
 from mooring.manifest.kinds.kind import Kind
 from mooring.manifest.layers import Layers
 from mooring.manifest.manifest import Setting
-from mooring.model.names import Hostname
+from mooring.model.names import Hostname, ProcessName
 from mooring.model.release import ProcessType
 
 DEFAULT = "default"
@@ -24,11 +24,19 @@ def settings_of(
     computed: dict[str, str] = {"hostnames": ", ".join(hostnames)}
     computed |= {f"processes.{process.name}.routed": "true" if process.is_routed else "false" for process in processes}
     keys = [*_fixed_keys(), *_process_keys(processes)]
-    keys += [key for key in layers if key not in keys and not key.startswith("env.")]
+    known = {process.name for process in processes}
+    listed = set(keys)
+    keys += [key for key in layers if key not in listed and not key.startswith("env.") and _is_of(key, known)]
     said = [_setting(key, layers, computed=computed) for key in keys]
     plain = [_setting(f"env.{name}", layers, computed={}) for name in layers.below("env") if name not in config]
     by_command = [Setting(key=f"env.{name}", value="", origin=_COMMANDS.get(kind, kind)) for name, kind in config.items()]
     return tuple(said + sorted(plain + by_command, key=lambda setting: setting.key))
+
+
+def _is_of(key: str, processes: Set[ProcessName]) -> bool:
+    """False for what app.json says of a process type that there is not."""
+    parts = key.split(".")
+    return parts[0] != "processes" or parts[1] in processes
 
 
 def _fixed_keys() -> Iterator[str]:

@@ -70,8 +70,8 @@ Of Heroku's and Dokku's file these parts are used; the rest belongs to other too
 | `scripts.dokku.predeploy`, `scripts.release` | `release` |
 | `healthchecks.NAME` | `processes.NAME.health.CHECK`, by their `type` |
 
-Of a health check `path`, `command`, `listening` (as `tcp`) and `timeout` are used, and `wait` (as `interval`) and `attempts` (as `failures`)
-where it is not one of startup: Mooring asks often then, and until `deploy.healthy_deadline`.
+Of a health check `path`, `command`, `listening` (as `tcp`) and `timeout` are used; `wait` (as `interval`) and `attempts` (as `failures`)
+only where it is not one of startup: Mooring asks often then, and until `deploy.healthy_deadline`.
 
 Where both a script and the Procfile have a release command, Mooring asks for a decision: `release` in `mooring.toml`.
 

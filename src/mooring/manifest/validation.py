@@ -6,10 +6,10 @@ import msgspec
 
 from mooring.manifest import wording
 from mooring.manifest.files.document import Document, Path
-from mooring.manifest.keys.health import QUESTIONS
+from mooring.manifest.keys.health import CHECKS, QUESTIONS
 from mooring.manifest.keys.key import Key
 from mooring.manifest.keys.names import ENVIRONMENT_NAME
-from mooring.manifest.keys.table import KEYS, TREE, Node, pattern_of
+from mooring.manifest.keys.table import KEYS, OTHER_WORDS, TREE, Node, pattern_of
 from mooring.manifest.kinds.kind import Mismatch
 from mooring.manifest.kinds.texts import Name
 from mooring.manifest.layers import Found, Layer
@@ -38,14 +38,17 @@ def layers_of(document: Document, *, problems: Problems) -> TomlLayers:
     return TomlLayers(top, {name: walk.environment(name, value) for name, value in environments.items()})
 
 
-def checked(key: str, value: object, *, file: str, line: int, problems: Problems) -> Found | None:
-    """One value from elsewhere (app.json) by the rules of the table; `key` is written out. None when there is a problem."""
+def checked(key: str, value: object, *, place: tuple[str, int], said_as: str, like: str, problems: Problems) -> Found | None:
+    """One value from another file by the rules of the table's `key`; None when there is a problem.
+
+    `place` is its file and line, `said_as` its key there, `like` an example of it there.
+    """
     row = KEYS[pattern_of(key) or key]
     try:
-        return Found(row.kind.read(value), file, line)
+        return Found(row.kind.read(value), *place)
     except Mismatch as mismatch:
-        message, hint = _said(key, value, mismatch, row=row)
-        problems.add(file, line, key=key, message=message, hint=hint)
+        message, _ = _said(said_as, value, mismatch, row=row)
+        problems.add(*place, key=said_as, message=message, hint=f"write it like {like}")
         return None
 
 
@@ -142,25 +145,38 @@ def _said(key: str, value: object, mismatch: Mismatch, *, row: Key) -> tuple[str
     )
     if isinstance(value, str) and "\0" in value:
         relation = "holds a NUL character"
-    hint = mismatch.hint or row.fix
-    if not hint and isinstance(value, (bool, int, float)) and row.kind.word == "string":
-        hint = f'put quotes around it: {key.rpartition(".")[2]} = "{wording.shown(value)}"'
-    return f"{key} {relation}; {mismatch.rule}", hint or f"write it like {row.example.splitlines()[-1]}"
+    hint = mismatch.hint or row.fix or _quotes(key, value, row=row) or f"write it like {row.example.splitlines()[-1]}"
+    return f"{key} {relation}; {mismatch.rule}", hint
+
+
+def _quotes(key: str, value: object, *, row: Key) -> str:
+    """What to do about a number or a flag that would be right as text."""
+    if isinstance(value, str) or row.kind.word != "string":
+        return ""
+    try:
+        row.kind.read(wording.shown(value))
+    except Mismatch:
+        return ""
+    is_scalar = isinstance(value, (bool, int, float))
+    return f'put quotes around it: {key.rpartition(".")[2]} = "{wording.shown(value)}"' if is_scalar else ""
 
 
 def _meant(node: Node, name: str) -> str:
     """The key that was probably meant: a neighbour, else one of that name that has its place elsewhere."""
-    neighbour = wording.suggestion(name, node.children)
+    other = OTHER_WORDS.get(name.lower(), "")
+    neighbour = (other if other in node.children else None) if other else wording.suggestion(name, node.children)
     if neighbour:
         return f"did you mean `{neighbour}`?"
-    elsewhere = [key.path for key in KEYS.values() if key.name == name] or [path for path in _TABLES if path.rpartition(".")[2] == name]
+    elsewhere = [path for path in [*KEYS, *_TABLES] if path.rpartition(".")[2] in (name, other)]
     if elsewhere:
         return f"did you mean `{elsewhere[0]}`?"
-    here = wording.joined([*node.children, *(["environments"] if node is TREE else [])])
-    return f"the keys here are {here}; see `mooring explain {node.path}`".replace(" `mooring explain `", " `mooring explain`")
+    more = f"`mooring explain {node.path}`" if node.path else "`mooring explain`"
+    here = [*node.children, *(["environments"] if node is TREE else [])]
+    return f"the keys here are {wording.joined(here)}; see {more}" if len(here) < 10 else f"{more} lists the keys"
 
 
-_TABLES = sorted({key.rpartition(".")[0] for key in KEYS if "." in key})
+_HEALTH = "processes.NAME.health"
+_TABLES = [_HEALTH, *(f"{_HEALTH}.{check}" for check in CHECKS)]
 
 
 def _table_fix(node: Node, path: Path, value: object) -> str:

@@ -22,7 +22,7 @@ def shown(value: object) -> str:
         case str():
             return repr(value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…")
         case list() | tuple():
-            return "a list"
+            return "a list" if value else "an empty list"
         case dict():
             return "a table"
         case None:
@@ -67,7 +67,7 @@ def duration(seconds: float) -> str:
 
 def size(count: int) -> str:
     """The shortest text that reads back as this many bytes: `256MB`, `1.5GB`."""
-    for unit, length in (("GB", 1000**3), ("MB", 1000**2), ("kB", 1000)):
+    for unit, length in (("TB", 1000**4), ("GB", 1000**3), ("MB", 1000**2), ("kB", 1000)):
         if count >= length and count % (length // 100) == 0:
             return f"{count / length:g}{unit}"
     return str(count)

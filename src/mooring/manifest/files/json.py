@@ -37,13 +37,19 @@ def _parsed(text: str, *, name: str, problems: Problems) -> object:
     try:
         return json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        message = f"this is not valid JSON: {error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})"
-        problems.add(name, error.lineno, message=message, hint=_HINT)
+        problems.add(name, error.lineno, message=f"this is not valid JSON: {_meaning(error)}", hint=_HINT)
     except RecursionError:
         problems.add(name, 0, message="the file is nested too deep to be read", hint="nothing that Mooring reads needs that")
-    except ValueError as error:
-        problems.add(name, 0, message=f"the file holds a number that cannot be read: {str(error)[:60]}", hint="write a smaller one")
+    except ValueError:
+        problems.add(name, 0, message="the file holds a number that is too long, NaN or Infinity", hint="write another one")
     return None
+
+
+def _meaning(error: json.JSONDecodeError) -> str:
+    """The reader's words, but for what they differ in between versions of Python."""
+    if error.msg.startswith(("Expecting property name", "Illegal trailing comma")):
+        return "a key in double quotes has to follow { and a comma"
+    return f"{error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})"
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -34,7 +34,7 @@ def read_procfile(files: Mapping[str, bytes], name: str, *, problems: Problems) 
     text = text_of(files, name, problems=problems)
     lines: dict[str, Line] = {}
     for number, line in enumerate((text or "").split("\n"), start=1):
-        content = line.strip()
+        content = line.strip(" \t\r")
         if content and not content.startswith("#") and not problems.is_full:
             _read_line(content, number, lines, name=name, problems=problems)
     return lines

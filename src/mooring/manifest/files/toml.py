@@ -37,6 +37,12 @@ _MEANINGS = (
     ("Expected ']'", "the header of a table is not closed", "write it like [deploy]"),
     ("Invalid initial character for a key part", "a key begins with a character that needs quotes", 'write it like name = "value"'),
     ("Invalid statement", "this is neither a key nor a table", 'write name = "value", or [table]; a comment begins with #'),
+    (
+        "Cannot mutate",
+        "a table in braces ends with its brace, and nothing can be added to it",
+        "write all its keys inside the braces, or below a [table]",
+    ),
+    ("Cannot", "this table was begun above in another way", "write all its keys in one place, below one [table]"),
     ("Invalid hex value", "an escape in a text is not complete", "write \\u and four hexadecimal digits"),
 )
 _DOUBLED = ("Cannot overwrite", "Cannot declare", "Duplicate inline", "Cannot mutate", "Cannot redefine")
@@ -69,13 +75,12 @@ def _report(said: str, found: Scan, *, name: str, last: int, problems: Problems)
     doubles = _doubles(found.places)
     for first, second in doubles:
         key = dotted(second.path)
-        written = f"[{key}]" if second.kind == "table" and first.kind == "table" else key
-        message = f"{written} is written twice: on line {first.line} and here"
-        problems.add(name, second.line, key=key, message=message, hint="keep one of them, with all that belongs to it")
-    if said.startswith(_DOUBLED):
-        if not doubles:
-            hint = f"write all its keys in one place ({said.partition(' (at')[0][:80].lower()})"
-            problems.add(name, line, message="a table is begun in one place and changed in another that may not add to it", hint=hint)
+        is_table = first.kind == second.kind == "table"
+        where = "on this line" if first.line == second.line else f": on line {first.line} and here"
+        message = f"{f'[{key}]' if is_table else key} is written twice {where}".replace(" :", ":")
+        hint = "put the keys of both below the first one" if is_table else "keep one of them"
+        problems.add(name, second.line, key=key, message=message, hint=hint)
+    if doubles and said.startswith(_DOUBLED):
         return
     message, hint = _meaning(said)
     column = f" (column {at[2]})" if at and at[2] else ""

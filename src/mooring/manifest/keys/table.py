@@ -33,6 +33,26 @@ PLACEHOLDERS: dict[str, Name] = {
     "environments": ENVIRONMENT_NAME,
 }
 
+OTHER_WORDS = {
+    "name": "app",
+    "domain": "hostnames",
+    "domains": "hostnames",
+    "release_command": "release",
+    "vars": "env",
+    "variables": "env",
+    "services": "processes",
+    "cmd": "command",
+    "run": "command",
+    "start": "command",
+    "replicas": "count",
+    "instances": "count",
+    "scale": "count",
+    "quantity": "count",
+    "healthcheck": "health",
+    "health_check": "health",
+    "python": "python_version",
+}  # what other platforms call it
+
 
 class Node(msgspec.Struct, kw_only=True):
     """A place in the tree: a table with known children, or any names of a kind, or (with `key`) a value."""

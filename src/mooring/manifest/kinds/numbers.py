@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -10,6 +11,9 @@ from mooring.errors import InvalidInput
 from mooring.manifest import wording
 from mooring.manifest.kinds.kind import Mismatch, Schema
 from mooring.model.quantity import Share, parse_duration, parse_share, parse_size
+
+_UNITS_OF_TIME = {"ms": "ms", "mil": "ms", "m": "m", "s": "s", "h": "h", "d": "d", "": "s"}
+_UNITS_OF_SIZE = {"k": "kB", "m": "MB", "g": "GB", "t": "TB", "": "MB"}
 
 
 class Flag(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,9 +87,9 @@ class Duration(msgspec.Struct, frozen=True, kw_only=True):
         try:
             seconds = parse_duration(value)  # type: ignore[arg-type]  # it refuses other types itself
         except (InvalidInput, OverflowError):
-            raise Mismatch('a duration is text such as "500ms", "30s" or "1h30m"', hint=_spelled(value, unit="s")) from None
+            raise Mismatch('a duration is text such as "500ms", "30s" or "1h30m"', hint=_spelled(value, _UNITS_OF_TIME)) from None
         if not self.least <= seconds <= self.most:
-            raise Mismatch(f"it is from {wording.duration(self.least)} to {wording.duration(self.most)}")
+            raise Mismatch(f"a duration here is from {wording.duration(self.least)} to {wording.duration(self.most)}")
         return seconds
 
     def write(self, value: object) -> str:
@@ -106,10 +110,10 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
         try:
             count = parse_size(value)  # type: ignore[arg-type]  # it refuses other types itself
         except (InvalidInput, OverflowError):
-            raise Mismatch('a size is text such as "256MB" or "1GiB"', hint=_spelled(value, unit="MB")) from None
+            raise Mismatch('a size is text such as "256MB" or "1GiB"', hint=_spelled(value, _UNITS_OF_SIZE)) from None
         if not self.least <= count <= self.most:
             bounds = f"from {wording.size(self.least)} to {wording.size(self.most)}"
-            raise Mismatch(f"it is {bounds}", hint=_spelled(value, unit="MB"))
+            raise Mismatch(f"a size here is {bounds}", hint=_spelled(value, _UNITS_OF_SIZE))
         return count
 
     def write(self, value: object) -> str:
@@ -143,7 +147,11 @@ def _unquoted(value: object) -> str:
     return f"leave out the quotes: {value}" if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", value) else ""
 
 
-def _spelled(value: object, *, unit: str) -> str:
-    """A way out for the commonest slips: a space, a capital, a bare number as text."""
-    digits = re.match(r"\A\s*([0-9]{1,9})", value) if isinstance(value, str) else None
-    return f'write the unit right behind the number: "{digits[1]}{unit}"' if digits else ""
+def _spelled(value: object, units: Mapping[str, str]) -> str:
+    """A way out for the commonest slips: a space, a unit in words, a bare number as text."""
+    slip = re.match(r"\A\s*([0-9]{1,6})\s*([A-Za-z]*)", value) if isinstance(value, str) else None
+    if slip is None or slip.string[slip.end() : slip.end() + 1].isdigit():
+        return ""
+    word = slip[2].lower()
+    unit = next((unit for beginning, unit in units.items() if word.startswith(beginning)), "")
+    return f'write the unit right behind the number: "{slip[1]}{unit}"' if unit else ""

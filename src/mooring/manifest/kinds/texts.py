@@ -106,7 +106,7 @@ class ListOf(msgspec.Struct, frozen=True, kw_only=True):
             hint = f"put it into brackets: [{wording.quoted(value)}]" if isinstance(value, str) and len(value) < 60 else ""
             raise Mismatch(f"{self.noun} are a list", hint=hint)
         if not 1 <= len(value) <= self.most:
-            raise Mismatch(f"{self.noun} are 1 to {self.most}", hint="" if value else "name one, or leave the key out")
+            raise Mismatch(f"{self.noun} are a list of 1 to {self.most}", hint="" if value else "name one, or leave the key out")
         items = tuple(self._read_item(item) for item in value)
         for position, item in enumerate(items):
             if item in items[:position]:
