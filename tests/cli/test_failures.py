@@ -128,3 +128,10 @@ def test_variables_choose_app_and_environment_where_no_option_does(platform: Fak
     chosen = {"MOORING_APP": "shop", "MOORING_ENV": "staging"}
     assert "there is no shop/staging" in mooring("ps", platform=platform, variables=chosen).err
     assert mooring("ps", "-e", "production", platform=platform, variables=chosen).code == 0
+
+
+def test_an_argument_that_is_not_text_is_refused_rather_than_changed(platform: FakePlatform) -> None:
+    answer = mooring("config", "set", "A=\udcff", platform=platform)
+    assert answer.code == 2
+    assert "an argument is not UTF-8 text: 'A=\\udcff'" in answer.err
+    assert platform.variables == {}

@@ -19,7 +19,11 @@ VERSION_WORDS = (["--version"], ["version"])
 def main() -> None:
     """The program `mooring`."""
     arguments = sys.argv[1:]
-    sys.exit(_quick_answer(arguments) if COMPLETION not in os.environ else run(arguments))
+    try:
+        code = _quick_answer(arguments) if COMPLETION not in os.environ else run(arguments)
+    except KeyboardInterrupt:  # while the program was still being loaded
+        code = 130
+    sys.exit(code)
 
 
 def _quick_answer(arguments: list[str]) -> int:
@@ -66,6 +70,7 @@ def _invoked(arguments: list[str], session: Session) -> int:
 
     from mooring.cli.group import root
 
+    _check_text(arguments)
     group = root()
     if COMPLETION in os.environ:
         group.main(args=arguments, prog_name="mooring", complete_var=COMPLETION)
@@ -75,6 +80,17 @@ def _invoked(arguments: list[str], session: Session) -> int:
     except Exit as asked:
         return asked.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """Bytes that are no UTF-8 cannot travel in JSON: refused here, rather than changed on the way. Raises InvalidInput."""
+    from mooring.errors import InvalidInput
+
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(f"an argument is not UTF-8 text: {argument!a}", hint="encode it, for example with base64") from None
 
 
 def _session() -> Session:

@@ -46,6 +46,10 @@ class HelpfulCommand(click.Command):
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         )
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Without the empty piece of an argument that is taken only to be refused."""
+        return [piece for piece in super().collect_usage_pieces(ctx) if piece]
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):
             formatter.write_dl([(example.line, example.meaning) for example in self.entry.examples], col_max=44)
