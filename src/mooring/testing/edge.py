@@ -107,6 +107,10 @@ class FakeEdge:
         self.flying.clear()
         self.streams.clear()
 
+    def table(self, environment: EnvironmentId) -> RouteTable | None:
+        """What it routes by now."""
+        return self._tables.get(environment)
+
     async def ask(self, hostname: str, path: str = "/", *, agent: str = "", size: int = 0) -> FakeAnswer:
         """A client's request, `size` bytes long. Held, served, refused or failed as a real edge would."""
         began = self._clock.wall()

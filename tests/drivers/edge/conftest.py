@@ -1,154 +1,21 @@
-"""A real Envoy with its attendant, started once per module; and apps, clients and controllers around it."""
+"""A real Envoy with its attendant, started once per module."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from mooring.drivers.edge.envoy.edge import EnvoyEdge
-from mooring.drivers.edge.envoy.programs import Program, programs
-from mooring.drivers.edge.envoy.settings import EnvoySettings
-from mooring.testing.edge_contract import App, Reply
-
-PATIENCE = 15.0
-
-
-class Platform:
-    """What a supervisor would keep running, and the directories it lives in."""
-
-    def __init__(self, directory: Path) -> None:
-        http_port, https_port = _free_ports()
-        self.directory = directory / "edge"
-        self.run_directory = directory / "run"
-        self.settings = EnvoySettings(http_port=http_port, https_port=https_port, bind="127.0.0.1", concurrency=1)
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.log = directory / "envoy.log"
-
-    def edge(self) -> EnvoyEdge:
-        edge = EnvoyEdge(self.directory, self.run_directory, self.settings)
-        edge.prepare()
-        return edge
-
-    def start(self) -> None:
-        self.edge()
-        for program in programs(self.directory, self.run_directory, self.settings):
-            self.start_program(program)
-        self.wait_until_listening()
-
-    def program(self, name: str) -> Program:
-        return next(each for each in programs(self.directory, self.run_directory, self.settings) if each.name == name)
-
-    def start_program(self, program: Program) -> None:
-        with self.log.open("ab") as log:
-            self.processes[program.name] = subprocess.Popen(
-                program.argv, cwd=program.directory, env={**os.environ, **program.environment}, stdout=log, stderr=log
-            )
-
-    def kill(self, name: str) -> None:
-        process = self.processes.pop(name)
-        process.send_signal(signal.SIGKILL)
-        process.wait(PATIENCE)
-
-    def wait_until_listening(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.settings.http_port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError(self.log.read_text()[-3000:])
-
-    def stop(self) -> None:
-        for name in list(self.processes):
-            self.kill(name)
-
-
-class EnvoyRig:
-    """One test's view of the platform."""
-
-    def __init__(self, platform: Platform) -> None:
-        self.platform = platform
-        self.edge = platform.edge()
-        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{platform.settings.http_port}", timeout=60, trust_env=False)
-        self._servers: list[asyncio.Server] = []
-        self._connections: set[asyncio.StreamWriter] = set()
-
-    async def listen(self, name: str, port: int = 0) -> App:
-        app = App(name, "127.0.0.1", port)
-
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self._connections.add(writer)
-            await _serve(app, reader, writer)
-            self._connections.discard(writer)
-
-        server = await asyncio.start_server(connected, "127.0.0.1", port)
-        app.port = server.sockets[0].getsockname()[1]
-        self._servers.append(server)
-        return app
-
-    async def ask(self, hostname: str, path: str = "/", *, agent: str = "test", accept: str = "*/*") -> Reply:
-        headers = {"host": hostname, "user-agent": agent, "accept": accept}
-        response = await self.client.get(path, headers=headers)
-        return Reply(status=response.status_code, text=response.text, edge=response.headers.get("x-mooring-edge", ""))
-
-    def wall(self) -> float:
-        return time.time()
-
-    async def restart_edge(self) -> None:
-        self.platform.kill("edge")
-        self.platform.start_program(self.platform.program("edge"))
-        await asyncio.to_thread(self.platform.wait_until_listening)
-
-    async def restart_controller(self) -> None:
-        self.edge = self.platform.edge()
-
-    async def close(self) -> None:
-        await self.client.aclose()
-        for server in self._servers:
-            server.close()
-        for writer in self._connections:
-            writer.close()
-
-
-async def _serve(app: App, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """HTTP/1.1 with keep-alive, as a small app server would."""
-    try:
-        while True:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            lengths = [line.split(":")[1] for line in head.split("\r\n") if line.lower().startswith("content-length:")]
-            await reader.readexactly(int(lengths[0]) if lengths else 0)
-            status, text = await app.respond(head.split(" ")[1])
-            writer.write(f"HTTP/1.1 {status} Fine\r\ncontent-type: text/plain\r\ncontent-length: {len(text)}\r\n\r\n{text}".encode())
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-        pass
-    finally:
-        writer.close()
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        for each in (first, second):
-            each.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+from mooring.testing.envoy import EnvoyPlatform, EnvoyRig
 
 
 @pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
+def platform() -> Iterator[EnvoyPlatform]:
     directory = Path(tempfile.mkdtemp(prefix="mooring-edge-"))  # short: a socket's path has 107 bytes at most
-    platform = Platform(directory)
+    platform = EnvoyPlatform(directory)
     try:
         platform.start()
         yield platform
@@ -158,7 +25,7 @@ def platform() -> Iterator[Platform]:
 
 
 @pytest.fixture
-async def rig(platform: Platform) -> AsyncIterator[EnvoyRig]:
+async def rig(platform: EnvoyPlatform) -> AsyncIterator[EnvoyRig]:
     rig = EnvoyRig(platform)
     yield rig
     await rig.close()

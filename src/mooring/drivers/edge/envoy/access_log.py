@@ -12,6 +12,8 @@ import msgspec
 
 Json = dict[str, object]
 
+WAITING_ROOM = "waiting-room"  # stands as the instance where the attendant held or answered the request
+
 FORMAT: Json = {
     "at": "%START_TIME(%s.%6f)%",
     "ms": "%DURATION%",
@@ -30,7 +32,7 @@ FORMAT: Json = {
     "release": "%UPSTREAM_METADATA(mooring:release)%",
     "upstream": "%UPSTREAM_HOST%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-    "tried": "%UPSTREAM_HOSTS_ATTEMPTED%",
+    "waited_us": "%COMMON_DURATION(DS_RX_BEG:US_TX_BEG:us)%",
     "connect_us": "%COMMON_DURATION(US_CX_BEG:US_CX_END:us)%",
     "first_byte_ms": "%RESPONSE_DURATION%",
     "id": "%REQ(X-REQUEST-ID):64%",
@@ -54,7 +56,8 @@ class Line(msgspec.Struct, frozen=True):
     details: str | None = None
     instance: str | None = None
     release: str | None = None
-    tried: str | None = None
+    attempts: int | None = None
+    waited_us: int | None = None
     agent: str | None = None
 
     @property

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mooring.drivers.edge.envoy.access_log import WAITING_ROOM
 from mooring.drivers.edge.envoy.settings import SHARDS, Layout, shard_name
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import ProcessName
@@ -62,16 +63,19 @@ def _lb_endpoint(route: str, endpoint: Endpoint) -> Json:
     state = "HEALTHY" if endpoint.state is EndpointState.ACTIVE else "DRAINING"
     seen = {"instance": endpoint.instance.slug, "release": str(endpoint.instance.release)}
     return {
-        "endpoint": {"address": {"socket_address": {"address": endpoint.address, "port_value": endpoint.port}}},
+        "endpoint": {
+            "hostname": endpoint.instance.slug,
+            "address": {"socket_address": {"address": endpoint.address, "port_value": endpoint.port}},
+        },
         "health_status": state,
         "metadata": {"filter_metadata": {"envoy.lb": {"route": route}, "mooring": seen}},
     }
 
 
 def _waiting_room(routes: list[str], socket: str) -> Json:
-    seen = {"instance": "waiting-room", "edge": "no-instance"}
+    seen = {"instance": WAITING_ROOM, "edge": "no-instance"}
     return {
-        "endpoint": {"address": {"pipe": {"path": socket}}},
+        "endpoint": {"hostname": WAITING_ROOM, "address": {"pipe": {"path": socket}}},
         "metadata": {"filter_metadata": {"envoy.lb": {"route": routes}, "mooring": seen}},
     }
 

@@ -9,11 +9,11 @@ import enum
 from collections import Counter
 from collections.abc import Sequence
 
-from mooring.drivers.edge.envoy.access_log import Line
+from mooring.drivers.edge.envoy.access_log import WAITING_ROOM, Line
 from mooring.model.routing import Traffic
 
 SHOWN_FAILURES = 10
-WAITING_ROOM = "waiting-room"
+LOOK_EVERY = 0.05  # seconds; as the attendant's waiting room does
 
 
 class Fate(enum.Enum):
@@ -98,7 +98,8 @@ def _is_stream(line: Line) -> bool:
 
 
 def _was_held(line: Line) -> bool:
-    return "edge-waiting.sock" in (line.tried or "")
+    """Sent more than once, and not at once: the waiting room looks for an instance at intervals of this length."""
+    return (line.attempts or 0) > 1 and (line.waited_us or 0) >= LOOK_EVERY * 1_000_000
 
 
 def _seconds(line: Line) -> float:

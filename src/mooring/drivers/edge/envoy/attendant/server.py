@@ -17,6 +17,7 @@ from mooring.drivers.edge.pages import HTML_TYPE, JSON_TYPE, SEND_AGAIN, Message
 from mooring.errors import StateDamaged, Unavailable
 from mooring.model.routing import RouteTable
 
+LINGER = 5.0  # seconds
 Answering = Callable[[Request, StreamReader], Awaitable[Answer]]
 
 
@@ -102,4 +103,17 @@ async def _exchange(reader: StreamReader, writer: StreamWriter, answer: Answerin
     request = await read_request(reader)
     is_last = request.body is None
     await write_answer(writer, await answer(request, reader), is_last=is_last)
+    if is_last:
+        await _let_read(reader, writer)
     return not is_last
+
+
+async def _let_read(reader: StreamReader, writer: StreamWriter) -> None:
+    """Closing with a body unread would destroy the answer on its way: take the rest until the peer has closed."""
+    writer.write_eof()
+    try:
+        async with asyncio.timeout(LINGER):
+            while await reader.read(65_536):
+                continue
+    except TimeoutError:
+        return
