@@ -9,7 +9,7 @@ from mooring.manifest.json_schema import json_schema
 from mooring.manifest.manifest import Manifest, Setting
 from mooring.manifest.reading import app_name_of, read
 from mooring.manifest.reference import reference_page
-from mooring.manifest.sources import FILES
+from mooring.manifest.sources import FILES, root_of
 from mooring.manifest.starter import Detected, starter
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "json_schema",
     "read",
     "reference_page",
+    "root_of",
     "starter",
 ]

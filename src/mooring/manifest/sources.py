@@ -6,7 +6,7 @@ table's defaults; above all what is set by command, whose values are not known h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -48,7 +48,7 @@ def sources_of(files: Mapping[str, bytes], *, environment: EnvironmentId, offere
     """Read every file; what is wrong in one does not keep the others from being read."""
     toml = toml_layers(files, problems=problems)
     upper = _upper(toml, environment.environment)
-    root = next((str(layer["build.root"].value) for layer in reversed(upper) if "build.root" in layer), "")
+    root = _root(upper)
     procfile_name = _within(files, root, PROCFILE)
     procfile = read_procfile(files, procfile_name, problems=problems)
     app_json = _app_json(files, _within(files, root, APP_JSON), problems=problems)
@@ -70,6 +70,14 @@ def sources_of(files: Mapping[str, bytes], *, environment: EnvironmentId, offere
     )
 
 
+def root_of(files: Mapping[str, bytes], *, environment: EnvironmentId) -> str:
+    """The folder that `build.root` names, without slashes at its ends, or empty: its files belong to `read` too.
+
+    Whatever is wrong with mooring.toml, `read` will say it; nothing is raised here.
+    """
+    return _root(_upper(toml_layers(files, problems=Problems()), environment.environment))
+
+
 def toml_layers(files: Mapping[str, bytes], *, problems: Problems) -> TomlLayers:
     """What mooring.toml says; nothing when it cannot be read (then there is a problem)."""
     document = read_toml(files, MOORING_TOML, problems=problems)
@@ -88,9 +96,13 @@ def _upper(toml: TomlLayers, environment: EnvironmentName) -> list[Layer]:
     return [top, toml.environments.get(environment, {})]
 
 
+def _root(upper: Sequence[Layer]) -> str:
+    return next((str(layer["build.root"].value).strip("/") for layer in reversed(upper) if "build.root" in layer), "")
+
+
 def _within(files: Mapping[str, bytes], root: str, name: str) -> str:
     """The file below the app's own folder, where there is one."""
-    below = f"{root.strip('/')}/{name}"
+    below = f"{root}/{name}"
     return below if root and below in files else name
 
 

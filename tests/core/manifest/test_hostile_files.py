@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mooring.errors import ManifestInvalid
-from mooring.manifest import Detected, Manifest, app_name_of, read, starter
+from mooring.manifest import Detected, Manifest, app_name_of, read, root_of, starter
 from mooring.manifest.files.text import LARGEST
 from mooring.manifest.keys.table import KEYS
 from mooring.model.environment import EnvironmentId
@@ -163,6 +163,14 @@ def test_the_apps_name_is_found_beside_other_problems_and_asked_for_when_it_is_t
     assert app_name_of({}) is None
     with pytest.raises(ManifestInvalid, match="an app name has"):
         app_name_of({"mooring.toml": b'app = "A B"'})
+
+
+def test_the_root_folder_is_found_beside_any_problem_and_is_empty_where_none_is_named() -> None:
+    assert (
+        root_of({"mooring.toml": b'unknown = 1\n[build]\nroot = "services/shop/"\n', "Procfile": b"?"}, environment=SHOP) == "services/shop"
+    )
+    assert root_of({"mooring.toml": b'[build]\nroot = "../.."\n'}, environment=SHOP) == ""
+    assert root_of({"mooring.toml": b"\xff"}, environment=SHOP) == ""
 
 
 COMMANDS = st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
