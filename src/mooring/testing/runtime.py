@@ -170,6 +170,11 @@ class FakeRuntime:
         for key in list(self._lives if keys is None else keys):
             self._lives.pop(key, None)
 
+    def running_tasks(self, environment: EnvironmentId) -> tuple[str, ...]:
+        """Names of its one-off commands that run now."""
+        mine = [(name, task) for (owner, name), task in self._tasks.items() if owner == environment]
+        return tuple(name for name, task in mine if self._task_state(task)[0] is TaskState.RUNNING)
+
     def task_variables(self, environment: EnvironmentId, name: str) -> dict[str, str]:
         return self._tasks[environment, name].variables
 

@@ -1,0 +1,191 @@
+"""The laws of the rollout, checked in a world of fakes at every effect, by what is true there and not by what the engine believes.
+
+Broken laws are collected, not raised: whatever the engine raises or swallows, they are told in the end.
+Must not: change anything.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from mooring.engine.contract import Clock
+from mooring.model.deployment import Revision
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey
+from mooring.model.names import ProcessName
+from mooring.model.release import ProcessType
+from mooring.model.routing import EndpointState
+from mooring.model.steps import RemoveRoutes, RestartInstance, RunRelease, SetRoutes, StartInstance, Step, StopInstance
+from mooring.planner.goal import Wanted
+from mooring.planner.replace import is_in_place
+from mooring.planner.routes import active_keys
+from mooring.testing.edge import FakeEdge
+from mooring.testing.memory import FakeMemory
+from mooring.testing.runtime import FakeRuntime
+
+
+class Moment(enum.Enum):
+    BEFORE = "before"
+    AFTER = "after"
+
+
+class Point(msgspec.Struct, frozen=True):
+    """An effect or a write of the memory, about to happen or just done. `name`: `runtime.start`, `edge.apply`, `memory.add_release`."""
+
+    moment: Moment
+    name: str
+    subject: object = None
+
+    def __str__(self) -> str:
+        return f"{self.moment.value} {self.name}" + (f" {self.subject}" if self.subject is not None else "")
+
+
+class Laws:
+    """`is_calm`: no instance dies by itself, so law 1 holds without an excuse."""
+
+    def __init__(self, memory: FakeMemory, runtime: FakeRuntime, edge: FakeEdge, clock: Clock) -> None:
+        self.broken: list[str] = []
+        self.is_calm = True
+        self._memory = memory
+        self._runtime = runtime
+        self._edge = edge
+        self._clock = clock
+        self._active: dict[EnvironmentId, frozenset[InstanceKey]] = {}
+        self._draining: dict[InstanceKey, float] = {}
+        self._most: dict[tuple[EnvironmentId, ProcessName], int] = {}
+
+    def check(self, point: Point) -> None:
+        if point.name.startswith("memory."):
+            return
+        environment = point.subject.environment if isinstance(point.subject, InstanceKey) else point.subject
+        if point.moment is Moment.BEFORE:
+            self._check_intent(point)
+            if point.name in ("runtime.stop", "runtime.restart") and isinstance(point.subject, InstanceKey):
+                self._check_stop(point.subject)
+        elif isinstance(environment, EnvironmentId):
+            self._check_routes(environment)
+            self._check_singles(environment)
+            self._check_enough(environment)
+            self._check_tasks(environment)
+
+    # the laws
+
+    def _check_intent(self, point: Point) -> None:
+        steps = [entry.step for entry in self._memory.open_intents()]
+        if not any(_is_of(step, point) for step in steps):
+            self._break(11, f"no intent on disk {point}")
+
+    def _check_stop(self, key: InstanceKey) -> None:
+        if self._runtime.life(key) is None:
+            return
+        if key in active_keys(self._edge.table(key.environment)):
+            self._break(2, f"{key} gets requests and is stopped")
+        flying = self._edge.flying[key.slug] + self._edge.streams[key.slug]
+        release = self._memory.release(key.environment, key.release)
+        if flying and release is not None:
+            budget = min(release.policy.drain_timeout, release.policy.stream_drain_timeout)
+            since = self._draining.get(key, float("inf"))
+            if self._clock.monotonic() - since < budget:
+                self._break(3, f"{key} has {flying} in flight and is stopped before its budget is spent")
+
+    def _check_routes(self, environment: EnvironmentId) -> None:
+        table, now = self._edge.table(environment), self._clock.monotonic()
+        active = active_keys(table)
+        for key in active - self._active.get(environment, frozenset()):
+            life = self._runtime.life(key)
+            if life is None or not life.is_ready(now):
+                self._break(2, f"{key} gets requests and is not ready")
+        self._active[environment] = active
+        ends = [end for route in table.routes for end in route.endpoints] if table else []
+        draining = {end.instance for end in ends if end.state is EndpointState.DRAINING}
+        kept = {key: since for key, since in self._draining.items() if key.environment != environment or key in draining}
+        self._draining = {**dict.fromkeys(draining, now), **kept}
+
+    def _check_singles(self, environment: EnvironmentId) -> None:
+        counts: dict[ProcessName, int] = {}
+        for life in self._runtime.lives():
+            key = life.spec.key
+            process = self._process(key)
+            if key.environment == environment and process is not None and process.is_single:
+                counts[key.process] = counts.get(key.process, 0) + 1
+        for name, count in counts.items():
+            if count > 1:
+                self._break(6, f"{name} of {environment} runs {count} times")
+
+    def _check_enough(self, environment: EnvironmentId) -> None:
+        """Ready and routed ones, against what is desired now by old and new, and what there has been."""
+        for name, desired in self._desired(environment).items():
+            keys = [key for key in self._active.get(environment, ()) if key.process == name]
+            ready = sum(1 for key in keys if (life := self._runtime.life(key)) is not None and life.is_ready(self._clock.monotonic()))
+            most = self._most[environment, name] = max(ready, self._most.get((environment, name), 0))
+            if self.is_calm and ready < min(desired, most):
+                self._break(1, f"{ready} of {name} of {environment} serve, {min(desired, most)} should")
+
+    def _check_tasks(self, environment: EnvironmentId) -> None:
+        for name, count in self._runtime.starts.items():
+            if isinstance(name, tuple) and count > 1:
+                self._break(5, f"{name[1]} of {name[0]} was run {count} times")
+        running = self._runtime.running_tasks(environment)
+        if len(running) > 1:
+            self._break(5, f"{' and '.join(running)} of {environment} run at the same time")
+
+    # what is desired
+
+    def _desired(self, environment: EnvironmentId) -> dict[ProcessName, int]:
+        """The fewest that have to serve: of what is recorded, and of what a deployment under way leads to."""
+        record = self._memory.environment(environment)
+        if record is None or record.revision is None or record.is_being_destroyed:
+            return {}
+        revisions = [record.revision]
+        for deployment in self._memory.unfinished_deployments():
+            if deployment.environment == environment:
+                revisions += [each for each in (deployment.target, deployment.baseline) if each is not None]
+        wanted = [each for each in (self._wanted(environment, revision) for revision in revisions) if each is not None]
+        return _fewest(wanted)
+
+    def _wanted(self, environment: EnvironmentId, revision: Revision) -> Wanted | None:
+        release = self._memory.release(environment, revision.release)
+        return Wanted(release=release, generation=revision.generation, counts=revision.counts) if release else None
+
+    def _process(self, key: InstanceKey) -> ProcessType | None:
+        release = self._memory.release(key.environment, key.release)
+        return release.process(key.process) if release else None
+
+    def _break(self, law: int, what: str) -> None:
+        told = f"law {law}: {what} (at {self._clock.monotonic():.2f})"
+        if told not in self.broken:
+            self.broken.append(told)
+
+
+def _fewest(wanted: list[Wanted]) -> dict[ProcessName, int]:
+    names = [frozenset(process.name for process in each.release.processes if process.is_routed) for each in wanted]
+    common = frozenset.intersection(*names) if names else frozenset[ProcessName]()
+    return {name: min(_floor(each, name) for each in wanted) for name in sorted(common)}
+
+
+def _floor(wanted: Wanted, name: ProcessName) -> int:
+    """How many may not be missed: less what the policy allows where it replaces in place."""
+    process = wanted.release.process(name)
+    if process is None or process.is_single:
+        return 0
+    count = wanted.count(process)
+    allowed = wanted.release.policy.max_unavailable.of(count, rounding_up=False)
+    return max(0, count - (max(1, allowed) if is_in_place(process, wanted) else allowed))
+
+
+def _is_of(step: Step, point: Point) -> bool:
+    """Whether this intent is that of the effect."""
+    match point.name, step:
+        case ("runtime.start", StartInstance(instance=key)) | ("runtime.stop", StopInstance(instance=key)):
+            return key == point.subject
+        case "runtime.restart", RestartInstance(instance=key):
+            return key == point.subject
+        case "runtime.run_task", RunRelease(release=number):
+            return point.subject == f"release.v{number}"
+        case "edge.apply", SetRoutes(table=table):
+            return table.environment == point.subject
+        case "edge.remove", RemoveRoutes():
+            return True
+    return False

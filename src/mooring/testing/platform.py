@@ -1,0 +1,321 @@
+"""A whole platform in memory and in virtual time: the real controller, everything around it fake, and the laws watched at every effect.
+
+    async def story(platform: FakePlatform) -> None:
+        shop = EnvironmentId.parse("shop")
+        deployment = await platform.end(platform.deploy(shop, Tree()))
+        assert deployment.outcome is Outcome.SUCCEEDED
+
+    play(story)
+
+`crash` ends the controller as kill -9 does: from then on nothing of it has an effect, whatever its tasks still try.
+Must not: know what a test wants to see, or touch anything real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from mooring.engine.controller import Controller
+from mooring.engine.orders import DeployOrder, Order
+from mooring.errors import NotFound
+from mooring.model.deployment import Deployment, Outcome
+from mooring.model.environment import EnvironmentId
+from mooring.model.events import Event, EventKind
+from mooring.model.instance import InstanceKey
+from mooring.model.names import DeploymentId
+from mooring.model.release import Source
+from mooring.planner.goal import Wanted
+from mooring.planner.routes import active_keys, routed_keys
+from mooring.testing.behaviour import Behaviour
+from mooring.testing.clock import DAY, VirtualClock, run_virtually
+from mooring.testing.edge import FakeEdge, InstanceLost, Respond
+from mooring.testing.laws import Laws, Moment, Point
+from mooring.testing.life import FakeLife
+from mooring.testing.memory import FakeMemory
+from mooring.testing.prober import FakeProber, FakeStreamOpener
+from mooring.testing.runtime import FakeRuntime
+from mooring.testing.workshop import FakeWorkshop, Tree
+
+Result = TypeVar("Result")
+REDACTED = "(redacted)"
+_LOOK_EVERY = 0.1
+
+
+class Crash(BaseException):
+    """The controller's process is gone. No `except Exception` of its code may see this."""
+
+
+@dataclass(eq=False)
+class _Life:
+    """One controller's, from its start to its crash or stop."""
+
+    is_over: bool = False
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+
+_MINE: ContextVar[_Life | None] = ContextVar("controller", default=None)
+
+
+class FakePlatform:
+    """`on_point` is called before and after every effect and every write of the living controller, and may raise or crash it.
+
+    `respond` says how an instance answers a client's request; `secrets` are redacted; `trouble` is what died without a word.
+    """
+
+    def __init__(self, clock: VirtualClock | None = None, *, memory_budget: int = 8_000_000_000) -> None:
+        self.clock = clock or VirtualClock()
+        self.memory = FakeMemory()
+        self.runtime = FakeRuntime(self.clock, memory_budget=memory_budget)
+        self.edge = FakeEdge(self.clock)
+        self.prober = FakeProber(self.runtime, self.clock)
+        self.streams = FakeStreamOpener(self.clock)
+        self.workshop = FakeWorkshop(self.clock)
+        self.laws = Laws(self.memory, self.runtime, self.edge, self.clock)
+        self.on_point: Callable[[Point], None] | None = None
+        self.respond: Callable[[FakeLife, str], Behaviour] = lambda life, _: life.behaviour
+        self.secrets: list[str] = []
+        self.trouble: list[str] = []
+        self._controller: Controller | None = None
+        self._life = _Life(is_over=True)
+        self._ids = 0
+        self.edge.upstreams = _Upstreams(self)
+        self._connect()
+
+    # the controller's life
+
+    @property
+    def controller(self) -> Controller:
+        assert self._controller is not None, "start the platform first"
+        return self._controller
+
+    @property
+    def is_crashed(self) -> bool:
+        return self._life.is_over
+
+    async def start(self) -> None:
+        """A controller on what there is: the first, or after a crash the next. A crash while it starts leaves it crashed."""
+        asyncio.get_running_loop().set_task_factory(_owned_task)
+        self._life = _Life()
+        try:
+            self._controller = await self._within(self._started())
+        except Crash:
+            return
+
+    def crash(self) -> None:
+        """Now. Raises nothing itself: a hook that crashes the controller in the middle of an effect raises Crash afterwards."""
+        self._life.is_over = True
+        for task in self._life.tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+
+    async def stop(self) -> None:
+        """As an operator stops it."""
+        if not self._life.is_over:
+            await self.controller.stop()
+        self.crash()
+        await asyncio.sleep(0)
+
+    # what is asked of it
+
+    def deploy(self, environment: EnvironmentId, tree: Tree, *, archive: Path | None = None, commit: str = "") -> DeploymentId:
+        return self.submit(environment, self.order(tree, archive=archive, commit=commit))
+
+    def order(self, tree: Tree, *, archive: Path | None = None, commit: str = "") -> DeployOrder:
+        """What deploys this tree."""
+        place = self.workshop.pack(tree, archive)
+        return DeployOrder(archive=str(place), origin=Source(digest=f"digest of {place.stem}", commit=commit or f"c0ffee{place.stem}"))
+
+    def submit(self, environment: EnvironmentId, order: Order, *, by: str = "ann") -> DeploymentId:
+        """Raises what the controller raises; Crash when it died meanwhile, and then nobody knows whether it was taken."""
+        return copy_context().run(self._submit, environment, order, by)
+
+    async def end(self, deployment: DeploymentId, *, within: float = 3600.0) -> Deployment:
+        """Its record once it has ended; a crashed controller is started again. What a destroyed environment's was is told by its events."""
+        until = self.clock.monotonic() + within
+        last = self.memory.deployment(deployment)
+        while last is not None and self.clock.monotonic() < until:
+            if self.is_crashed:
+                await self.start()
+            last = self.memory.deployment(deployment) or self._destroyed(last)
+            if last.outcome is not None:
+                return last
+            await self.clock.sleep(_LOOK_EVERY)
+        raise NotFound(f"deployment {deployment} has not ended within {within:g} s")
+
+    async def run(self, environment: EnvironmentId, order: Order) -> Deployment:
+        return await self.end(self.submit(environment, order))
+
+    async def rest(self, seconds: float = 3.0) -> None:
+        """Let time pass, so that whatever is still to be kept in order is."""
+        if self.is_crashed:
+            await self.start()
+        await self.clock.sleep(seconds)
+
+    # what is true in the world
+
+    def running(self, environment: EnvironmentId) -> frozenset[InstanceKey]:
+        return frozenset(life.spec.key for life in self.runtime.lives() if life.spec.key.environment == environment)
+
+    def routed(self, environment: EnvironmentId) -> frozenset[InstanceKey]:
+        """Who gets requests."""
+        return active_keys(self.edge.table(environment))
+
+    def wanted(self, environment: EnvironmentId) -> frozenset[InstanceKey]:
+        """Who should run, by the record."""
+        record = self.memory.environment(environment)
+        revision = record.revision if record else None
+        release = self.memory.release(environment, revision.release) if revision else None
+        if revision is None or release is None:
+            return frozenset()
+        return frozenset(Wanted(release=release, generation=revision.generation, counts=revision.counts).instances())
+
+    def disorder(self, environment: EnvironmentId) -> list[str]:
+        """What differs between the world and the record: nothing, once all is at rest."""
+        wanted, running = self.wanted(environment), self.running(environment)
+        with_route = {key for key in wanted if (life := self.runtime.life(key)) is not None and life.port}
+        known = routed_keys(self.edge.table(environment))
+        found = [f"{key} should run" for key in sorted(wanted - running)]
+        found += [f"{key} runs and should not" for key in sorted(running - wanted)]
+        found += [f"{key} should get requests" for key in sorted(with_route - self.routed(environment))]
+        found += [f"{key} is still in the routes" for key in sorted(known - with_route)]
+        found += [f"the intent to {entry.step} stayed open" for entry in self.memory.open_intents() if entry.environment == environment]
+        return found
+
+    def events(self, environment: EnvironmentId | None = None, *, deployment: DeploymentId | None = None) -> tuple[Event, ...]:
+        return self.memory.events(environment=environment, deployment=deployment, limit=1_000_000)
+
+    # within
+
+    def _connect(self) -> None:
+        memory, runtime, edge = self.memory.faults, self.runtime.faults, self.edge.faults
+        memory.before = lambda _, name: self._pass(Point(Moment.BEFORE, f"memory.{name}"))
+        memory.after = lambda _, name: self._pass(Point(Moment.AFTER, f"memory.{name}"))
+        runtime.before = lambda name, subject: self._pass(Point(Moment.BEFORE, f"runtime.{name}", subject))
+        runtime.after = lambda name, subject: self._pass(Point(Moment.AFTER, f"runtime.{name}", subject))
+        edge.before = lambda name, subject: self._pass(Point(Moment.BEFORE, f"edge.{name}", subject))
+        edge.after = lambda name, subject: self._pass(Point(Moment.AFTER, f"edge.{name}", subject))
+
+    def _pass(self, point: Point) -> None:
+        """Only what the living controller does goes through; what a test does by itself is not looked at."""
+        life = _MINE.get()
+        if life is None:
+            return
+        if life.is_over:
+            raise Crash
+        self.laws.check(point)
+        if self.on_point is not None:
+            self.on_point(point)
+        if life.is_over:
+            raise Crash
+
+    async def _started(self) -> Controller:
+        controller = Controller(
+            memory=self.memory,
+            runtime=self.runtime,
+            edge=self.edge,
+            prober=self.prober,
+            streams=self.streams,
+            workshop=self.workshop,
+            clock=self.clock,
+            redact=self._redact,
+            identity="this controller",
+            new_id=self._new_id,
+        )
+        await controller.start()
+        return controller
+
+    def _submit(self, environment: EnvironmentId, order: Order, by: str) -> DeploymentId:
+        _MINE.set(self._life)
+        return self.controller.submit(environment, order, by=by).id
+
+    def _destroyed(self, last: Deployment) -> Deployment:
+        """The record of a deployment that went with its environment."""
+        ends = [event for event in self.events(deployment=last.id) if event.kind is EventKind.DEPLOYMENT_ENDED]
+        return msgspec.structs.replace(last, outcome=Outcome(str(ends[-1].fields["outcome"]))) if ends else last
+
+    async def _within(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Whatever tasks this makes belong to the controller."""
+        context = copy_context()
+        context.run(_MINE.set, self._life)
+        return await asyncio.get_running_loop().create_task(work, context=context)
+
+    def _redact(self, _: EnvironmentId, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, REDACTED)
+        return text
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return f"d{self._ids}"
+
+
+class _Upstreams(dict[tuple[str, int], Respond]):
+    """The instances of the platform's runtime, as the edge reaches them: whoever listens answers as `respond` says."""
+
+    def __init__(self, platform: FakePlatform) -> None:
+        super().__init__()
+        self._platform = platform
+
+    def __contains__(self, place: object) -> bool:
+        life = self._life(place)
+        return life is not None and any(each.port == life.port for each in life.listening(self._platform.clock.monotonic()))
+
+    def __getitem__(self, place: tuple[str, int]) -> Respond:
+        life = self._life(place)
+        assert life is not None, f"nobody listens on {place}"
+        return lambda path: self._answer(life, path)
+
+    async def _answer(self, life: FakeLife, path: str) -> tuple[int, str]:
+        pid, behaviour = life.pid, self._platform.respond(life, path)
+        await self._platform.clock.sleep(behaviour.latency)
+        life.advance(self._platform.clock.monotonic())
+        if life.pid != pid or life.waits_until is not None or self._platform.runtime.life(life.spec.key) is not life:
+            raise InstanceLost
+        return behaviour.answers, f"hello from {life.spec.key}"
+
+    def _life(self, place: object) -> FakeLife | None:
+        return next((life for life in self._platform.runtime.lives() if place == ("127.0.0.1", life.port)), None)
+
+
+def _owned_task(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Result] | Generator[Any, None, Result], **options: Any
+) -> asyncio.Task[Result]:
+    """Remembers whose it is, so that a crash ends it."""
+    task: asyncio.Task[Result] = asyncio.Task(work, loop=loop, **options)
+    context = options.get("context")
+    life = context.get(_MINE) if context is not None else _MINE.get()
+    if life is not None:
+        life.tasks.add(task)
+        task.add_done_callback(life.tasks.discard)
+    return task
+
+
+def play(story: Callable[[FakePlatform], Awaitable[Result]], *, platform: FakePlatform | None = None, within: float = DAY) -> Result:
+    """Start a platform, live the story, stop. Raises AssertionError for a broken law, and for a task that died without a word."""
+    stage = platform or FakePlatform()
+    result = run_virtually(_played(story, stage), stage.clock, within=within)
+    assert not stage.laws.broken, "\n".join(stage.laws.broken)
+    assert not stage.trouble, "\n".join(stage.trouble)
+    return result
+
+
+async def _played(story: Callable[[FakePlatform], Awaitable[Result]], platform: FakePlatform) -> Result:
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: _note(platform, context))
+    await platform.start()
+    try:
+        return await story(platform)
+    finally:
+        await platform.stop()
+
+
+def _note(platform: FakePlatform, context: dict[str, Any]) -> None:
+    """A task that nobody waited for has failed."""
+    if not isinstance(context.get("exception"), Crash):
+        platform.trouble.append(f"{context.get('message')}: {context.get('exception')!r} {context.get('task') or context.get('future')}")

@@ -1,0 +1,152 @@
+"""A workshop in memory: source trees are scripts that say what they ask to run and how their build goes.
+
+`pack` gives the path under which a tree may be deployed. Nothing is read or written but the directories' names.
+Must not: build anything, or read another clock than its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from mooring.drivers.builder.contract import BuildLog
+from mooring.engine.contract import Clock, ReleasePlan, Workshop
+from mooring.errors import MooringError, SourceInvalid
+from mooring.model.build import BuildSettings
+from mooring.model.edge import EdgeSettings
+from mooring.model.environment import EnvironmentId
+from mooring.model.health import Check, CheckKind, Checks
+from mooring.model.names import ArtifactId, Hostname, ProcessName
+from mooring.model.policy import Policy
+from mooring.model.release import Artifact, ProcessType, Release, Source
+
+_ASKED = Check(kind=CheckKind.HTTP, paths=("/up",), interval=0.1)
+WEB_CHECKS = Checks(startup=_ASKED, readiness=msgspec.structs.replace(_ASKED, interval=0.5))
+ALIVE_CHECKS = Checks(startup=Check(interval=0.1), readiness=Check(interval=0.5))
+
+
+def process(
+    name: str, *, count: int = 1, is_single: bool = False, memory: int = 0, path: str = "/", checks: Checks | None = None
+) -> ProcessType:
+    """A process type; `web` and `api` are routed and asked by HTTP, all others need only live."""
+    is_routed = name in ("web", "api")
+    return ProcessType(
+        name=ProcessName(name),
+        command=f"run {name}",
+        count=count,
+        is_routed=is_routed,
+        is_single=is_single,
+        checks=checks or (WEB_CHECKS if is_routed else ALIVE_CHECKS),
+        memory=memory,
+        path=path,
+    )
+
+
+class Tree(msgspec.Struct, frozen=True, kw_only=True):
+    """A source tree. `hostnames` empty: the environment's label below localhost. Errors are raised where they say."""
+
+    processes: tuple[ProcessType, ...] = (process("web", count=2),)
+    policy: Policy = Policy(bake=0.5)
+    hostnames: tuple[str, ...] = ()
+    release_command: str = ""
+    variables: dict[str, str] = {}
+    edge: EdgeSettings = EdgeSettings()
+    builder: str = "procfile"
+    build_seconds: float = 0.0
+    build_lines: tuple[str, ...] = ("building",)
+    offered: tuple[ProcessType, ...] = ()  # process types known only once it is built
+    unpack_error: MooringError | None = None
+    plan_error: MooringError | None = None
+    build_error: MooringError | None = None
+
+
+class FakeWorkshop:
+    """`unpacked` are the directories not yet discarded; `builds` counts finished ones by digest, `cancelled` those given up."""
+
+    def __init__(self, clock: Clock, *, directory: str = "/") -> None:
+        self.unpacked: set[Path] = set()
+        self.builds: dict[str, int] = {}
+        self.cancelled = 0
+        self.kept: frozenset[str] = frozenset()
+        self._clock = clock
+        self._directory = directory
+        self._trees: dict[Path, Tree] = {}
+        self._sources: dict[Path, Tree] = {}
+        self._count = 0
+
+    def pack(self, tree: Tree, archive: Path | None = None) -> Path:
+        """Where an upload of this tree lies."""
+        place = archive or Path(f"/absent/uploads/{len(self._trees) + 1}.tar")
+        self._trees[place] = tree
+        return place
+
+    def unpack(self, archive: Path) -> Path:
+        tree = self._trees.get(archive)
+        if tree is None:
+            raise SourceInvalid(f"{archive} is no archive")
+        if tree.unpack_error is not None:
+            raise tree.unpack_error
+        self._count += 1
+        source = Path(f"/absent/sources/{self._count}")
+        self._sources[source] = tree
+        self.unpacked.add(source)
+        return source
+
+    def plan(self, source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
+        tree = self._sources[source]
+        if tree.plan_error is not None:
+            raise tree.plan_error
+        template = Release(
+            environment=environment,
+            number=0,
+            artifact=Artifact(id=ArtifactId(""), builder="", reason="", directory="", size=0),
+            source=origin,
+            config_version=0,
+            processes=tree.processes + tuple(each for each in tree.offered if each.name in (offered or {})),
+            hostnames=tuple(Hostname(name) for name in tree.hostnames or (f"{environment.label}.localhost",)),
+            policy=tree.policy,
+            edge=tree.edge,
+            release_command=tree.release_command,
+            variables=tree.variables,
+        )
+        return ReleasePlan(template=template, counts={}, build=BuildSettings())
+
+    async def build(
+        self, source: Path, settings: BuildSettings, origin: Source, *, log: BuildLog, chosen: Callable[[str, str], None]
+    ) -> Artifact:
+        tree = self._sources[source]
+        chosen(tree.builder, "the test says so")
+        try:
+            await self._work(tree, log)
+        except BaseException:
+            self.cancelled += 1
+            raise
+        self.builds[origin.digest] = self.builds.get(origin.digest, 0) + 1
+        return Artifact(
+            id=ArtifactId(f"artifact-{origin.digest}"),
+            builder=tree.builder,
+            reason="the test says so",
+            directory=self._directory,
+            size=1_000,
+            processes={str(each.name): each.command for each in tree.offered},
+        )
+
+    def discard(self, source: Path) -> None:
+        self.unpacked.discard(source)
+
+    def prune(self, keep: frozenset[str]) -> int:
+        self.kept = keep
+        return 0
+
+    async def _work(self, tree: Tree, log: BuildLog) -> None:
+        for line in tree.build_lines:
+            log(line)
+            if tree.build_seconds:
+                await self._clock.sleep(tree.build_seconds / len(tree.build_lines))
+        if tree.build_error is not None:
+            raise tree.build_error
+
+
+_: type[Workshop] = FakeWorkshop
