@@ -94,6 +94,18 @@ async def test_a_project_with_install_scripts_of_its_own_gets_modules_of_its_own
     assert (started(artifact), artifact.dependencies) == ("172800000 1.2.3", ())
 
 
+async def test_what_a_build_writes_into_its_modules_stays_with_the_app_and_out_of_the_shared_ones(
+    node: Builder, request_for: Request, write_tree: Write, lines: list[str], cache: Path
+) -> None:
+    script = "node -e \"require('fs').writeFileSync('node_modules/ms/index.js', 'module.exports = () => 42')\""
+    source = write_tree(sources(scripts={**PACKAGE["scripts"], "build": script}))  # type: ignore[dict-item]  # scripts are a dict
+    artifact = await node.build(request_for(source), lines.append)
+    assert (started(artifact), artifact.dependencies) == ("42 1.2.3", ())
+    assert "the build wrote into node_modules, so this release keeps its own" in lines
+    assert not (Path(artifact.directory) / "node_modules" / "mri").exists()
+    assert all("42" not in path.read_text() for path in cache.glob("node/*/node_modules/ms/index.js"))
+
+
 async def test_workspaces_are_installed_from_the_tree(node: Builder, request_for: Request, write_tree: Write, lines: list[str]) -> None:
     files = {
         "package.json": json.dumps({"name": "top", "workspaces": ["lib"], "scripts": {"start": "node -p \"require('lib')\""}}),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import msgspec
@@ -17,14 +16,15 @@ from mooring.drivers.builder.contract import BuildLog, BuildRequest
 from mooring.drivers.builder.node.package import Package
 from mooring.drivers.builder.sandbox import Sandbox
 from mooring.drivers.builder.shelf import Shelf
-from mooring.drivers.builder.tree import remove_tree, to_completion
+from mooring.drivers.builder.tree import copy_tree, remove_tree, to_completion, walk
 
 VERSION = 1  # of what is installed from the same inputs: raise it when that changes
+_TOOL_CACHES = (".cache", ".vite", ".package-lock.json")
 _QUIET = ("--no-audit", "--no-fund", "--no-update-notifier", "--foreground-scripts")
 
 
 class Modules(msgspec.Struct, frozen=True, kw_only=True):
-    """One app's installs. `node` is the version and path of the Node that runs them."""
+    """One app's installs. `node` says the version and path of the Node that runs them."""
 
     request: BuildRequest
     package: Package
@@ -33,28 +33,43 @@ class Modules(msgspec.Struct, frozen=True, kw_only=True):
     node: str
 
     async def install_for_building(self) -> None:
-        """All dependencies, as real files that a build may write beside."""
-        modules = self.request.output / "node_modules"
+        """All dependencies, as a copy of their own: build tools write into them, in place even (`prisma generate`)."""
         if not self.package.is_shareable:
             await self._install(self.request.output, is_production=False)
             return
         shared = await self._shared(is_production=False)
         if (shared / "node_modules").is_dir():
-            await to_completion(_link_copy, shared / "node_modules", modules)
+            await to_completion(copy_tree, shared / "node_modules", self._modules)
 
     async def install_for_running(self) -> tuple[str, ...]:
         """Only what production needs; the shared directories that the app then depends on."""
-        modules = self.request.output / "node_modules"
-        if not self.package.is_shareable:
-            argv = ("npm", "prune", "--omit=dev", "--ignore-scripts", *_QUIET)
-            await self.sandbox.run(argv, directory=self.request.output)
+        if not self.package.is_shareable or await self._was_written_into():
+            await self._prune()
             return ()
         shared = await self._shared(is_production=True)
-        await to_completion(remove_tree_if_there, modules)
+        await to_completion(remove_tree_if_there, self._modules)
         if not (shared / "node_modules").is_dir():
             return ()
-        modules.symlink_to(shared / "node_modules")
+        self._modules.symlink_to(shared / "node_modules")
         return (str(shared),)
+
+    @property
+    def _modules(self) -> Path:
+        return self.request.output / "node_modules"
+
+    async def _was_written_into(self) -> bool:
+        """Whether the build script made something in its modules that the app will look for there."""
+        if not self._modules.is_dir():
+            return False
+        original = Shelf(self.request.cache / "node").place(self._name(is_production=False)) / "node_modules"
+        if await to_completion(_stamps, self._modules) == await to_completion(_stamps, original):
+            return False
+        self.log("the build wrote into node_modules, so this release keeps its own")
+        return True
+
+    async def _prune(self) -> None:
+        argv = ("npm", "prune", "--omit=dev", "--ignore-scripts", *_QUIET)
+        await self.sandbox.run(argv, directory=self.request.output)
 
     async def _shared(self, *, is_production: bool) -> Path:
         shelf = Shelf(self.request.cache / "node")
@@ -112,13 +127,8 @@ def _without_identity(package: Package) -> dict[str, object]:
     return {name: section for name, section in package.sections.items() if name not in ("name", "version")}
 
 
-def _link_copy(source: Path, target: Path) -> None:
-    """The same files under another name: quick, and no file's bytes are stored twice. Tools replace files rather than write into them."""
-    remove_tree_if_there(target)
-    for directory, names, files in os.walk(source):
-        here = Path(directory)
-        there = target / here.relative_to(source)
-        there.mkdir()
-        links = [name for name in names if (here / name).is_symlink()]
-        for name in (*files, *links):
-            os.link(here / name, there / name, follow_symlinks=False)
+def _stamps(modules: Path) -> set[tuple[str, int, int]]:
+    """Each file's path, size and time of change, without the tools' own caches."""
+    paths = ((path, path.relative_to(modules)) for path in walk(modules))
+    kept = [(path, name) for path, name in paths if name.parts[0] not in _TOOL_CACHES]
+    return {(str(name), path.lstat().st_size, 0 if path.is_symlink() else path.lstat().st_mtime_ns) for path, name in kept}
