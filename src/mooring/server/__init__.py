@@ -1,0 +1,1 @@
+"""The daemon: the HTTP API over the use cases, its wiring, and what starts and stops it."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from mooring.model.access import Actor
+from mooring.store.backup import BackupMade, backup
 from mooring.usecases.answers import KeyRotation
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
@@ -14,3 +16,9 @@ async def rotate_keys(platform: Platform, actor: Actor) -> KeyRotation:
     """Every encrypted value is sealed anew under a fresh key. Raises StateDamaged, Unavailable, Forbidden."""
     platform.allow(actor, Permission.ADMINISTER, "keys rotate")
     return KeyRotation(resealed=await asyncio.to_thread(platform.memory.rotate_key))
+
+
+async def back_up(platform: Platform, actor: Actor, into: Path) -> BackupMade:
+    """A consistent copy of the memory and the edge's own keys in one file, 0600. Raises StateDamaged, Unavailable, Forbidden."""
+    platform.allow(actor, Permission.ADMINISTER, "state backup")
+    return await asyncio.to_thread(backup, platform.directory, into, at=platform.clock.wall())

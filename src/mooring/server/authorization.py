@@ -1,0 +1,67 @@
+"""Who may call which route: everything that is not written here does not exist. Must not: look at a request.
+
+`None` is for the few routes that say nothing about anybody's apps. The application refuses to start when a route is missing
+from this table, or a line of it has no route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mooring.usecases.permission import Permission
+
+Route = tuple[str, str]
+
+_ENVIRONMENT = "/v1/environments/{app}/{environment}"
+
+TABLE: dict[Route, Permission | None] = {
+    ("GET", "/health"): None,
+    ("GET", "/openapi.json"): None,
+    ("GET", "/metrics"): Permission.SEE,
+    ("GET", "/v1/status"): Permission.SEE,
+    ("GET", "/v1/environments"): Permission.SEE,
+    ("GET", _ENVIRONMENT): Permission.SEE,
+    ("DELETE", _ENVIRONMENT): Permission.ADMINISTER,
+    ("POST", f"{_ENVIRONMENT}/deployments"): Permission.CHANGE,
+    ("POST", f"{_ENVIRONMENT}/plan"): Permission.CHANGE,
+    ("POST", f"{_ENVIRONMENT}/rollback"): Permission.CHANGE,
+    ("POST", f"{_ENVIRONMENT}/scale"): Permission.CHANGE,
+    ("POST", f"{_ENVIRONMENT}/restart"): Permission.CHANGE,
+    ("GET", f"{_ENVIRONMENT}/releases"): Permission.SEE,
+    ("GET", f"{_ENVIRONMENT}/config"): Permission.SEE,
+    ("PATCH", f"{_ENVIRONMENT}/config"): Permission.CHANGE,
+    ("PUT", f"{_ENVIRONMENT}/secrets/{{name}}"): Permission.CHANGE,
+    ("DELETE", f"{_ENVIRONMENT}/secrets/{{name}}"): Permission.CHANGE,
+    ("GET", f"{_ENVIRONMENT}/logs"): Permission.SEE,
+    ("PUT", f"{_ENVIRONMENT}/maintenance"): Permission.CHANGE,
+    ("PUT", f"{_ENVIRONMENT}/lock"): Permission.CHANGE,
+    ("DELETE", f"{_ENVIRONMENT}/lock"): Permission.CHANGE,
+    ("GET", f"{_ENVIRONMENT}/run"): Permission.CHANGE,
+    ("GET", "/v1/deployments"): Permission.SEE,
+    ("GET", "/v1/deployments/{id}"): Permission.SEE,
+    ("POST", "/v1/deployments/{id}/abort"): Permission.CHANGE,
+    ("GET", "/v1/deployments/{id}/events"): Permission.SEE,
+    ("GET", "/v1/deployments/{id}/journal"): Permission.SEE,
+    ("GET", "/v1/events"): Permission.SEE,
+    ("GET", "/v1/tokens"): Permission.ADMINISTER,
+    ("POST", "/v1/tokens"): Permission.ADMINISTER,
+    ("DELETE", "/v1/tokens/{name}"): Permission.ADMINISTER,
+    ("POST", "/v1/keys/rotate"): Permission.ADMINISTER,
+    ("POST", "/v1/state/backup"): Permission.ADMINISTER,
+}
+
+
+class UnauthorizedRoute(Exception):
+    """A defect of the program: found when it starts, never by a caller."""
+
+
+def check_complete(routes: Iterable[Route], table: dict[Route, Permission | None] = TABLE) -> None:
+    """Raises UnauthorizedRoute when routes and table are not the same set, or a route is registered twice."""
+    registered = list(routes)
+    missing = sorted(set(registered) - set(table))
+    if missing:
+        raise UnauthorizedRoute(f"not in the authorization table: {missing}")
+    if unused := sorted(set(table) - set(registered)):
+        raise UnauthorizedRoute(f"in the authorization table, but no route: {unused}")
+    if len(registered) != len(set(registered)):
+        raise UnauthorizedRoute("a route is registered twice")

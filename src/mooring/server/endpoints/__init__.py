@@ -1,0 +1,16 @@
+"""Every route of the API, a file per thing that is asked about. Each handler only calls its use case."""
+
+from __future__ import annotations
+
+from mooring.server.endpoint import Endpoint
+from mooring.server.endpoints import about, config, deployments, environments, events, orders, tokens
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *about.ENDPOINTS,
+    *environments.ENDPOINTS,
+    *orders.ENDPOINTS,
+    *config.ENDPOINTS,
+    *deployments.ENDPOINTS,
+    *events.ENDPOINTS,
+    *tokens.ENDPOINTS,
+)

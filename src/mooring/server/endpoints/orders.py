@@ -1,0 +1,108 @@
+"""What becomes a deployment: deploy, roll back, scale, restart; and what each would do. Must not: wait for its end."""
+
+from __future__ import annotations
+
+from mooring.engine.orders import Preview
+from mooring.model.deployment import Deployment
+from mooring.model.release import Source
+from mooring.server.asked import Asked
+from mooring.server.endpoint import Body, Endpoint
+from mooring.server.endpoints.parameters import ORIGIN
+from mooring.usecases import deploy, plan, requests, restart, rollback, scale
+
+_PATH = "/v1/environments/{app}/{environment}"
+
+
+async def deployed(asked: Asked) -> Deployment:
+    assert asked.archive is not None
+    return deploy.deploy(asked.platform, asked.actor, asked.environment, asked.archive, _origin(asked))
+
+
+async def planned(asked: Asked) -> Preview:
+    if asked.archive is not None:
+        return await plan.plan_deploy(asked.platform, asked.actor, asked.environment, asked.archive, _origin(asked))
+    order = asked.body
+    assert isinstance(order, requests.PlanRequest)
+    return await plan.plan(asked.platform, asked.actor, asked.environment, order)
+
+
+async def rolled_back(asked: Asked) -> Deployment:
+    wanted = asked.json(requests.RollbackRequest)
+    return rollback.rollback(asked.platform, asked.actor, asked.environment, release=wanted.release)
+
+
+async def scaled(asked: Asked) -> Deployment:
+    return scale.scale(asked.platform, asked.actor, asked.environment, asked.json(requests.ScaleRequest).counts)
+
+
+async def restarted(asked: Asked) -> Deployment:
+    return restart.restart(asked.platform, asked.actor, asked.environment)
+
+
+def _origin(asked: Asked) -> Source:
+    return Source(
+        digest=asked.text("digest"),
+        commit=asked.text("commit"),
+        branch=asked.text("branch"),
+        message=asked.text("message"),
+        is_dirty=asked.flag("dirty"),
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path=f"{_PATH}/deployments",
+        summary="Build and run an uploaded source tree",
+        handler=deployed,
+        answer=Deployment,
+        status=202,
+        body=Body.ARCHIVE,
+        query=ORIGIN,
+        is_idempotent_by_key=True,
+        about="The body is a tar of the source tree, gzipped or not. The deployment goes on after the answer; follow its events.",
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{_PATH}/plan",
+        summary="What a deploy, or another order, would do and why, touching nothing",
+        handler=planned,
+        answer=Preview,
+        body=Body.ARCHIVE_OR_JSON,
+        body_type=requests.PlanRequest,
+        query=ORIGIN,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{_PATH}/rollback",
+        summary="Serve an earlier release again",
+        handler=rolled_back,
+        answer=Deployment,
+        status=202,
+        body=Body.JSON,
+        body_type=requests.RollbackRequest,
+        is_idempotent_by_key=True,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{_PATH}/scale",
+        summary="How many instances of each process type run",
+        handler=scaled,
+        answer=Deployment,
+        status=202,
+        body=Body.JSON,
+        body_type=requests.ScaleRequest,
+        is_idempotent_by_key=True,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{_PATH}/restart",
+        summary="All instances anew, start-first",
+        handler=restarted,
+        answer=Deployment,
+        status=202,
+        body=Body.JSON,
+        body_type=requests.RestartRequest,
+        is_idempotent_by_key=True,
+    ),
+)

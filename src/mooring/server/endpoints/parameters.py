@@ -1,0 +1,19 @@
+"""Query parameters that several routes take. Must not: hold a route."""
+
+from __future__ import annotations
+
+from mooring.server.endpoint import Parameter
+
+LARGEST_SEQUENCE = 10**15
+
+APP = Parameter(name="app", kind=str, most=40, about="Only of this app.")
+ENVIRONMENT = Parameter(
+    name="environment", kind=str, most=40, about="Only of this environment of the app; `production` where only the app is named."
+)
+ORIGIN = (
+    Parameter(name="digest", kind=str, default="", most=255, about="The digest of the source tree, checked when it is unpacked."),
+    Parameter(name="commit", kind=str, default="", most=255, about="The commit that the tree is of."),
+    Parameter(name="branch", kind=str, default="", most=255, about="The branch it was on."),
+    Parameter(name="message", kind=str, default="", most=10_000, about="The commit's message."),
+    Parameter(name="dirty", kind=bool, default=False, about="The tree holds changes that are in no commit."),
+)
