@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from mooring.errors import InvalidInput, MooringError, OutcomeUnknown, Refused, StateDamaged, Unavailable
 
-FOREIGN = (sqlite3.Error, SQLAlchemyError, OSError, msgspec.MsgspecError, InvalidTag, UnicodeError, OverflowError)
+FOREIGN = (sqlite3.Error, SQLAlchemyError, OSError, msgspec.MsgspecError, InvalidTag, OverflowError, ValueError, TypeError)
+"""The last two: what was stored as a role, a number or bytes is none any more."""
 
 Meaning = tuple[type[MooringError], str, str]
 
@@ -78,12 +79,12 @@ def _meaning(error: Exception) -> Meaning:
     match error:
         case sqlite3.Error():
             return _of_sqlite(error)
-        case UnicodeDecodeError() | msgspec.MsgspecError():
-            return _DAMAGED
         case InvalidTag():
             return (StateDamaged, "an encrypted value does not fit its key or its place", _RESTORE)
-        case UnicodeError() | OverflowError():
+        case UnicodeEncodeError() | OverflowError():
             return _ODD_TEXT
+        case msgspec.MsgspecError() | ValueError() | TypeError():
+            return _DAMAGED
         case OSError():
             return _of_system(error)
         case IntegrityError():
