@@ -41,6 +41,7 @@ class Hands:
         for step in routing:
             await self.apply(step)
         results = await asyncio.gather(*(self.apply(step) for step in rest), return_exceptions=True)
+        self._parts.observer.outdate()
         for result in results:
             if isinstance(result, BaseException):
                 raise result

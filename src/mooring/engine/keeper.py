@@ -100,7 +100,7 @@ class Keeper:
     async def _keep(self) -> None:
         """One look, and whatever brings the environment back to what is desired."""
         try:
-            current = await self._parts.observer.look(self.environment)
+            current = await self._parts.observer.look(self.environment, max_age=_KEEP_EVERY / 2)
             record = self._parts.memory.environment(self.environment)
             goal = Goal(
                 environment=self.environment,

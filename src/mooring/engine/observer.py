@@ -29,18 +29,19 @@ class Observer:
         self._health = health
         self._releases: dict[tuple[EnvironmentId, int], Release] = {}
         self._views: dict[EnvironmentId, list[InstanceView]] = {}
-        self._looked_at: float | None = None
+        self._routes: dict[EnvironmentId, RouteView] = {}
+        self._looked_at: float | None = None  # of the last look that may still be used
+        self._last_look = float("-inf")
         self._looking: asyncio.Task[None] | None = None
         self._draining: dict[str, float] = {}
 
-    async def look(self, environment: EnvironmentId) -> Current:
-        """The present of one environment; `is_known` False when a driver did not answer."""
+    async def look(self, environment: EnvironmentId, *, max_age: float = 0.0) -> Current:
+        """The present of one environment, at most `max_age` seconds old; `is_known` False when a driver did not answer."""
         try:
-            await self._look_at_instances()
-            routed = await self._edge.observe(environment)
+            await self._look_at_all(max_age)
         except DriverError:
             return Current(is_known=False)
-        route = routed[0] if routed else None
+        route = self._routes.get(environment)
         views = tuple(self._health.judged(view) for view in self._views.get(environment, []))
         self._note_draining(route)
         seen = ((view.key.slug, self._health.first_seen(view.key)) for view in views)
@@ -55,14 +56,18 @@ class Observer:
         )
 
     async def snapshot(self, environment: EnvironmentId) -> Snapshot:
-        """What was last seen, with its age; asks the edge for the routes, and says None where it does not answer."""
+        """What was last seen, with its age; the routes as they are now, None where the edge does not answer."""
         try:
             routed = await self._edge.observe(environment)
         except DriverError:
             routed = ()
         views = tuple(self._health.judged(view) for view in self._views.get(environment, []))
-        age = self._clock.monotonic() - self._looked_at if self._looked_at is not None else float("inf")
+        age = self._clock.monotonic() - self._last_look
         return Snapshot(environment=environment, age=age, instances=views, routes=routed[0] if routed else None)
+
+    def outdate(self) -> None:
+        """Something was done: whatever was seen before is too old for everybody."""
+        self._looked_at = None
 
     def release(self, environment: EnvironmentId, number: int) -> Release | None:
         """From memory, once: a release never changes."""
@@ -74,20 +79,23 @@ class Observer:
     def forget(self, environment: EnvironmentId) -> None:
         self._releases = {key: release for key, release in self._releases.items() if key[0] != environment}
 
-    async def _look_at_instances(self) -> None:
-        """Joined by all who ask while it goes on."""
+    async def _look_at_all(self, max_age: float) -> None:
+        """One look at everything serves all who ask while it goes on, and all who are content with its age."""
+        if self._looked_at is not None and self._clock.monotonic() - self._looked_at < max_age:
+            return
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._refresh(), name="observe")
         await asyncio.shield(self._looking)
 
     async def _refresh(self) -> None:
-        views = await self._runtime.observe()
+        views, routes = await self._runtime.observe(), await self._edge.observe()
         grouped: dict[EnvironmentId, list[InstanceView]] = {}
         for view in sorted(views, key=lambda each: each.key):
             grouped.setdefault(view.key.environment, []).append(view)
         self._health.see(views, self._asked)
         self._views = grouped
-        self._looked_at = self._clock.monotonic()
+        self._routes = {route.table.environment: route for route in routes}
+        self._looked_at = self._last_look = self._clock.monotonic()
 
     def _asked(self, key: InstanceKey) -> Asked | None:
         release = self.release(key.environment, key.release)

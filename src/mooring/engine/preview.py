@@ -19,7 +19,7 @@ from mooring.planner.goal import Goal, Progress, Wanted
 async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, description: str) -> Preview:
     """Raises what would make the order impossible: ManifestInvalid, NotFound, CapacityExceeded."""
     before = parts.wanted(environment)
-    target = await _target(parts, environment, order, before)
+    target, said = await _target(parts, environment, order, before)
     if target is not None:
         check(parts, target, before)
     current = await parts.observer.look(environment)
@@ -34,12 +34,12 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
         is_maintenance=record.is_maintenance if record else False,
     )
     steps = forecast(goal, current, now=now)
-    return Preview(environment=environment, description=description, steps=steps, notes=_notes(parts, environment, goal))
+    return Preview(environment=environment, description=description, steps=steps, notes=(*said, *_notes(parts, environment, goal)))
 
 
-async def _target(parts: Parts, environment: EnvironmentId, order: Order, before: Wanted | None) -> Wanted | None:
+async def _target(parts: Parts, environment: EnvironmentId, order: Order, before: Wanted | None) -> tuple[Wanted | None, tuple[str, ...]]:
     if isinstance(order, DestroyOrder):
-        return None
+        return None, ()
     if isinstance(order, DeployOrder):
         archive = Path(order.archive)
         source = await asyncio.to_thread(parts.workshop.unpack, archive)
@@ -50,7 +50,7 @@ async def _target(parts: Parts, environment: EnvironmentId, order: Order, before
             archive.unlink(missing_ok=True)
     if before is None:
         raise NotFound(f"{environment} runs nothing yet", hint="`mooring deploy` it first", where=str(environment))
-    return changed(parts, order, environment, before, at=parts.clock.wall())
+    return changed(parts, order, environment, before, at=parts.clock.wall()), ()
 
 
 def _release_task(order: Order, target: Wanted | None, before: Wanted | None) -> TaskState:

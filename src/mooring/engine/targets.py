@@ -8,6 +8,7 @@ from typing import assert_never
 
 import msgspec
 
+from mooring.engine.contract import ReleasePlan
 from mooring.engine.orders import ConfigOrder, DeployOrder, DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
 from mooring.engine.parts import Parts
 from mooring.errors import InvalidInput, NotFound, UsageError
@@ -54,12 +55,15 @@ def changed(
             assert_never(order)
 
 
-def previewed(parts: Parts, source: Path, origin: Source, environment: EnvironmentId, before: Wanted | None) -> Wanted:
-    """What deploying this tree would ask for, without building it."""
+def previewed(
+    parts: Parts, source: Path, origin: Source, environment: EnvironmentId, before: Wanted | None
+) -> tuple[Wanted, tuple[str, ...]]:
+    """What deploying this tree would ask for, without building it, and the manifest's notes."""
     planned = parts.workshop.plan(source, environment, origin)
+    check_variables(parts, planned, environment)
     number = parts.memory.next_release_number(environment)
     release = msgspec.structs.replace(planned.template, number=number)
-    return Wanted(release=release, counts=before.counts if before else {})
+    return Wanted(release=release, counts=before.counts if before else {}), planned.notes
 
 
 def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
@@ -87,6 +91,9 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
     source = await asyncio.to_thread(parts.workshop.unpack, archive)
     try:
         planned = parts.workshop.plan(source, environment, origin)
+        check_variables(parts, planned, environment)
+        for note in planned.notes:
+            log(f"note: {note}")
         artifact = await parts.workshop.build(source, planned.build, origin, log=log, chosen=chosen)
         if artifact.processes:
             planned = parts.workshop.plan(source, environment, origin, offered=artifact.processes)
@@ -95,6 +102,19 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
     release = _numbered(parts, planned.template, artifact, origin, deployment)
     parts.memory.add_release(release)
     return release
+
+
+def check_variables(parts: Parts, planned: ReleasePlan, environment: EnvironmentId) -> None:
+    """Raise InvalidInput where the app says it needs a variable that nobody has set."""
+    config = parts.memory.config(environment, latest_config(parts, environment))
+    missing = [name for name in planned.required_variables if name not in config and name not in planned.template.variables]
+    if missing:
+        setting = " ".join(f"{name}=…" for name in missing)
+        raise InvalidInput(
+            f"the app requires {', '.join(missing)}, and nothing sets {'it' if len(missing) == 1 else 'them'}",
+            hint=f"`mooring config set {setting}`, or `mooring secret set NAME` for what nobody may see",
+            where="app.json",
+        )
 
 
 def _numbered(parts: Parts, template: Release, artifact: Artifact, origin: Source, deployment: Deployment) -> Release:

@@ -13,6 +13,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"\A(\d+(?:\.\d+)?)\s*([kKMGT]?i?[bB]?)\Z")
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "ki": 1024, "mi": 1024**2, "gi": 1024**3, "ti": 1024**4}
+_LONGEST = 30  # digits that any size or duration may be written with
 _SHARE = re.compile(r"\A(\d{1,3})(%?)\Z")
 
 
@@ -38,8 +39,8 @@ def parse_duration(text: str | int | float) -> float:
     if isinstance(text, (int, float)):
         return _not_negative(float(text))
     parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise InvalidInput(f"{text!r} is not a duration", hint='write it like "30s", "2m" or "1h30m"')
+    if not parts or "".join(number + unit for number, unit in parts) != text or len(text) > _LONGEST:
+        raise InvalidInput(f"{text[:40]!r} is not a duration", hint='write it like "30s", "2m" or "1h30m"')
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
@@ -48,8 +49,8 @@ def parse_size(text: str | int) -> int:
     if isinstance(text, int) and not isinstance(text, bool):
         return int(_not_negative(float(text)))
     match = _SIZE.match(text) if isinstance(text, str) else None
-    if match is None:
-        raise InvalidInput(f"{text!r} is not a size", hint='write it like "256MB" or "1GiB"')
+    if match is None or len(match[1]) > _LONGEST:
+        raise InvalidInput(f"{str(text)[:40]!r} is not a size", hint='write it like "256MB" or "1GiB"')
     number, unit = match.groups()
     return int(float(number) * _UNITS[unit.lower().rstrip("b")])
 

@@ -22,7 +22,7 @@ _NOT_BUILT = Artifact(id=ArtifactId(""), builder="", reason="", directory="", si
 def read_manifest(source: Path, environment: EnvironmentId, *, offered: Mapping[str, str] | None = None) -> manifest.Manifest:
     """What the tree asks for in an environment. Raises ManifestInvalid with all problems."""
     files = describing_files(source)
-    root = manifest.read(files, environment=environment).build.root.strip("/")
+    root = manifest.root_of(files, environment=environment).strip("/")
     if root:
         files |= {f"{root}/{name}": content for name, content in describing_files(source / root).items()}
     return manifest.read(files, environment=environment, offered=offered)
