@@ -95,7 +95,7 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
         for note in planned.notes:
             log(f"note: {note}")
         artifact = await parts.workshop.build(source, planned.build, origin, log=log, chosen=chosen)
-        if artifact.processes:
+        if not planned.is_complete:
             planned = parts.workshop.plan(source, environment, origin, offered=artifact.processes)
     finally:
         await asyncio.to_thread(parts.workshop.discard, source)
