@@ -29,7 +29,7 @@ class Kind(enum.Enum):
 
     STEADY = "steady"  # prints "hello", then runs until it is told to stop
     CRASHING = "crashing"  # exits with code 3 at once, whenever it is started
-    DEAF = "deaf"  # ignores the stop signal
+    DEAF = "deaf"  # like STEADY, but ignores the stop signal
     FORKING = "forking"  # like STEADY, with a deaf child that left its process group
     SUCCEEDING = "succeeding"  # a task: prints "done" and ends with 0
     FAILING = "failing"  # a task: ends with 5
@@ -116,17 +116,20 @@ class InstanceContract:
 
     async def test_a_stopped_instance_is_gone_and_no_process_of_it_is_left(self, rig: RuntimeRig) -> None:
         await started(rig, rig.instance(a_key()))
+        assert await rig.processes(a_key()) > 0
         await rig.runtime.stop(a_mark(), a_key(), grace=10)
         assert await rig.processes(a_key()) == 0
         assert await rig.runtime.observe() == ()
 
     async def test_an_instance_that_ignores_the_signal_is_killed_after_its_grace(self, rig: RuntimeRig) -> None:
         await started(rig, rig.instance(a_key(), Kind.DEAF))
+        await rig.until(lambda: _has_said(rig, "hello"))
         await rig.runtime.stop(a_mark(), a_key(), grace=0.5)
         assert await rig.processes(a_key()) == 0
 
     async def test_children_that_left_the_process_group_are_ended_too(self, rig: RuntimeRig) -> None:
         await started(rig, rig.instance(a_key(), Kind.FORKING))
+        await rig.until(lambda: _has_said(rig, "hello"))
         await rig.runtime.stop(a_mark(), a_key(), grace=0.5)
         assert await rig.processes(a_key()) == 0
 

@@ -16,7 +16,7 @@ from mooring.testing.runtime_contract import Kind, RuntimeContract, RuntimeRig, 
 BEHAVIOURS = {
     Kind.STEADY: Behaviour(lines=("hello",)),
     Kind.CRASHING: Behaviour(exits_after=0.05, exit_code=3),
-    Kind.DEAF: Behaviour(stop_takes=3600),
+    Kind.DEAF: Behaviour(lines=("hello",), stop_takes=3600),
     Kind.FORKING: Behaviour(lines=("hello",), stop_takes=3600),
     Kind.SUCCEEDING: Behaviour(exits_after=0.1, exit_code=0, lines=("done",)),
     Kind.FAILING: Behaviour(exits_after=0.1, exit_code=5),

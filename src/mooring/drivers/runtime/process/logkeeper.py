@@ -1,0 +1,108 @@
+"""Keeps logs: notes when each grew, and bounds what they take on disk. One small process for a whole platform, under the supervisor.
+
+Run as `python -I -S -E logkeeper.py LOGS`. Programs write their output to files themselves and need nobody for it; while this
+process is away, times become coarser and files grow. A log over its limit loses its older half: the disk space is given back
+(fallocate, punch hole) while sizes and places stay as they are, so nothing is copied, and no line is lost that a rename or a
+truncation would race with. File systems that cannot do this (few) have the log emptied instead.
+Must not: read a log.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path, without site-packages: the package is found from here
+    sys.path.append(__file__.rsplit("/", 5)[0])
+
+from mooring.drivers.runtime.process import times
+
+_LOOK = 0.25  # seconds between two looks at a log that grows
+_LOOK_AT_IDLE = 2.0
+_IDLE_AFTER = 10.0
+_SEARCH = 1.0  # seconds between two searches for new logs
+_PUNCH = 0x01 | 0x02  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, fallocate(2)
+_BLOCK = 4096
+_LONGEST = 1 << 36  # bytes of a file's nominal size after which it is emptied, long before any file system's own limit
+
+
+class Watched:
+    """One log, and when it is to be looked at again (monotonic)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.limit = times.limit_of(path)
+        known = times.known(path)
+        self.size = known[-1][1] if known else 0
+        self.due = 0.0
+        self.grew = 0.0
+
+
+class LogKeeper:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._watched: dict[Path, Watched] = {}
+        self._search_due = 0.0
+
+    def look(self, now: float) -> None:
+        """Once at everything that is due."""
+        if now >= self._search_due:
+            self._search()
+            took = time.monotonic() - now
+            self._search_due = now + max(_SEARCH, 20 * took)
+        for watched in list(self._watched.values()):
+            if now >= watched.due:
+                self._look_at(watched, now)
+
+    def _search(self) -> None:
+        for path in self._root.glob("*/v*/*.log"):
+            if path not in self._watched:
+                self._watched[path] = Watched(path)
+
+    def _look_at(self, watched: Watched, now: float) -> None:
+        try:
+            seen = watched.path.stat()
+            if seen.st_size < watched.size:  # emptied by somebody
+                times.begin_again(watched.path, keep=[])
+                watched.size = 0
+            if seen.st_size > watched.size:
+                times.add(watched.path, seen.st_mtime, seen.st_size)
+                watched.size, watched.grew = seen.st_size, now
+            if seen.st_blocks * 512 > watched.limit + _BLOCK or seen.st_size > _LONGEST:
+                shorten(watched.path, seen, watched.limit)
+        except FileNotFoundError:
+            del self._watched[watched.path]
+            return
+        except OSError as error:
+            print(f"{watched.path}: {error}", file=sys.stderr, flush=True)
+        watched.due = now + (_LOOK if now - watched.grew < _IDLE_AFTER else _LOOK_AT_IDLE)
+
+
+def shorten(path: Path, seen: os.stat_result, limit: int) -> None:
+    """Keep the newer half of the limit."""
+    end = (seen.st_size - limit // 2) // _BLOCK * _BLOCK
+    if seen.st_size > _LONGEST or not _punch(path, end):
+        os.truncate(path, 0)
+
+
+def _punch(path: Path, end: int) -> bool:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        result = ctypes.CDLL(None, use_errno=True).fallocate(descriptor, _PUNCH, ctypes.c_int64(0), ctypes.c_int64(end))
+        return bool(result == 0)
+    finally:
+        os.close(descriptor)
+
+
+def main(root: str) -> None:
+    keeper = LogKeeper(Path(root))
+    while True:
+        keeper.look(time.monotonic())
+        time.sleep(_LOOK)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

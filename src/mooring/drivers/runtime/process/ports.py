@@ -1,0 +1,96 @@
+"""Hands out ports: each once, free at that moment, and remembered until it is given back. Must not: listen on one.
+
+Numbers go round, so that a port is not used again soon after: a late request to an instance that is gone must not reach another app.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mooring.errors import Unavailable
+
+
+class Ports:
+    """A file per port below `directory`, holding whose it is. `low` and `high` are included."""
+
+    def __init__(self, directory: Path, *, low: int, high: int) -> None:
+        self._directory = directory
+        self._low = low
+        self._high = high
+
+    def take(self, owner: str) -> int:
+        """The one it has already, or the next free one. Raises Unavailable when there is none."""
+        with self._lock():
+            owned = self._owned()
+            if owner in owned.values():
+                return next(port for port, name in owned.items() if name == owner)
+            for port in self._candidates():
+                if port not in owned and is_free(port):
+                    self._remember(port, owner)
+                    return port
+        raise Unavailable(f"no port of {self._low}-{self._high} is free", hint="stop something, or give the platform a wider range")
+
+    def give_back(self, owner: str) -> None:
+        with self._lock():
+            for port, name in self._owned().items():
+                if name == owner:
+                    (self._directory / str(port)).unlink(missing_ok=True)
+
+    def _owned(self) -> dict[int, str]:
+        return {int(path.name): path.read_text() for path in self._directory.iterdir() if path.name.isdigit()}
+
+    def _candidates(self) -> Iterator[int]:
+        count = self._high - self._low + 1
+        first = self._next() - self._low
+        return (self._low + (first + step) % count for step in range(count))
+
+    def _next(self) -> int:
+        try:
+            after = int((self._directory / ".last").read_text()) + 1
+        except (OSError, ValueError):
+            # platforms side by side on one machine begin at different places
+            after = self._low + zlib.crc32(str(self._directory).encode()) % (self._high - self._low + 1)
+        return after if self._low <= after <= self._high else self._low
+
+    def _remember(self, port: int, owner: str) -> None:
+        for name, text in ((str(port), owner), (".last", str(port))):
+            beside = self._directory / f".{name}.new"
+            beside.write_text(text)
+            beside.rename(self._directory / name)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Unavailable(f"ports cannot be remembered: {error.strerror}", where=str(self._directory)) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there, on any address of this machine, IPv4 or IPv6."""
+    return all(_can_bind(family, address, port) for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")))
+
+
+def _can_bind(family: int, address: str, port: int) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are closing do not count
+            if family == socket.AF_INET6:
+                trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            trial.bind((address, port))
+    except OSError as error:
+        return error.errno not in (errno.EADDRINUSE, errno.EACCES)  # a machine without IPv6 has no listener there
+    return True

@@ -1,0 +1,99 @@
+"""What is to run under the supervisor, and its record on disk. Must not: start it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from mooring.drivers.runtime.process import record
+from mooring.errors import InvalidInput, InvalidName
+from mooring.model.secret import Secret
+
+_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.@-]{0,199}\Z")
+_SIGNAL = re.compile(r"\A(?:SIG)?(HUP|INT|QUIT|KILL|TERM|USR1|USR2|WINCH)\Z")
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """`argv` is executed as it is, in `directory`. Output goes to the two files, which must lie in directories that exist.
+
+    `priority`: lower ones start first when the supervisor starts. `is_kept`: started again whenever it ends, and with the
+    supervisor. `timeout` (seconds) is for those that are not.
+    """
+
+    argv: tuple[str, ...]
+    directory: str
+    stdout: str
+    stderr: str
+    stop_signal: str = "TERM"
+    priority: int = 500
+    is_kept: bool = True
+    timeout: float = 0.0
+
+
+def program_name(text: str) -> str:
+    """1-200 characters: letters, digits, _ . @ and -, a letter or digit first."""
+    if not _NAME.match(text):
+        raise InvalidName(f"the program name {text!r} is not allowed", hint="use letters, digits, _ . @ and -")
+    return text
+
+
+def signal_name(text: str) -> str:
+    """`TERM` for TERM and SIGTERM."""
+    match = _SIGNAL.match(text)
+    if match is None:
+        raise InvalidInput(f"{text!r} is no stop signal", hint="use TERM, INT, QUIT, HUP, USR1, USR2, WINCH or KILL")
+    return match[1]
+
+
+def write_program(directory: Path, program: Program, variables: Mapping[str, str | Secret]) -> None:
+    """The environment first: a program whose `launch` is there is complete. Secrets go into a file 0600 and nowhere else."""
+    try:
+        record.write(str(directory / "environment"), [_variable(name, value) for name, value in variables.items()])
+        write_launch(directory, program)
+    except ValueError as error:
+        raise InvalidInput("a variable with an empty name, an = in its name, or a NUL in its value cannot be handed on") from error
+
+
+def write_launch(directory: Path, program: Program) -> None:
+    """The record alone, without the environment."""
+    record.write(str(directory / "launch"), [(key.encode(), os.fsencode(value)) for key, value in _fields(program)])
+
+
+def read_program(directory: Path) -> Program | None:
+    """None when nothing is registered there."""
+    pairs = record.read(str(directory / "launch"))
+    if not pairs:
+        return None
+    texts = {os.fsdecode(key): os.fsdecode(value) for key, value in pairs}
+    return Program(
+        argv=tuple(os.fsdecode(value) for key, value in pairs if key == b"argv"),
+        directory=texts["directory"],
+        stdout=texts["stdout"],
+        stderr=texts["stderr"],
+        stop_signal=texts["stop_signal"],
+        priority=int(texts["priority"]),
+        is_kept=texts["is_kept"] == "yes",
+        timeout=float(texts["timeout"]),
+    )
+
+
+def _fields(program: Program) -> list[tuple[str, str]]:
+    return [
+        *(("argv", argument) for argument in program.argv),
+        ("directory", program.directory),
+        ("stdout", program.stdout),
+        ("stderr", program.stderr),
+        ("stop_signal", signal_name(program.stop_signal)),
+        ("priority", str(program.priority)),
+        ("is_kept", "yes" if program.is_kept else "no"),
+        ("timeout", str(program.timeout)),
+    ]
+
+
+def _variable(name: str, value: str | Secret) -> tuple[bytes, bytes]:
+    text = value.reveal() if isinstance(value, Secret) else value
+    return name.encode(), text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,199 @@
+"""The runtime `process`: instances are operating-system processes under a supervisor of their own, so they need no controller.
+
+    STATE/run/<instance>/     what runs (supervisor.py), with instance.json
+    STATE/logs/               what it wrote (logfiles.py)
+    STATE/ports/, fences/     whose a port is; the highest fencing number seen
+
+Memory is not limited: without a cgroup the kernel offers only limits that break apps in other ways. The plan refuses what was
+declared beyond the budget. Must not: decide what runs, probe, or route.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mooring.drivers.runtime.contract import Inspection, Interactive, LogQuery, Runtime, RuntimeCapabilities, Terminal, Variables
+from mooring.drivers.runtime.process import kernel, shell, sockets, surroundings
+from mooring.drivers.runtime.process.fences import Fences
+from mooring.drivers.runtime.process.following import merged, tell
+from mooring.drivers.runtime.process.instances import InstanceRecord, instance_view, read_record, views, write_record
+from mooring.drivers.runtime.process.logfiles import LogFiles
+from mooring.drivers.runtime.process.memory import budget
+from mooring.drivers.runtime.process.ports import Ports
+from mooring.drivers.runtime.process.program import Program, read_program, signal_name
+from mooring.drivers.runtime.process.supervisor import Supervisor, view
+from mooring.drivers.runtime.process.tasks import Tasks
+from mooring.errors import Unavailable
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
+from mooring.model.lease import Mark
+
+LOG_KEEPER = "log-keeper"
+_KEEPER_SCRIPT = Path(__file__).resolve().with_name("logkeeper.py")
+_ADDRESS = "127.0.0.1"
+
+
+class ProcessRuntime:
+    """Of one host, in one state directory. `ports` are the first and last that instances may get; `memory_budget` in bytes."""
+
+    def __init__(self, supervisor: Supervisor, *, ports: tuple[int, int] = (20_000, 29_999), memory_budget: int | None = None) -> None:
+        directory = supervisor.directory
+        self._supervisor = supervisor
+        self._run = directory / "run"
+        self._logs = LogFiles(directory / "logs")
+        self._fences = Fences(directory / "fences")
+        self._ports = Ports(directory / "ports", low=ports[0], high=ports[1])
+        self._tasks = Tasks(supervisor, self._logs)
+        self._is_keeper_known = False
+        self.capabilities = RuntimeCapabilities(
+            limits_memory=False, runs_interactively=True, memory_budget=budget() if memory_budget is None else memory_budget
+        )
+
+    async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
+        signal_name(spec.stop_signal)
+        self._fences.check(mark)
+        with _translated(spec.key.slug):
+            await self._ensure_log_keeper()
+            directory = self._directory(spec.key)
+            program = read_program(directory)
+            if program is not None and program.is_kept and read_record(directory) is not None:
+                await self._supervisor.start_program(spec.key.slug)
+            else:
+                await self._put(spec, variables)
+
+    async def stop(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
+        self._fences.check(mark)
+        with _translated(key.slug):
+            if self._directory(key).exists():
+                await self._supervisor.retire_program(key.slug, grace=grace)
+                self._ports.give_back(key.slug)
+                await self._supervisor.forget_program(key.slug)
+
+    async def restart(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
+        self._fences.check(mark)
+        with _translated(key.slug):
+            if read_program(self._directory(key)) is not None:
+                await self._supervisor.restart_program(key.slug, grace=grace)
+
+    async def observe(self) -> tuple[InstanceView, ...]:
+        with _translated("instances"):
+            return await asyncio.to_thread(self._views)
+
+    async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
+        with _translated(key.slug):
+            return await asyncio.to_thread(self._inspect, key, lines)
+
+    async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
+        self._fences.check(mark)
+        with _translated(spec.name):
+            await self._ensure_log_keeper()
+            await self._tasks.run(spec, variables)
+
+    async def observe_task(self, environment: EnvironmentId, name: str) -> TaskView:
+        with _translated(name):
+            return await asyncio.to_thread(self._tasks.view, environment, name)
+
+    async def stop_task(self, mark: Mark, environment: EnvironmentId, name: str) -> None:
+        self._fences.check(mark)
+        with _translated(name):
+            await self._tasks.stop(environment, name)
+
+    def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
+        return tell(self._logs, query)
+
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+        self._fences.check(mark)
+        with _translated(environment.slug):
+            await self._tasks.forget(environment, releases=releases)
+            known = self._logs.releases(environment)
+            gone = known if releases is None else [number for number in known if number in releases]
+            freed = sum([await asyncio.to_thread(_remove, self._logs.release_directory(environment, number)) for number in gone])
+            if releases is None:
+                await asyncio.to_thread(_remove, self._logs.directory / environment.slug)
+                self._fences.forget(environment)
+            return freed
+
+    async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
+        """With a terminal or with pipes; it ends with its session, not with the supervisor."""
+        from mooring.drivers.runtime.process.session import open_session  # imported here: only `mooring run` needs it
+
+        size = (rows, columns) if terminal else None
+        with _translated(spec.name):
+            return await asyncio.to_thread(open_session, self._run, spec, surroundings.environment(variables), size)
+
+    def _directory(self, key: InstanceKey) -> Path:
+        return self._supervisor.run_directory(key.slug)
+
+    async def _put(self, spec: InstanceSpec, variables: Variables) -> None:
+        port = await asyncio.to_thread(self._ports.take, spec.key.slug) if spec.is_routed else 0
+        stdout, stderr = self._logs.prepare_instance(spec.key, limit=spec.log_bytes)
+        write_record(self._directory(spec.key), InstanceRecord(spec=spec, address=_ADDRESS, port=port))
+        program = Program(
+            argv=shell.argv(spec.command),
+            directory=spec.directory,
+            stdout=stdout,
+            stderr=stderr,
+            stop_signal=signal_name(spec.stop_signal),
+        )
+        await self._supervisor.put_program(spec.key.slug, program, surroundings.environment(variables, address=_ADDRESS, port=port))
+
+    async def _ensure_log_keeper(self) -> None:
+        if self._is_keeper_known:
+            return
+        (self._logs.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+        program = Program(
+            argv=(sys.executable, "-I", "-S", "-E", str(_KEEPER_SCRIPT), str(self._logs.directory)),
+            directory=str(self._logs.directory),
+            stdout="/dev/null",
+            stderr=str(self._logs.directory / "log-keeper.log"),
+            priority=200,
+        )
+        await self._supervisor.put_program(LOG_KEEPER, program, {})
+        self._is_keeper_known = True
+
+    def _views(self) -> tuple[InstanceView, ...]:
+        return views(self._run, is_supervised=self._supervisor.is_running())
+
+    def _inspect(self, key: InstanceKey, lines: int) -> Inspection:
+        directory = self._directory(key)
+        record = read_record(directory)
+        said = tuple(line.text for line in merged(self._logs.of_instance(key), lines))
+        if record is None:
+            return Inspection(view=None, last_lines=said)
+        is_supervised = self._supervisor.is_running()
+        seen = instance_view(directory, record, is_supervised=is_supervised)
+        pids = [process.pid for process in kernel.members(str(directory), leader=seen.pid)]
+        return Inspection(
+            view=seen,
+            listening=sockets.listening(pids),
+            is_out_of_memory=view(directory, is_supervised=is_supervised).is_out_of_memory,
+            last_lines=said,
+            port_holder=sockets.holder(record.port, besides=pids) if record.port else "",
+        )
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """The file system's refusals in this program's words."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"{what}: {error.strerror or error}", hint="see the disk's space and the permissions", where=what) from error
+
+
+def _remove(directory: Path) -> int:
+    """Bytes that it took on disk."""
+    if not directory.is_dir():
+        return 0
+    size = sum(path.lstat().st_blocks * 512 for path in directory.rglob("*") if not path.is_dir())
+    shutil.rmtree(directory, ignore_errors=True)
+    return size
+
+
+_runtime: type[Runtime] = ProcessRuntime
+_interactive: type[Interactive] = ProcessRuntime

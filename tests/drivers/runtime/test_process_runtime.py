@@ -1,0 +1,79 @@
+"""The runtime `process` fulfils the contract with real processes under a real supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from mooring.drivers.runtime.contract import Runtime
+from mooring.drivers.runtime.process import kernel
+from mooring.drivers.runtime.process.runtime import ProcessRuntime
+from mooring.drivers.runtime.process.supervisor import Supervisor
+from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
+from mooring.testing.runtime_contract import Kind, RuntimeContract, RuntimeRig, a_key, view_of
+
+APP = Path(__file__).with_name("app.py")
+PATIENCE = 20.0
+
+
+class ProcessRig:
+    def __init__(self, supervisor: Supervisor, runtime: ProcessRuntime, directory: Path) -> None:
+        self._supervisor = supervisor
+        self._runtime = runtime
+        self._directory = directory
+
+    @property
+    def runtime(self) -> Runtime:
+        return self._runtime
+
+    def instance(self, key: InstanceKey, kind: Kind = Kind.STEADY, *, is_routed: bool = True) -> InstanceSpec:
+        return InstanceSpec(key=key, command=self._command(kind), directory=str(self._directory), is_routed=is_routed)
+
+    def task(self, name: str, kind: Kind, *, timeout: float = 60.0) -> TaskSpec:
+        command = f"echo run >> {shlex.quote(name)}.runs; {self._command(kind)}"
+        return TaskSpec(
+            environment=a_key().environment, name=name, command=command, directory=str(self._directory), timeout=timeout, release=1
+        )
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not await condition():
+                await asyncio.sleep(0.02)
+
+    async def kill(self, key: InstanceKey) -> None:
+        view = await view_of(self, key)
+        assert view is not None
+        os.kill(view.pid, signal.SIGKILL)
+
+    async def variable(self, key: InstanceKey, name: str) -> bytes:
+        view = await view_of(self, key)
+        assert view is not None
+        variables = Path(f"/proc/{view.pid}/environ").read_bytes().split(b"\0")
+        return next(entry.removeprefix(f"{name}=".encode()) for entry in variables if entry.startswith(f"{name}=".encode()))
+
+    async def processes(self, key: InstanceKey) -> int:
+        return len(kernel.members(str(self._supervisor.run_directory(key.slug))))
+
+    def times_run(self, spec: TaskSpec) -> int:
+        return len((self._directory / f"{spec.name}.runs").read_text().splitlines())
+
+    def _command(self, kind: Kind) -> str:
+        return f"{shlex.quote(sys.executable)} -S {shlex.quote(str(APP))} {kind.value}"
+
+
+@pytest.fixture
+def rig(supervisor: Supervisor, runtime: ProcessRuntime, tmp_path: Path) -> RuntimeRig:
+    directory = tmp_path / "app"
+    directory.mkdir()
+    return ProcessRig(supervisor, runtime, directory)
+
+
+class TestProcessRuntime(RuntimeContract):
+    pass
