@@ -271,6 +271,12 @@ def _with_statement(statement: str) -> Callable[[dict[str, bytes], dict[str, obj
     return change
 
 
+def _misstate(entries: dict[str, bytes], manifest: dict[str, object]) -> None:
+    """Other content of the same size, which the ZIP's own checksum agrees with."""
+    _add_named("files/one", b"what was there")(entries, manifest)
+    entries["files/one"] = b"something else"
+
+
 HOSTILE: dict[str, Callable[[dict[str, bytes], dict[str, object]], None]] = {
     "a name that climbs out": _add_named("files/../../escaped"),
     "an absolute name": _add_named("/tmp/escaped"),
@@ -284,6 +290,7 @@ HOSTILE: dict[str, Callable[[dict[str, bytes], dict[str, object]], None]] = {
     "an entry that the manifest does not list": lambda entries, _: entries.update({"files/more": b"x"}),
     "an entry that is missing": lambda entries, _: entries.pop("mooring.db") and None,
     "an entry larger than the manifest says": _understate,
+    "an entry with another hash": _misstate,
     "a manifest with unknown words": _set(command="rm"),
     "a manifest of the wrong type": _set(entries="all"),
     "a format of the future": _set(format=2),
@@ -308,6 +315,12 @@ def test_a_hostile_backup_is_refused_and_nothing_is_written(kind: str, state: Pa
         restore(hostile, target, key_file=state / "secrets.key")
     assert refused.value.hint
     assert _tree(tmp_path) - before <= {target.parent}
+
+
+def test_a_bomb_is_refused_as_soon_as_it_is_larger_than_it_says(state: Path, made: Path, target: Path, tmp_path: Path) -> None:
+    bomb = _hostile(made, tmp_path / "bomb", change=_understate)
+    with pytest.raises(StateDamaged, match="files/bomb is larger than the backup says"):
+        restore(bomb, target, key_file=state / "secrets.key")
 
 
 def test_the_hostile_backups_differ_from_a_good_one_only_by_what_they_are_named_for(

@@ -124,21 +124,36 @@ def test_after_rotation_nothing_sealed_with_the_old_key_is_left_in_any_file(memo
     assert not any(blob in content for content in _files(state).values() for blob in before)
 
 
-@pytest.mark.parametrize("moment", ["both keys are written, the values are not sealed anew", "all is done but retiring the old key"])
-def test_a_rotation_that_was_cut_off_leaves_every_value_readable(memory: SqliteMemory, state: Path, moment: str) -> None:
-    old = read_ring(state / "secrets.key")
-    both = old.rotated()
-    both.save()
-    if moment.startswith("all"):
-        memory.rotate_key()
-        KeyRing((*read_ring(state / "secrets.key").keys, *old.keys), where=state / "secrets.key").save()
+@pytest.mark.parametrize("moment", ["before the values are sealed anew", "before the old key is retired"])
+def test_a_rotation_that_was_cut_off_leaves_every_value_readable(
+    memory: SqliteMemory, state: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if moment == "before the values are sealed anew":
+        read_ring(state / "secrets.key").rotated().save()
+    else:
+        with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+            broken.setattr(KeyRing, "retired", _cut_off)
+            memory.rotate_key()
     memory.close()
     reopened = SqliteMemory.open(state)
     assert reopened.config(SHOP, 1)["KEY"] == Secret(SENTINEL)
+    assert len(read_ring(state / "secrets.key").keys) == 2
     assert reopened.rotate_key() == 4
     assert len(read_ring(state / "secrets.key").keys) == 1
     assert reopened.config(SHOP, 1)["KEY"] == Secret(SENTINEL)
     reopened.close()
+
+
+def _cut_off(_: KeyRing) -> KeyRing:
+    raise KeyboardInterrupt
+
+
+def test_what_was_sealed_for_a_forgotten_environment_is_in_no_file_any_more(memory: SqliteMemory, state: Path) -> None:
+    sealed = [row[0] for row in _rows(state, "SELECT sealed FROM config_values WHERE environment = 'blog/staging'")]
+    memory.forget_environment(BLOG)
+    memory.close()
+    assert len(sealed) == 1
+    assert not any(sealed[0] in content for content in _files(state).values())
 
 
 def test_a_rotation_that_fails_in_the_database_loses_no_key(memory: SqliteMemory, state: Path) -> None:
