@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,8 @@ from mooring.testing.edge_contract import App, Reply
 
 PATIENCE = 15.0
 
+Handle = Callable[[str, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
 
 class EnvoyPlatform:
     """What a supervisor would keep running, and the directories it lives in."""
@@ -30,7 +33,7 @@ class EnvoyPlatform:
         http_port, https_port = _free_ports()
         self.directory = directory / "edge"
         self.run_directory = directory / "run"
-        self.settings = EnvoySettings(http_port=http_port, https_port=https_port, bind="127.0.0.1", concurrency=1)
+        self.settings = EnvoySettings(http_port=http_port, https_port=https_port, bind="127.0.0.1", concurrency=1, max_held=40)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.log = directory / "envoy.log"
 
@@ -51,7 +54,7 @@ class EnvoyPlatform:
     def start_program(self, program: Program) -> None:
         with self.log.open("ab") as log:
             self.processes[program.name] = subprocess.Popen(  # noqa: S603 - the edge's own programs, as an argument list
-                program.argv, cwd=program.directory, env={**os.environ, **program.environment}, stdout=log, stderr=log
+                program.argv, cwd=program.directory, env={**os.environ, **program.environment}, stdout=log, stderr=log, umask=program.umask
             )
 
     def kill(self, name: str) -> None:
@@ -104,12 +107,26 @@ class EnvoyRig:
 
     async def listen_and_die(self) -> App:
         """An app that reads a request and closes the connection without a word."""
-        app = App("dying", "127.0.0.1", 0)
+
+        async def die(_: str, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        return await self.listen_raw(die)
+
+    async def listen_raw(self, handle: Handle) -> App:
+        """An app that is given each request's head and does with the connection what it likes."""
+        app = App("raw", "127.0.0.1", 0)
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            app.asked += 1
-            writer.close()
+            try:
+                while True:
+                    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                    app.asked += 1
+                    await handle(head, reader, writer)
+            except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+                pass
+            finally:
+                writer.close()
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
         app.port = server.sockets[0].getsockname()[1]
@@ -127,6 +144,14 @@ class EnvoyRig:
         headers = {"host": hostname, "user-agent": agent, "accept": accept}
         response = await self.client.get(path, headers=headers)
         return Reply(status=response.status_code, text=response.text, edge=response.headers.get("x-mooring-edge", ""))
+
+    async def raw(self, request: bytes) -> bytes:
+        """Bytes to the edge's HTTP port, and all that comes back until it closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.platform.settings.http_port)
+        writer.write(request)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE)
+        writer.close()
+        return answer
 
     def wall(self) -> float:
         return time.time()

@@ -64,6 +64,7 @@ def _cleaning() -> Json:
     """What clients say about themselves is replaced by what is known; one spelling of each path reaches the app."""
     return {
         "use_remote_address": True,
+        "skip_xff_append": True,  # Envoy would write its own address for a client on loopback; the routes file adds the true one
         "generate_request_id": True,
         "preserve_external_request_id": True,
         "always_set_request_id_in_response": True,

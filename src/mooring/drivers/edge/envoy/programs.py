@@ -22,6 +22,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     directory: Path
     environment: dict[str, str] = {}
     stop_signal: str = "TERM"
+    umask: int = 0o077  # the access log is for the owner only
     priority: int = 100
 
 

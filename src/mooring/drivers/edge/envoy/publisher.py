@@ -95,11 +95,11 @@ class Publisher:
 
     async def _state(self, wanted: Publication) -> _State:
         prefix = wanted.statistics.replace(".", r"\.")
-        pattern = rf"^({prefix}\.(version_text|update_rejected)|listener_manager\.total_listeners_warming)$"
+        pattern = rf"^({prefix}\.(version_text|update_rejected|update_failure)|listener_manager\.total_listeners_warming)$"
         found = await self._admin.statistics(pattern)
         return _State(
             version=found.get(f"{wanted.statistics}.version_text", ""),
-            refusals=int(found.get(f"{wanted.statistics}.update_rejected", "0")),
+            refusals=sum(int(found.get(f"{wanted.statistics}.{word}", "0")) for word in ("update_rejected", "update_failure")),
             warming=int(found.get("listener_manager.total_listeners_warming", "0")),
         )
 

@@ -34,7 +34,11 @@ def route_configuration(hosts: Iterable[msgspec.Raw]) -> Json:
         "ignore_port_in_host_matching": True,
         "most_specific_header_mutations_wins": True,  # what an app says of the edge is removed before a route adds the edge's own word
         "max_direct_response_body_size_bytes": 16_384,
-        "request_headers_to_add": [_set("x-forwarded-host", "%REQ(:AUTHORITY)%")],
+        "request_headers_to_add": [
+            _set("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
+            _set("x-forwarded-host", "%REQ(:AUTHORITY)%"),
+        ],
+        "request_headers_to_remove": ["x-envoy-external-address"],
         "response_headers_to_remove": [EDGE_HEADER, RETRY_HEADER],
         "response_headers_to_add": [_set(EDGE_HEADER, "%UPSTREAM_METADATA(mooring:edge)%")],
     }

@@ -30,22 +30,22 @@ class WaitingRoom:
         self._read_table = read_table
         self._most = most
         self._doors: dict[str, _Door] = {}
-
-    @property
-    def held(self) -> int:
-        return sum(door.waiting for door in self._doors.values())
+        self._held = 0
 
     async def wait(self, route: str) -> Message | None:
         """None: an instance is there, the request may be sent again. Else what the person is told."""
         if await self._is_settled(route):
             return self._refusal(route)
-        if self.held >= self._most:
+        if self._held >= self._most:
             return BUSY
         table = self._read_table(_slug(route))
+        self._held += 1
         try:
             await asyncio.wait_for(self._opened(route), table.hold if table else 0)
         except TimeoutError:
             return self._page(route)
+        finally:
+            self._held -= 1
         return self._refusal(route)
 
     async def _opened(self, route: str) -> None:
