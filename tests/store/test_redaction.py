@@ -11,7 +11,7 @@ from itertools import pairwise
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mooring.model.secret import Secret
@@ -37,6 +37,7 @@ VALUES = st.text(CHARACTERS, min_size=4, max_size=200).filter(lambda value: valu
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
+@settings(deadline=None)
 @given(value=VALUES, before=SURROUNDINGS, after=SURROUNDINGS)
 def test_a_secret_is_redacted_in_every_encoding_and_its_surroundings_stay(encoding: str, value: str, before: str, after: str) -> None:
     leaked = ENCODINGS[encoding](value)
@@ -47,6 +48,7 @@ def test_a_secret_is_redacted_in_every_encoding_and_its_surroundings_stay(encodi
     assert MARK in redacted
 
 
+@settings(deadline=None)
 @given(value=VALUES, before=st.binary(max_size=7), after=st.binary(max_size=7))
 def test_a_secret_inside_something_longer_in_base64_leaves_nothing_but_its_edges(value: str, before: bytes, after: bytes) -> None:
     """As in an Authorization header: USER:PASSWORD, encoded together."""
@@ -57,12 +59,14 @@ def test_a_secret_inside_something_longer_in_base64_leaves_nothing_but_its_edges
     assert left <= len(leaked) - len(value.encode()) * 8 // 6 + 3
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=300))
 def test_text_without_the_secret_is_given_back_as_it_is(text: str) -> None:
     redactor = Redactor([Secret("correct horse battery staple"), Secret("short-❀")])
     assert redactor.redact(text) is text
 
 
+@settings(deadline=None)
 @given(
     secrets=st.lists(st.text(alphabet="ab", min_size=4, max_size=9), min_size=1, max_size=4),
     text=st.text(alphabet="abc", max_size=60),
@@ -73,6 +77,7 @@ def test_a_stream_cut_anywhere_gives_what_the_whole_would(secrets: list[str], te
     assert streamed(redactor, text.encode(), cuts) == redactor.redact(text).encode()
 
 
+@settings(deadline=None)
 @given(
     unit=st.text(alphabet="ab", min_size=1, max_size=3),
     repeats=st.integers(30, 120),
