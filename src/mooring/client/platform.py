@@ -67,7 +67,8 @@ def restore(backup: str) -> Iterator[Progress | Summary]:
 
 
 def _lines(verb: str, *options: str) -> Iterator[Progress | Summary]:
-    command = [sys.executable, "-m", "mooring.server", verb, *options]
+    # -P: the working directory is the app's, and what lies there is not code of ours.
+    command = [sys.executable, "-P", "-m", "mooring.server", verb, *options]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:  # noqa: S603 (an argv list of our own)
         assert process.stdout is not None
         summarised = False

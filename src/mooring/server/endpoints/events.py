@@ -114,7 +114,7 @@ ENDPOINTS = (
         stream=Stream.SOCKET,
         about=(
             "The first message is a `RunRequest` as JSON. After it, binary messages are input and text messages `Resize` or `EndOfInput`. "
-            "The server sends binary messages, one byte in front (1 standard output, 2 standard error), and at last `RunEnded` or a problem."
+            "The server sends binary messages, a byte in front (1 standard output, 2 standard error), at last `RunEnded` or a problem."
         ),
     ),
 )

@@ -1,0 +1,86 @@
+"""`python -m mooring.server serve | up | down | restore FILE`: what supervisor and client start, speaking lines of JSON.
+
+Must not: render.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from mooring.errors import MooringError, NeedsPerson
+from mooring.server.installation import Installation
+from mooring.server.telling import Teller
+
+
+def main() -> int:
+    os.umask(0o077)
+    asked = _parser().parse_args()
+    installation = Installation.here()
+    if asked.verb == "serve":
+        return _serve(installation)
+    teller = Teller()
+    try:
+        _act(asked, installation, teller)
+    except MooringError as error:
+        teller.failure(error)
+        return error.exit_code
+    except Exception as error:
+        logging.exception("defect")
+        teller.failure(NeedsPerson(f"something unexpected happened: {type(error).__name__}: {error}", hint="please report it"))
+        return NeedsPerson.exit_code
+    return 0
+
+
+def _serve(installation: Installation) -> int:
+    from mooring.server.serve import serve
+
+    try:
+        serve(installation)
+    except MooringError as error:
+        logging.getLogger("mooring.server").critical(str(error), extra={"fields": {"code": error.code}})
+        return error.exit_code
+    return 0
+
+
+def _act(asked: argparse.Namespace, installation: Installation, teller: Teller) -> None:
+    match asked.verb:
+        case "up":
+            from mooring.server import settings, starting
+
+            known = settings.load(installation.state)
+            given = {name: getattr(asked, name) for name in ("http_port", "https_port", "bind", "api") if getattr(asked, name) is not None}
+            if given.get("api") == "off":
+                given["api"] = ""
+            starting.up(installation, msgspec.structs.replace(known, **given), teller)
+        case "down":
+            from mooring.server import stopping
+
+            stopping.down(installation, teller)
+        case _:
+            from mooring.server import stopping
+
+            stopping.bring_back(installation, Path(asked.backup), teller)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mooring.server", allow_abbrev=False)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("serve", help="the controller, in the foreground")
+    up = verbs.add_parser("up", help="start everything that is not running")
+    up.add_argument("--http-port", type=int)
+    up.add_argument("--https-port", type=int)
+    up.add_argument("--bind")
+    up.add_argument("--api", help="address:port on loopback for the API besides its socket; `off` for none")
+    verbs.add_parser("down", help="stop everything")
+    verbs.add_parser("restore", help="bring back what a backup holds").add_argument("backup")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""What a controller does from time to time: tend the edge, forget what is old. Must not: decide about any app."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from mooring.engine.orders import DeployOrder, decode_order
+from mooring.errors import MooringError
+from mooring.store.memory import SqliteMemory
+
+log = logging.getLogger("mooring.chores")
+
+TEND_EVERY = 60.0
+FORGET_EVERY = 3600.0
+_DAY = 86_400.0
+KEPT_ANSWERS = _DAY  # seconds an idempotency key is remembered
+KEPT_HISTORY = 30 * _DAY
+KEPT_DEPLOYMENTS = 50  # of each environment, with all their events, however old
+
+
+async def repeat(chore: Callable[[], Awaitable[None]], *, every: float, name: str) -> None:
+    """Until cancelled; a chore that fails is logged and tried again."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await chore()
+        except MooringError as error:
+            log.warning("chore failed", extra={"fields": {"chore": name, "error": str(error), "code": error.code}})
+
+
+async def forget_old(memory: SqliteMemory) -> None:
+    """Answers a day old, and the details of deployments that ended a month ago."""
+    now = time.time()
+    await asyncio.to_thread(memory.forget_answers, before=now - KEPT_ANSWERS)
+    await asyncio.to_thread(memory.prune_history, keep=KEPT_DEPLOYMENTS, before=now - KEPT_HISTORY)
+
+
+def sweep_uploads(uploads: Path, memory: SqliteMemory) -> int:
+    """Remove archives that no unfinished deployment waits for: a controller died while they came in. How many."""
+    orders = [decode_order(deployment.order) for deployment in memory.unfinished_deployments() if deployment.order]
+    wanted = {order.archive for order in orders if isinstance(order, DeployOrder)}
+    left = [path for path in uploads.iterdir() if str(path) not in wanted]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)

@@ -1,0 +1,129 @@
+"""The platform's own programs on this machine: supervisor, edge, controller. Registered, started, stopped, and how they are.
+
+Beside wiring.py the only place that names concrete drivers. Must not: know an app, or decide when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+
+from mooring.drivers.edge.envoy.programs import programs as envoy_programs
+from mooring.drivers.edge.envoy.settings import EnvoySettings
+from mooring.drivers.runtime.process.program import Program, write_program
+from mooring.drivers.runtime.process.supervisor import Supervisor
+from mooring.model.instance import ProcessState
+from mooring.server.installation import Installation
+from mooring.server.settings import Settings
+from mooring.usecases.answers import PartStatus
+
+CONTROLLER = "controller"
+EDGE = ("edge-attendant", "edge")
+OWN = frozenset({CONTROLLER, *EDGE, "log-keeper"})
+
+_STOP_GRACE = 15.0
+_APP_GRACE = 10.0
+_PASSED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR")
+_PASSED_PREFIXES = ("UV_", "PIP_", "NPM_CONFIG_", "SSL_CERT_", "MOORING_")
+_PASSED_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_WITHHELD = ("MOORING_TOKEN", "MOORING_URL")
+
+_Started = tuple[Program, Mapping[str, str]]
+
+
+class Machinery:
+    """Of one state directory; every method may be called whatever runs or does not."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self.supervisor = Supervisor(installation.processes)
+
+    def parts(self) -> tuple[PartStatus, ...]:
+        """How each is, from what they leave on disk."""
+        views = {view.name: view for view in self.supervisor.programs()}
+        found = [PartStatus(name="supervisor", is_up=self.supervisor.is_running())]
+        for name in (*EDGE, CONTROLLER):
+            view = views.get(name)
+            is_up = view is not None and view.state is ProcessState.RUNNING
+            found.append(PartStatus(name=name, is_up=is_up, said="" if is_up else (view.state.value if view else "never started")))
+        return tuple(found)
+
+    def is_up(self, name: str) -> bool:
+        return any(part.name == name and part.is_up for part in self.parts())
+
+    def apps(self) -> tuple[str, ...]:
+        """Programs that are instances of apps."""
+        return tuple(view.name for view in self.supervisor.programs() if view.name not in OWN)
+
+    async def start(self, settings: Settings) -> None:
+        """Supervisor, edge and controller, and every app that is kept; what runs goes on. Raises Unavailable.
+
+        All records are written before the supervisor starts: it begins with whatever it finds."""
+        programs = {**self._edge(settings), CONTROLLER: self._controller()}
+        for name, (program, variables) in programs.items():
+            await asyncio.to_thread(self._register, name, program, variables)
+        await self.supervisor.ensure_running()
+        for name in programs:
+            await self.supervisor.start_program(name)
+
+    async def restart_controller(self) -> None:
+        await self.supervisor.restart_program(CONTROLLER, grace=_STOP_GRACE)
+
+    async def stop_controller(self) -> None:
+        """It decides nothing any more; apps and edge go on."""
+        await self.supervisor.stop_program(CONTROLLER, grace=_STOP_GRACE)
+
+    async def stop_apps(self) -> int:
+        """All at once, each with its grace, while the edge still carries their last answers. How many."""
+        names = self.apps()
+        results = await asyncio.gather(*(self.supervisor.stop_program(name, grace=_APP_GRACE) for name in names), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return len(names)
+
+    async def shut_down(self) -> None:
+        """Everything that is left, the supervisor last."""
+        await self.supervisor.shutdown(grace=_STOP_GRACE)
+
+    def _register(self, name: str, program: Program, variables: Mapping[str, str]) -> None:
+        directory = self.supervisor.run_directory(name)
+        for needed in (directory, self._installation.log):
+            needed.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_program(directory, program, variables)
+
+    def _edge(self, settings: Settings) -> dict[str, _Started]:
+        found = envoy_programs(self._installation.edge, self._installation.run, envoy_settings(settings))
+        return {
+            each.name: (
+                self._program(each.name, each.argv, directory=str(each.directory), priority=each.priority, stop_signal=each.stop_signal),
+                {**_variables(os.environ), **each.environment},
+            )
+            for each in sorted(found, key=lambda program: program.priority)
+        }
+
+    def _controller(self) -> _Started:
+        """-P: what lies in the working directory is not code of ours."""
+        argv = (sys.executable, "-P", "-m", "mooring.server", "serve")
+        program = self._program(CONTROLLER, argv, directory=str(self._installation.state), priority=300)
+        return program, {**_variables(os.environ), "MOORING_STATE": str(self._installation.state)}
+
+    def _program(self, name: str, argv: tuple[str, ...], *, directory: str, priority: int, stop_signal: str = "TERM") -> Program:
+        log = str(self._installation.log / f"{name}.log")
+        return Program(argv=argv, directory=directory, stdout=log, stderr=log, priority=priority, stop_signal=stop_signal)
+
+
+def envoy_settings(settings: Settings) -> EnvoySettings:
+    return EnvoySettings(http_port=settings.http_port, https_port=settings.https_port, bind=settings.bind)
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the platform's own programs inherit of the shell that started them: no secret that happens to be exported there."""
+    return {name: value for name, value in environ.items() if _is_passed(name)}
+
+
+def _is_passed(name: str) -> bool:
+    known = name in _PASSED or name.upper() in _PASSED_NAMES or name.upper().startswith(_PASSED_PREFIXES)
+    return known and name not in _WITHHELD

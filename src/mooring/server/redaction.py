@@ -1,0 +1,51 @@
+"""One redactor per environment, made anew when a secret was set. Must not: forget a value that an older release may still print."""
+
+from __future__ import annotations
+
+from mooring.errors import MooringError
+from mooring.model.environment import EnvironmentId
+from mooring.model.secret import Secret
+from mooring.store.memory import SqliteMemory
+from mooring.store.redaction import Redactor
+
+_SNAPSHOTS = 50  # newest of each environment; older values are in no log that is still kept
+
+
+class Redactors:
+    """Fulfils usecases.platform.Secrets; `redact` is what the engine takes."""
+
+    def __init__(self, memory: SqliteMemory) -> None:
+        self._memory = memory
+        self._known: dict[EnvironmentId, Redactor] = {}
+        self._of_all: Redactor | None = None
+
+    def redactor(self, environment: EnvironmentId) -> Redactor:
+        known = self._known.get(environment)
+        if known is None:
+            known = self._known[environment] = Redactor(self._secrets(environment))
+        return known
+
+    def changed(self, environment: EnvironmentId) -> None:
+        self._known.pop(environment, None)
+        self._of_all = None
+
+    def redact(self, environment: EnvironmentId, text: str) -> str:
+        return self.redactor(environment).redact(text)
+
+    def redact_all(self, text: str) -> str:
+        """Every environment's secrets: for the controller's own log. Where they cannot be read, nothing of the text is shown."""
+        try:
+            return self._redactor_of_all().redact(text)
+        except MooringError as error:
+            return f'{{"level": "error", "event": "a line is left out: the secrets cannot be read to redact it", "code": "{error.code}"}}'
+
+    def _redactor_of_all(self) -> Redactor:
+        if self._of_all is None:
+            environments = [record.environment for record in self._memory.environments()]
+            self._of_all = Redactor([secret for environment in environments for secret in self._secrets(environment)])
+        return self._of_all
+
+    def _secrets(self, environment: EnvironmentId) -> list[Secret]:
+        versions = [snapshot.version for snapshot in self._memory.config_versions(environment)][-_SNAPSHOTS:]
+        values = [value for version in versions for value in self._memory.config(environment, version).values()]
+        return list({value for value in values if isinstance(value, Secret)})

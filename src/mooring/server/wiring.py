@@ -1,0 +1,90 @@
+"""Builds the parts of a platform for a state directory. Here and in machinery.py concrete drivers are named, and nowhere else.
+
+Must not: decide, serve or start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+
+from mooring import __version__
+from mooring.drivers.builder.standard import standard_builders
+from mooring.drivers.edge.envoy.edge import EnvoyEdge
+from mooring.drivers.probe.network import NetworkProber
+from mooring.drivers.probe.stream import EdgeStreams
+from mooring.drivers.runtime.process import sockets
+from mooring.drivers.runtime.process.runtime import ProcessRuntime
+from mooring.engine.clock import SystemClock
+from mooring.engine.controller import Controller
+from mooring.server.installation import Installation
+from mooring.server.machinery import Machinery, envoy_settings
+from mooring.server.redaction import Redactors
+from mooring.server.settings import Settings
+from mooring.store.memory import SqliteMemory
+from mooring.usecases.platform import Platform
+from mooring.usecases.workshop import Workshop
+
+IDENTITY = "controller"  # in leases; one state directory has one controller, so its successor is the same holder
+
+
+@dataclass(frozen=True)
+class Wired:
+    """A platform with those of its parts that need more than use cases do: closing, tending."""
+
+    platform: Platform
+    memory: SqliteMemory
+    edge: EnvoyEdge
+    workshop: Workshop
+    secrets: Redactors
+
+
+def wire(installation: Installation, settings: Settings) -> Wired:
+    """Everything of a controller, not started. Raises StateDamaged, NeedsPerson, Unavailable."""
+    memory = SqliteMemory.open(installation.state)
+    secrets = Redactors(memory)
+    clock = SystemClock()
+    machinery = Machinery(installation)
+    runtime = ProcessRuntime(machinery.supervisor)
+    edge = envoy_edge(installation, settings)
+    workshop = Workshop(installation.workshop, standard_builders(os.environ))
+    controller = Controller(
+        memory=memory,
+        runtime=runtime,
+        edge=edge,
+        prober=NetworkProber(),
+        streams=EdgeStreams(address=local_address(settings.bind), port=settings.http_port),
+        workshop=workshop,
+        clock=clock,
+        redact=secrets.redact,
+        identity=IDENTITY,
+    )
+    platform = Platform(
+        controller=controller,
+        memory=memory,
+        runtime=runtime,
+        edge=edge,
+        clock=clock,
+        secrets=secrets,
+        parts=lambda: asyncio.to_thread(machinery.parts),
+        interactive=runtime,
+        directory=installation.state,
+        version=__version__,
+        started_at=clock.wall(),
+    )
+    return Wired(platform=platform, memory=memory, edge=edge, workshop=workshop, secrets=secrets)
+
+
+def envoy_edge(installation: Installation, settings: Settings) -> EnvoyEdge:
+    return EnvoyEdge(installation.edge, installation.run, envoy_settings(settings))
+
+
+def port_holder(port: int) -> str:
+    """Who listens there: `nginx (pid 4711)`; empty when nobody is seen."""
+    return sockets.holder(port, besides=())
+
+
+def local_address(bind: str) -> str:
+    """Where this machine reaches what listens on `bind`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
