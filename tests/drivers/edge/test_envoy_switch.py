@@ -193,3 +193,13 @@ async def test_connections_are_closed_by_the_edge_before_the_app_closes_them(rig
     began = time.monotonic()
     await eventually(is_closed)
     assert time.monotonic() - began < 1.9
+
+
+async def test_an_upload_too_large_to_be_kept_is_told_so_when_its_instance_is_dead(rig: EnvoyRig, shop: Shop) -> None:
+    app = await rig.listen("dead")
+    await shop.apply(shop.table(shop.endpoint(app)))
+    await rig.silence(app)
+    response = await rig.client.post("/", headers={"host": shop.hostname, "accept": "application/json"}, content=b"x" * 5_000_000)
+    assert response.status_code == 503
+    assert response.headers["x-mooring-edge"]
+    assert response.json()["title"]

@@ -29,7 +29,7 @@ RENEW_DAYS = 30
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """A chain and its key, both PEM. `expires_at` in wall seconds."""
+    """A chain (without its root, which clients have or do not trust) and its key, both PEM. `expires_at` in wall seconds."""
 
     chain: str
     key: str
@@ -78,9 +78,7 @@ class LocalAuthority:
         key = ec.generate_private_key(ec.SECP256R1())
         expires = _moment(now) + datetime.timedelta(days=LEAF_DAYS)
         certificate = _leaf(hostnames, key.public_key(), authority, now=now, expires=expires).sign(signing_key, hashes.SHA256())
-        return Certificate(
-            chain=_pem(certificate) + _pem(authority), key=_key_pem(key), hostnames=tuple(hostnames), expires_at=expires.timestamp()
-        )
+        return Certificate(chain=_pem(certificate), key=_key_pem(key), hostnames=tuple(hostnames), expires_at=expires.timestamp())
 
     def trust(self, platform: str = sys.platform) -> Trust:
         path = str(self.certificate_path)

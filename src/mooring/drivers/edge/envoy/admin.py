@@ -72,10 +72,11 @@ class Admin:
         pairs = (line.partition(": ") for line in text.splitlines())
         return {name: value.strip('"') for name, _, value in pairs}
 
-    async def hosts(self) -> list[HostStatus]:
-        """All upstreams with an address of their own."""
+    async def hosts(self, cluster: str | None = None) -> list[HostStatus]:
+        """Upstreams with an address of their own, of one cluster or of all."""
+        wanted = f"&filter=^{cluster}$" if cluster else ""
         try:
-            answer = _clusters.decode(await self._ask("GET", "/clusters?format=json"))
+            answer = _clusters.decode(await self._ask("GET", f"/clusters?format=json{wanted}"))
         except msgspec.DecodeError as error:
             raise OutcomeUnknown("Envoy's list of upstreams cannot be read") from error
         return [_status(cluster.name, host) for cluster in answer.cluster_statuses for host in cluster.host_statuses if _is_instance(host)]

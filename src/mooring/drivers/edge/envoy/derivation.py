@@ -10,7 +10,7 @@ from mooring.drivers.edge.certificates import Certificate
 from mooring.drivers.edge.envoy.listeners import listeners
 from mooring.drivers.edge.envoy.publisher import Publication, publication
 from mooring.drivers.edge.envoy.routes import route_configuration, virtual_host
-from mooring.drivers.edge.envoy.settings import EnvoySettings, Layout, shard_name, shard_of
+from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_name, shard_of
 from mooring.drivers.edge.envoy.shards import assignment
 from mooring.drivers.edge.envoy.tls import ServedCertificate
 from mooring.model.environment import EnvironmentId
@@ -25,41 +25,62 @@ def endpoints_statistics(shard: int) -> str:
 
 
 class Derivation:
-    """Remembers the encoded part of each environment, since one change leaves all others as they were."""
+    """Remembers what it derived, and the encoded part of each environment, since one change leaves all others as they were."""
 
     def __init__(self, settings: EnvoySettings, layout: Layout) -> None:
         self._settings = settings
         self._layout = layout
         self._hosts: dict[EnvironmentId, tuple[RouteTable, msgspec.Raw]] = {}
+        self._endpoints: dict[int, tuple[list[RouteTable], Publication]] = {}
         self._routes: tuple[list[msgspec.Raw], Publication] | None = None
+        self._listeners: tuple[list[Certificate], Publication] | None = None
+        self._sorted: tuple[tuple[RouteTable, ...], list[list[RouteTable]]] = ((), [[] for _ in range(SHARDS)])
 
-    def endpoints(self, shard: int, tables: Sequence[RouteTable]) -> Publication:
-        mine = [table for table in tables if shard_of(table.environment) == shard]
-        content = assignment(shard, mine, waiting_socket=str(self._layout.waiting_socket))
-        return publication(self._layout.endpoints(shard), endpoints_statistics(shard), [content])
+    def endpoints(self, shard: int, tables: tuple[RouteTable, ...]) -> Publication:
+        if self._sorted[0] is not tables:
+            self._sorted = tables, _by_shard(tables)
+        mine = self._sorted[1][shard]
+        known = self._endpoints.get(shard)
+        if known is None or not _are_same(known[0], mine):
+            content = assignment(shard, mine, waiting_socket=str(self._layout.waiting_socket))
+            known = mine, publication(self._layout.endpoints(shard), endpoints_statistics(shard), [content])
+            self._endpoints[shard] = known
+        return known[1]
 
-    def routes(self, tables: Sequence[RouteTable], *, token: str) -> Publication:
+    def routes(self, tables: tuple[RouteTable, ...], *, token: str) -> Publication:
         hosts = [self._host(table, token=token) for table in tables]
-        if (
-            self._routes is None
-            or len(self._routes[0]) != len(hosts)
-            or any(a is not b for a, b in zip(self._routes[0], hosts, strict=True))
-        ):
+        if self._routes is None or not _are_same(self._routes[0], hosts):
             self._routes = hosts, publication(self._layout.routes, ROUTES, [route_configuration(hosts)])
         return self._routes[1]
 
     def listeners(self, certificates: Sequence[tuple[str, Certificate]], *, fallback: Certificate | None) -> Publication:
-        served = [ServedCertificate(hostname=name, chain=each.chain, key=each.key) for name, each in certificates]
-        stranger = ServedCertificate(hostname="localhost", chain=fallback.chain, key=fallback.key) if fallback else None
-        content = listeners(self._settings, self._layout, served, fallback=stranger)
-        return publication(self._layout.listeners, LISTENERS, content, warms=True)
+        every = [each for _, each in certificates] + ([fallback] if fallback else [])
+        if self._listeners is None or not _are_same(self._listeners[0], every):
+            served = [ServedCertificate(hostname=name, chain=each.chain, key=each.key) for name, each in certificates]
+            stranger = ServedCertificate(hostname="localhost", chain=fallback.chain, key=fallback.key) if fallback else None
+            content = listeners(self._settings, self._layout, served, fallback=stranger)
+            self._listeners = every, publication(self._layout.listeners, LISTENERS, content, warms=True)
+        return self._listeners[1]
 
     def _host(self, table: RouteTable, *, token: str) -> msgspec.Raw:
-        shape = _shape(table)
         known = self._hosts.get(table.environment)
-        if known is None or known[0] != shape:
-            known = self._hosts[table.environment] = shape, virtual_host(shape, token=token)
+        if known is not None and (known[0] is table or _shape(known[0]) == _shape(table)):
+            self._hosts[table.environment] = table, known[1]
+            return known[1]
+        self._hosts[table.environment] = known = table, virtual_host(table, token=token)
         return known[1]
+
+
+def _by_shard(tables: Sequence[RouteTable]) -> list[list[RouteTable]]:
+    found: list[list[RouteTable]] = [[] for _ in range(SHARDS)]
+    for table in tables:
+        found[shard_of(table.environment)].append(table)
+    return found
+
+
+def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:
+    """The very same objects: comparing a thousand by value would take as long as deriving them again."""
+    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))
 
 
 def _shape(table: RouteTable) -> RouteTable:

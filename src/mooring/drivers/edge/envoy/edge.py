@@ -23,7 +23,7 @@ from mooring.drivers.edge.envoy.ledger import Ledger
 from mooring.drivers.edge.envoy.log_reader import read_lines
 from mooring.drivers.edge.envoy.publisher import Publication, Publisher, Refusal, place
 from mooring.drivers.edge.envoy.rotation import rotate
-from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_of
+from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_name, shard_of
 from mooring.drivers.edge.envoy.traffic import summarize
 from mooring.drivers.edge.envoy.wardrobe import Wardrobe
 from mooring.drivers.edge.tables import check_table
@@ -110,7 +110,8 @@ class EnvoyEdge:
         tables = [table for table in self._ledger.tables() if environment in (None, table.environment)]
         if environment is not None and not tables:
             return ()
-        versions, hosts = await self._publisher.versions(), await self._admin.hosts()
+        versions = await self._publisher.versions()
+        hosts = await self._admin.hosts(shard_name(shard_of(environment)) if environment else None)
         outdated = frozenset(wanted.statistics for wanted in self._watched() if versions.get(wanted.statistics) != wanted.version)
         await self._nudge(outdated)
         return tuple(_view(table, hosts, outdated) for table in tables)
@@ -179,7 +180,9 @@ class EnvoyEdge:
         return [*self._watched(), self._listeners()]
 
     def _endpoints(self, shard: int, *, instead: RouteTable | None = None) -> Publication:
-        tables = [instead if instead and instead.environment == table.environment else table for table in self._ledger.tables()]
+        tables = self._ledger.tables()
+        if instead is not None:
+            tables = tuple(instead if table.environment == instead.environment else table for table in tables)
         return self._derivation.endpoints(shard, tables)
 
     def _routes(self) -> Publication:

@@ -45,6 +45,7 @@ class Ledger:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._entries: dict[EnvironmentId, Entry] = {}
+        self._tables: tuple[RouteTable, ...] | None = None
         self.damaged: tuple[StateDamaged, ...] = ()
 
     def load(self) -> None:
@@ -56,10 +57,15 @@ class Ledger:
             except StateDamaged as error:
                 damaged.append(error)
         self._entries = {entry.environment: entry for entry in found if entry}
+        self._tables = None
         self.damaged = tuple(damaged)
 
     def tables(self) -> tuple[RouteTable, ...]:
-        return tuple(entry.table for _, entry in sorted(self._entries.items()) if entry.table)
+        """In the order of their environments; the same tuple until something changes."""
+        if self._tables is None:
+            found = {environment.slug: entry.table for environment, entry in self._entries.items() if entry.table}
+            self._tables = tuple(found[slug] for slug in sorted(found))
+        return self._tables
 
     def table(self, environment: EnvironmentId) -> RouteTable | None:
         entry = self._entries.get(environment)
@@ -80,3 +86,4 @@ class Ledger:
         if self._entries.get(mark.environment) != entry:
             write_whole(self._directory / f"{mark.environment.slug}.json", msgspec.json.encode(entry))
             self._entries[mark.environment] = entry
+            self._tables = None

@@ -13,6 +13,7 @@ from mooring.drivers.edge.pages import (
     JSON_PATTERN,
     JSON_TYPE,
     NOT_UNDERSTOOD,
+    SEND_AGAIN,
     TIMED_OUT,
     TOO_LARGE,
     Message,
@@ -36,6 +37,7 @@ def local_replies() -> Json:
     return {
         "mappers": [
             *_both(TOO_LARGE, _status_is(413)),
+            *_both(SEND_AGAIN, _status_is(507), status=503),  # it would have been sent to another instance, but was too large to be kept
             *_both(TIMED_OUT, {"and_filter": {"filters": [_status_is(504), _upstream_failed()]}}),
             *_both(FAILED, {"and_filter": {"filters": [_status_from(500), _upstream_failed()]}}),
             *_both(NOT_UNDERSTOOD, {"response_flag_filter": {"flags": ["DPE", "IH"]}}),
@@ -66,18 +68,22 @@ def message_headers(message: Message) -> list[Json]:
     return [_set(EDGE_HEADER, message.kind), _set("cache-control", "no-store"), *retry]
 
 
-def _both(message: Message, condition: Json) -> list[Json]:
+def _both(message: Message, condition: Json, *, status: int | None = None) -> list[Json]:
+    """For programs and for people; `status` in place of Envoy's own."""
+    changed: Json = {"status_code": status} if status else {}
     wanted: list[Json] = [{"header_filter": {"header": header}} for header in WANTS_JSON]
     as_json = {"and_filter": {"filters": [*wanted, condition]}}
     headers = message_headers(message)
     return [
         {
             "filter": as_json,
+            **changed,
             "headers_to_add": headers,
             "body_format_override": {"json_format": {**problem(message), "status": "%RESPONSE_CODE%"}, "content_type": JSON_TYPE},
         },
         {
             "filter": condition,
+            **changed,
             "headers_to_add": headers,
             "body_format_override": {
                 "text_format_source": {"inline_string": render_html(message).replace("%", "%%")},

@@ -62,8 +62,10 @@ class Attendant:
         return _page(message, request) if message else self._again(request)
 
     def _again(self, request: Request) -> Answer:
-        """Envoy sends it again when it sees the token. When it could not keep the body, the person reads why."""
+        """Envoy sends it again when it sees the token. Where it could not keep the body, the person reads why."""
         page = _page(SEND_AGAIN, request)
+        if request.body is None:
+            return page
         return Answer(status=page.status, reason=page.reason, headers={**page.headers, RETRY_HEADER: self._token}, body=page.body)
 
 
