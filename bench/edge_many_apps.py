@@ -29,7 +29,7 @@ WEB = ProcessName("web")
 ROUND = 3_000  # requests
 ROUNDS = 5
 CLIENTS = 8
-CHANGES = 30
+CHANGES = 200
 
 
 def table(number: int, port: int, *, release: int = 1) -> RouteTable:
@@ -104,9 +104,9 @@ class Bench:
             latencies.append(time.monotonic() - began)
         writer.close()
 
-    def measure_memory(self) -> None:
+    def measure_memory(self, when: str) -> None:
         for name, process in self.platform.processes.items():
-            self.found[f"{name}_resident_mb"] = round(psutil.Process(process.pid).memory_info().rss / 1_000_000, 1)
+            self.found[f"{name}_resident_mb{when}"] = round(psutil.Process(process.pid).memory_info().rss / 1_000_000, 1)
 
     async def stop(self) -> None:
         await self.rig.close()
@@ -130,8 +130,9 @@ async def main(apps: int) -> None:
             for bench in benches:
                 rounds[bench.apps].append(await bench.round())
         for bench in benches:
-            bench.measure_memory()
+            bench.measure_memory("")
             await bench.measure_changes()
+            bench.measure_memory("_after_changes")
             latencies = sorted(each for _, found in rounds[bench.apps] for each in found)
             bench.found["cpu_seconds_per_100000_requests"] = round(statistics.median(cpu for cpu, _ in rounds[bench.apps]), 2)
             bench.found["p50_ms"] = round(latencies[len(latencies) // 2] * 1000, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 import msgspec
@@ -145,6 +146,28 @@ async def test_a_full_log_is_rotated_and_all_of_it_still_counts(rig: EnvoyRig, s
     traffic = await rig.edge.traffic(shop.environment, since=since, until=rig.wall())
     assert traffic.requests == 2
     assert (rig.platform.directory / "log" / "access.log.1").exists()
+
+
+async def test_a_port_that_another_program_has_is_named(rig: EnvoyRig, shop: Shop) -> None:
+    rig.platform.kill("edge")
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", rig.platform.settings.http_port))
+        stranger.listen()
+        rig.platform.start_program(rig.platform.program("edge"))
+
+        async def answers() -> bool:
+            try:
+                await rig.edge.check()
+            except Unavailable as error:
+                return f"port {rig.platform.settings.http_port}" in str(error)
+            return False
+
+        await eventually(answers)
+        with pytest.raises(Unavailable, match="another program may have a port"):
+            await shop.apply(shop.table())
+    await rig.restart_edge()
+    await rig.edge.check()
 
 
 def test_a_directory_too_deep_for_sockets_is_refused_in_words(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from mooring.drivers.edge.certificates import Trust
 from mooring.drivers.edge.contract import Edge, EdgeCapabilities
 from mooring.drivers.edge.envoy.admin import Admin, HostStatus
 from mooring.drivers.edge.envoy.bootstrap import bootstrap
-from mooring.drivers.edge.envoy.derivation import ROUTES, Derivation, endpoints_statistics
+from mooring.drivers.edge.envoy.derivation import LISTENERS, ROUTES, Derivation, endpoints_statistics
 from mooring.drivers.edge.envoy.files import make_directory, read_whole, write_whole
 from mooring.drivers.edge.envoy.ledger import Ledger
 from mooring.drivers.edge.envoy.log_reader import read_lines
@@ -27,7 +27,7 @@ from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, s
 from mooring.drivers.edge.envoy.traffic import summarize
 from mooring.drivers.edge.envoy.wardrobe import Wardrobe
 from mooring.drivers.edge.tables import check_table
-from mooring.errors import MooringError
+from mooring.errors import MooringError, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
 from mooring.model.names import Hostname
@@ -82,7 +82,7 @@ class EnvoyEdge:
         async with self._changing:
             self._ledger.check(mark)
             check_table(table, self._ledger.tables())
-            await self._publisher.versions()  # nothing is begun while Envoy does not answer
+            await self.check()  # nothing is begun while Envoy is away
             before = self._ledger.table(mark.environment)
             if self._settings.https_port:
                 self._wardrobe.ensure(table.hostnames)
@@ -99,7 +99,7 @@ class EnvoyEdge:
         async with self._changing:
             self._ledger.check(mark)
             before = self._ledger.table(mark.environment)
-            await self._publisher.versions()
+            await self.check()
             self._ledger.keep(mark, None)
             if before is not None:
                 await self._republish_shared()
@@ -135,6 +135,16 @@ class EnvoyEdge:
     def trust(self) -> Trust:
         """Where the local authority's certificate is, and how a person lets this machine trust it."""
         return self._wardrobe.authority.trust()
+
+    async def check(self) -> None:
+        """Returns when Envoy runs and listens. Raises Unavailable with the reason, OutcomeUnknown."""
+        versions = await self._publisher.versions()
+        if not versions.get(LISTENERS):
+            ports = " and ".join(str(port) for port in (self._settings.http_port, self._settings.https_port) if port)
+            raise Unavailable(
+                f"the edge does not listen on {self._settings.bind}, port {ports}",
+                hint="another program may have a port already; choose other ports, or stop it",
+            )
 
     async def tend(self) -> None:
         """What is to be done from time to time: rotate the log, renew certificates. Raises Unavailable, OutcomeUnknown."""

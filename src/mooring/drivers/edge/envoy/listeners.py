@@ -55,7 +55,7 @@ def _listener(name: str, address: str, port: int) -> Json:
         "name": name,
         "address": _address(address, port, protocol="TCP"),
         "per_connection_buffer_limit_bytes": BUFFER,
-        "enable_reuse_port": True,
+        "enable_reuse_port": False,  # another edge on the same port must be an error, not a partner
     }
 
 
