@@ -17,6 +17,13 @@ class RunRelease(msgspec.Struct, frozen=True, kw_only=True, tag="run-release"):
     reason: str
 
 
+class StopRelease(msgspec.Struct, frozen=True, kw_only=True, tag="stop-release"):
+    """End a release command that still runs though its deployment turned round: the next one's must not run beside it."""
+
+    release: int
+    reason: str
+
+
 class StartInstance(msgspec.Struct, frozen=True, kw_only=True, tag="start-instance"):
     instance: InstanceKey
     reason: str
@@ -53,6 +60,13 @@ class RemoveRoutes(msgspec.Struct, frozen=True, kw_only=True, tag="remove-routes
     reason: str
 
 
+class ForgetReleases(msgspec.Struct, frozen=True, kw_only=True, tag="forget-releases"):
+    """Remove the logs and leftovers of these releases; None: of the whole environment (destroy)."""
+
+    releases: tuple[int, ...] | None
+    reason: str
+
+
 class Conclude(msgspec.Struct, frozen=True, kw_only=True, tag="conclude"):
     """The deployment ends with this outcome."""
 
@@ -68,4 +82,15 @@ class GoBack(msgspec.Struct, frozen=True, kw_only=True, tag="go-back"):
     hint: str = ""
 
 
-Step = RunRelease | StartInstance | SetRoutes | StopInstance | RestartInstance | RemoveRoutes | Conclude | GoBack
+Step = (
+    RunRelease
+    | StopRelease
+    | StartInstance
+    | SetRoutes
+    | StopInstance
+    | RestartInstance
+    | RemoveRoutes
+    | ForgetReleases
+    | Conclude
+    | GoBack
+)

@@ -11,7 +11,19 @@ from mooring.model.deployment import Phase
 from mooring.model.health import Health
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState, TaskState
 from mooring.model.routing import EndpointState
-from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunRelease, SetRoutes, StartInstance, Step, StopInstance
+from mooring.model.steps import (
+    Conclude,
+    ForgetReleases,
+    GoBack,
+    RemoveRoutes,
+    RestartInstance,
+    RunRelease,
+    SetRoutes,
+    StartInstance,
+    Step,
+    StopInstance,
+    StopRelease,
+)
 from mooring.planner.goal import Current, Goal
 from mooring.planner.replace import is_in_place
 from mooring.planner.rollout import plan
@@ -69,6 +81,8 @@ def _applied(step: Step, goal: Goal, current: Current, *, now: float) -> tuple[G
     match step:
         case RunRelease():
             return _with_progress(goal, release_task=TaskState.SUCCEEDED), current
+        case StopRelease():
+            return _with_progress(goal, release_task=TaskState.FAILED), current
         case StartInstance(instance=key):
             process = goal.target.release.process(key.process) if goal.target else None
             port = 1 if process and process.is_routed else 0
@@ -84,7 +98,7 @@ def _applied(step: Step, goal: Goal, current: Current, *, now: float) -> tuple[G
             return goal, msgspec.structs.replace(current, instances=left)
         case RemoveRoutes():
             return goal, msgspec.structs.replace(current, table=None)
-        case RestartInstance() | Conclude() | GoBack():
+        case RestartInstance() | ForgetReleases() | Conclude() | GoBack():
             return goal, current
         case _:
             assert_never(step)

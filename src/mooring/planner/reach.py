@@ -14,7 +14,7 @@ from mooring.model.health import Health
 from mooring.model.instance import InstanceKey, InstanceView
 from mooring.model.policy import Policy
 from mooring.model.routing import RouteTable
-from mooring.model.steps import RemoveRoutes, SetRoutes, StartInstance, Step, StopInstance
+from mooring.model.steps import RemoveRoutes, RestartInstance, SetRoutes, StartInstance, Step, StopInstance
 from mooring.planner.goal import Current, Goal, Wanted
 from mooring.planner.replace import Replacement, is_in_place, replace_in_place, replace_start_first
 from mooring.planner.routes import active_keys, describe_change, routed_keys, table_for
@@ -55,15 +55,17 @@ def reach(goal: Goal, current: Current, *, now: float, wanted: Wanted | None, be
     others = tuple(view for view in current.instances if view.key not in keys)
     may_go = leaving if stance in (Stance.PREPARING, Stance.SWITCHED) else frozenset(view.key for view in others)
     stops, waits = _stops(current, others, may_go=may_go, still_active=active_keys(table), policy_of=_policies(wanted, before), now=now)
+    kept = keys | frozenset(before.instances() if before and stance is Stance.PREPARING else ())
+    restarts, sick = _restarts(current, kept, policy_of=_policies(wanted, before), now=now) if stance is not Stance.SWITCHED else ((), {})
     starts = tuple(StartInstance(instance=key, reason=_why_start(key, others)) for each in replacements for key in each.start)
     routing = _routing(current, table, keys=keys, is_switch=stance is Stance.PREPARING and all_ready)
     return Reach(
-        steps=(*starts, *routing, *stops),
+        steps=(*starts, *routing, *stops, *restarts),
         is_ready=all_ready,
         is_routed=not routing,
         is_clear=not others,
         waiting_for=_waiting_for(current, keys, waits, all_ready=all_ready),
-        wake_at=min(waits.values(), default=None),
+        wake_at=min((*waits.values(), *sick.values()), default=None),
     )
 
 
@@ -146,6 +148,24 @@ def _stops(
         drained = _drain_state(view.key, current, policy=policy_of(view.key), now=now)
         if isinstance(drained, str):
             steps.append(StopInstance(instance=view.key, grace=policy_of(view.key).kill_timeout, reason=drained))
+        else:
+            waits[view.key.slug] = drained
+    return tuple(steps), waits
+
+
+def _restarts(
+    current: Current, kept: frozenset[InstanceKey], *, policy_of: Callable[[InstanceKey], Policy], now: float
+) -> tuple[tuple[Step, ...], dict[str, float]]:
+    """Those that live but are sick begin anew, once they have no traffic left; and until when each of the rest may still drain."""
+    steps: list[Step] = []
+    waits: dict[str, float] = {}
+    for view in current.instances:
+        if view.health is not Health.SICK or view.key not in kept:
+            continue
+        drained = _drain_state(view.key, current, policy=policy_of(view.key), now=now)
+        if isinstance(drained, str):
+            reason = f"{view.key} runs but failed its liveness check"
+            steps.append(RestartInstance(instance=view.key, grace=policy_of(view.key).kill_timeout, reason=reason))
         else:
             waits[view.key.slug] = drained
     return tuple(steps), waits

@@ -12,42 +12,42 @@ from __future__ import annotations
 
 from mooring.model.deployment import Outcome, Phase
 from mooring.model.health import Health
-from mooring.model.instance import InstanceKey, InstanceView, ProcessState, TaskState
-from mooring.model.steps import Conclude, GoBack, RestartInstance, RunRelease, Step
+from mooring.model.instance import InstanceKey, ProcessState, TaskState
+from mooring.model.policy import Policy
+from mooring.model.steps import Conclude, GoBack, RunRelease, Step, StopRelease
 from mooring.planner.goal import Current, Goal, Plan, Progress, Wanted
 from mooring.planner.reach import Reach, Stance, reach
 
+_BLIND = "an answer from the runtime and the edge"
+_SETTLED = (Health.READY, Health.UNREADY, Health.SICK)  # they have answered once: what they answer now is their own doing
 CRASH_LOOP = 3  # starts after the first within one deployment, before it is called a crash loop
 
 
 def plan(goal: Goal, current: Current, *, now: float) -> Plan:
     """The steps that may be taken now. `now` is monotonic seconds."""
-    if not current.is_known:
-        return Plan(phase=goal.progress.phase if goal.progress else None, waiting_for="an answer from the runtime and the edge")
     if goal.progress is None:
-        return _keep(goal, current, now=now)
+        return _keep(goal, current, now=now) if current.is_known else Plan(waiting_for=_BLIND)
     if goal.progress.phase is Phase.REVERT:
-        return _revert(goal, goal.progress, current, now=now)
+        return _revert(goal.progress, goal, current, now=now)
     setback = _setback(goal, goal.progress, current, now=now)
     if setback is not None:
         return Plan(steps=(setback,), phase=Phase.REVERT)
+    if goal.target is None and now >= _destroy_until(goal.progress):
+        reason = "what it runs could not be stopped, or its routes not be removed, in time"
+        return Plan(steps=(Conclude(outcome=Outcome.NEEDS_PERSON, reason=reason),), phase=goal.progress.phase)
+    if not current.is_known:
+        return Plan(phase=goal.progress.phase, waiting_for=_BLIND)
     return _advance(goal, goal.progress, current, now=now)
 
 
 def _keep(goal: Goal, current: Current, *, now: float) -> Plan:
     reached = reach(goal, current, now=now, wanted=goal.target, before=None, stance=Stance.KEEPING)
-    sick = tuple(_restart(view, goal.target) for view in current.instances if view.health is Health.SICK and reached.is_routed)
-    return _as_plan(reached, phase=None, extra=sick)
-
-
-def _restart(view: InstanceView, wanted: Wanted | None) -> Step:
-    grace = wanted.release.policy.kill_timeout if wanted else 10.0
-    return RestartInstance(instance=view.key, grace=grace, reason=f"{view.key} runs but failed its liveness check")
+    return _as_plan(reached, phase=None)
 
 
 def _advance(goal: Goal, progress: Progress, current: Current, *, now: float) -> Plan:
     if progress.phase is Phase.RELEASE:
-        return _release(goal, progress)
+        return _release(goal, progress, current, now=now)
     if progress.phase is Phase.PREPARE:
         reached = reach(goal, current, now=now, wanted=goal.target, before=progress.baseline, stance=Stance.PREPARING)
         done = reached.is_ready and reached.is_routed and not reached.steps
@@ -77,16 +77,20 @@ def _success(goal: Goal, progress: Progress) -> str:
     return f"{goal.target.release.version} serves" + ("" if same else f" and {before} is gone")
 
 
-def _release(goal: Goal, progress: Progress) -> Plan:
+def _release(goal: Goal, progress: Progress, current: Current, *, now: float) -> Plan:
+    """However long it takes, what serves is kept serving meanwhile."""
     if progress.release_task is TaskState.SUCCEEDED or goal.target is None:
         return Plan(phase=Phase.PREPARE)
     release = goal.target.release
+    kept: tuple[Step, ...] = ()
+    if progress.baseline is not None:
+        kept = reach(goal, current, now=now, wanted=progress.baseline, before=None, stance=Stance.KEEPING).steps
     if progress.release_task is TaskState.ABSENT:
         reason = "runs once on the new artifact, before any traffic moves"
         step = RunRelease(release=release.number, command=release.release_command, reason=reason)
-        return Plan(steps=(step,), phase=Phase.RELEASE)
+        return Plan(steps=(*kept, step), phase=Phase.RELEASE)
     until = progress.phase_since + release.policy.release_timeout + 5
-    return Plan(phase=Phase.RELEASE, waiting_for=f"the release command of {release.version}", wake_at=until)
+    return Plan(steps=kept, phase=Phase.RELEASE, waiting_for=f"the release command of {release.version}", wake_at=until)
 
 
 def _setback(goal: Goal, progress: Progress, current: Current, *, now: float) -> GoBack | None:
@@ -96,9 +100,11 @@ def _setback(goal: Goal, progress: Progress, current: Current, *, now: float) ->
     if progress.is_abort_asked and progress.phase is not Phase.DRAIN:
         return GoBack(reason="somebody asked to abort it", code="aborted")
     policy = goal.target.release.policy
-    if now - progress.started_at > policy.progress_deadline + policy.bake:
+    if now > _until(progress, policy):
         hint = "raise deploy.progress_deadline, or find out what takes so long"
         return GoBack(reason=f"it did not get there within {policy.progress_deadline:g} s", code="not-healthy", hint=hint)
+    if not current.is_known:
+        return None
     if progress.phase is Phase.RELEASE:
         return _release_setback(goal.target, progress, now=now)
     if progress.phase is Phase.PREPARE:
@@ -106,6 +112,21 @@ def _setback(goal: Goal, progress: Progress, current: Current, *, now: float) ->
     if progress.phase is Phase.WATCH and policy.auto_revert and progress.baseline is not None:
         return _watch_setback(goal.target, progress, current)
     return None
+
+
+def _until(progress: Progress, policy: Policy) -> float:
+    """Monotonic time by which it has to be done. The old ones' draining has budgets of its own."""
+    draining = _longest_drain(policy) if progress.phase is Phase.DRAIN else 0.0
+    return progress.started_at + policy.progress_deadline + policy.bake + draining
+
+
+def _destroy_until(progress: Progress) -> float:
+    policy = progress.baseline.release.policy if progress.baseline else Policy()
+    return progress.started_at + policy.progress_deadline + _longest_drain(policy)
+
+
+def _longest_drain(policy: Policy) -> float:
+    return max(policy.drain_timeout, policy.stream_drain_timeout) + policy.kill_timeout
 
 
 def _release_setback(wanted: Wanted, progress: Progress, *, now: float) -> GoBack | None:
@@ -145,10 +166,13 @@ def _prepare_deadline(goal: Goal, progress: Progress, current: Current) -> float
     if goal.target is None:
         return None
     policy = goal.target.release.policy
+    unready = [view.key.slug for view in current.instances if view.health is not Health.READY]
     waiting = [
-        current.started_since[key.slug] + policy.healthy_deadline for key in goal.target.instances() if key.slug in current.started_since
+        current.started_since[key.slug] + policy.healthy_deadline
+        for key in _new_instances(goal.target, progress)
+        if key.slug in current.started_since and key.slug in unready
     ]
-    return min([*waiting, progress.started_at + policy.progress_deadline + policy.bake])
+    return min([*waiting, _until(progress, policy)])
 
 
 def _watch_setback(wanted: Wanted, progress: Progress, current: Current) -> GoBack | None:
@@ -163,25 +187,37 @@ def _watch_setback(wanted: Wanted, progress: Progress, current: Current) -> GoBa
     return None
 
 
-def _revert(goal: Goal, progress: Progress, current: Current, *, now: float) -> Plan:
-    reached = reach(goal, current, now=now, wanted=progress.baseline, before=None, stance=Stance.KEEPING)
-    if reached.is_clear and reached.is_routed and (reached.is_ready or _is_as_it_was(progress, current)):
-        return Plan(steps=(Conclude(outcome=_end(progress), reason=_failure(progress, is_ready=reached.is_ready)),), phase=Phase.REVERT)
+def _revert(progress: Progress, goal: Goal, current: Current, *, now: float) -> Plan:
     policy = progress.baseline.release.policy if progress.baseline else None
     until = progress.phase_since + (policy.progress_deadline if policy else 60.0)
-    if now >= until:
-        reason = "the old release did not become ready again in time; what is ready goes on serving"
-        return Plan(steps=(Conclude(outcome=Outcome.NEEDS_PERSON, reason=reason),), phase=Phase.REVERT)
+    is_over = now >= until
+    if not current.is_known:
+        return _give_up("the runtime and the edge gave no answer in time") if is_over else Plan(phase=Phase.REVERT, waiting_for=_BLIND)
+    reached = reach(goal, current, now=now, wanted=progress.baseline, before=None, stance=Stance.KEEPING)
+    is_running = progress.release_task is TaskState.RUNNING and goal.target is not None
+    if not is_running and reached.is_clear and reached.is_routed and (reached.is_ready or _is_as_it_was(progress, current)):
+        return Plan(steps=(Conclude(outcome=_end(progress), reason=_failure(progress, is_ready=reached.is_ready)),), phase=Phase.REVERT)
+    if is_over:
+        return _give_up("the old release did not become ready again in time; what is ready goes on serving")
+    if is_running and goal.target is not None:
+        stop = StopRelease(
+            release=goal.target.release.number, reason="its deployment turned round, and the next one's may not run beside it"
+        )
+        return Plan(steps=(stop, *reached.steps), phase=Phase.REVERT)
     return _as_plan(reached, phase=Phase.REVERT, deadline=until)
 
 
+def _give_up(reason: str) -> Plan:
+    return Plan(steps=(Conclude(outcome=Outcome.NEEDS_PERSON, reason=reason),), phase=Phase.REVERT)
+
+
 def _is_as_it_was(progress: Progress, current: Current) -> bool:
-    """Nothing was switched, and those of the old release that are not ready have been dying by themselves."""
+    """Nothing was switched, and those of the old release that are not ready are unwell by themselves."""
     if progress.was_switched or progress.baseline is None:
         return False
     views = [current.view(key) for key in progress.baseline.instances()]
     return all(
-        view is not None and (view.health is Health.READY or view.state is ProcessState.BACKOFF or view.restarts >= CRASH_LOOP)
+        view is not None and (view.health in _SETTLED or view.state is ProcessState.BACKOFF or view.restarts >= CRASH_LOOP)
         for view in views
     )
 
@@ -201,6 +237,6 @@ def _failure(progress: Progress, *, is_ready: bool) -> str:
     return f"{version} serves again" if progress.was_switched else f"{version} still serves, as if nothing had happened"
 
 
-def _as_plan(reached: Reach, *, phase: Phase | None, deadline: float | None = None, extra: tuple[Step, ...] = ()) -> Plan:
+def _as_plan(reached: Reach, *, phase: Phase | None, deadline: float | None = None) -> Plan:
     times = [time for time in (reached.wake_at, deadline) if time is not None]
-    return Plan(steps=(*reached.steps, *extra), phase=phase, waiting_for=reached.waiting_for, wake_at=min(times, default=None))
+    return Plan(steps=reached.steps, phase=phase, waiting_for=reached.waiting_for, wake_at=min(times, default=None))

@@ -9,6 +9,7 @@ from mooring.engine.orders import Preview
 from mooring.model.quantity import format_duration
 from mooring.model.steps import (
     Conclude,
+    ForgetReleases,
     GoBack,
     RemoveRoutes,
     RestartInstance,
@@ -17,6 +18,7 @@ from mooring.model.steps import (
     StartInstance,
     Step,
     StopInstance,
+    StopRelease,
 )
 
 
@@ -36,6 +38,8 @@ def step_words(step: Step) -> str:
     match step:
         case RunRelease():
             return f"run the release command of v{step.release}: {step.command}"
+        case StopRelease():
+            return f"end the release command of v{step.release}"
         case StartInstance():
             return f"start {step.instance}"
         case SetRoutes():
@@ -46,6 +50,8 @@ def step_words(step: Step) -> str:
             return f"restart {step.instance}"
         case RemoveRoutes():
             return "remove all routes"
+        case ForgetReleases():
+            return "remove the logs of releases that are not kept" if step.releases is not None else "remove all that is left"
         case Conclude():
             return f"end: {step.outcome.value}"
         case GoBack():
