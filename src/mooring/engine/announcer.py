@@ -1,14 +1,16 @@
 """Tells what happens: stored first, then given to whoever follows. Must not: let a secret or a slow follower through.
 
-Every text in an event goes through the redactor of its environment, so no caller can forget it.
+Every text in an event goes through the redactor of its environment, so no caller can forget it. News that cannot be stored (a full
+disk) are dropped and counted: the records say what counts, and nobody's work may end because it could not be told.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from mooring.engine.contract import Clock, Memory
+from mooring.errors import DriverError
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.names import DeploymentId
@@ -22,25 +24,38 @@ class Announcer:
         self._memory = memory
         self._clock = clock
         self._redact = redact
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: dict[asyncio.Event, None] = {}  # in the order they came
+        self._dropped = 0
 
     def say(
         self, kind: EventKind, *, environment: EnvironmentId | None = None, deployment: DeploymentId | None = None, **fields: object
-    ) -> Event:
-        """Store the event and wake the followers. Fields are JSON values."""
+    ) -> None:
+        """Tell it, if it can be stored. Fields are JSON values."""
+        try:
+            self.record(kind, environment=environment, deployment=deployment, **fields)
+            if self._dropped:
+                message = f"{self._dropped} events could not be stored and are lost"
+                self.record(EventKind.PLATFORM, message=message)
+                self._dropped = 0
+        except DriverError:
+            self._dropped += 1
+
+    def record(
+        self, kind: EventKind, *, environment: EnvironmentId | None = None, deployment: DeploymentId | None = None, **fields: object
+    ) -> None:
+        """Store the event and wake the followers: for news that must not be lost. Raises Unavailable."""
         cleaned = {name: self._clean(environment, value) for name, value in fields.items()}
         event = Event(at=self._clock.wall(), kind=kind, environment=environment, deployment=deployment, fields=cleaned)
-        stored = self._memory.append_event(event)
+        self._memory.append_event(event)
         for waiting in self._waiting:
             waiting.set()
-        return stored
 
     async def follow(
         self, *, after: int = 0, environment: EnvironmentId | None = None, deployment: DeploymentId | None = None
     ) -> AsyncIterator[Event]:
-        """Stored events after `after`, then new ones as they come; of a deployment: until it has ended."""
+        """Stored events after `after`, then new ones as they come; of a deployment: until it has ended, or at once if it has."""
         news = asyncio.Event()
-        self._waiting.add(news)
+        self._waiting[news] = None
         try:
             while True:
                 news.clear()
@@ -51,9 +66,24 @@ class Announcer:
                     if deployment is not None and event.kind is EventKind.DEPLOYMENT_ENDED:
                         return
                 if not page:
+                    if deployment is not None and self.has_told_the_end(deployment):
+                        return
                     await news.wait()
         finally:
-            self._waiting.discard(news)
+            self._waiting.pop(news, None)
+
+    def has_told_the_end(self, deployment: DeploymentId) -> bool:
+        """Of a deployment that has ended, or is not known (any more): nothing will come."""
+        record = self._memory.deployment(deployment)
+        if record is None or record.outcome is None:
+            return record is None
+        return any(event.kind is EventKind.DEPLOYMENT_ENDED for event in self._all(deployment))
+
+    def _all(self, deployment: DeploymentId) -> Iterator[Event]:
+        after = 0
+        while page := self._memory.events(after=after, deployment=deployment, limit=_PAGE):
+            yield from page
+            after = page[-1].sequence
 
     def _clean(self, environment: EnvironmentId | None, value: object) -> object:
         if environment is None:

@@ -30,7 +30,7 @@ from mooring.engine.orders import (
 )
 from mooring.engine.parts import Parts
 from mooring.engine.preview import preview
-from mooring.errors import LeaseHeld, NotFound, Refused, Unavailable
+from mooring.errors import DriverError, LeaseHeld, NotFound, Refused, Unavailable
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
@@ -91,8 +91,7 @@ class Controller:
         """Take up what an earlier controller left unfinished, then keep every environment as it is desired."""
         unfinished = self._parts.memory.unfinished_deployments()
         for record in self._parts.memory.environments():
-            mine = tuple(each for each in unfinished if each.environment == record.environment)
-            self._keep(record.environment, mine)
+            self._keep(record.environment)
         self._parts.announcer.say(EventKind.PLATFORM, message=f"controller started; {len(unfinished)} deployments to take up")
 
     async def stop(self) -> None:
@@ -102,13 +101,18 @@ class Controller:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._parts.health.close()
+        self._parts.observer.close()
         self._tasks.clear()
         self._keepers.clear()
 
     def submit(self, environment: EnvironmentId, order: Order, *, by: str, description: str = "") -> Deployment:
-        """Queue it, superseding one that waits. Raises LeaseHeld when a person has locked the environment, NotFound."""
+        """Queue it, superseding one that waits.
+
+        Raises LeaseHeld when a person has locked the environment, Refused while it is being destroyed, NotFound, Unavailable.
+        """
         self._check_lock(environment)
-        keeper = self._keeper(environment, creates=isinstance(order, DeployOrder))
+        self._check_destruction(environment)
+        is_new = self._founded(environment, order)
         deployment = Deployment(
             id=DeploymentId(self._new_id()),
             environment=environment,
@@ -119,7 +123,12 @@ class Controller:
             description=description or _describe(order),
             order=encode_order(order),
         )
-        self._parts.memory.add_deployment(deployment)
+        try:
+            self._parts.memory.add_deployment(deployment)  # from here on it is taken, whatever else can be written
+        except DriverError:
+            if is_new:
+                self._parts.memory.forget_environment(environment)
+            raise
         self._parts.announcer.say(
             EventKind.DEPLOYMENT_QUEUED,
             environment=environment,
@@ -127,7 +136,10 @@ class Controller:
             trigger=deployment.trigger.value,
             description=deployment.description,
         )
-        keeper.submit(deployment, order)
+        if not self._is_kept(environment):
+            self._keep(environment)  # finds it among the unfinished
+        else:
+            self._keepers[environment].submit(deployment, order)
         return deployment
 
     async def preview(self, environment: EnvironmentId, order: Order) -> Preview:
@@ -142,8 +154,10 @@ class Controller:
         if record is None:
             raise NotFound(f"there is no deployment {deployment!r}", hint="`mooring events` names them")
         keeper = self._keepers.get(record.environment)
-        if record.outcome is not None or keeper is None or not keeper.abort(deployment):
+        if record.outcome is not None or keeper is None:
             raise Refused(f"deployment {deployment} has ended already", hint="`mooring rollback` goes back to the release before")
+        if not keeper.abort(deployment):
+            raise Refused(f"deployment {deployment} can no longer be aborted", hint="a destruction that has begun goes on to its end")
         self._parts.announcer.say(
             EventKind.ENVIRONMENT_CHANGED,
             environment=record.environment,
@@ -165,7 +179,7 @@ class Controller:
                 raise Unavailable(
                     f"the edge has not taken maintenance {word} yet", hint="`mooring status` shows whether it runs; it will follow"
                 )
-            self._keeper(environment, creates=False).ring()
+            self._ring(environment)
             await self._parts.clock.sleep(0.05)
 
     async def snapshot(self, environment: EnvironmentId) -> Snapshot:
@@ -184,22 +198,28 @@ class Controller:
         routes = (await self._parts.observer.snapshot(environment)).routes
         return routes is None or routes.table.is_maintenance == on
 
-    def _keeper(self, environment: EnvironmentId, *, creates: bool) -> Keeper:
-        if self._parts.memory.environment(environment) is None:
-            if not creates:
-                raise _absent(environment)
-            record = EnvironmentRecord(environment=environment, created_at=self._parts.clock.wall())
-            self._parts.memory.save_environment(record)
-        keeper = self._keepers.get(environment)
-        if keeper is None or self._tasks[environment].done():
-            keeper = self._keep(environment, ())
-        return keeper
+    def _founded(self, environment: EnvironmentId, order: Order) -> bool:
+        """Whether this order is an environment's first: a deployment makes it, nothing else does. Raises NotFound."""
+        if self._parts.memory.environment(environment) is not None:
+            return False
+        if not isinstance(order, DeployOrder):
+            raise _absent(environment)
+        self._parts.memory.save_environment(EnvironmentRecord(environment=environment, created_at=self._parts.clock.wall()))
+        return True
 
-    def _keep(self, environment: EnvironmentId, unfinished: tuple[Deployment, ...]) -> Keeper:
-        keeper = Keeper(self._parts, environment)
+    def _ring(self, environment: EnvironmentId) -> None:
+        if self._is_kept(environment):
+            self._keepers[environment].ring()
+
+    def _is_kept(self, environment: EnvironmentId) -> bool:
+        return environment in self._keepers and not self._tasks[environment].done()
+
+    def _keep(self, environment: EnvironmentId) -> None:
+        """From what is recorded: orders that wait, and one that was under way."""
+        unfinished = tuple(each for each in self._parts.memory.unfinished_deployments() if each.environment == environment)
+        keeper = Keeper(self._parts, environment, unfinished)
         self._keepers[environment] = keeper
-        self._tasks[environment] = asyncio.create_task(keeper.run(unfinished), name=f"keep {environment}")
-        return keeper
+        self._tasks[environment] = asyncio.create_task(keeper.run(), name=f"keep {environment}")
 
     def _record(self, environment: EnvironmentId) -> EnvironmentRecord:
         record = self._parts.memory.environment(environment)
@@ -212,6 +232,12 @@ class Controller:
         if lock is not None:
             hint = "`mooring unlock` takes it off"
             raise LeaseHeld(f"{environment} was locked by {lock.by}: {lock.reason or 'no reason given'}", hint=hint)
+
+    def _check_destruction(self, environment: EnvironmentId) -> None:
+        """Nothing can wait behind a destruction: the record of what waits would go with the environment."""
+        unfinished = self._parts.memory.unfinished_deployments()
+        if any(each.environment == environment and each.trigger is Trigger.DESTROY for each in unfinished):
+            raise Refused(f"{environment} is being destroyed", hint="ask again when it is gone")
 
     def _next_number(self, environment: EnvironmentId) -> int:
         newest = self._parts.memory.deployments(environment, limit=1)

@@ -1,31 +1,42 @@
-"""How a deployment ends: what is desired from now on, the receipt, the record, the news, the pruning. Must not: decide the outcome."""
+"""How a deployment ends: what is desired from now on, the receipt, the record, the news, the pruning. Must not: decide the outcome.
+
+What is written here is written in an order in which a crash, or a full disk, between any two leaves something to be finished, and
+nothing untrue. `finish` finishes it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
 
+from mooring.engine.hands import Hands
+from mooring.engine.insist import insist
 from mooring.engine.orders import DeployOrder, decode_order
-from mooring.engine.parts import Parts
+from mooring.engine.parts import Parts, revision_of
 from mooring.engine.rollout import Rollout
 from mooring.engine.witness import Witness
-from mooring.errors import DriverError, MooringError
-from mooring.model.deployment import Deployment, Outcome, Phase, Revision
+from mooring.errors import MooringError
+from mooring.model.deployment import Deployment, Outcome, Phase, Trigger
+from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
-from mooring.model.lease import Mark
 from mooring.model.receipt import Receipt
-from mooring.model.steps import Conclude
+from mooring.model.steps import Conclude, ForgetReleases
 from mooring.planner.goal import Wanted
+
+_TRIES = 5  # of removing what is left of a destroyed environment
+_BETWEEN = 1.0  # seconds
+_FORGOTTEN_AT_ONCE = 10  # releases: those before went with earlier deployments
 
 
 class Ending:
-    """Of one deployment; exactly one of its methods is called."""
+    """Of one deployment. `superseded`, `refused` and `finish` raise Unavailable when they could not be written, and may be repeated."""
 
     def __init__(self, parts: Parts, deployment: Deployment) -> None:
         self._parts = parts
         self._deployment = deployment
-        self.is_destroyed = False
+        self._environment = deployment.environment
 
     def superseded(self, *, by: Deployment) -> None:
         """A newer one came while it waited."""
@@ -38,59 +49,77 @@ class Ending:
         self._record(outcome, message=told, hint=error.hint, code=error.code)
 
     async def concluded(self, step: Conclude, rollout: Rollout, *, target: Wanted | None, before: Wanted | None, witness: Witness) -> None:
-        """The rollout reached its end."""
+        """The rollout reached its end: told in full, however long writing it down takes."""
         is_success = step.outcome is Outcome.SUCCEEDED
         serving = target if is_success else before
-        if is_success:
-            self._desire(target)
+        await insist(self._parts, lambda: self._desire(serving, is_destroyed=is_success and target is None))
         receipt = await witness.receipt(outcome=step.outcome.value, before=before, target=target, serving=serving)
-        self._say(EventKind.RECEIPT, receipt=msgspec.to_builtins(receipt))
-        message, hint, code = self._told(step, rollout, receipt)
-        if is_success and target is None:
-            await self._destroy(message)
-            return
-        self._record(step.outcome, message=message, hint=hint, code=code, receipt=receipt)
-        if is_success and target is not None:
+        told = msgspec.to_builtins(receipt)
+        await insist(self._parts, lambda: self._tell(EventKind.RECEIPT, receipt=told))
+        message, hint, code = _told(step, rollout, receipt)
+        outcome = step.outcome
+        if is_success and target is None and not await self._has_removed_all(rollout):
+            outcome, code = Outcome.NEEDS_PERSON, "driver-error"
+            message, hint = "it is stopped, but something of it is left", "`mooring destroy` once more removes it"
+        await insist(self._parts, lambda: self._record(outcome, message=message, hint=hint, code=code, receipt=receipt))
+        await insist(self._parts, self.finish)
+        if outcome is Outcome.SUCCEEDED:
             await self._prune(target, rollout)
 
-    def _told(self, step: Conclude, rollout: Rollout, receipt: Receipt) -> tuple[str, str, str]:
-        if step.outcome is Outcome.SUCCEEDED and receipt.failed:
-            count = f"{receipt.failed} request{'s' if receipt.failed != 1 else ''}"
-            return (
-                f"{step.reason}, but {count} failed on the way",
-                "the receipt lists them; please report how to repeat it",
-                "requests-failed",
-            )
-        if rollout.failure is None:
-            return step.reason, "", ""
-        return f"{rollout.failure.reason}; {step.reason}", rollout.failure.hint, rollout.failure.code
-
-    def _desire(self, target: Wanted | None) -> None:
-        """Written before the deployment's own end: found unfinished, it only concludes once more."""
-        record = self._parts.memory.environment(self._deployment.environment)
-        if record is None or target is None:
+    def finish(self) -> None:
+        """Of one that has ended: what a crash or a full disk may have left out. Nothing, most of the time."""
+        record = self._parts.memory.deployment(self._deployment.id)
+        if record is None or record.outcome is None:
             return
-        revision = Revision(release=target.release.number, generation=target.generation, counts=target.counts)
-        self._parts.memory.save_environment(msgspec.structs.replace(record, revision=revision))
+        if not self._parts.announcer.has_told_the_end(record.id):
+            self._tell_end(record, record.error or f"it has {record.outcome.value}")
+        if record.trigger is Trigger.DESTROY:
+            self._finish_destroying(record)
+
+    def _finish_destroying(self, record: Deployment) -> None:
+        known = self._parts.memory.environment(self._environment)
+        if known is None or not known.is_being_destroyed:
+            return
+        if record.outcome is not Outcome.SUCCEEDED:
+            self._parts.memory.save_environment(msgspec.structs.replace(known, is_being_destroyed=False))
+            return
+        self._parts.memory.forget_environment(self._environment)
+        self._parts.observer.forget(self._environment)
+        self._parts.announcer.say(EventKind.PLATFORM, message=f"{self._environment} is destroyed")
+
+    def _desire(self, wanted: Wanted | None, *, is_destroyed: bool) -> None:
+        """Written before the deployment's own end: found unfinished, it only concludes once more."""
+        record = self._parts.memory.environment(self._environment)
+        if record is None:
+            return
+        desired = msgspec.structs.replace(record, revision=revision_of(wanted), is_being_destroyed=is_destroyed)
+        if desired != record:
+            self._parts.memory.save_environment(desired)
 
     def _record(self, outcome: Outcome, *, message: str, hint: str = "", code: str = "", receipt: Receipt | None = None) -> None:
-        environment = self._deployment.environment
-        ended = msgspec.structs.replace(
-            self._deployment,
-            phase=Phase.ENDED,
-            outcome=outcome,
-            ended_at=self._parts.clock.wall(),
-            error="" if not code else self._parts.redact(environment, message),
-            error_code=code,
-            hint=hint,
-            receipt=receipt,
-        )
-        self._parts.memory.save_deployment(ended)
+        """What has ended keeps its first outcome, whatever goes wrong afterwards."""
+        known = self._parts.memory.deployment(self._deployment.id)
+        if known is None:
+            return
+        ended = known
+        if known.outcome is None:
+            ended = msgspec.structs.replace(
+                self._deployment,
+                phase=Phase.ENDED,
+                outcome=outcome,
+                ended_at=self._parts.clock.wall(),
+                error="" if not code else self._parts.redact(self._environment, message),
+                error_code=code,
+                hint=hint,
+                receipt=receipt,
+            )
+            self._parts.memory.save_deployment(ended)
         self._discard_archive()
-        self._say_end(ended, message)
+        if known.outcome is None or not self._parts.announcer.has_told_the_end(ended.id):
+            self._tell_end(ended, message)
 
-    def _say_end(self, ended: Deployment, message: str) -> None:
-        self._say(
+    def _tell_end(self, ended: Deployment, message: str) -> None:
+        self._tell(
             EventKind.DEPLOYMENT_ENDED,
             outcome=ended.outcome.value if ended.outcome else "",
             exit_code=ended.exit_code,
@@ -99,57 +128,61 @@ class Ending:
             code=ended.error_code,
         )
 
-    async def _destroy(self, message: str) -> None:
-        """All that the environment owned goes; the last event tells it, since the record goes too."""
-        environment = self._deployment.environment
-        lease = self._parts.memory.lease(environment)
-        mark = Mark(environment=environment, operation=self._deployment.id, fence=lease.fence if lease else 0)
+    async def _has_removed_all(self, rollout: Rollout) -> bool:
+        """Nothing runs and nothing is routed; logs and leftovers go too."""
+        step = ForgetReleases(releases=None, reason=f"{self._environment} is destroyed")
+        for _ in range(_TRIES):
+            if await rollout.hands.take((step,)):
+                return True
+            await self._parts.clock.sleep(_BETWEEN)
+        return False
+
+    async def _prune(self, target: Wanted | None, rollout: Rollout) -> None:
+        """Logs and artifacts of releases beyond the newest few; what serves is always among those kept. Never a reason to fail."""
         try:
-            await self._parts.edge.remove(mark)
-            freed = await self._parts.runtime.forget(mark, environment, releases=None)
-        except DriverError as error:
-            self._record(Outcome.NEEDS_PERSON, message=f"it is stopped, but something is left: {error}", code=error.code)
-            return
-        self._record(Outcome.SUCCEEDED, message=message)
-        self._parts.memory.forget_environment(environment)
-        self._parts.observer.forget(environment)
-        self._parts.workshop.prune(self._kept_artifacts())
-        self._parts.announcer.say(EventKind.PLATFORM, message=f"{environment} is destroyed; {freed} bytes of logs removed")
-        self.is_destroyed = True
+            gone = self._releases_to_forget(target) if target else ()
+            if gone:
+                reason = f"the newest {target.release.policy.keep_releases if target else 0} releases are kept"
+                await Hands(self._parts, rollout.lease, None).take((ForgetReleases(releases=gone, reason=reason),))
+            await asyncio.to_thread(self._parts.workshop.prune, kept_artifacts(self._parts))
+        except Exception as error:
+            self._parts.announcer.say(EventKind.PLATFORM, environment=self._environment, message=f"pruning failed: {error}")
 
-    async def _prune(self, target: Wanted, rollout: Rollout) -> None:
-        """Logs and artifacts of releases beyond the newest few; what serves is always among those kept."""
-        kept = self._kept_releases(target)
-        gone = frozenset(
-            release.number
-            for release in self._parts.memory.releases(self._deployment.environment)
-            if release.number not in kept and release.number < target.release.number
-        )
-        try:
-            await self._parts.runtime.forget(rollout.mark, self._deployment.environment, releases=gone)
-            self._parts.workshop.prune(self._kept_artifacts())
-        except DriverError as error:
-            self._parts.announcer.say(EventKind.PLATFORM, environment=self._deployment.environment, message=f"pruning failed: {error}")
-
-    def _kept_releases(self, target: Wanted) -> frozenset[int]:
-        numbers = sorted(release.number for release in self._parts.memory.releases(self._deployment.environment))
-        return frozenset({*numbers[-target.release.policy.keep_releases :], target.release.number})
-
-    def _kept_artifacts(self) -> frozenset[str]:
-        """Of every environment, as many releases as its own policy keeps."""
-        kept: set[str] = set()
-        for record in self._parts.memory.environments():
-            releases = sorted(self._parts.memory.releases(record.environment), key=lambda release: release.number)
-            count = releases[-1].policy.keep_releases if releases else 0
-            kept |= {str(release.artifact.id) for release in releases[-count:]}
-            serving = self._parts.wanted(record.environment)
-            kept |= {str(serving.release.artifact.id)} if serving else set()
-        return frozenset(kept)
+    def _releases_to_forget(self, target: Wanted) -> tuple[int, ...]:
+        numbers = sorted(release.number for release in self._parts.memory.releases(self._environment))
+        kept = {*numbers[-target.release.policy.keep_releases :], target.release.number}
+        gone = [number for number in numbers if number not in kept and number < target.release.number]
+        return tuple(gone[-_FORGOTTEN_AT_ONCE:])
 
     def _discard_archive(self) -> None:
         order = decode_order(self._deployment.order) if self._deployment.order else None
         if isinstance(order, DeployOrder):
             Path(order.archive).unlink(missing_ok=True)
 
-    def _say(self, kind: EventKind, **fields: object) -> None:
-        self._parts.announcer.say(kind, environment=self._deployment.environment, deployment=self._deployment.id, **fields)
+    def _tell(self, kind: EventKind, **fields: object) -> None:
+        self._parts.announcer.record(kind, environment=self._environment, deployment=self._deployment.id, **fields)
+
+
+def kept_artifacts(parts: Parts) -> frozenset[str]:
+    """Of every environment, as many releases as its own policy keeps, and what serves."""
+    return frozenset().union(*(_kept_of(parts, record.environment) for record in parts.memory.environments()))
+
+
+def _kept_of(parts: Parts, environment: EnvironmentId) -> frozenset[str]:
+    releases = sorted(parts.memory.releases(environment), key=lambda release: release.number)
+    count = releases[-1].policy.keep_releases if releases else 0
+    serving = parts.wanted(environment)
+    kept = [*releases[-count:], *([serving.release] if serving else [])]
+    return frozenset(str(release.artifact.id) for release in kept)
+
+
+def _told(step: Conclude, rollout: Rollout, receipt: Receipt) -> tuple[str, str, str]:
+    """Message, hint and code of the end."""
+    is_destroyed = rollout.deployment.trigger is Trigger.DESTROY  # then requests are meant to find nothing
+    if step.outcome is Outcome.SUCCEEDED and receipt.failed and not is_destroyed:
+        count = f"{receipt.failed} request{'s' if receipt.failed != 1 else ''}"
+        hint = "the receipt lists them; please report how to repeat it"
+        return f"{step.reason}, but {count} failed on the way", hint, "requests-failed"
+    if rollout.failure is None:
+        return step.reason, "", ""
+    return f"{rollout.failure.reason}; {step.reason}", rollout.failure.hint, rollout.failure.code

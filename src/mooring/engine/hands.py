@@ -17,7 +17,19 @@ from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.lease import Lease, Mark
 from mooring.model.names import DeploymentId
 from mooring.model.release import Release
-from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunRelease, SetRoutes, StartInstance, Step, StopInstance
+from mooring.model.steps import (
+    Conclude,
+    ForgetReleases,
+    GoBack,
+    RemoveRoutes,
+    RestartInstance,
+    RunRelease,
+    SetRoutes,
+    StartInstance,
+    Step,
+    StopInstance,
+    StopRelease,
+)
 
 
 class Hands:
@@ -34,20 +46,28 @@ class Hands:
     def mark(self) -> Mark:
         return self._mark
 
-    async def take(self, steps: Sequence[Step]) -> None:
-        """All of them: routes first and in order, then starts and stops side by side. Raises StaleFence when another has taken over."""
+    async def take(self, steps: Sequence[Step]) -> tuple[Step, ...]:
+        """All of them: routes first and in order, then starts and stops side by side. Gives those that were done, or may have been.
+
+        Raises StaleFence when another has taken over, Unavailable when the memory cannot be written.
+        """
         routing = [step for step in steps if isinstance(step, (SetRoutes, RemoveRoutes))]
         rest = [step for step in steps if not isinstance(step, (SetRoutes, RemoveRoutes))]
-        for step in routing:
-            await self.apply(step)
-        results = await asyncio.gather(*(self.apply(step) for step in rest), return_exceptions=True)
-        self._parts.observer.outdate()
+        try:
+            done = [step for step in routing if await self.apply(step)]
+            results = await asyncio.gather(*(self.apply(step) for step in rest), return_exceptions=True)
+        finally:
+            self._parts.observer.outdate()
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        return (*done, *(step for step, is_done in zip(rest, results, strict=True) if is_done))
 
-    async def apply(self, step: Step) -> None:
-        """One step. A driver's failure is recorded and told, and left to the next look; StaleFence and defects are raised."""
+    async def apply(self, step: Step) -> bool:
+        """One step; whether it was done, or may have been. A driver's failure is recorded and told, and left to the next look.
+
+        Raises StaleFence, Unavailable when the memory cannot be written, and defects.
+        """
         clock, memory = self._parts.clock, self._parts.memory
         sequence = memory.write_intent(
             deployment=self._deployment, environment=self._environment, step=step, fence=self._fence, at=clock.wall()
@@ -58,14 +78,17 @@ class Hands:
             await self._perform(step)
         except OutcomeUnknown as error:
             self._failed(sequence, step, error, outcome="unknown")
+            return True
         except (DriverError, NotFound) as error:
             self._failed(sequence, step, error, outcome="not-done")
+            return False
         except StaleFence as error:
             self._failed(sequence, step, error, outcome="refused")
             raise
         else:
             memory.write_outcome(sequence, outcome="done", at=clock.wall())
             self._say(EventKind.STEP_ENDED, step, seconds=clock.monotonic() - began)
+            return True
 
     async def _perform(self, step: Step) -> None:
         runtime, edge = self._parts.runtime, self._parts.edge
@@ -84,6 +107,10 @@ class Hands:
                 await edge.remove(self._mark)
             case RunRelease(release=number, command=command):
                 await self._run_release(self._release(number), command)
+            case StopRelease(release=number):
+                await runtime.stop_task(self._mark, self._environment, release_task_name(number))
+            case ForgetReleases(releases=releases):
+                await runtime.forget(self._mark, self._environment, releases=None if releases is None else frozenset(releases))
             case Conclude() | GoBack():
                 pass
             case _:
@@ -153,6 +180,10 @@ def summary(step: Step) -> str:
     match step:
         case RunRelease(command=command):
             return f"run release command: {command}"
+        case StopRelease(release=number):
+            return f"end the release command of v{number}"
+        case ForgetReleases(releases=releases):
+            return "remove all that is left" if releases is None else "remove logs of " + ", ".join(f"v{number}" for number in releases)
         case StartInstance(instance=key):
             return f"start {key}"
         case StopInstance(instance=key):
@@ -161,11 +192,9 @@ def summary(step: Step) -> str:
             return f"restart {key}"
         case SetRoutes(summary=text, is_switch=is_switch):
             return f"switch: {text}" if is_switch else text
-        case RemoveRoutes():
-            return "remove routes"
         case Conclude(outcome=outcome):
             return f"end: {outcome.value}"
-        case GoBack():
-            return "go back"
+        case RemoveRoutes() | GoBack():
+            return str(type(step).__struct_config__.tag).replace("-", " ")
         case _:
             assert_never(step)

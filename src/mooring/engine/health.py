@@ -19,6 +19,7 @@ from mooring.model.health import Check, CheckKind, Checks, Health, ProbeResult, 
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 
 _KEPT = 10  # answers kept per instance for a diagnosis
+_DOWN = (ProcessState.STARTING, ProcessState.BACKOFF, ProcessState.EXITED, ProcessState.UNKNOWN)
 _LIVED = 0.5  # seconds a process without a check of its own must have lived to count as started
 
 
@@ -36,6 +37,7 @@ class _Patient:
     asked: Asked
     health: Health
     first_seen: float
+    born: float  # monotonic time at which this life of it was first seen
     is_new: bool
     ready_since: float | None = None
     results: deque[ProbeResult] = field(default_factory=lambda: deque(maxlen=_KEPT))
@@ -90,23 +92,30 @@ class HealthMonitor:
         patient = self._patients.get(key)
         if patient is not None and _is_same_life(patient.view, view):
             patient.view = view
-            if view.state is not ProcessState.RUNNING and patient.health not in (Health.STARTING, Health.UNKNOWN):
-                self._become(patient, Health.STARTING)
+            self._note_state(patient)
             return
         questions = asked(key)
         if questions is None:
             return
         is_new = patient is not None or key in self._expected
-        first_seen = patient.first_seen if patient else self._expected.get(key, self._clock.monotonic())
+        now = self._clock.monotonic()
+        first_seen = patient.first_seen if patient else self._expected.get(key, now)
         results = patient.results if patient else deque(maxlen=_KEPT)
         if patient is not None and patient.task is not None:
             patient.task.cancel()
         health = Health.STARTING if is_new else Health.UNKNOWN
-        fresh = _Patient(view=view, asked=questions, health=health, first_seen=first_seen, is_new=is_new, results=results)
+        fresh = _Patient(view=view, asked=questions, health=health, first_seen=first_seen, born=now, is_new=is_new, results=results)
         self._patients[key] = fresh
         if patient is not None and patient.health is not health:
             self._on_change(key, health, None)
         fresh.task = asyncio.create_task(self._attend(fresh), name=f"health {key}")
+
+    def _note_state(self, patient: _Patient) -> None:
+        """Not ready any more when its process went down, or is being stopped on purpose."""
+        if patient.view.state is ProcessState.STOPPING and patient.health in (Health.READY, Health.SICK):
+            self._become(patient, Health.UNREADY)
+        elif patient.view.state in _DOWN and patient.health not in (Health.STARTING, Health.UNKNOWN):
+            self._become(patient, Health.STARTING)
 
     def _forget(self, key: InstanceKey) -> None:
         self._expected.pop(key, None)
@@ -163,15 +172,23 @@ class HealthMonitor:
         view = patient.view
         if view.state is not ProcessState.RUNNING:
             result = ProbeResult(passed=False, at=self._clock.wall(), latency=0.0, said=f"the process is {view.state.value}")
-        elif check.kind is CheckKind.ALIVE and self._clock.wall() - view.started_at < _LIVED:
+        elif check.kind is CheckKind.ALIVE and self._clock.monotonic() - patient.born < _LIVED:
             result = ProbeResult(passed=False, at=self._clock.wall(), latency=0.0, said="just started")
         else:
             target = ProbeTarget(
                 address=view.address, port=view.port, hostname=patient.asked.hostname, directory=patient.asked.directory, pid=view.pid
             )
-            result = await self._prober.probe(target, check)
+            result = await self._answer(target, check)
         patient.results.append(result)
         return result
+
+    async def _answer(self, target: ProbeTarget, check: Check) -> ProbeResult:
+        """A prober that fails by itself has no answer; it may not end the asking, or the last answer would be believed for ever."""
+        try:
+            return await self._prober.probe(target, check)
+        except Exception as error:
+            said = f"it could not be asked: {type(error).__name__}: {error}"
+            return ProbeResult(passed=False, at=self._clock.wall(), latency=0.0, said=said)
 
     def _become(self, patient: _Patient, health: Health, result: ProbeResult | None = None) -> None:
         patient.health = health

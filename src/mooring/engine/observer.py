@@ -33,6 +33,8 @@ class Observer:
         self._looked_at: float | None = None  # of the last look that may still be used
         self._last_look = float("-inf")
         self._looking: asyncio.Task[None] | None = None
+        self._acts = 0  # how often something was done
+        self._acts_before_look = 0
         self._draining: dict[str, float] = {}
 
     async def look(self, environment: EnvironmentId, *, max_age: float = 0.0) -> Current:
@@ -66,8 +68,13 @@ class Observer:
         return Snapshot(environment=environment, age=age, instances=views, routes=routed[0] if routed else None)
 
     def outdate(self) -> None:
-        """Something was done: whatever was seen before is too old for everybody."""
+        """Something was done: whatever was seen before is too old for everybody, and so is a look that goes on now."""
         self._looked_at = None
+        self._acts += 1
+
+    def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
 
     def release(self, environment: EnvironmentId, number: int) -> Release | None:
         """From memory, once: a release never changes."""
@@ -83,11 +90,17 @@ class Observer:
         """One look at everything serves all who ask while it goes on, and all who are content with its age."""
         if self._looked_at is not None and self._clock.monotonic() - self._looked_at < max_age:
             return
+        needed = self._acts
+        if self._looking is not None and not self._looking.done() and self._acts_before_look < needed:
+            await asyncio.wait({self._looking})
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._refresh(), name="observe")
+            self._looking.add_done_callback(_noted)
+            self._acts_before_look = self._acts
         await asyncio.shield(self._looking)
 
     async def _refresh(self) -> None:
+        acts = self._acts
         views, routes = await self._runtime.observe(), await self._edge.observe()
         grouped: dict[EnvironmentId, list[InstanceView]] = {}
         for view in sorted(views, key=lambda each: each.key):
@@ -95,7 +108,8 @@ class Observer:
         self._health.see(views, self._asked)
         self._views = grouped
         self._routes = {route.table.environment: route for route in routes}
-        self._looked_at = self._last_look = self._clock.monotonic()
+        self._last_look = self._clock.monotonic()
+        self._looked_at = self._last_look if acts == self._acts else None
 
     def _asked(self, key: InstanceKey) -> Asked | None:
         release = self.release(key.environment, key.release)
@@ -113,3 +127,9 @@ class Observer:
         mine = f"{route.table.environment.slug}--"
         kept = {slug: since for slug, since in self._draining.items() if not slug.startswith(mine) or slug in draining}
         self._draining = {**dict.fromkeys(draining, self._clock.monotonic()), **kept}
+
+
+def _noted(look: asyncio.Task[None]) -> None:
+    """Its failure is told to those who wait for it; nobody may be left."""
+    if not look.cancelled():
+        look.exception()

@@ -12,6 +12,8 @@ from mooring.engine.announcer import Announcer
 from mooring.engine.contract import Clock, Memory, Workshop
 from mooring.engine.health import HealthMonitor
 from mooring.engine.observer import Observer
+from mooring.errors import NeedsPerson
+from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
 from mooring.planner.goal import Wanted
 
@@ -42,3 +44,19 @@ class Parts:
         if release is None:
             return None
         return Wanted(release=release, generation=record.revision.generation, counts=record.revision.counts)
+
+    def recorded(self, environment: EnvironmentId, revision: Revision | None) -> Wanted | None:
+        """What a deployment's record speaks of. Raises NeedsPerson when its release is lost."""
+        if revision is None:
+            return None
+        release = self.observer.release(environment, revision.release)
+        if release is None:
+            raise NeedsPerson(f"{environment} has lost release v{revision.release}", hint="restore the state from a backup")
+        return Wanted(release=release, generation=revision.generation, counts=revision.counts)
+
+
+def revision_of(wanted: Wanted | None) -> Revision | None:
+    """As it is recorded."""
+    if wanted is None:
+        return None
+    return Revision(release=wanted.release.number, generation=wanted.generation, counts=wanted.counts)

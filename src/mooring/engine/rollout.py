@@ -12,17 +12,19 @@ from mooring.engine.explain import explain
 from mooring.engine.hands import Hands, release_task_name
 from mooring.engine.parts import Parts
 from mooring.engine.witness import Witness
-from mooring.errors import DriverError
+from mooring.errors import Aborted, DriverError
 from mooring.model.deployment import Deployment, Phase, Trigger
 from mooring.model.events import EventKind
 from mooring.model.instance import TaskState
-from mooring.model.lease import Lease, Mark
-from mooring.model.steps import Conclude, GoBack, SetRoutes, StartInstance, Step, StopInstance
+from mooring.model.lease import Lease
+from mooring.model.steps import Conclude, GoBack, SetRoutes, Step
 from mooring.planner.goal import Current, Goal, Progress, Wanted
 from mooring.planner.rollout import plan
 
+_MAY_TURN = (Phase.RELEASE, Phase.PREPARE, Phase.WATCH)
 _PHASES_KEPT = (Phase.RELEASE, Phase.PREPARE, Phase.WATCH, Phase.DRAIN, Phase.REVERT)
 _PAUSE = 0.05  # seconds between two looks while something is under way
+_LONGEST_PAUSE = 2.0  # seconds between two tries of what does not succeed
 _HEARTBEAT = 2.0
 
 
@@ -44,34 +46,63 @@ class Rollout:
         self.deployment = deployment
         self._lease = lease
         self._target = target
-        self._hands = Hands(parts, lease, deployment.id)
+        self.hands = Hands(parts, lease, deployment.id)
         self._witness = witness
         self._bell = bell
         self._beat_at = parts.clock.monotonic()
-        self._is_abort_asked = False
-        self.failure: GoBack | None = None
+        self._is_abort_asked = deployment.error_code == Aborted.code
+        self._last_steps: tuple[Step, ...] = ()
+        self._tries = 0
+        self._has_waited = False
+        self.failure = _failure_of(deployment)
         now = parts.clock.monotonic()
         self._has_release_command = self._needs_release_command(baseline)
         first = Phase.RELEASE if self._has_release_command else Phase.PREPARE
         phase = deployment.phase if deployment.phase in _PHASES_KEPT[1:] else first
-        self._progress = Progress(phase=phase, baseline=baseline, started_at=now, phase_since=now, was_switched=self._was_switched())
+        is_asked = self._has_release_command and phase is Phase.REVERT  # whether it still runs: the first look says
+        self._progress = Progress(
+            phase=phase,
+            baseline=baseline,
+            started_at=now,
+            phase_since=now,
+            was_switched=self._was_switched(),
+            release_task=TaskState.RUNNING if is_asked else TaskState.SUCCEEDED,
+        )
 
     def abort(self) -> None:
-        """It turns round at its next look, unless the old release is going already."""
+        """It turns round at its next look, unless the old release is going already. On record, so that a successor turns round too."""
         self._is_abort_asked = True
         self._bell.ring()
+        if self._progress.phase in _MAY_TURN:
+            try:
+                self._save(error_code=Aborted.code)
+            except DriverError:
+                return  # this controller knows; only a crash before the next save would forget it
+
+    @property
+    def is_destruction(self) -> bool:
+        return self._target is None
+
+    @property
+    def lease(self) -> Lease:
+        return self._lease
 
     def ring(self) -> None:
         """Something changed: look again."""
         self._bell.ring()
 
-    @property
-    def mark(self) -> Mark:
-        return self._hands.mark
-
     async def run(self) -> Conclude:
         """Until the planner concludes. Raises StaleFence when another controller took over."""
         self._announce(self._progress.phase)
+        while True:
+            try:
+                self._close_intents()
+                return await self._until_concluded()
+            except DriverError as error:
+                await self._stumbled(error)
+
+    async def _until_concluded(self) -> Conclude:
+        """Raises Unavailable when something could not be written down: then nothing more is done before it can."""
         while True:
             self._beat()
             current = await self._parts.observer.look(self.deployment.environment)
@@ -87,10 +118,24 @@ class Rollout:
             if not decided.steps:
                 await self._bell.wait(at_most=self._pause(decided.wake_at))
 
+    async def _stumbled(self, error: DriverError) -> None:
+        """The disk is full, say. The world and the record are as they are: look again when it may be better."""
+        self._parts.announcer.say(EventKind.PLATFORM, environment=self.deployment.environment, message=str(error))
+        await self._parts.clock.sleep(_LONGEST_PAUSE)
+        self._progress = msgspec.structs.replace(self._progress, was_switched=self._was_switched())
+
+    def _close_intents(self) -> None:
+        """Those of which nobody will hear any more: the world shows what became of them."""
+        for entry in self._parts.memory.journal(self.deployment.id):
+            if not entry.outcome:
+                detail = "the controller ended, or could not write, before it knew"
+                self._parts.memory.write_outcome(entry.sequence, outcome="unknown", at=self._parts.clock.wall(), detail=detail)
+
     def _goal(self) -> Goal:
         record = self._parts.memory.environment(self.deployment.environment)
         is_maintenance = record.is_maintenance if record else False
-        progress = msgspec.structs.replace(self._progress, is_abort_asked=self._is_abort_asked)
+        is_abort = self._is_abort_asked if self.failure is None else self.failure.code == Aborted.code
+        progress = msgspec.structs.replace(self._progress, is_abort_asked=is_abort)
         return Goal(environment=self.deployment.environment, target=self._target, progress=progress, is_maintenance=is_maintenance)
 
     async def _take(self, steps: tuple[Step, ...], current: Current) -> Conclude | None:
@@ -99,44 +144,46 @@ class Rollout:
                 await self._go_back(step, current)
                 return None
             if isinstance(step, Conclude):
-                await self._hands.apply(step)
+                await self.hands.apply(step)
                 return step
-        await self._hands.take(steps)
-        for step in steps:
-            self._count(step, current)
+        if await self._is_too_soon(steps):
+            return None
+        for step in await self.hands.take(steps):
+            if isinstance(step, SetRoutes) and step.is_switch:
+                self._progress = msgspec.structs.replace(self._progress, was_switched=True)
+                self._witness.switched(in_flight=sum(current.in_flight.values()) + sum(current.streams.values()))
         return None
 
-    def _count(self, step: Step, current: Current) -> None:
-        if isinstance(step, StartInstance):
-            self._witness.started += 1
-        elif isinstance(step, StopInstance):
-            self._witness.stopped += 1
-        elif isinstance(step, SetRoutes) and step.is_switch:
-            self._progress = msgspec.structs.replace(self._progress, was_switched=True)
-            self._witness.switched(in_flight=sum(current.in_flight.values()) + sum(current.streams.values()))
+    async def _is_too_soon(self, steps: tuple[Step, ...]) -> bool:
+        """The same steps again, since the last try changed nothing: first wait, ever longer, and look anew."""
+        if not steps or steps != self._last_steps:
+            self._last_steps, self._tries, self._has_waited = steps, 0, False
+            return False
+        self._has_waited = not self._has_waited
+        if self._has_waited:
+            self._tries += 1
+            await self._bell.wait(at_most=min(_LONGEST_PAUSE, _PAUSE * 2**self._tries))
+        return self._has_waited
 
     async def _go_back(self, step: GoBack, current: Current) -> None:
-        await self._hands.apply(step)
-        self.failure = step
-        await self._tell_task_output()
-        self._parts.announcer.say(
-            EventKind.REVERTING, environment=self.deployment.environment, deployment=self.deployment.id, reason=step.reason
-        )
+        await self.hands.apply(step)
+        if self._progress.phase is Phase.RELEASE:
+            await self._tell_task_output()
+        self._say(EventKind.REVERTING, reason=step.reason)
         if step.code in ("not-healthy", "regressed") and self._target is not None:
             await self._diagnose(self._target, current)
-        self._save(error_code=step.code, error=self._redacted(step.reason), hint=step.hint)
-        await self._enter(Phase.REVERT)
+        await self._enter(Phase.REVERT, error_code=step.code, error=self._redacted(step.reason), hint=step.hint)
+        self.failure = step
 
     async def _diagnose(self, target: Wanted, current: Current) -> None:
         """Before anything of the failed release is stopped: a person must see why."""
         before = frozenset(self._progress.baseline.instances() if self._progress.baseline else ())
         for diagnosis in await explain(self._parts, target, current, before=before):
             self._witness.diagnoses.append(diagnosis)
-            fields = msgspec.to_builtins(diagnosis)
-            self._parts.announcer.say(EventKind.DIAGNOSIS, environment=self.deployment.environment, deployment=self.deployment.id, **fields)
+            self._say(EventKind.DIAGNOSIS, **msgspec.to_builtins(diagnosis))
 
     async def _refreshed(self, progress: Progress) -> Progress:
-        if progress.phase is Phase.RELEASE:
+        if progress.phase is Phase.RELEASE or (progress.phase is Phase.REVERT and progress.release_task is TaskState.RUNNING):
             return msgspec.structs.replace(progress, release_task=await self._release_task())
         if progress.phase is Phase.WATCH and self._target is not None and not progress.regression:
             return msgspec.structs.replace(progress, regression=await self._witness.finding(self._target))
@@ -151,12 +198,13 @@ class Rollout:
         except DriverError:
             return TaskState.RUNNING  # unknown is not failed, and not absent either: wait for an answer
 
-    async def _enter(self, phase: Phase) -> None:
-        if self._progress.phase is Phase.RELEASE:
+    async def _enter(self, phase: Phase, **changes: object) -> None:
+        """On record first: what is done in a phase is only done once it is known to be the present one."""
+        self._save(phase=phase, **changes)
+        if self._progress.phase is Phase.RELEASE and phase is not Phase.REVERT:
             await self._tell_task_output()
         self._close_phase()
         self._progress = msgspec.structs.replace(self._progress, phase=phase, phase_since=self._parts.clock.monotonic())
-        self._save(phase=phase)
         self._announce(phase)
 
     def _announce(self, phase: Phase) -> None:
@@ -169,11 +217,14 @@ class Rollout:
             self._say(EventKind.PHASE_ENDED, phase=self._progress.phase.value, seconds=seconds)
 
     async def _tell_task_output(self) -> None:
-        if not self._has_release_command or self._target is None or self._progress.phase is not Phase.RELEASE:
+        if not self._has_release_command or self._target is None:
             return
         name = release_task_name(self._target.release.number)
-        view = await self._parts.runtime.observe_task(self.deployment.environment, name)
-        for line in view.last_lines:
+        try:
+            lines = (await self._parts.runtime.observe_task(self.deployment.environment, name)).last_lines
+        except DriverError as error:
+            lines = (f"its output could not be read: {error.message}",)
+        for line in lines:
             self._say(EventKind.TASK_OUTPUT, name="release", line=line)
 
     def _needs_release_command(self, baseline: Wanted | None) -> bool:
@@ -184,12 +235,11 @@ class Rollout:
 
     def _was_switched(self) -> bool:
         entries = self._parts.memory.journal(self.deployment.id)
-        return any(isinstance(entry.step, SetRoutes) and entry.step.is_switch for entry in entries)
+        return any(isinstance(entry.step, SetRoutes) and entry.step.is_switch and entry.outcome != "not-done" for entry in entries)
 
     def _pause(self, wake_at: float | None) -> float:
-        if wake_at is None:
-            return _PAUSE
-        return max(0.005, min(_PAUSE, wake_at - self._parts.clock.monotonic()))
+        now = self._parts.clock.monotonic()
+        return _PAUSE if wake_at is None or wake_at <= now else max(0.005, min(_PAUSE, wake_at - now))
 
     def _beat(self) -> None:
         now = self._parts.clock.monotonic()
@@ -198,11 +248,19 @@ class Rollout:
             self._lease = self._parts.memory.renew_lease(self._lease, now=self._parts.clock.wall())
 
     def _save(self, **changes: object) -> None:
-        self.deployment = msgspec.structs.replace(self.deployment, **changes)
-        self._parts.memory.save_deployment(self.deployment)
+        changed = msgspec.structs.replace(self.deployment, **changes)
+        self._parts.memory.save_deployment(changed)
+        self.deployment = changed
 
     def _say(self, kind: EventKind, **fields: object) -> None:
         self._parts.announcer.say(kind, environment=self.deployment.environment, deployment=self.deployment.id, **fields)
 
     def _redacted(self, text: str) -> str:
         return self._parts.redact(self.deployment.environment, text)
+
+
+def _failure_of(deployment: Deployment) -> GoBack | None:
+    """Why it had turned round already, when it is taken up again."""
+    if deployment.phase is not Phase.REVERT:
+        return None
+    return GoBack(reason=deployment.error, code=deployment.error_code, hint=deployment.hint)

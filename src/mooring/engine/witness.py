@@ -3,43 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
 from mooring.drivers.probe.contract import Stream
+from mooring.engine.contract import Clock
 from mooring.engine.parts import Parts
 from mooring.errors import DriverError
-from mooring.model.deployment import Deployment, Phase
+from mooring.model.deployment import Deployment, Phase, Trigger
 from mooring.model.health import Diagnosis
 from mooring.model.names import Hostname
 from mooring.model.receipt import PhaseTime, ProbeStream, Receipt
+from mooring.model.records import JournalEntry
 from mooring.model.routing import Traffic
+from mooring.model.steps import SetRoutes, StartInstance, StopInstance
 from mooring.planner.goal import Wanted
 from mooring.planner.verdict import regression
 
 _LOOK_EVERY = 1.0  # seconds between two readings of the access log while watching
 
 
+class _When(NamedTuple):
+    """A moment on both clocks. The log knows wall time, which may be set; how long ago it was is known by the other."""
+
+    wall: float
+    monotonic: float
+
+    def on(self, clock: Clock) -> float:
+        """Its wall time for the log: what it was, or earlier where the machine's clock was set back since."""
+        return min(self.wall, clock.wall() - (clock.monotonic() - self.monotonic))
+
+
 class Witness:
-    """Of one deployment, from its start to its receipt. Wall times for the log, monotonic ones for durations."""
+    """Of one deployment, from its start to its receipt. Wall times for the log, monotonic ones for durations.
+
+    What was done is read from the journal, so that a controller that takes the deployment up again counts what its predecessor did.
+    """
 
     def __init__(self, parts: Parts, deployment: Deployment) -> None:
         self._parts = parts
         self._deployment = deployment
-        self._began_wall = parts.clock.wall()
+        self._began = self._made = self._now()
+        self._waited = max(0.0, self._made.wall - deployment.requested_at)
         self._phases: list[PhaseTime] = []
         self._phase: tuple[Phase, float] | None = None
         self._stream: Stream | None = None
-        self._switched_wall: float | None = None
+        self._switched: _When | None = None
+        self._first_answer: float | None = None
         self._looked_at = float("-inf")
-        self.started = 0
-        self.stopped = 0
         self.moved = 0
         self.notes: list[str] = []
         self.diagnoses: list[Diagnosis] = []
 
     async def watch_edge(self, before: Wanted | None, path: str) -> None:
         """From now on ask the app through the edge at a constant rate; only where something serves already."""
+        if self._deployment.trigger is Trigger.DESTROY:
+            return
         routed = before is not None and any(process.is_routed and before.count(process) for process in before.release.processes)
         record = self._parts.memory.environment(self._deployment.environment)
         if not routed or before is None or not before.release.hostnames or (record is not None and record.is_maintenance):
@@ -68,18 +88,32 @@ class Witness:
     def switched(self, *, in_flight: int) -> None:
         """The edge has acknowledged the new release; `in_flight` requests were on the old one."""
         self.moved += in_flight
-        if self._switched_wall is None:
-            self._switched_wall = self._parts.clock.wall()
+        if self._switched is None:
+            self._switched = self._now()
+            self._first_answer = self._seconds()
+
+    def recall(self) -> None:
+        """Taken up again: what the journal knows of the time before."""
+        started, now = self._deployment.started_at, self._now()
+        if started is not None and started < now.wall:
+            self._began = _When(started, now.monotonic - (now.wall - started))
+        self.notes.append("the controller was started again on the way: seconds and Mooring's own requests are counted from then on")
+        switches = [entry for entry in self._done() if isinstance(entry.step, SetRoutes) and entry.step.is_switch]
+        if switches and self._switched is None:
+            at = min(now.wall, switches[0].ended_at or switches[0].intent_at)
+            self._switched = _When(at, now.monotonic - (now.wall - at))
+            self._first_answer = max(0.0, at - self._deployment.requested_at)
 
     async def finding(self, wanted: Wanted) -> str:
         """Whether the new release does worse since the switch: a sentence, or empty. Reads the log once a second at most."""
         now = self._parts.clock.monotonic()
-        if self._switched_wall is None or now - self._looked_at < _LOOK_EVERY:
+        if self._switched is None or now - self._looked_at < _LOOK_EVERY:
             return ""
         self._looked_at = now
+        clock = self._parts.clock
         try:
-            before = await self._traffic(since=self._began_wall, until=self._switched_wall)
-            after = await self._traffic(since=self._switched_wall, until=self._parts.clock.wall())
+            before = await self._traffic(since=self._began.on(clock), until=self._switched.on(clock))
+            after = await self._traffic(since=self._switched.on(clock), until=clock.wall())
         except DriverError:
             return ""
         return regression(before, after, wanted.release.policy)
@@ -88,12 +122,8 @@ class Witness:
         """All of it, at the end."""
         self.leave()
         probes = await self._close_stream()
-        try:
-            traffic = await self._traffic(since=self._began_wall, until=self._parts.clock.wall())
-        except DriverError as error:
-            traffic = Traffic()
-            self.notes.append(f"the edge's own count is missing: {error.message}")
-        switched = self._switched_wall
+        traffic = await self._counted() if target is not None else Traffic()
+        done = [entry.step for entry in self._done()]
         return Receipt(
             environment=str(self._deployment.environment),
             deployment=self._deployment.id,
@@ -101,13 +131,13 @@ class Witness:
             from_release=before.release.number if before else 0,
             to_release=target.release.number if target else 0,
             serving_release=serving.release.number if serving else 0,
-            seconds=round(self._parts.clock.wall() - self._deployment.requested_at, 3),
+            seconds=round(self._seconds(), 3),
             phases=tuple(self._phases),
             traffic=traffic,
             probes=probes,
-            first_answer=round(switched - self._deployment.requested_at, 3) if switched else None,
-            instances_started=self.started,
-            instances_stopped=self.stopped,
+            first_answer=round(self._first_answer, 3) if self._first_answer is not None else None,
+            instances_started=len({step.instance for step in done if isinstance(step, StartInstance)}),
+            instances_stopped=len({step.instance for step in done if isinstance(step, StopInstance)}),
             connections_moved=self.moved,
             artifact_bytes=target.release.artifact.size if target else 0,
             urls=tuple(self._parts.edge.url(name) for name in _routed_names(serving)),
@@ -116,12 +146,35 @@ class Witness:
         )
 
     async def close(self) -> None:
-        """When it ends without a receipt."""
+        """When it ends without a receipt, or what it asks for is taken away on purpose."""
         await self._close_stream()
+
+    def _done(self) -> list[JournalEntry]:
+        """What was done, or may have been."""
+        return [entry for entry in self._parts.memory.journal(self._deployment.id) if entry.outcome not in ("not-done", "refused")]
+
+    def _seconds(self) -> float:
+        """From the request until now, whatever the machine's clock was set to meanwhile."""
+        return self._waited + self._parts.clock.monotonic() - self._made.monotonic
+
+    def _now(self) -> _When:
+        return _When(self._parts.clock.wall(), self._parts.clock.monotonic())
+
+    async def _counted(self) -> Traffic:
+        """Since it began. After a destruction nothing is counted: that its requests fail is what was asked for."""
+        try:
+            return await self._traffic(since=self._began.on(self._parts.clock), until=self._parts.clock.wall())
+        except DriverError as error:
+            self.notes.append(f"the edge's own count is missing: {error.message}")
+            return Traffic()
 
     async def _close_stream(self) -> ProbeStream | None:
         stream, self._stream = self._stream, None
-        return await stream.close() if stream is not None else None
+        try:
+            return await stream.close() if stream is not None else None
+        except DriverError as error:
+            self.notes.append(f"the count of Mooring's own requests is missing: {error.message}")
+            return None
 
     async def _traffic(self, *, since: float, until: float) -> Traffic:
         return await self._parts.edge.traffic(self._deployment.environment, since=since, until=until)

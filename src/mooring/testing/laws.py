@@ -17,7 +17,17 @@ from mooring.model.instance import InstanceKey
 from mooring.model.names import ProcessName
 from mooring.model.release import ProcessType
 from mooring.model.routing import EndpointState
-from mooring.model.steps import RemoveRoutes, RestartInstance, RunRelease, SetRoutes, StartInstance, Step, StopInstance
+from mooring.model.steps import (
+    ForgetReleases,
+    RemoveRoutes,
+    RestartInstance,
+    RunRelease,
+    SetRoutes,
+    StartInstance,
+    Step,
+    StopInstance,
+    StopRelease,
+)
 from mooring.planner.goal import Wanted
 from mooring.planner.replace import is_in_place
 from mooring.planner.routes import active_keys
@@ -73,8 +83,9 @@ class Laws:
     # the laws
 
     def _check_intent(self, point: Point) -> None:
-        steps = [entry.step for entry in self._memory.open_intents()]
-        if not any(_is_of(step, point) for step in steps):
+        leases = {entry.environment: self._memory.lease(entry.environment) for entry in self._memory.open_intents()}
+        mine = [entry for entry in self._memory.open_intents() if (held := leases[entry.environment]) and held.fence == entry.fence]
+        if not any(_is_of(entry.step, point) for entry in mine):
             self._break(11, f"no intent on disk {point}")
 
     def _check_stop(self, key: InstanceKey) -> None:
@@ -182,10 +193,10 @@ def _is_of(step: Step, point: Point) -> bool:
             return key == point.subject
         case "runtime.restart", RestartInstance(instance=key):
             return key == point.subject
-        case "runtime.run_task", RunRelease(release=number):
+        case ("runtime.run_task", RunRelease(release=number)) | ("runtime.stop_task", StopRelease(release=number)):
             return point.subject == f"release.v{number}"
         case "edge.apply", SetRoutes(table=table):
             return table.environment == point.subject
-        case "edge.remove", RemoveRoutes():
+        case ("edge.remove", RemoveRoutes()) | ("runtime.forget", ForgetReleases()):
             return True
     return False

@@ -1,0 +1,207 @@
+"""Carries out one order, from taking the lease to the end of its deployment; or what an earlier controller left of it.
+
+An order that cannot be carried out (a failed build, too little memory, a bad manifest) ends its deployment and touches nothing.
+Must not: decide steps, or choose which order is next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from mooring.engine.bell import Bell
+from mooring.engine.ending import Ending
+from mooring.engine.insist import insist
+from mooring.engine.orders import DeployOrder, DestroyOrder, Order, decode_order
+from mooring.engine.parts import Parts, revision_of
+from mooring.engine.rollout import Rollout
+from mooring.engine.targets import target_of
+from mooring.engine.witness import Witness
+from mooring.errors import Aborted, DriverError, LeaseHeld, MooringError, NeedsPerson, StaleFence
+from mooring.model.deployment import Deployment, Outcome, Phase
+from mooring.model.environment import EnvironmentId
+from mooring.model.events import EventKind
+from mooring.model.lease import Lease
+from mooring.planner.goal import Wanted
+
+BEFORE_ROLLOUT = (Phase.QUEUED, Phase.CHECK, Phase.BUILD)  # phases in which nothing has been touched: the order begins anew
+_DEAD_AFTER = 10.0  # seconds without a heartbeat after which another's lease may be taken
+_HOLD_EVERY = 1.0  # seconds between two looks at what serves while something is built
+
+
+class _Refusal(Exception):
+    """The order cannot be carried out."""
+
+    def __init__(self, error: MooringError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Fulfilment:
+    """Of one deployment. `hold` keeps what serves in order while something is built; it is given the lease."""
+
+    def __init__(self, parts: Parts, deployment: Deployment, hold: Callable[[Lease], Awaitable[None]]) -> None:
+        self._parts = parts
+        self.deployment = deployment
+        self._hold = hold
+        self._bell = Bell(parts.clock)
+        self._rollout: Rollout | None = None
+        self._preparing: asyncio.Task[Wanted | None] | None = None
+        self._is_abort_asked = deployment.error_code == Aborted.code
+
+    def abort(self) -> bool:
+        """Whether it may still turn round: a destruction that has begun does not."""
+        if self._rollout is not None and self._rollout.is_destruction:
+            return False
+        self._is_abort_asked = True
+        if self._preparing is not None:
+            self._preparing.cancel()
+        if self._rollout is not None:
+            self._rollout.abort()
+        return True
+
+    def ring(self) -> None:
+        """Something changed: look again."""
+        self._bell.ring()
+        if self._rollout is not None:
+            self._rollout.ring()
+
+    async def run(self) -> None:
+        """To its end. Raises StaleFence or LeaseHeld when another controller has it, DriverError when it could not be written down:
+        then it may be taken up again from its record."""
+        is_new = self.deployment.phase in BEFORE_ROLLOUT
+        try:
+            lease = take_lease(self._parts, self.deployment.environment)
+        except LeaseHeld as error:
+            if not is_new:
+                raise
+            await self._refused(error)
+            return
+        witness = Witness(self._parts, self.deployment)
+        try:
+            await self._carry_out(lease, witness, is_new=is_new)
+        except _Refusal as refusal:
+            await self._refused(refusal.error)
+        finally:
+            await witness.close()
+            release_lease(self._parts, lease)
+
+    async def _refused(self, error: MooringError) -> None:
+        outcome = (
+            Outcome.ABORTED if isinstance(error, Aborted) else Outcome.NEEDS_PERSON if isinstance(error, NeedsPerson) else Outcome.FAILED
+        )
+        ending = Ending(self._parts, self.deployment)
+        await insist(self._parts, lambda: ending.refused(error, outcome))
+        await insist(self._parts, ending.finish)
+
+    async def _carry_out(self, lease: Lease, witness: Witness, *, is_new: bool) -> None:
+        environment = self.deployment.environment
+        try:
+            before = self._parts.wanted(environment) if is_new else self._parts.recorded(environment, self.deployment.baseline)
+            if is_new:
+                target = await self._prepared(decode_order(self.deployment.order), lease, before, witness)
+            else:
+                target = self._parts.recorded(environment, self.deployment.target)
+                witness.recall()
+                await self._watch_edge(witness, before, is_destruction=target is None)
+        except NeedsPerson as error:
+            raise _Refusal(error) from error
+        if target is not None and not any(process.is_routed and target.count(process) for process in target.release.processes):
+            await witness.close()
+        await self._rolled_out(lease, target, before, witness)
+
+    async def _prepared(self, order: Order, lease: Lease, before: Wanted | None, witness: Witness) -> Wanted | None:
+        """The target, made from the order."""
+        self._save(started_at=self._parts.clock.wall(), baseline=revision_of(before))
+        self._say(EventKind.DEPLOYMENT_STARTED, from_release=before.release.number if before else 0)
+        phase = Phase.BUILD if isinstance(order, DeployOrder) else Phase.CHECK
+        self._save(phase=phase)
+        self._say(EventKind.PHASE_STARTED, phase=phase.value)
+        witness.enter(phase)
+        await self._watch_edge(witness, before, is_destruction=isinstance(order, DestroyOrder))
+        target = await self._target(order, lease, before)
+        self._say(EventKind.PHASE_ENDED, phase=phase.value, seconds=witness.leave() or 0.0)
+        if isinstance(order, DestroyOrder):
+            self._mark_destroyed()
+        self._save(target=revision_of(target), phase=Phase.RELEASE)
+        return target
+
+    async def _target(self, order: Order, lease: Lease, before: Wanted | None) -> Wanted | None:
+        """Building may take long: it can be aborted, which cancels it, and what serves is kept in order meanwhile."""
+        if self._is_abort_asked:
+            raise _Refusal(Aborted("somebody asked to abort it before it began"))
+        making = asyncio.create_task(target_of(self._parts, order, self.deployment, before), name=f"prepare {self.deployment.id}")
+        making.add_done_callback(lambda _: self._bell.ring())
+        self._preparing = making
+        try:
+            await asyncio.wait({making}, timeout=0)
+            while not making.done():
+                self._parts.memory.renew_lease(lease, now=self._parts.clock.wall())
+                await self._hold(lease)
+                if not making.done():
+                    await self._bell.wait(at_most=_HOLD_EVERY)
+            return making.result()
+        except asyncio.CancelledError:
+            if not making.cancelled():
+                raise
+            raise _Refusal(Aborted("somebody asked to abort it while it was built")) from None
+        except StaleFence:
+            raise
+        except MooringError as error:
+            raise _Refusal(error) from error
+        finally:
+            self._preparing = None
+            if not making.done():
+                making.cancel()
+                await asyncio.gather(making, return_exceptions=True)
+
+    async def _rolled_out(self, lease: Lease, target: Wanted | None, before: Wanted | None, witness: Witness) -> None:
+        self._rollout = Rollout(
+            self._parts, self.deployment, lease=lease, target=target, baseline=before, witness=witness, bell=Bell(self._parts.clock)
+        )
+        if self._is_abort_asked:
+            self._rollout.abort()
+        concluded = await self._rollout.run()
+        ending = Ending(self._parts, self._rollout.deployment)
+        await ending.concluded(concluded, self._rollout, target=target, before=before, witness=witness)
+
+    async def _watch_edge(self, witness: Witness, before: Wanted | None, *, is_destruction: bool) -> None:
+        """What is taken away on purpose is not asked for."""
+        if not is_destruction:
+            await witness.watch_edge(before, self._probe_path(before))
+
+    def _mark_destroyed(self) -> None:
+        record = self._parts.memory.environment(self.deployment.environment)
+        if record is not None:
+            self._parts.memory.save_environment(msgspec.structs.replace(record, is_being_destroyed=True))
+
+    def _save(self, **changes: object) -> None:
+        changed = msgspec.structs.replace(self.deployment, **changes)
+        self._parts.memory.save_deployment(changed)
+        self.deployment = changed
+
+    def _probe_path(self, before: Wanted | None) -> str:
+        """The path the app was last seen to answer, else the first it is asked for."""
+        routed = [process for process in before.release.processes if process.is_routed] if before else []
+        keys = [key for process in routed for key in (before.instances_of(process) if before else ())]
+        seen = [result.path for key in keys for result in self._parts.health.results(key) if result.passed and result.path]
+        offered = [path for process in routed for path in process.checks.readiness.paths]
+        return next(iter([*reversed(seen), *offered, "/"]))
+
+    def _say(self, kind: EventKind, **fields: object) -> None:
+        self._parts.announcer.say(kind, environment=self.deployment.environment, deployment=self.deployment.id, **fields)
+
+
+def take_lease(parts: Parts, environment: EnvironmentId) -> Lease:
+    """In the controller's name, not the deployment's: its successor on the same state need not wait for a heartbeat to die."""
+    return parts.memory.take_lease(environment, holder=parts.identity, now=parts.clock.wall(), dead_after=_DEAD_AFTER)
+
+
+def release_lease(parts: Parts, lease: Lease) -> None:
+    """If it cannot be given back, it is simply taken anew, or found dead by another."""
+    try:
+        parts.memory.release_lease(lease)
+    except (DriverError, StaleFence) as error:
+        parts.announcer.say(EventKind.PLATFORM, environment=lease.environment, message=str(error))

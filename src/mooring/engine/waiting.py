@@ -1,0 +1,84 @@
+"""The orders of one environment that wait for their turn: oldest first, newer ones of the same kind in place of older ones.
+
+Ends of those that never begin are written down at once, or as soon as the disk allows. Must not: begin anything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from mooring.engine.ending import Ending
+from mooring.engine.fulfilment import BEFORE_ROLLOUT
+from mooring.engine.orders import ConfigOrder, DeployOrder, DestroyOrder, Order, decode_order
+from mooring.engine.parts import Parts
+from mooring.errors import Aborted, DriverError
+from mooring.model.deployment import Deployment, Outcome
+from mooring.model.names import DeploymentId
+
+
+class Waiting:
+    """`unfinished`: what an earlier controller left, oldest first; what it had begun to roll out is first and cannot be superseded."""
+
+    def __init__(self, parts: Parts, unfinished: tuple[Deployment, ...]) -> None:
+        self._parts = parts
+        self._entries: deque[tuple[Deployment, Order | None]] = deque()
+        self._endings: deque[Callable[[], None]] = deque()
+        for deployment in sorted(unfinished, key=lambda each: (each.phase in BEFORE_ROLLOUT, each.number)):
+            self.add(deployment, _order_of(deployment))
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def add(self, deployment: Deployment, order: Order | None) -> None:
+        for entry in [entry for entry in self._entries if _supersedes(order, entry[1])]:
+            self._entries.remove(entry)
+            self._write(partial(Ending(self._parts, entry[0]).superseded, by=deployment))
+        self._entries.append((deployment, order))
+
+    def withdraw(self, deployment: DeploymentId, reason: Aborted) -> bool:
+        """Whether it waited."""
+        entry = next((entry for entry in self._entries if entry[0].id == deployment), None)
+        if entry is None:
+            return False
+        self._entries.remove(entry)
+        self._write(partial(Ending(self._parts, entry[0]).refused, reason, Outcome.ABORTED))
+        return True
+
+    def next(self) -> Deployment | None:
+        return self._entries.popleft()[0] if self._entries else None
+
+    def write_endings(self) -> None:
+        """Those that could not be written before."""
+        while self._endings:
+            try:
+                self._endings[0]()
+            except DriverError:
+                return
+            self._endings.popleft()
+
+    def _write(self, ending: Callable[[], None]) -> None:
+        self._endings.append(ending)
+        self.write_endings()
+
+
+def _order_of(deployment: Deployment) -> Order | None:
+    """None: it is under way, or cannot be read; either way it is nothing that another takes the place of."""
+    if deployment.phase not in BEFORE_ROLLOUT:
+        return None
+    try:
+        return decode_order(deployment.order)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _supersedes(order: Order | None, waiting: Order | None) -> bool:
+    """A later snapshot of config holds the earlier; a later push replaces one that waits; all else is done in turn."""
+    if order is None or waiting is None:
+        return False
+    if isinstance(order, DestroyOrder):
+        return True
+    return isinstance(order, (DeployOrder, ConfigOrder)) and type(order) is type(waiting)
