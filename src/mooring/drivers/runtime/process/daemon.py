@@ -67,7 +67,6 @@ class Wakefulness(asyncore.file_dispatcher):  # type: ignore[misc]  # supervisor
         os.set_blocking(reader, False)
         os.set_blocking(self._writer, False)
         super().__init__(reader)
-        os.close(reader)  # the dispatcher has its own copy
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
 
     def writable(self) -> bool:

@@ -25,15 +25,21 @@ from mooring.errors import OutcomeUnknown
 _KILL_PATIENCE = 10.0  # seconds that SIGKILL may take: a process within the kernel ends late
 
 
-async def end(directory: str, *, stop_signal: int, grace: float, is_signalled: bool) -> None:
-    """Returns when no process of the program lives. `is_signalled`: the main process has been sent the signal already."""
+async def end(directory: str, *, stop_signal: int, grace: float, child: int = 0) -> None:
+    """Returns when no process of the program lives.
+
+    `child`: the supervisor's own process for it, if any. It is the main process, a launcher on its way to become that, or a
+    stand-in for one that outlived an earlier supervisor (and ends with it).
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + grace
-    main = await asyncio.to_thread(_main_process, directory)
+    launched = kernel.process(child) if child else None
+    main = await asyncio.to_thread(_main_process, directory) or launched
     known = await asyncio.to_thread(_known, directory, main)
+    if launched is not None:
+        known[launched.pid] = launched
     if main is not None:
-        if not is_signalled:
-            kernel.send(main, stop_signal)
+        kernel.send(main, stop_signal)
         await _wait_for(main, until=deadline)
     if await _until_nobody(directory, known, main, signal_number=stop_signal, until=deadline):
         return

@@ -6,6 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from mooring.drivers.runtime.process import record
 from mooring.errors import StaleFence, StateDamaged, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
@@ -21,7 +22,7 @@ class Fences:
         """Remember this number; raises StaleFence when a higher one was seen. It is on disk when this returns."""
         path = self._directory / mark.environment.slug
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            record.make_directory(str(self._directory))
             descriptor = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Unavailable(f"the fencing numbers cannot be written: {error.strerror}", where=str(path)) from error
@@ -55,12 +56,7 @@ def _read(path: Path) -> int:
 
 
 def _write(path: Path, number: int) -> None:
-    beside = path.with_name(f".{path.name}.new")
     try:
-        with beside.open("w") as file:
-            file.write(str(number))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(path)
+        record.write_whole(str(path), str(number).encode(), is_synced=True)
     except OSError as error:
         raise Unavailable(f"the fencing number cannot be written: {error.strerror}", where=str(path)) from error

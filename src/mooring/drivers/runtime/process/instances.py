@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from mooring.drivers.runtime.process import kernel
+from mooring.drivers.runtime.process import kernel, record
 from mooring.drivers.runtime.process.supervisor import view
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView
 
@@ -22,12 +22,9 @@ class InstanceRecord(msgspec.Struct, frozen=True, kw_only=True):
     port: int
 
 
-def write_record(directory: Path, record: InstanceRecord) -> None:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = directory / "instance.new"
-    beside.write_bytes(msgspec.json.encode(record))
-    beside.chmod(0o600)
-    beside.rename(directory / "instance.json")
+def write_record(directory: Path, remembered: InstanceRecord) -> None:
+    record.make_directory(str(directory))
+    record.write_whole(str(directory / "instance.json"), msgspec.json.encode(remembered))
 
 
 def read_record(directory: Path) -> InstanceRecord | None:
@@ -46,18 +43,20 @@ def records(run: Path) -> dict[Path, InstanceRecord]:
 def views(run: Path, *, is_supervised: bool) -> tuple[InstanceView, ...]:
     """Of every instance, from files and /proc alone."""
     memory = _memory_by_group()
-    found = [instance_view(place, record, is_supervised=is_supervised, memory=memory) for place, record in records(run).items()]
+    found = [instance_view(place, each, is_supervised=is_supervised, memory=memory) for place, each in records(run).items()]
     return tuple(sorted(found, key=lambda each: each.key))
 
 
-def instance_view(directory: Path, record: InstanceRecord, *, is_supervised: bool, memory: dict[int, int] | None = None) -> InstanceView:
+def instance_view(
+    directory: Path, remembered: InstanceRecord, *, is_supervised: bool, memory: dict[int, int] | None = None
+) -> InstanceView:
     seen = view(directory, is_supervised=is_supervised)
     sizes = memory if memory is not None else _memory_by_group()
     return InstanceView(
-        key=record.spec.key,
+        key=remembered.spec.key,
         state=seen.state,
-        address=record.address,
-        port=record.port,
+        address=remembered.address,
+        port=remembered.port,
         pid=seen.pid,
         started_at=seen.started_at,
         restarts=seen.restarts,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supervisor.states import RUNNING_STATES, ProcessStates, SupervisorStates
+from supervisor.states import ProcessStates, SupervisorStates
 from supervisor.xmlrpc import Faults, RPCError
 
 from mooring.drivers.runtime.process.kept import group_of
@@ -39,15 +39,11 @@ class Interface:
         return int(process.pid or 0)
 
     def withdraw(self, name: str) -> int:
-        """Never start it again, and send its process the stop signal if it has one; gives that process's pid."""
+        """Never start it again. Gives the pid of its process, which whoever asks is to end, or 0."""
         process = self._process(name)
         if process is None:
             return 0
-        state = process.get_state()
-        if state in RUNNING_STATES:
-            process.stop()
-        elif state == ProcessStates.EXITED:
-            process.change_state(ProcessStates.STOPPED)
+        process.withdraw()
         return int(process.pid or 0)
 
     def remove(self, name: str) -> bool:

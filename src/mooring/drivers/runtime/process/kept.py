@@ -46,6 +46,16 @@ class KeptProcess(Subprocess):  # type: ignore[misc]  # supervisor has no types
         except OSError as error:
             self.config.options.logger.warn(f"the end of {self.config.name} could not be noted: {error}")
 
+    def withdraw(self) -> None:
+        """It is being stopped by somebody else, who has it signalled: its end is no reason to start it again."""
+        state = self.state
+        if state == ProcessStates.BACKOFF or state == ProcessStates.EXITED:
+            self.change_state(ProcessStates.STOPPED)
+        elif self.pid and state in (ProcessStates.STARTING, ProcessStates.RUNNING):
+            self.administrative_stop = self.killing = True
+            self.delay = time.time() + self.config.stopwaitsecs
+            self.change_state(ProcessStates.STOPPING)
+
     def transition(self) -> None:
         now = time.time()
         if self.state == ProcessStates.EXITED and now < self.not_before <= now + _PAUSE:
@@ -91,11 +101,7 @@ def groups(options: Any, run: Path) -> list[Any]:
 
 def group_of(options: Any, directory: Path, *, kept_only: bool = True) -> Any:
     """None where there is nothing to keep."""
-    try:
-        program = read_program(directory)
-    except (OSError, KeyError, ValueError) as error:
-        options.parse_warnings.append(f"the record of {directory.name} cannot be read and is left out: {error!r}")
-        return None
+    program = read_program(directory)
     if program is None or (kept_only and not program.is_kept):
         return None
     config = _config(options, directory, program)

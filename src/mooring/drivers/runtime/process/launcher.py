@@ -40,9 +40,10 @@ def main(directory: str) -> None:
     now.ticks = itself.ticks if itself else 0
     if before.starts:
         _end_leftovers(directory)
-        _count(now, before, Exit.read(directory))
-    now.starts = before.starts + 1
+        count_lives(now, before, Exit.read(directory))
+    now.starts = before.starts
     _wait(now, directory)
+    now.starts += 1
     now.phase, now.began, now.started_at = RUNNING, time.monotonic(), time.time()
     now.write(directory)
     become(directory)
@@ -79,7 +80,7 @@ def _end_leftovers(directory: str) -> None:
         time.sleep(0.05)
 
 
-def _count(now: Status, before: Status, exit: Exit | None) -> None:
+def count_lives(now: Status, before: Status, exit: Exit | None) -> None:
     was_asked = exit is not None and exit.pid == before.pid and exit.was_asked
     now.previous = 0 if was_asked else before.pid
     if was_asked or before.boot != now.boot:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.runtime.contract import LogQuery
-from mooring.drivers.runtime.process import times
+from mooring.drivers.runtime.process import record, times
 from mooring.errors import Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
@@ -67,7 +67,7 @@ class LogFiles:
     def _prepare(self, environment: EnvironmentId, release: int, stem: str, *, limit: int) -> tuple[str, str]:
         place = self.release_directory(environment, release)
         try:
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            record.make_directory(str(place))
             paths = [place / f"{stem}.{stream}.log" for stream in STREAMS]
             for path in paths:
                 times.begin(path, limit=limit)

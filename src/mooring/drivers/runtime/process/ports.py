@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mooring.drivers.runtime.process import record
 from mooring.errors import Unavailable
 
 
@@ -61,14 +62,12 @@ class Ports:
 
     def _remember(self, port: int, owner: str) -> None:
         for name, text in ((str(port), owner), (".last", str(port))):
-            beside = self._directory / f".{name}.new"
-            beside.write_text(text)
-            beside.rename(self._directory / name)
+            record.write_whole(str(self._directory / name), text.encode())
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            record.make_directory(str(self._directory))
             descriptor = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Unavailable(f"ports cannot be remembered: {error.strerror}", where=str(self._directory)) from error

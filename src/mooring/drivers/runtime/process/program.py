@@ -64,10 +64,14 @@ def write_launch(directory: Path, program: Program) -> None:
 
 
 def read_program(directory: Path) -> Program | None:
-    """None when nothing is registered there."""
-    pairs = record.read(str(directory / "launch"))
-    if not pairs:
+    """None when nothing is registered there, or nothing that can be read."""
+    try:
+        return _decoded(record.read(str(directory / "launch")))
+    except (KeyError, ValueError):
         return None
+
+
+def _decoded(pairs: record.Pairs) -> Program:
     texts = {os.fsdecode(key): os.fsdecode(value) for key, value in pairs}
     return Program(
         argv=tuple(os.fsdecode(value) for key, value in pairs if key == b"argv"),

@@ -13,13 +13,33 @@ Pairs = list[tuple[bytes, bytes]]
 
 def write(path: str, pairs: Pairs) -> None:
     """Whole or not at all. Raises ValueError for what cannot be carried: a NUL, or a key that is empty or holds `=`."""
+    write_whole(path, encoded(pairs))
+
+
+def write_whole(path: str, content: bytes, *, is_synced: bool = False) -> None:
+    """Whole or not at all; synced: it survives a loss of power once this returns."""
     beside = f"{path}.{os.getpid()}.new"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, encoded(pairs))
+        left = memoryview(content)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        if is_synced:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
     os.rename(beside, path)  # noqa: PTH104 - pathlib costs 10 ms at each start
+
+
+def make_directory(path: str) -> None:
+    """With its parents, where they are missing; for their owner only."""
+    if not path or os.path.isdir(path):  # noqa: PTH112 - pathlib costs 10 ms at each start
+        return
+    make_directory(os.path.dirname(path))  # noqa: PTH120 - likewise
+    try:
+        os.mkdir(path, 0o700)  # noqa: PTH102 - likewise
+    except FileExistsError:
+        return
 
 
 def encoded(pairs: Pairs) -> bytes:

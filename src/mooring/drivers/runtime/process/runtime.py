@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mooring.drivers.runtime.contract import Inspection, Interactive, LogQuery, Runtime, RuntimeCapabilities, Terminal, Variables
-from mooring.drivers.runtime.process import kernel, shell, sockets, surroundings
+from mooring.drivers.runtime.process import kernel, record, shell, sockets, surroundings
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.following import merged, tell
 from mooring.drivers.runtime.process.instances import InstanceRecord, instance_view, read_record, views, write_record
@@ -145,7 +145,7 @@ class ProcessRuntime:
     async def _ensure_log_keeper(self) -> None:
         if self._is_keeper_known:
             return
-        (self._logs.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+        record.make_directory(str(self._logs.directory))
         program = Program(
             argv=(sys.executable, "-I", "-S", "-E", str(_KEEPER_SCRIPT), str(self._logs.directory)),
             directory=str(self._logs.directory),
@@ -161,19 +161,19 @@ class ProcessRuntime:
 
     def _inspect(self, key: InstanceKey, lines: int) -> Inspection:
         directory = self._directory(key)
-        record = read_record(directory)
+        remembered = read_record(directory)
         said = tuple(line.text for line in merged(self._logs.of_instance(key), lines))
-        if record is None:
+        if remembered is None:
             return Inspection(view=None, last_lines=said)
         is_supervised = self._supervisor.is_running()
-        seen = instance_view(directory, record, is_supervised=is_supervised)
+        seen = instance_view(directory, remembered, is_supervised=is_supervised)
         pids = [process.pid for process in kernel.members(str(directory), leader=seen.pid)]
         return Inspection(
             view=seen,
             listening=sockets.listening(pids),
             is_out_of_memory=view(directory, is_supervised=is_supervised).is_out_of_memory,
             last_lines=said,
-            port_holder=sockets.holder(record.port, besides=pids) if record.port else "",
+            port_holder=sockets.holder(remembered.port, besides=pids) if remembered.port else "",
         )
 
 

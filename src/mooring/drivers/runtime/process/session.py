@@ -145,7 +145,7 @@ class Session:
         main = kernel.process(self._process.pid) if self._process.poll() is None else None
         for process in await asyncio.to_thread(kernel.members, self._marker, leader=main.pid if main else 0):
             kernel.send(process, signal.SIGHUP)
-        await end(self._marker, stop_signal=signal.SIGTERM, grace=2.0, is_signalled=False)
+        await end(self._marker, stop_signal=signal.SIGTERM, grace=2.0)
         await asyncio.to_thread(self._process.wait)
         os.close(self._pidfd)
         self._pidfd = -1

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from mooring.drivers.runtime.process import kernel, rpc
+from mooring.drivers.runtime.process import kernel, record, rpc
 from mooring.drivers.runtime.process.ending import end
 from mooring.drivers.runtime.process.program import Program, program_name, read_program, write_launch, write_program
 from mooring.drivers.runtime.process.status import WAITING, Exit, Status
@@ -90,10 +90,10 @@ class Supervisor:
         """End all its processes; it stays registered, and is started with the next daemon."""
         directory = self.run_directory(name)
         program = read_program(directory)
-        is_told = await self._withdraw(name)
+        child = await self._withdraw(name)
         number = signal.Signals[f"SIG{program.stop_signal}"] if program else signal.SIGTERM
-        await end(str(directory), stop_signal=number, grace=grace, is_signalled=is_told)
-        if is_told:
+        await end(str(directory), stop_signal=number, grace=grace, child=child)
+        if child:
             await self._forget(name)
 
     async def restart_program(self, name: str, *, grace: float) -> None:
@@ -134,18 +134,19 @@ class Supervisor:
         """Stop every program, then the daemon. All that is kept starts again with the next one."""
         views = await asyncio.to_thread(self.programs)
         results = await asyncio.gather(*(self.stop_program(each.name, grace=grace) for each in views), return_exceptions=True)
+        daemon = self._daemon()
         if self.is_running():
             await asyncio.to_thread(rpc.ask, self._socket, "supervisor.shutdown")
-        await self._until_silent()
+        await self._until_ended(daemon)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _withdraw(self, name: str) -> bool:
-        """Whether the daemon has sent the signal. Where there is no daemon, nobody restarts it either."""
+    async def _withdraw(self, name: str) -> int:
+        """The pid of the daemon's process for it, or 0. Where there is no daemon, nobody restarts it either."""
         if not self.is_running():
-            return False
-        return bool(await asyncio.to_thread(rpc.ask, self._socket, "mooring.withdraw", name))
+            return 0
+        return int(await asyncio.to_thread(rpc.ask, self._socket, "mooring.withdraw", name))
 
     async def _forget(self, name: str) -> None:
         deadline = time.monotonic() + _REAP_PATIENCE
@@ -154,30 +155,30 @@ class Supervisor:
                 raise OutcomeUnknown(f"the supervisor does not let go of {name}")
             await asyncio.sleep(0.02)
 
-    async def _until_silent(self) -> None:
+    async def _until_ended(self, daemon: kernel.Process | None) -> None:
         deadline = time.monotonic() + _START_PATIENCE
-        while self.is_running() or self._is_daemon_alive():
+        while self.is_running() or (daemon is not None and kernel.is_same(daemon.pid, daemon.ticks)):
             if time.monotonic() > deadline:
                 raise OutcomeUnknown("the supervisor does not end")
             await asyncio.sleep(0.05)
 
-    def _is_daemon_alive(self) -> bool:
-        """It removes its pid file as the last thing that it does."""
-        pid_file = self.directory / "supervisord.pid"
+    def _daemon(self) -> kernel.Process | None:
+        """By its pid file, which a daemon that was killed leaves behind: the process must also be ours by its arguments."""
         try:
-            pid = int(pid_file.read_text())
+            pid = int((self.directory / "supervisord.pid").read_text())
+            is_ours = os.fsencode(self.directory) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
-            return False
-        return kernel.process(pid) is not None and f"{self.directory}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+            return None
+        return kernel.process(pid) if is_ours else None
 
     def _start_daemon(self) -> None:
         with self._lock():
             if self.is_running():
                 return
-            (self.directory / "run").mkdir(mode=0o700, exist_ok=True)
+            record.make_directory(str(self.directory / "run"))
             argv = [sys.executable, "-I", str(_DAEMON), str(self.directory)]
             trouble = self.directory / "supervisord.trouble"
-            with trouble.open("wb") as output:
+            with os.fdopen(os.open(trouble, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as output:
                 started = subprocess.run(  # noqa: S603 - our own file, by the interpreter that runs us
                     argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_clean(), timeout=_START_PATIENCE, check=False
                 )
@@ -196,7 +197,7 @@ class Supervisor:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """One start at a time, over all controllers and commands."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        record.make_directory(str(self.directory))
         descriptor = os.open(self.directory / "supervisord.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -233,7 +234,7 @@ def _state(status: Status, *, is_alive: bool, is_supervised: bool) -> ProcessSta
 
 def _write(directory: Path, program: Program, variables: Mapping[str, str | Secret]) -> None:
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        record.make_directory(str(directory))
         write_program(directory, program, variables)
     except OSError as error:
         raise Unavailable(f"{directory.name} cannot be written: {error.strerror}", where=str(directory)) from error

@@ -50,8 +50,8 @@ class Tasks:
             is_kept=False,
             timeout=spec.timeout,
         )
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (directory / "task.json").write_bytes(msgspec.json.encode(spec))
+        record.make_directory(str(directory))
+        record.write_whole(str(directory / "task.json"), msgspec.json.encode(spec))
         await self._supervisor.put_program(name, program, surroundings.environment(variables))
         await self._until_begun(directory)
 
@@ -65,7 +65,7 @@ class Tasks:
         directory = self._supervisor.run_directory(_program(environment, name))
         if not Status.read(str(directory), "begun").is_alive():
             return
-        await end(str(directory), stop_signal=signal.SIGTERM, grace=_STOP_GRACE, is_signalled=False)
+        await end(str(directory), stop_signal=signal.SIGTERM, grace=_STOP_GRACE)
 
     async def forget(self, environment: EnvironmentId, *, releases: frozenset[int] | None) -> None:
         """Those of these releases (None: all) that do not run."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from mooring.drivers.runtime.process import record
+
 _PAIR = struct.Struct("<dQ")
 _LARGEST = 512 * 1024
 DEFAULT_LIMIT = 10_000_000
@@ -22,11 +24,8 @@ def place(log: Path) -> Path:
 
 def begin(log: Path, *, limit: int) -> None:
     """Unless it has begun."""
-    try:
-        with place(log).open("xb") as file:
-            file.write(_PAIR.pack(-1.0, limit))
-    except FileExistsError:
-        return
+    if not place(log).exists():
+        record.write_whole(str(place(log)), _PAIR.pack(-1.0, limit))
 
 
 def limit_of(log: Path) -> int:
@@ -49,9 +48,7 @@ def add(log: Path, at: float, size: int) -> None:
 
 
 def begin_again(log: Path, *, keep: list[Pair]) -> None:
-    beside = place(log).with_suffix(".new")
-    beside.write_bytes(b"".join(_PAIR.pack(*pair) for pair in [(-1.0, limit_of(log)), *keep]))
-    beside.rename(place(log))
+    record.write_whole(str(place(log)), b"".join(_PAIR.pack(*pair) for pair in [(-1.0, limit_of(log)), *keep]))
 
 
 def time_of(pairs: list[Pair], end: int, *, otherwise: float) -> float:
