@@ -91,10 +91,15 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     order: str = ""  # the order as JSON, so that a controller started again can take it up
 
     @property
+    def has_lost_requests(self) -> bool:
+        """Requests failed on the way, and not by the app's own code. Of a destroyed environment they must."""
+        return self.trigger is not Trigger.DESTROY and self.receipt is not None and self.receipt.failed > 0
+
+    @property
     def exit_code(self) -> int | None:
         """0 serving, 1 failed and the old release still serves, 3 superseded, 4 needs a person; None while it goes on."""
         if self.outcome is None:
             return None
-        if self.outcome is Outcome.SUCCEEDED and self.receipt is not None and self.receipt.failed > 0:
+        if self.outcome is Outcome.SUCCEEDED and self.has_lost_requests:
             return 4
         return EXIT_CODES[self.outcome]
