@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mooring.drivers.edge.envoy.connections import connection_manager, encoded
 from mooring.drivers.edge.envoy.settings import EnvoySettings, Layout
-from mooring.drivers.edge.envoy.tls import ServedCertificate, asking_chains, chain_matcher, quic_chain
+from mooring.drivers.edge.envoy.tls import ServedCertificate, asking_chains, chain_matcher, quic_chain, quic_chains
 
 Json = dict[str, object]
 
@@ -21,7 +21,7 @@ def listeners(
     http = {**_listener("http", settings.bind, settings.http_port), "filter_chains": [{"filters": [plain]}]}
     if not settings.https_port or fallback is None:
         return [http]
-    return [http, _secure(settings, layout, certificates, fallback=fallback), _quic(settings, layout, [fallback, *certificates])]
+    return [http, _secure(settings, layout, certificates, fallback=fallback), _quic(settings, layout, certificates, fallback=fallback)]
 
 
 def _secure(settings: EnvoySettings, layout: Layout, certificates: Sequence[ServedCertificate], *, fallback: ServedCertificate) -> Json:
@@ -37,7 +37,7 @@ def _secure(settings: EnvoySettings, layout: Layout, certificates: Sequence[Serv
     }
 
 
-def _quic(settings: EnvoySettings, layout: Layout, certificates: Sequence[ServedCertificate]) -> Json:
+def _quic(settings: EnvoySettings, layout: Layout, certificates: Sequence[ServedCertificate], *, fallback: ServedCertificate) -> Json:
     manager = encoded(connection_manager(settings, layout, codec="HTTP3", is_secure=True))
     return {
         "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
@@ -45,7 +45,8 @@ def _quic(settings: EnvoySettings, layout: Layout, certificates: Sequence[Served
         "address": _address(settings.bind, settings.https_port, protocol="UDP"),
         "udp_listener_config": {"quic_options": {"quic_protocol_options": {}}, "downstream_socket_config": {"prefer_gro": True}},
         "enable_reuse_port": True,
-        "filter_chains": [quic_chain(certificates, manager)],
+        "filter_chains": quic_chains(certificates, manager),
+        "default_filter_chain": quic_chain("stranger", [fallback], manager),
     }
 
 

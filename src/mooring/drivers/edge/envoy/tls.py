@@ -2,11 +2,12 @@
 
 HTTPS asks the attendant for a certificate when its name is first wanted, so a new app changes no listener's certificates and a bad
 certificate spoils only its own name. Only names that are served are asked for: anybody can invent names. HTTP/3 cannot ask, so its
-chain carries all certificates.
+chains carry the certificates themselves.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -16,6 +17,7 @@ Json = dict[str, object]
 ATTENDANT = "attendant"  # the cluster behind which the attendant answers for certificates
 ASK_AGAIN = "10s"  # how soon a renewed certificate is shown
 HANDSHAKE = "10s"
+QUIC_CHAINS = 32
 
 
 class ServedCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +64,22 @@ def _server_name() -> Json:
     return {"name": "sni", "typed_config": {"@type": kind}}
 
 
-def quic_chain(certificates: Sequence[ServedCertificate], manager: msgspec.Raw) -> Json:
-    """The one chain of HTTP/3; its first certificate is shown to strangers."""
+def quic_chains(certificates: Iterable[ServedCertificate], manager: msgspec.Raw) -> list[Json]:
+    """The chains of HTTP/3, each for some of the names: a new name changes, and in time closes, only the connections of one of them."""
+    buckets: dict[int, list[ServedCertificate]] = {}
+    for certificate in certificates:
+        buckets.setdefault(zlib.crc32(certificate.hostname.encode()) % QUIC_CHAINS, []).append(certificate)
+    return [
+        {
+            **quic_chain(f"names-{number:02}", held, manager),
+            "filter_chain_match": {"server_names": [each.hostname for each in held]},
+        }
+        for number, held in sorted(buckets.items())
+    ]
+
+
+def quic_chain(name: str, certificates: Iterable[ServedCertificate], manager: msgspec.Raw) -> Json:
+    """A chain that shows each client the certificate of the name it asks for, and others the first."""
     transport = {
         "name": "envoy.transport_sockets.quic",
         "typed_config": {
@@ -71,7 +87,7 @@ def quic_chain(certificates: Sequence[ServedCertificate], manager: msgspec.Raw) 
             "downstream_tls_context": {"common_tls_context": {**_common("h3"), **_certificates(certificates)}},
         },
     }
-    return {"name": "all", "filters": [manager], "transport_socket": transport}
+    return {"name": name, "filters": [manager], "transport_socket": transport}
 
 
 def _choose(name: str) -> Json:
