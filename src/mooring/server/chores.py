@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from mooring.engine.orders import DeployOrder, decode_order
 from mooring.errors import MooringError
+from mooring.store.directory import replace
 from mooring.store.memory import SqliteMemory
 
 log = logging.getLogger("mooring.chores")
@@ -17,6 +19,7 @@ log = logging.getLogger("mooring.chores")
 TEND_EVERY = 60.0
 FORGET_EVERY = 3600.0
 _DAY = 86_400.0
+LARGEST_LOG = 10_000_000  # bytes of one of the platform's own logs
 KEPT_ANSWERS = _DAY  # seconds an idempotency key is remembered
 KEPT_HISTORY = 30 * _DAY
 KEPT_DEPLOYMENTS = 50  # of each environment, with all their events, however old
@@ -28,8 +31,8 @@ async def repeat(chore: Callable[[], Awaitable[None]], *, every: float, name: st
         await asyncio.sleep(every)
         try:
             await chore()
-        except MooringError as error:
-            log.warning("chore failed", extra={"fields": {"chore": name, "error": str(error), "code": error.code}})
+        except (MooringError, OSError) as error:
+            log.warning("chore failed", extra={"fields": {"chore": name, "error": str(error)}})
 
 
 async def forget_old(memory: SqliteMemory) -> None:
@@ -47,3 +50,15 @@ def sweep_uploads(uploads: Path, memory: SqliteMemory) -> int:
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)
+
+
+def bound_logs(directory: Path, *, at_most: int = LARGEST_LOG) -> None:
+    """The newest half of a log that grew too large goes beside it, and it begins anew: its writer appends, so nothing is torn."""
+    for path in directory.glob("*.log"):
+        size = path.stat().st_size
+        if size <= at_most:
+            continue
+        with path.open("rb") as log_file:
+            log_file.seek(size - at_most // 2)
+            replace(path.with_suffix(".log.1"), log_file.read())
+        os.truncate(path, 0)

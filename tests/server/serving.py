@@ -1,0 +1,249 @@
+"""The API as it runs: uvicorn on a Unix socket and a TCP port in a thread of its own; engine and memory real, the world in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from mooring.client.client import Client
+from mooring.drivers.runtime.contract import Variables
+from mooring.engine.clock import SystemClock
+from mooring.engine.controller import Controller
+from mooring.model.access import Role
+from mooring.model.deployment import Deployment
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import TaskSpec
+from mooring.model.secret import Secret
+from mooring.server.application import build
+from mooring.server.asked import Services
+from mooring.server.listening import ApiServer, tcp_socket, unix_socket
+from mooring.server.metrics import Metrics
+from mooring.server.redaction import Redactors
+from mooring.server.sse import Streams
+from mooring.store.memory import SqliteMemory
+from mooring.testing.edge import FakeEdge
+from mooring.testing.prober import FakeProber, FakeStreamOpener
+from mooring.testing.runtime import FakeRuntime
+from mooring.testing.workshop import FakeWorkshop, Tree, process
+from mooring.model.policy import Policy
+from mooring.usecases.answers import PartStatus
+from mooring.usecases.platform import Platform
+
+TREE = Tree(processes=(process("web", count=1),), policy=Policy(bake=0.0))
+
+
+class AnyTree(FakeWorkshop):
+    """Whatever is uploaded unpacks to `tree`."""
+
+    tree = TREE
+
+    def unpack(self, archive: Path) -> Path:
+        self.pack(self.tree, archive)
+        return super().unpack(archive)
+
+
+class EchoTerminal:
+    """A command that answers each input with itself, then the words it was started with; ends with its input."""
+
+    def __init__(self, spec: TaskSpec, variables: Variables) -> None:
+        self.spec, self.variables = spec, variables
+        self.size = (0, 0)
+        self.is_closed = False
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def write(self, chunk: bytes) -> None:
+        self._chunks.put_nowait(chunk)
+
+    async def close_input(self) -> None:
+        self._chunks.put_nowait(None)
+
+    async def resize(self, *, rows: int, columns: int) -> None:
+        self.size = (rows, columns)
+
+    async def output(self) -> AsyncIterator[tuple[str, bytes]]:
+        while (chunk := await self._chunks.get()) is not None:
+            yield "stdout", chunk
+        yield "stderr", self.spec.command.encode()
+
+    async def wait(self) -> int:
+        return 7
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class Attaching:
+    def __init__(self) -> None:
+        self.terminals: list[EchoTerminal] = []
+
+    async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> EchoTerminal:
+        self.terminals.append(EchoTerminal(spec, variables))
+        self.terminals[-1].size = (rows, columns)
+        return self.terminals[-1]
+
+
+@dataclass
+class World:
+    """What lies below the API, kept over restarts of the controller."""
+
+    state: Path
+    memory: SqliteMemory
+    runtime: FakeRuntime
+    edge: FakeEdge
+    workshop: AnyTree
+    attaching: Attaching = field(default_factory=Attaching)
+    clock: SystemClock = field(default_factory=SystemClock)
+
+
+@dataclass
+class Served:
+    """`call` runs something in the server's loop."""
+
+    world: World
+    socket_path: Path
+    port: int
+    services: Services
+    loop: asyncio.AbstractEventLoop
+    server: ApiServer
+    thread: threading.Thread
+
+    @property
+    def client(self) -> Client:
+        return Client(self.socket_path)
+
+    @property
+    def http(self) -> httpx.Client:
+        """Over the Unix socket."""
+        return httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket_path)), base_url="http://mooring", timeout=30)
+
+    def tcp(self, token: str | None = None, **headers: str) -> httpx.Client:
+        given = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers={**given, **headers}, timeout=30)
+
+    def token(self, role: Role, name: str = "") -> str:
+        made = self.world.memory.create_token(name or f"{role.value}-{time.monotonic_ns()}", role, at=time.time())
+        return made[1].reveal()
+
+    def deploy(self, environment: EnvironmentId, body: bytes = b"a tree") -> Deployment:
+        """Deployed and ended."""
+        path = f"/v1/environments/{environment.app}/{environment.environment}/deployments"
+        with self.http as http:
+            answer = http.post(path, content=body, headers={"Content-Type": "application/x-tar"})
+        assert answer.status_code == 202, answer.text
+        return self.ended(answer.json()["id"])
+
+    def ended(self, deployment: str) -> Deployment:
+        for _ in self.client.deployment_events(deployment):
+            pass
+        return self.client.deployment(deployment)
+
+    def stop(self) -> None:
+        self.server.stop()
+        self.thread.join(30)
+        assert not self.thread.is_alive(), "the server ends when it is asked to"
+
+
+@contextmanager
+def serving(state: Path) -> Iterator[Served]:
+    here = started(new_world(state))
+    try:
+        yield here
+    finally:
+        here.stop()
+        here.world.memory.close()
+        shutil.rmtree(here.socket_path.parent, ignore_errors=True)
+
+
+def new_world(state: Path) -> World:
+    clock = SystemClock()
+    (state / "uploads").mkdir(mode=0o700)
+    memory = SqliteMemory.open(state)
+    return World(state=state, memory=memory, runtime=FakeRuntime(clock), edge=FakeEdge(clock), workshop=AnyTree(clock))
+
+
+def started(world: World, socket_path: Path | None = None) -> Served:
+    """A controller on this world; `socket_path`: where an earlier one listened."""
+    path = socket_path or Path(tempfile.mkdtemp(prefix="m-", dir="/tmp")) / "run" / "controller.sock"
+    ready = threading.Event()
+    made: dict[str, Any] = {}
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(world, path, ready, made)), daemon=True)
+    thread.start()
+    assert ready.wait(30), made.get("error", "the server did not start")
+    return Served(world=world, socket_path=path, thread=thread, **made)
+
+
+async def _serve(world: World, path: Path, ready: threading.Event, made: dict[str, Any]) -> None:
+    secrets = Redactors(world.memory)
+    controller = _controller(world, secrets.redact)
+    platform = Platform(
+        controller=controller,
+        memory=world.memory,
+        runtime=world.runtime,
+        edge=world.edge,
+        clock=world.clock,
+        secrets=secrets,
+        parts=_parts,
+        interactive=world.attaching,
+        directory=world.state,
+        version="0.0.0",
+        started_at=world.clock.wall(),
+    )
+    services = Services(platform=platform, streams=Streams(), metrics=Metrics(), uploads=world.state / "uploads", largest_archive=100_000)
+    server = ApiServer(build(services), services.streams)
+    sockets = [unix_socket(path), tcp_socket("127.0.0.1", 0)]
+    await controller.start()
+    watching = asyncio.create_task(services.metrics.watch(platform))
+    port = sockets[1].getsockname()[1]
+    made.update(port=port, services=services, loop=asyncio.get_running_loop(), server=server)
+    serving = asyncio.create_task(server.serve(sockets))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    ready.set()
+    await serving
+    watching.cancel()
+    await controller.stop()
+
+
+def _controller(world: World, redact: Callable[[EnvironmentId, str], str]) -> Controller:
+    return Controller(
+        memory=world.memory,
+        runtime=world.runtime,
+        edge=world.edge,
+        prober=FakeProber(world.runtime, world.clock),
+        streams=FakeStreamOpener(world.clock),
+        workshop=world.workshop,
+        clock=world.clock,
+        redact=redact,
+        identity="test",
+    )
+
+
+async def _parts() -> tuple[PartStatus, ...]:
+    return (PartStatus(name="edge", is_up=True),)
+
+
+def raw_exchange(served: Served, sent: bytes, *, timeout: float = 20.0) -> bytes:
+    """What comes back on a Unix socket for these bytes, until the server closes it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        connection.connect(str(served.socket_path))
+        connection.sendall(sent)
+        found = b""
+        while chunk := connection.recv(65_536):
+            found += chunk
+        return found
+
+
+def secret(text: str) -> Secret:
+    return Secret(text)
