@@ -17,7 +17,7 @@ from mooring.model.secret import Secret
 def test_status_shows_parts_and_environments_with_the_age_of_what_is_known(platform: FakePlatform) -> None:
     answer = mooring("status", platform=platform)
     assert answer.code == 0
-    assert "edge          ✗ down: it does not answer" in answer.out
+    assert "edge            ✗ down: it does not answer" in answer.out
     assert "shop/production  v2       serving    1/1   now  http://shop.localhost:8080" in answer.out
 
 

@@ -37,6 +37,7 @@ def entries(platform: FakePlatform) -> list[str]:
 def test_the_commit_is_deployed_and_followed_to_its_end(platform: FakePlatform, project: Path) -> None:
     answer = mooring("deploy", platform=platform, directory=project)
     assert answer.code == 0
+    assert f"commit {platform.uploads[-1][1].commit[:7]} on main: Begin\n" in answer.out
     assert "build | installing things" in answer.out
     assert "✓ my-app/production v1 serves" in answer.out
     assert "serves at     http://my-app.localhost:8080" in answer.out

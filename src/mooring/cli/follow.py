@@ -19,22 +19,23 @@ from mooring.cli.terminal import Terminal
 from mooring.errors import NotFound
 from mooring.model.deployment import Deployment
 from mooring.model.events import Event
+from mooring.model.release import Source
 
 Tell = Callable[[list[Entry]], None]
 
 
-def started(session: Session, deployment: Deployment, *, is_detached: bool) -> int:
+def started(session: Session, deployment: Deployment, *, is_detached: bool, source: Source | None = None) -> int:
     """A deployment has been asked for: follow it, or only name it."""
     if not is_detached:
-        return follow_to_the_end(session, deployment)
+        return follow_to_the_end(session, deployment, source=source)
     session.answer(deployment, _named(deployment, width=session.out.width))
     return exit_codes.SERVING
 
 
-def follow_to_the_end(session: Session, deployment: Deployment) -> int:
+def follow_to_the_end(session: Session, deployment: Deployment, *, source: Source | None = None) -> int:
     """Show what goes on until it has ended, then how; gives the deployment's exit code, or 130 after Ctrl-C."""
     terminal = session.err if session.is_json else session.out
-    terminal.write(opening(deployment, width=terminal.width))
+    terminal.write(opening(deployment, width=terminal.width, source=source))
     progress = Progress(deployment.requested_at)
     try:
         if deployment.outcome is None:

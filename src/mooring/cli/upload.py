@@ -12,15 +12,16 @@ from mooring.errors import PlatformNotRunning, UsageError
 if TYPE_CHECKING:
     from mooring.client.source import Package
     from mooring.model.deployment import Deployment
+    from mooring.model.release import Source
 
 
-def deployed(session: Session, *, ref: str, dirty: bool, may_start: bool) -> Deployment:
+def deployed(session: Session, *, ref: str, dirty: bool, may_start: bool) -> tuple[Deployment, Source]:
     """Pack, start the platform if none runs here, upload. Raises SourceInvalid, PlatformNotRunning, LeaseHeld, ManifestInvalid."""
     environment = session.environment
     with packed(session, ref=ref, dirty=dirty) as package:
         _ensure_platform(session, may_start=may_start)
         try:
-            return session.client.deploy(environment, package.archive, package.source)
+            return session.client.deploy(environment, package.archive, package.source), package.source
         except KeyboardInterrupt:
             session.remark("Interrupted while the source was uploaded: `mooring follow` shows whether the deployment has begun.")
             raise

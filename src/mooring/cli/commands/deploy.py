@@ -24,7 +24,8 @@ def deploy_command(session: Session, dirty: bool, ref: str, no_start: bool, deta
     from mooring.cli.follow import started
     from mooring.cli.upload import deployed
 
-    return started(session, deployed(session, ref=ref, dirty=dirty, may_start=not no_start), is_detached=detach)
+    deployment, source = deployed(session, ref=ref, dirty=dirty, may_start=not no_start)
+    return started(session, deployment, is_detached=detach, source=source)
 
 
 @command("plan")

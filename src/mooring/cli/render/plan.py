@@ -48,14 +48,12 @@ def step_words(step: Step) -> str:
             return f"stop {step.instance} (SIGKILL after {format_duration(step.grace)})"
         case RestartInstance():
             return f"restart {step.instance}"
-        case RemoveRoutes():
-            return "remove all routes"
         case ForgetReleases():
             return "remove the logs of releases that are not kept" if step.releases is not None else "remove all that is left"
         case Conclude():
             return f"end: {step.outcome.value}"
-        case GoBack():
-            return "go back"
+        case RemoveRoutes() | GoBack():
+            return "go back" if isinstance(step, GoBack) else "remove all routes"
     assert_never(step)
 
 

@@ -38,7 +38,7 @@ def status_lines(status: PlatformStatus, *, now: float, width: int | None) -> li
 
 def _part(part: PartStatus, *, width: int | None) -> list[Line]:
     mark = Span("✓ up", Style.GOOD) if part.is_up else Span("✗ down", Style.FAILURE)
-    head = line(Span(f"  {part.name:<14}", Style.DIM), mark)
+    head = line(Span(f"  {part.name:<15} ", Style.DIM), mark)
     return hanging((*head, Span(": ")), part.said, width=width) if part.said and not part.is_up else [head]
 
 

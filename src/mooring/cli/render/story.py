@@ -12,6 +12,7 @@ from mooring.cli.render.progress import PHASE_WORDS, Entry, Mark, Progress
 from mooring.cli.render.styled import Line, Span, Style, clip, hanging, line, padded, verbatim, width_of
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.quantity import format_duration
+from mooring.model.release import Source
 
 GUTTER = 9
 WIDEST = 120
@@ -28,8 +29,8 @@ _VERBS = {
 }
 
 
-def opening(deployment: Deployment, *, width: int | None) -> list[Line]:
-    """Which environment goes from what to what, and what was asked for."""
+def opening(deployment: Deployment, *, width: int | None, source: Source | None = None) -> list[Line]:
+    """Which environment goes from what to what, and what was asked for; of a deploy from here also the commit's own words."""
     before = f"v{deployment.baseline.release}" if deployment.baseline else "nothing"
     after = f"v{deployment.target.release}" if deployment.target else "new release"
     way = "" if deployment.trigger is Trigger.DESTROY else f"  {before} → {after}"
@@ -38,8 +39,17 @@ def opening(deployment: Deployment, *, width: int | None) -> list[Line]:
         Span(way, Style.ACCENT),
         Span(f"  {deployment.id}", Style.DIM),
     )
-    described = [clip(line(Span(deployment.description, Style.DIM)), width)] if deployment.description else []
-    return [clip(head, width), *described, ()]
+    described = commit_words(source) if source else deployment.description
+    return [clip(head, width), *([clip(line(Span(described, Style.DIM)), width)] if described else []), ()]
+
+
+def commit_words(source: Source) -> str:
+    """`commit 3f2a91c on main: Fix the cart`."""
+    which = f"commit {source.commit[:7]}" if source.commit else "a tree without a commit"
+    branch = f" on {source.branch}" if source.branch else ""
+    changed = " and uncommitted changes" if source.is_dirty and source.commit else ""
+    subject = source.message.split("\n")[0]
+    return f"{which}{branch}{changed}" + (f": {subject}" if subject else "")
 
 
 class Story:
