@@ -53,7 +53,9 @@ def test_the_same_key_with_something_else_is_refused(served: Served, change: str
     headers = {**TAR, "Idempotency-Key": "k3"}
     with served.http as http:
         first = http.post(path(app), content=b"tree", headers=headers)
-        second = http.post(path(app) + ("?commit=x" if change == "query" else ""), content=b"tree" if change == "query" else b"x", headers=headers)
+        second = http.post(
+            path(app) + ("?commit=x" if change == "query" else ""), content=b"tree" if change == "query" else b"x", headers=headers
+        )
     assert first.status_code == 202
     assert (second.status_code, second.json()["code"]) == (409, "refused")
     assert count(served, app) == 1

@@ -88,7 +88,10 @@ def test_a_plan_shows_steps_and_touches_nothing(served: Served, archive: Path) -
 
 
 def test_every_problem_of_a_manifest_arrives_with_its_place(served: Served, archive: Path) -> None:
-    problems = (Problem(file="mooring.toml", line=3, key="web", message="unknown", hint="web?"), Problem(file="Procfile", line=0, key="", message="no web"))
+    problems = (
+        Problem(file="mooring.toml", line=3, key="web", message="unknown", hint="web?"),
+        Problem(file="Procfile", line=0, key="", message="no web"),
+    )
     served.world.workshop.tree = Tree(plan_error=ManifestInvalid(problems))
     try:
         with pytest.raises(ManifestInvalid) as refused:
@@ -149,7 +152,9 @@ def test_a_deployment_that_is_being_built_can_be_aborted(served: Served, archive
         served.world.workshop.tree = TREE
 
 
-@pytest.mark.parametrize("origin", [Source(digest="d", branch="x\ny"), Source(digest="d", commit="c" * 300), Source(digest="d", message="m" * 20_000)])
+@pytest.mark.parametrize(
+    "origin", [Source(digest="d", branch="x\ny"), Source(digest="d", commit="c" * 300), Source(digest="d", message="m" * 20_000)]
+)
 def test_an_origin_that_would_spoil_a_terminal_is_refused(served: Served, archive: Path, origin: Source) -> None:
     with pytest.raises(InvalidInput):
         served.client.deploy(environment("odd"), archive, origin)

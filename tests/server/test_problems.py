@@ -92,7 +92,9 @@ def test_a_hostile_name_in_an_address_is_refused_as_a_problem(served: Served, pl
     assert json.loads(body)["code"] in ("invalid-input", "invalid-name", "not-found")
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b'{"counts": 1}', b'{"counts": {"web": "3"}}', b'{"counts": {"web": -1}}', b"\xff\xfe", b"{}"])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'"x"', b'{"counts": 1}', b'{"counts": {"web": "3"}}', b'{"counts": {"web": -1}}', b"\xff\xfe", b"{}"]
+)
 def test_a_body_of_the_wrong_shape_is_refused_with_its_place(served: Served, body: bytes) -> None:
     with served.http as http:
         answer = http.post(f"{BASE}/scale", content=body, headers={"Content-Type": "application/json"})
@@ -145,7 +147,12 @@ def test_json_sent_as_text_is_refused_since_a_browser_may_send_that_unasked(serv
 
 @pytest.mark.parametrize(
     "sent",
-    [b"not http at all\r\n\r\n", b"GET / HTTP/x\r\n\r\n", b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nA" * 3 + b"\r\n\r\n"],
+    [
+        b"not http at all\r\n\r\n",
+        b"GET / HTTP/x\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA" * 3 + b"\r\n\r\n",
+    ],
 )
 def test_what_is_no_http_gets_a_problem_and_the_connection_ends(served: Served, sent: bytes) -> None:
     head, _, body = raw_exchange(served, sent).partition(b"\r\n\r\n")

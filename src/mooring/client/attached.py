@@ -7,6 +7,7 @@ bytes typed, and bytes written with one byte in front: 1 for standard output, 2 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlunsplit
@@ -28,8 +29,9 @@ _LARGEST_MESSAGE = 1 << 20
 class Attached:
     """Use as a context: leaving it hangs up, which ends the command. `write` and friends may be called from another thread."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
+    def __init__(self, context: AbstractContextManager[ClientConnection]) -> None:
+        self._context = context
+        self._connection = context.__enter__()
         self._exit_code: int | None = None
 
     @classmethod
@@ -79,7 +81,7 @@ class Attached:
         return self._exit_code
 
     def close(self) -> None:
-        self._connection.close()
+        self._context.__exit__(None, None, None)
 
     def _send(self, message: bytes | str) -> None:
         try:
@@ -88,7 +90,7 @@ class Attached:
             return
 
 
-def _connected(wire: Wire, path: str) -> ClientConnection:
+def _connected(wire: Wire, path: str) -> AbstractContextManager[ClientConnection]:
     headers = wire.headers()
     if wire.socket_path is not None:
         return connect(
