@@ -35,11 +35,11 @@ def started(session: Session, deployment: Deployment, *, is_detached: bool, sour
 def follow_to_the_end(session: Session, deployment: Deployment, *, source: Source | None = None) -> int:
     """Show what goes on until it has ended, then how; gives the deployment's exit code, or 130 after Ctrl-C."""
     terminal = session.err if session.is_json else session.out
-    terminal.write(opening(deployment, width=terminal.width, source=source))
     progress = Progress(deployment.requested_at)
     try:
-        if deployment.outcome is None:
-            _watch(session, terminal, progress, deployment)
+        deployment = _begun(session, deployment)
+        terminal.write(opening(deployment, width=terminal.width, source=source))
+        _watch(session, terminal, progress, deployment)
         ended = _ended(session, deployment, progress)
     except KeyboardInterrupt:
         session.err.write(_left(deployment, width=session.err.width))
@@ -55,6 +55,14 @@ def stream_events(session: Session, deployment: Deployment) -> int:
         session.stream(event, [])
     code = _ended(session, deployment, progress).exit_code
     return exit_codes.NEEDS_PERSON if code is None else code
+
+
+def _begun(session: Session, deployment: Deployment) -> Deployment:
+    """Looked at once more: it has mostly begun by now, and then its record says what it starts from."""
+    try:
+        return deployment if deployment.started_at is not None else session.client.deployment(deployment.id)
+    except NotFound:
+        return deployment
 
 
 def _ended(session: Session, deployment: Deployment, progress: Progress) -> Deployment:

@@ -31,16 +31,21 @@ _VERBS = {
 
 def opening(deployment: Deployment, *, width: int | None, source: Source | None = None) -> list[Line]:
     """Which environment goes from what to what, and what was asked for; of a deploy from here also the commit's own words."""
-    before = f"v{deployment.baseline.release}" if deployment.baseline else "nothing"
-    after = f"v{deployment.target.release}" if deployment.target else "new release"
-    way = "" if deployment.trigger is Trigger.DESTROY else f"  {before} → {after}"
     head = line(
         Span(f"{_VERBS[deployment.trigger]} {deployment.environment}", Style.STRONG),
-        Span(way, Style.ACCENT),
+        Span(_way(deployment), Style.ACCENT),
         Span(f"  {deployment.id}", Style.DIM),
     )
     described = commit_words(source) if source else deployment.description
     return [clip(head, width), *([clip(line(Span(described, Style.DIM)), width)] if described else []), ()]
+
+
+def _way(deployment: Deployment) -> str:
+    """`v6 → new release`; nothing while it waits, since what serves when its turn comes is not known yet."""
+    if deployment.started_at is None or deployment.trigger is Trigger.DESTROY:
+        return ""
+    before = f"v{deployment.baseline.release}" if deployment.baseline else "nothing"
+    return f"  {before} → {f'v{deployment.target.release}' if deployment.target else 'new release'}"
 
 
 def commit_words(source: Source) -> str:
