@@ -63,17 +63,17 @@ class Wakefulness(asyncore.file_dispatcher):  # type: ignore[misc]  # supervisor
     """
 
     def __init__(self) -> None:
-        reader, self._writer = os.pipe()
-        os.set_blocking(reader, False)
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
-        super().__init__(reader)
+        super().__init__(self._reader)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
 
     def writable(self) -> bool:
         return False
 
     def handle_read(self) -> None:
-        said = self.recv(4096)
+        said = os.read(self._reader, 4096)
         if any(said):  # signal numbers; the zero is our own
             os.write(self._writer, b"\0")
 
