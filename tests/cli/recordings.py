@@ -38,8 +38,7 @@ def on_a_terminal(told: Recording, *, width: int) -> list[Line]:
         for entry in progress.apply(event):
             if not entry.is_passing:
                 lines += story.settled(entry, width=width)
-    failed = progress.failed_output() if told.ended.exit_code else []
-    return [*lines, (), *output_in_full(failed, width=width), *ending_lines(told.ended, width=width)]
+    return [*lines, (), *output_in_full(progress.output_of_failed(told.ended), width=width), *ending_lines(told.ended, width=width)]
 
 
 def in_a_file(told: Recording) -> list[Line]:

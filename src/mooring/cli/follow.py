@@ -76,8 +76,7 @@ def tell_the_end(session: Session, ended: Deployment, progress: Progress | None 
     """The verdict with its proof; the record itself as JSON."""
     terminal = session.err if session.is_json else session.out
     code = exit_codes.NEEDS_PERSON if ended.exit_code is None else ended.exit_code
-    is_folded = terminal.is_live and progress is not None and code != exit_codes.SERVING
-    output = progress.failed_output() if is_folded and progress is not None else []
+    output = progress.output_of_failed(ended) if terminal.is_live and progress is not None else []  # elsewhere it stands above
     terminal.write([(), *output_in_full(output, width=terminal.width), *ending_lines(ended, width=terminal.width)])
     if session.is_json:
         session.answer(ended, [])

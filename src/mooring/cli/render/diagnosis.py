@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from mooring.cli.render.receipt import labelled, latency
 from mooring.cli.render.styled import Line, Span, Style, line, verbatim
 from mooring.model.health import Diagnosis, ProbeResult
@@ -27,8 +29,11 @@ def _state(diagnosis: Diagnosis) -> str:
 
 def _probes(probes: tuple[ProbeResult, ...], *, width: int | None) -> list[Line]:
     rows: list[Line] = []
-    for number, probe in enumerate(probes):
-        rows += labelled("" if number else "probes", probe_words(probe), width=width)
+    for _, alike in groupby(probes, key=lambda probe: (probe.path, probe.status, probe.said, probe.passed)):
+        same = list(alike)
+        times = f" ({len(same)} times)" if len(same) > 1 else ""
+        slowest = max(same, key=lambda probe: probe.latency)
+        rows += labelled("" if rows else "probes", f"{probe_words(slowest)}{times}", width=width)
     return rows
 
 

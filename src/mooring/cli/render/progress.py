@@ -64,7 +64,6 @@ class Progress:
         self.last_at = requested_at
         self._has_entries = False
         self._pending: Entry | None = None  # a phase's last word, told once it is certain that the phase went well
-        self._is_output_shown = False
 
     def apply(self, event: Event) -> list[Entry]:
         """What this event adds to the story; kinds that have no place in it add nothing."""
@@ -82,6 +81,8 @@ class Progress:
         self.phase = said(event, "phase")
         self.phase_since = event.at
         self._has_entries = False
+        if self.phase in ("build", "release"):
+            self.output.clear()
         return [self.entry(event, Mark.NONE, PHASE_WORDS.get(self.phase, self.phase))._replace(is_passing=True)]
 
     def phase_ended(self, event: Event) -> list[Entry]:
@@ -121,6 +122,8 @@ class Progress:
             return []
         begun = self.running.pop(_step(event), None)
         reason = said(event, "reason") or (begun.reason if begun else "")
+        if said(event, "step") == "run-release":  # it has been started; whether it succeeds, its phase tells
+            return [self.entry(event, Mark.NOTE, said(event, "summary"), reason=reason)]
         return [self.entry(event, Mark.DONE, said(event, "summary"), reason=reason, seconds=number(event, "seconds"))]
 
     def step_failed(self, event: Event) -> list[Entry]:
@@ -158,12 +161,9 @@ class Progress:
         self.unready.clear()
         return []
 
-    def failed_output(self) -> list[str]:
-        """All that the build or a task printed, once: to be shown in full when it failed."""
-        if self._is_output_shown:
-            return []
-        self._is_output_shown = True
-        return list(self.output)
+    def output_of_failed(self, ended: Deployment) -> list[str]:
+        """All that the build or the release command printed, when it was that which failed."""
+        return list(self.output) if ended.error_code in ("build-failed", "release-command-failed") else []
 
     def ended_record(self, deployment: Deployment) -> Deployment:
         """The record as the last events tell it: of a destroyed environment nothing else is left. Without an end: as it was."""
@@ -187,9 +187,9 @@ PHASE_WORDS = {
     "commit": "writing the receipt",
     "revert": "going back to the old release",
 }
-PHASE_ENDS = {"check": "checked", "build": "built", "release": "release command ended", "watch": "watched"}
+PHASE_ENDS = {"check": "checked", "build": "built", "release": "release command succeeded", "watch": "watched"}
 UNTOLD_STEPS = frozenset({"conclude", "go-back"})  # the end and the turn are told by events of their own
-ALWAYS_TOLD = frozenset({"build"})
+ALWAYS_TOLD = frozenset({"build", "release"})
 
 _TELLERS = {
     EventKind.PHASE_STARTED: Progress.phase_started,

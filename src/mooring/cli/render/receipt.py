@@ -105,4 +105,6 @@ def _slowest(seconds: float) -> str:
 
 def latency(seconds: float) -> str:
     """`41 ms` or `3.0s`: what a request took."""
+    if 0 <= seconds < 0.001:
+        return "under 1 ms"
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else format_duration(seconds)
