@@ -35,11 +35,11 @@ def serving(platform: Platform) -> Iterator[App]:
 @pytest.mark.parametrize(
     ("trouble", "told"),
     [
-        ("never-listens", ["nothing listens", "$PORT"]),
+        ("never-listens", ["listens on no port", "PORT="]),
         ("wrong-port", ["listens on", "PORT="]),
         ("ipv6-only", ["::1"]),
         ("answers-500", ["500"]),
-        ("exits-at-once", ["exit code 3", "the setting DATABASE_URL is missing"]),
+        ("exits-at-once", ["exited with code 3", "the setting DATABASE_URL is missing"]),
         ("dies-after-3s=2", ["died after 2 s"]),
     ],
 )

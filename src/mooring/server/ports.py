@@ -5,26 +5,26 @@ from __future__ import annotations
 import errno
 import socket
 
-from mooring.errors import InvalidInput, MooringError, Unavailable
+from mooring.errors import InvalidInput, MooringError
 from mooring.server.wiring import port_holder
 
 _NEARBY = 100
 
 
 def check_free(address: str, port: int, *, option: str) -> None:
-    """Raises Unavailable naming the taker and a port to choose instead, InvalidInput for an address that is not this machine's."""
+    """Raises InvalidInput naming the taker and a port to choose instead, or the address that is not this machine's."""
     trouble = _trouble(address, port)
     if trouble is None:
         return
     if trouble.errno == errno.EADDRINUSE:
         taker = port_holder(port)
-        raise Unavailable(f"port {port} is taken{f' by {taker}' if taker else ''}", hint=_instead(address, port, option))
+        raise InvalidInput(f"port {port} is taken{f' by {taker}' if taker else ''}", hint=_instead(address, port, option))
     raise _other(trouble, address, port, option)
 
 
 def _other(trouble: OSError, address: str, port: int, option: str) -> MooringError:
     if trouble.errno in (errno.EACCES, errno.EPERM):
-        return Unavailable(f"port {port} is for root only", hint=f"choose one from 1024 up: `mooring up {option} 8080`")
+        return InvalidInput(f"port {port} is for root only", hint=f"choose one from 1024 up: `mooring up {option} 8080`")
     return InvalidInput(f"nothing can listen on {address}:{port}: {trouble.strerror}", hint="choose an address of this machine with --bind")
 
 

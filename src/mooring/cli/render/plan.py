@@ -43,7 +43,7 @@ def step_words(step: Step) -> str:
         case StartInstance():
             return f"start {step.instance}"
         case SetRoutes():
-            return step.summary
+            return f"switch: {step.summary}" if step.is_switch else step.summary
         case StopInstance():
             return f"stop {step.instance} (SIGKILL after {format_duration(step.grace)})"
         case RestartInstance():
