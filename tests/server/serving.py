@@ -24,6 +24,7 @@ from mooring.model.access import Role
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import TaskSpec
+from mooring.model.policy import Policy
 from mooring.model.secret import Secret
 from mooring.server.application import build
 from mooring.server.asked import Services
@@ -36,7 +37,6 @@ from mooring.testing.edge import FakeEdge
 from mooring.testing.prober import FakeProber, FakeStreamOpener
 from mooring.testing.runtime import FakeRuntime
 from mooring.testing.workshop import FakeWorkshop, Tree, process
-from mooring.model.policy import Policy
 from mooring.usecases.answers import PartStatus
 from mooring.usecases.platform import Platform
 

@@ -1,4 +1,4 @@
-"""Who may call what: every route, every role, no token, a page in a browser, a strange Host. Nothing is reachable by having been forgotten."""
+"""Who may call what: every route, every role, no token, a page in a browser, a strange Host. Nothing forgotten is reachable."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_an_open_route_answers_anybody(served: Served, route: tuple[str, str]) -
 
 def test_a_route_that_is_not_in_the_table_stops_the_start() -> None:
     stranger = dataclasses.replace(ENDPOINTS[0], path="/v1/forgotten")
-    with pytest.raises(UnauthorizedRoute, match="not in the authorization table.*forgotten"):
+    with pytest.raises(UnauthorizedRoute, match=r"not in the authorization table.*forgotten"):
         check_complete(endpoint.route for endpoint in (*ENDPOINTS, stranger))
 
 

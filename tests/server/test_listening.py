@@ -60,7 +60,7 @@ def test_a_link_in_the_directorys_place_is_refused(place: Path) -> None:
 
 def test_a_socket_left_by_a_dead_controller_is_replaced_and_a_living_ones_is_not(place: Path) -> None:
     first = unix_socket(place)
-    with pytest.raises(Refused, match="answers on .* already"):
+    with pytest.raises(Refused, match=r"answers on .* already"):
         unix_socket(place)
     first.close()
     unix_socket(place).close()
@@ -103,7 +103,7 @@ def test_a_taken_port_names_its_taker_and_another_port() -> None:
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="nothing can listen on 192.0.2.1"):
+    with pytest.raises(InvalidInput, match=r"nothing can listen on 192\.0\.2\.1"):
         check_free("192.0.2.1", 1024, option="--http-port")
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from server.serving import TREE, Served, new_world, started
 
@@ -177,9 +176,8 @@ def test_the_server_stops_at_once_although_streams_are_open(tmp_path: Path) -> N
     here = started(world)
 
     def follow() -> Iterator[str]:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(here.socket_path)), base_url="http://m") as http:
-            with http.stream("GET", "/v1/events?after=999999", headers=STREAM) as answer:
-                yield from answer.iter_text()
+        with here.http as http, http.stream("GET", "/v1/events?after=999999", headers=STREAM) as answer:
+            yield from answer.iter_text()
 
     following = follow()
     next(following)

@@ -21,4 +21,6 @@ async def rotate_keys(platform: Platform, actor: Actor) -> KeyRotation:
 async def back_up(platform: Platform, actor: Actor, into: Path) -> BackupMade:
     """A consistent copy of the memory and the edge's own keys in one file, 0600. Raises StateDamaged, Unavailable, Forbidden."""
     platform.allow(actor, Permission.ADMINISTER, "state backup")
-    return await asyncio.to_thread(backup, platform.directory, into, at=platform.clock.wall())
+    return await asyncio.to_thread(
+        backup, platform.directory, into, at=platform.clock.wall(), extra={"settings.json": platform.directory / "settings.json"}
+    )
