@@ -49,7 +49,7 @@ def test_an_instance_is_called_what_it_is(view: InstanceView, words: str) -> Non
         ({"release": 2, "ready": 1, "desired": 2, "is_serving": True}, "serving", Style.WARN),
         ({"release": 2, "desired": 2}, "not serving", Style.FAILURE),
         ({"release": 0}, "runs nothing", Style.DIM),
-        ({"release": 2, "is_serving": True, "is_maintenance": True, "is_locked": True}, "serving, maintenance, locked", Style.WARN),
+        ({"release": 2, "is_maintenance": True, "is_locked": True}, "maintenance page, locked", Style.WARN),
         ({"release": 2, "deployment": "d-1"}, "not serving, deploying", Style.FAILURE),
     ],
 )

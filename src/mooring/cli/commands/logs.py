@@ -13,7 +13,12 @@ from mooring.model.names import process_name
 @click.argument("process", required=False, default="")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
 @click.option(
-    "-n", "--lines", default=100, show_default=True, type=click.IntRange(0, 100_000), help="How many of the latest to begin with."
+    "-n",
+    "--lines",
+    default=100,
+    show_default=True,
+    type=click.IntRange(0, 100_000),
+    help="How many of the latest lines of each instance to begin with.",
 )
 def logs_command(session: Session, process: str, follow: bool, lines: int) -> None:
     from mooring.cli.render.log_lines import log_line

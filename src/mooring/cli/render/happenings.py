@@ -40,12 +40,16 @@ def happening_words(event: Event) -> str:
             return said(event, "line")
         case EventKind.RECEIPT:
             return _joined(str(event.deployment or ""))
-    simple = [f"{name}={value}" for name, value in event.fields.items() if name not in ("message", "reason") and _is_short(value)]
+    simple = [f"{name}={_short(value)}" for name, value in event.fields.items() if name not in ("message", "reason") and _is_short(value)]
     return _joined(said(event, "message") or said(event, "reason"), " ".join(simple))
 
 
 def _is_short(value: object) -> bool:
     return isinstance(value, (str, int, float)) and value != ""
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _taken(event: Event) -> str:

@@ -56,14 +56,12 @@ def _environment(summary: EnvironmentSummary) -> list[Line]:
 
 def state_words(summary: EnvironmentSummary) -> Span:
     """The state in a few words, from what was seen."""
-    extras = [
-        "deploying" if summary.deployment else "",
-        "maintenance" if summary.is_maintenance else "",
-        "locked" if summary.is_locked else "",
-    ]
+    extras = ["deploying" if summary.deployment else "", "locked" if summary.is_locked else ""]
     more = "".join(f", {extra}" for extra in extras if extra)
     if not summary.release:
         return Span(f"runs nothing{more}", Style.DIM)
+    if summary.is_maintenance:
+        return Span(f"maintenance page{more}", Style.WARN)
     if not summary.is_serving:
         return Span(f"not serving{more}", Style.FAILURE)
-    return Span(f"serving{more}", Style.WARN if summary.ready < summary.desired or summary.is_maintenance else Style.GOOD)
+    return Span(f"serving{more}", Style.WARN if summary.ready < summary.desired else Style.GOOD)
