@@ -16,7 +16,7 @@ from mooring.engine.ending import Ending
 from mooring.engine.insist import insist
 from mooring.engine.orders import DeployOrder, DestroyOrder, Order, decode_order
 from mooring.engine.parts import Parts, revision_of
-from mooring.engine.rollout import Rollout
+from mooring.engine.rollout import Rollout, first_phase
 from mooring.engine.targets import target_of
 from mooring.engine.witness import Witness
 from mooring.errors import Aborted, DriverError, LeaseHeld, MooringError, NeedsPerson, StaleFence
@@ -125,7 +125,7 @@ class Fulfilment:
         self._say(EventKind.PHASE_ENDED, phase=phase.value, seconds=witness.leave() or 0.0)
         if isinstance(order, DestroyOrder):
             self._mark_destroyed()
-        self._save(target=revision_of(target), phase=Phase.RELEASE)
+        self._save(target=revision_of(target), phase=first_phase(self.deployment.trigger, target, before))
         return target
 
     async def _target(self, order: Order, lease: Lease, before: Wanted | None) -> Wanted | None:

@@ -22,7 +22,7 @@ from mooring.planner.goal import Current, Goal, Progress, Wanted
 from mooring.planner.rollout import plan
 
 _MAY_TURN = (Phase.RELEASE, Phase.PREPARE, Phase.WATCH)
-_PHASES_KEPT = (Phase.RELEASE, Phase.PREPARE, Phase.WATCH, Phase.DRAIN, Phase.REVERT)
+_LATER = (Phase.PREPARE, Phase.WATCH, Phase.DRAIN, Phase.REVERT)
 _PAUSE = 0.05  # seconds between two looks while something is under way
 _LONGEST_PAUSE = 2.0  # seconds between two tries of what does not succeed
 _HEARTBEAT = 2.0
@@ -56,9 +56,9 @@ class Rollout:
         self._has_waited = False
         self.failure = _failure_of(deployment)
         now = parts.clock.monotonic()
-        self._has_release_command = self._needs_release_command(baseline)
-        first = Phase.RELEASE if self._has_release_command else Phase.PREPARE
-        phase = deployment.phase if deployment.phase in _PHASES_KEPT[1:] else first
+        first = first_phase(deployment.trigger, target, baseline)
+        self._has_release_command = first is Phase.RELEASE
+        phase = deployment.phase if deployment.phase in _LATER else first
         is_asked = self._has_release_command and phase is Phase.REVERT  # whether it still runs: the first look says
         self._progress = Progress(
             phase=phase,
@@ -227,12 +227,6 @@ class Rollout:
         for line in lines:
             self._say(EventKind.TASK_OUTPUT, name="release", line=line)
 
-    def _needs_release_command(self, baseline: Wanted | None) -> bool:
-        """Once per release, and not for a rollback: what it did when that artifact was new is done."""
-        if self._target is None or not self._target.release.release_command or self.deployment.trigger is Trigger.ROLLBACK:
-            return False
-        return baseline is None or baseline.release.number != self._target.release.number
-
     def _was_switched(self) -> bool:
         entries = self._parts.memory.journal(self.deployment.id)
         return any(isinstance(entry.step, SetRoutes) and entry.step.is_switch and entry.outcome != "not-done" for entry in entries)
@@ -257,6 +251,14 @@ class Rollout:
 
     def _redacted(self, text: str) -> str:
         return self._parts.redact(self.deployment.environment, text)
+
+
+def first_phase(trigger: Trigger, target: Wanted | None, baseline: Wanted | None) -> Phase:
+    """RELEASE where there is a command to run: once per release, and not for a rollback, since what it did for that artifact is done."""
+    if target is None or not target.release.release_command or trigger is Trigger.ROLLBACK:
+        return Phase.PREPARE
+    is_new = baseline is None or baseline.release.number != target.release.number
+    return Phase.RELEASE if is_new else Phase.PREPARE
 
 
 def _failure_of(deployment: Deployment) -> GoBack | None:
