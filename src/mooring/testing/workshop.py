@@ -57,6 +57,8 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     build_seconds: float = 0.0
     build_lines: tuple[str, ...] = ("building",)
     offered: tuple[ProcessType, ...] = ()  # process types known only once it is built
+    notes: tuple[str, ...] = ()
+    required_variables: tuple[str, ...] = ()
     unpack_error: MooringError | None = None
     plan_error: MooringError | None = None
     build_error: MooringError | None = None
@@ -111,7 +113,14 @@ class FakeWorkshop:
             release_command=tree.release_command,
             variables=tree.variables,
         )
-        return ReleasePlan(template=template, counts={}, build=BuildSettings())
+        return ReleasePlan(
+            template=template,
+            counts={},
+            build=BuildSettings(),
+            is_complete=not tree.offered or offered is not None,
+            notes=tree.notes,
+            required_variables=tree.required_variables,
+        )
 
     async def build(
         self, source: Path, settings: BuildSettings, origin: Source, *, log: BuildLog, chosen: Callable[[str, str], None]

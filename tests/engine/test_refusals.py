@@ -1,0 +1,112 @@
+"""Orders that cannot be carried out: their deployment says why, and the environment is as it was."""
+
+from __future__ import annotations
+
+import pytest
+from engine.stories import BLOG, QUICK, SHOP, WEB, check_order, deployed, kinds, running, story
+
+from mooring.errors import BuildFailed, LeaseHeld, ManifestInvalid, SourceInvalid, Unavailable
+from mooring.model.deployment import Outcome
+from mooring.model.lease import Lock
+from mooring.model.problem import Problem
+from mooring.testing.platform import FakePlatform, play
+from mooring.testing.workshop import Tree, process
+
+PROBLEM = Problem(file="mooring.toml", line=3, key="deploy.bak", message="unknown key 'bak'", hint="did you mean 'bake'?")
+BAD = {
+    "source-invalid": Tree(unpack_error=SourceInvalid("a link in the archive")),
+    "manifest-invalid": Tree(plan_error=ManifestInvalid([PROBLEM])),
+    "build-failed": Tree(build_error=BuildFailed("pip ended with code 1", hint="see above")),
+    "unavailable": Tree(build_error=Unavailable("the build could not be written", hint="see whether the disk is full")),
+    "invalid-input": Tree(required_variables=("API_KEY",)),
+}
+
+
+@story
+@pytest.mark.parametrize("code", sorted(BAD))
+async def test_a_tree_that_cannot_be_built_touches_nothing_and_says_why(platform: FakePlatform, code: str) -> None:
+    await deployed(platform)
+    before = running(platform)
+    deployment = await platform.end(platform.deploy(SHOP, BAD[code]))
+    assert (deployment.outcome, deployment.error_code, deployment.exit_code) == (Outcome.FAILED, code, 1)
+    assert deployment.error
+    assert running(platform) == before
+    assert platform.workshop.unpacked == set()
+    assert kinds(platform.events(deployment=deployment.id))[-1] == "deployment.ended"
+    await check_order(platform)
+    assert (await deployed(platform)).number == 3, "the next one goes through"
+
+
+@story
+async def test_all_problems_of_a_manifest_reach_the_person_with_their_places(platform: FakePlatform) -> None:
+    other = Problem(file="Procfile", line=1, key="", message="no process types")
+    deployment = await platform.end(platform.deploy(SHOP, Tree(plan_error=ManifestInvalid([PROBLEM, other]))))
+    assert "mooring.toml:3" in deployment.error
+    assert "did you mean 'bake'?" in deployment.error
+    assert "Procfile:1" in deployment.error
+
+
+@story
+async def test_a_first_deployment_that_fails_leaves_nothing_running(platform: FakePlatform) -> None:
+    deployment = await platform.end(platform.deploy(SHOP, BAD["build-failed"]))
+    assert deployment.outcome is Outcome.FAILED
+    assert running(platform) == []
+    assert platform.edge.table(SHOP) is None
+
+
+def test_memory_that_would_not_fit_is_refused_with_numbers() -> None:
+    async def tell(platform: FakePlatform) -> None:
+        await deployed(platform, Tree(processes=(process("web", memory=300_000_000),), policy=QUICK))
+        deployment = await platform.end(platform.deploy(SHOP, Tree(processes=(process("web", memory=800_000_000),), policy=QUICK)))
+        assert deployment.error_code == "capacity-exceeded"
+        assert "1.1GB" in deployment.error.replace(" ", ""), deployment.error
+        assert running(platform) == ["v1 web.1"]
+
+    play(tell, platform=FakePlatform(memory_budget=1_000_000_000))
+
+
+@story
+async def test_a_hostname_of_another_app_is_refused_and_the_other_serves_on(platform: FakePlatform) -> None:
+    await deployed(platform)
+    deployment = await platform.end(platform.deploy(BLOG, Tree(hostnames=("shop.localhost",), policy=QUICK)))
+    assert deployment.error_code == "invalid-input"
+    assert "shop.localhost" in deployment.error and "shop/production" in deployment.error
+    assert running(platform, BLOG) == []
+    await check_order(platform)
+
+
+@story
+async def test_a_locked_environment_takes_no_order_until_it_is_unlocked(platform: FakePlatform) -> None:
+    await deployed(platform)
+    platform.memory.save_lock(Lock(environment=SHOP, by="ben", reason="the fair", since=platform.clock.wall()))
+    with pytest.raises(LeaseHeld, match="ben") as held:
+        platform.deploy(SHOP, WEB)
+    assert "unlock" in held.value.hint
+    assert len(platform.memory.deployments(SHOP)) == 1
+    platform.memory.remove_lock(SHOP)
+    await deployed(platform)
+
+
+@story
+async def test_a_lease_of_another_controller_refuses_an_order_and_is_taken_once_its_owner_is_dead(platform: FakePlatform) -> None:
+    await deployed(platform)
+    platform.memory.take_lease(SHOP, holder="another", now=platform.clock.wall(), dead_after=10)
+    deployment = await platform.end(platform.deploy(SHOP, WEB))
+    assert (deployment.outcome, deployment.error_code) == (Outcome.FAILED, "lease-held")
+    await platform.clock.sleep(11)
+    await deployed(platform)
+
+
+@story
+async def test_a_defect_in_a_builder_ends_the_deployment_for_a_person_to_look_at_and_nothing_else(platform: FakePlatform) -> None:
+    await deployed(platform)
+
+    async def explode(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    platform.workshop.build = explode  # type: ignore[method-assign, assignment]  # a defect is what this test needs
+    deployment = await platform.end(platform.deploy(SHOP, WEB))
+    assert (deployment.outcome, deployment.exit_code) == (Outcome.NEEDS_PERSON, 4)
+    assert "RuntimeError" in deployment.error
+    del platform.workshop.build
+    await deployed(platform)
