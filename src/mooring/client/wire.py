@@ -56,6 +56,7 @@ class Wire:
                 answer = _asked(connection, method, path + _encoded(query), body=body, headers={**self.headers(), **headers})
                 if answer.status >= 400:
                     raise error_of(answer.read(1_000_000), status=answer.status)
+                _check_whole_head(answer)
                 yield answer
         finally:
             connection.close()
@@ -108,6 +109,13 @@ def _asked(
     except (BrokenPipeError, ConnectionResetError):
         pass  # a server that refuses a body early (too large, no permission) has answered while it was still being sent
     return connection.getresponse()
+
+
+def _check_whole_head(answer: http.client.HTTPResponse) -> None:
+    """A head that was cut looks like a shorter one: then it says nothing of where the body ends."""
+    is_stream = answer.headers.get_content_type() == "text/event-stream"
+    if answer.status != 204 and answer.length is None and not answer.chunked and not is_stream:
+        raise http.client.IncompleteRead(b"")
 
 
 @contextmanager
