@@ -194,9 +194,12 @@ class Controller:
         return self._parts.announcer.follow(after=after, environment=environment, deployment=deployment)
 
     async def _shows_maintenance(self, environment: EnvironmentId, *, on: bool) -> bool:
-        """An environment without routes has nothing to show it on."""
-        routes = (await self._parts.observer.snapshot(environment)).routes
-        return routes is None or routes.table.is_maintenance == on
+        """An environment without routes has nothing to show it on; an edge that does not answer shows nothing one may rely on."""
+        try:
+            routed = await self._parts.edge.observe(environment)
+        except DriverError:
+            return False
+        return all(route.table.is_maintenance == on for route in routed)
 
     def _founded(self, environment: EnvironmentId, order: Order) -> bool:
         """Whether this order is an environment's first: a deployment makes it, nothing else does. Raises NotFound."""
