@@ -32,6 +32,11 @@ class EdgeFaults:
         """The next `times` calls of `method` take effect and raise `error` (OutcomeUnknown)."""
         self._losing += [(method, error or OutcomeUnknown(f"the answer to {method} was lost"))] * times
 
+    def recover(self) -> None:
+        """What was to fail, or to be lost, and has not been met yet, will not be."""
+        self._failing.clear()
+        self._losing.clear()
+
     @contextmanager
     def around(self, method: str, environment: EnvironmentId) -> Iterator[None]:
         _raise_next(self._failing, method)
