@@ -38,7 +38,8 @@ def on_a_terminal(told: Recording, *, width: int) -> list[Line]:
         for entry in progress.apply(event):
             if not entry.is_passing:
                 lines += story.settled(entry, width=width)
-    return [*lines, (), *output_in_full(progress.output_of_failed(told.ended), width=width), *ending_lines(told.ended, width=width)]
+    apart = [()] if progress.has_told else []
+    return [*lines, *apart, *output_in_full(progress.output_of_failed(told.ended), width=width), *ending_lines(told.ended, width=width)]
 
 
 def in_a_file(told: Recording) -> list[Line]:
@@ -47,7 +48,7 @@ def in_a_file(told: Recording) -> list[Line]:
     lines = opening(told.requested, width=None)
     for event in told.events:
         lines += [plain_line(entry) for entry in progress.apply(event)]
-    return [*lines, (), *ending_lines(told.ended, width=None)]
+    return [*lines, *([()] if progress.has_told else []), *ending_lines(told.ended, width=None)]
 
 
 def told_as_text(name: str) -> dict[str, str]:

@@ -77,7 +77,8 @@ def tell_the_end(session: Session, ended: Deployment, progress: Progress | None 
     terminal = session.err if session.is_json else session.out
     code = exit_codes.NEEDS_PERSON if ended.exit_code is None else ended.exit_code
     output = progress.output_of_failed(ended) if terminal.is_live and progress is not None else []  # elsewhere it stands above
-    terminal.write([(), *output_in_full(output, width=terminal.width), *ending_lines(ended, width=terminal.width)])
+    apart: list[Line] = [()] if progress is not None and progress.has_told else []
+    terminal.write([*apart, *output_in_full(output, width=terminal.width), *ending_lines(ended, width=terminal.width)])
     if session.is_json:
         session.answer(ended, [])
     return code

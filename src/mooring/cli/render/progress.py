@@ -60,6 +60,7 @@ class Progress:
         self.in_flight: dict[str, int] = {}  # draining instance -> requests and streams that go on
         self.output: deque[str] = deque(maxlen=OUTPUT_LINES_KEPT)
         self.end: Event | None = None
+        self.has_told = False
         self.receipt: Receipt | None = None
         self.last_at = requested_at
         self._has_entries = False
@@ -71,6 +72,7 @@ class Progress:
         tell = _TELLERS.get(event.kind)
         entries = [*self._phase_end(event), *(tell(self, event) if tell else [])]
         self._has_entries = self._has_entries or any(not entry.is_passing for entry in entries)
+        self.has_told = self.has_told or bool(entries)
         return entries
 
     def entry(self, event: Event, mark: Mark, text: str, *, reason: str = "", seconds: float | None = None) -> Entry:
