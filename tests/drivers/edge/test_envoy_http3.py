@@ -1,0 +1,68 @@
+"""HTTP/3 with a real Envoy and a real client: a request over QUIC, with the certificate of the local authority checked."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aioquic.asyncio.client import connect
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.h3.connection import H3_ALPN, H3Connection
+from aioquic.h3.events import DataReceived, HeadersReceived
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.events import QuicEvent
+
+from mooring.testing.edge_contract import Shop
+from mooring.testing.envoy import EnvoyRig
+
+
+class Http3(QuicConnectionProtocol):
+    """A client of one request at a time."""
+
+    def __init__(self, *words, **named) -> None:
+        super().__init__(*words, **named)
+        self._http = H3Connection(self._quic)
+        self._answer: asyncio.Future[tuple[str, bytes]] = asyncio.get_running_loop().create_future()
+        self._status, self._body = "", b""
+
+    def quic_event_received(self, event: QuicEvent) -> None:
+        for said in self._http.handle_event(event):
+            if isinstance(said, HeadersReceived):
+                self._status = dict(said.headers)[b":status"].decode()
+            if isinstance(said, DataReceived):
+                self._body += said.data
+            if getattr(said, "stream_ended", False) and not self._answer.done():
+                self._answer.set_result((self._status, self._body))
+
+    async def get(self, authority: str, path: str = "/") -> tuple[str, bytes]:
+        head = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", authority.encode()), (b":path", path.encode())]
+        self._http.send_headers(self._quic.get_next_available_stream_id(), head, end_stream=True)
+        self.transmit()
+        return await asyncio.wait_for(self._answer, 15)
+
+
+async def ask(rig: EnvoyRig, hostname: str) -> tuple[str, bytes]:
+    trust = str(rig.edge.trust().certificate)
+    configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, server_name=hostname, cafile=trust)
+    port = rig.platform.settings.https_port
+    async with connect("127.0.0.1", port, configuration=configuration, create_protocol=Http3) as client:
+        return await client.get(hostname)
+
+
+async def test_a_request_over_http_3_reaches_its_app(rig: EnvoyRig) -> None:
+    shop = Shop(rig)
+    app = await rig.listen("one")
+    await shop.apply(shop.table(shop.endpoint(app)))
+    async with asyncio.timeout(30):
+        while True:  # the listener takes a new name's certificate a moment after the routes
+            try:
+                answer = await ask(rig, shop.hostname)
+                break
+            except ConnectionError:
+                await asyncio.sleep(0.2)
+    assert answer == ("200", b"one")
+
+
+async def test_a_name_that_no_app_has_gets_no_trusted_connection_over_http_3(rig: EnvoyRig) -> None:
+    with pytest.raises((ConnectionError, TimeoutError)):
+        await asyncio.wait_for(ask(rig, "nobody.example.com"), 20)
