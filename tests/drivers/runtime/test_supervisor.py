@@ -282,6 +282,23 @@ def arguments(pid: int) -> bytes:
         return b""
 
 
+async def test_the_daemon_sleeps_while_nothing_happens(supervisor: Supervisor, tmp_path: Path) -> None:
+    view = await started(supervisor, a_program(tmp_path))
+    os.kill(view.pid, signal.SIGKILL)
+    directory = str(supervisor.run_directory("one"))
+    await until(lambda: Status.read(directory).starts == 2)
+    await asyncio.sleep(0.2)
+    before = switches(daemon_pid(supervisor))
+    await asyncio.sleep(1)
+    assert switches(daemon_pid(supervisor)) - before < 20
+
+
+def switches(pid: int) -> int:
+    """How often it has slept or been interrupted."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line) + int(Path(f"/proc/{pid}/stat").read_text().split()[13])
+
+
 async def test_the_daemon_wakes_for_a_death_rather_than_at_its_next_look(supervisor: Supervisor, tmp_path: Path) -> None:
     """By itself it looks once a second and restarts at the look after that: five deaths would take five seconds at least."""
     names = ["one", "two", "three", "four", "five"]

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # what `signal` wraps; that costs 7 ms at each start for its enums
 import os
+import time
 
 MARKER = "MOORING_RUN_DIRECTORY"  # in the environment of every process of a program: names the program's own directory
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD
+_EXEC_LOOKS = 25
+_EXEC_PAUSE = 0.002  # seconds
+_bare: set[tuple[int, int]] = set()  # pid and start of processes that really have no environment, or do not show it to us
 
 
 class Process:
     """One line of /proc, as it was read."""
 
-    __slots__ = ("group", "parent", "pid", "session", "ticks")
+    __slots__ = ("group", "is_of_kernel", "parent", "pid", "session", "ticks")
 
-    def __init__(self, pid: int, *, parent: int, group: int, session: int, ticks: int) -> None:
+    def __init__(self, pid: int, *, parent: int, group: int, session: int, ticks: int, flags: int) -> None:
         self.pid = pid
         self.parent = parent
         self.group = group
         self.session = session
         self.ticks = ticks
+        self.is_of_kernel = bool(flags & _KERNEL_THREAD)
 
 
 def boot() -> str:
@@ -38,7 +44,7 @@ def process(pid: int) -> Process | None:
     rest = content[content.rindex(b")") + 2 :].split()  # the name before may hold anything, a parenthesis included
     if rest[0] in (b"Z", b"X"):
         return None
-    return Process(pid, parent=int(rest[1]), group=int(rest[2]), session=int(rest[3]), ticks=int(rest[19]))
+    return Process(pid, parent=int(rest[1]), group=int(rest[2]), session=int(rest[3]), ticks=int(rest[19]), flags=int(rest[6]))
 
 
 def is_same(pid: int, ticks: int) -> bool:
@@ -60,7 +66,7 @@ def members(directory: str, *, leader: int = 0) -> list[Process]:
     """
     mark = f"\0{MARKER}={directory}\0".encode("utf-8", "surrogateescape")
     everyone = processes()
-    chosen = {pid for pid in everyone if mark in b"\0" + _content(f"/proc/{pid}/environ")}
+    chosen = {pid for pid, environment in _environments(everyone).items() if mark in b"\0" + environment}
     groups = {everyone[pid].group for pid in chosen if everyone[pid].group in chosen}
     if leader in everyone:
         chosen.add(leader)
@@ -69,6 +75,20 @@ def members(directory: str, *, leader: int = 0) -> list[Process]:
     _add_descendants(chosen, everyone)
     chosen.discard(os.getpid())
     return [everyone[pid] for pid in sorted(chosen)]
+
+
+def _environments(everyone: dict[int, Process]) -> dict[int, bytes]:
+    """Of each. Within an exec a process shows none for a moment: those that show none are asked again for a while, once."""
+    found = {pid: _content(f"/proc/{pid}/environ") for pid, each in everyone.items() if not each.is_of_kernel}
+    bare = [pid for pid, environment in found.items() if not environment and (pid, everyone[pid].ticks) not in _bare]
+    for _ in range(_EXEC_LOOKS):
+        if not bare:
+            return found
+        time.sleep(_EXEC_PAUSE)
+        found.update({pid: _content(f"/proc/{pid}/environ") for pid in bare})
+        bare = [pid for pid in bare if not found[pid] and is_same(pid, everyone[pid].ticks)]
+    _bare.update((pid, everyone[pid].ticks) for pid in bare)
+    return found
 
 
 def _add_descendants(chosen: set[int], everyone: dict[int, Process]) -> None:

@@ -6,6 +6,7 @@ Must not: know what a record means.
 
 from __future__ import annotations
 
+import _thread
 import os
 
 Pairs = list[tuple[bytes, bytes]]
@@ -18,7 +19,7 @@ def write(path: str, pairs: Pairs) -> None:
 
 def write_whole(path: str, content: bytes, *, is_synced: bool = False) -> None:
     """Whole or not at all; synced: it survives a loss of power once this returns."""
-    beside = f"{path}.{os.getpid()}.new"
+    beside = f"{path}.{os.getpid()}.{_thread.get_native_id()}.new"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         left = memoryview(content)
@@ -26,9 +27,12 @@ def write_whole(path: str, content: bytes, *, is_synced: bool = False) -> None:
             left = left[os.write(descriptor, left) :]
         if is_synced:
             os.fsync(descriptor)
+    except BaseException:
+        os.unlink(beside)  # noqa: PTH108 - pathlib costs 10 ms at each start
+        raise
     finally:
         os.close(descriptor)
-    os.rename(beside, path)  # noqa: PTH104 - pathlib costs 10 ms at each start
+    os.rename(beside, path)  # noqa: PTH104 - likewise
 
 
 def make_directory(path: str) -> None:
