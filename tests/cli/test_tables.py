@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from fake_platform import NOW, SHOP, FakePlatform
 
+from mooring.cli.render.diagnosis import probe_words
 from mooring.cli.render.happenings import happening_words
 from mooring.cli.render.instances import age_words, instance_lines, state_words
 from mooring.cli.render.moments import ago, clock_time
@@ -17,7 +18,7 @@ from mooring.cli.render.styled import Style, joined, plain
 from mooring.engine.orders import Preview, Snapshot
 from mooring.model.deployment import Outcome
 from mooring.model.events import Event, EventKind
-from mooring.model.health import Health
+from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunRelease, StopInstance
 from mooring.usecases.answers import EnvironmentSummary
@@ -120,3 +121,16 @@ def test_every_kind_of_event_has_words_whatever_its_fields_are(kind: EventKind) 
     assert isinstance(happening_words(Event(at=NOW, kind=kind)), str)
     odd = {"message": 3, "reason": None, "line": ["x"], "seconds": "soon", "status": True, "instance": {}}
     assert isinstance(happening_words(Event(at=NOW, kind=kind, fields=odd)), str)
+
+
+@pytest.mark.parametrize(
+    ("probe", "words"),
+    [
+        ({"path": "/up", "status": 503, "latency": 0.012, "said": "database is locked"}, "GET /up → 503 in 12 ms: database is locked"),
+        ({"path": "/up", "latency": 3.0, "said": "no answer within 3s"}, "GET /up → no answer in 3.0s: no answer within 3s"),
+        ({"path": "", "latency": 0.0, "said": "the process is starting"}, "the process is starting"),
+        ({"path": "./check", "status": 2, "latency": 0.2}, "./check → 2 in 200 ms"),
+    ],
+)
+def test_a_probe_is_said_with_what_it_asked_and_what_came_back(probe: dict, words: str) -> None:
+    assert probe_words(ProbeResult(passed=False, at=NOW, **probe)) == words

@@ -39,6 +39,8 @@ def _probes(probes: tuple[ProbeResult, ...], *, width: int | None) -> list[Line]
 
 def probe_words(probe: ProbeResult) -> str:
     """`GET /up → 503 in 12 ms: database is locked`, or `no answer` where none came."""
+    if not probe.path and not probe.status and probe.said:
+        return probe.said  # nobody could be asked
     asked = f"GET {probe.path}" if probe.path.startswith("/") else probe.path or "asked"
     answer = str(probe.status) if probe.status else ("ok" if probe.passed else "no answer")
     return f"{asked} → {answer} in {latency(probe.latency)}" + (f": {probe.said}" if probe.said else "")

@@ -30,7 +30,7 @@ def labelled(label: str, value: Line | str, *, width: int | None) -> list[Line]:
 def _phases(receipt: Receipt, *, width: int | None) -> list[Line]:
     told = [f"{time.phase}{HARD_SPACE}{format_duration(time.seconds)}" for time in receipt.phases if time.phase not in ("queued", "ended")]
     rows = labelled("phases", f"{HARD_SPACE}· ".join(told), width=width) if told else []
-    if receipt.first_answer is not None:
+    if receipt.first_answer is not None and receipt.to_release:
         rows += labelled("first answer", f"of the new release after {format_duration(receipt.first_answer)}", width=width)
     return rows
 
