@@ -83,6 +83,9 @@ class Ending:
         if record.outcome is not Outcome.SUCCEEDED:
             self._parts.memory.save_environment(msgspec.structs.replace(known, is_being_destroyed=False))
             return
+        lease = self._parts.memory.lease(self._environment)
+        if lease is not None:
+            self._parts.memory.release_lease(lease)  # before its environment: nobody would find it afterwards
         self._parts.memory.forget_environment(self._environment)
         self._parts.observer.forget(self._environment)
         self._parts.announcer.say(EventKind.PLATFORM, message=f"{self._environment} is destroyed")

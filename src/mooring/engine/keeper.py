@@ -77,7 +77,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Until cancelled, or the environment is destroyed."""
-        await self._finish_the_ended()
+        await self._tidy()
         while self._parts.memory.environment(self.environment) is not None:
             self._waiting.write_endings()
             following = self._waiting.next()
@@ -87,7 +87,11 @@ class Keeper:
             await self._keep()
             await self._bell.wait(at_most=self._pause)
 
-    async def _finish_the_ended(self) -> None:
+    async def _tidy(self) -> None:
+        """What an earlier controller, of whose name this one is, left: its lease, and ends that were only half told."""
+        lease = self._parts.memory.lease(self.environment)
+        if lease is not None and lease.holder == self._parts.identity:
+            release_lease(self._parts, lease)
         for deployment in self._parts.memory.deployments(self.environment, limit=_LAST_ENDED):
             await insist(self._parts, Ending(self._parts, deployment).finish)
 
