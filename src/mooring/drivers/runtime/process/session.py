@@ -97,6 +97,7 @@ class Session:
         self._open = {source, *outputs.values()}
         self._pidfd = os.pidfd_open(process.pid)
         self._reading: set[asyncio.Task[None]] = set()
+        self._chunks: Chunks = asyncio.Queue(maxsize=16)
         self._told = 0
         for descriptor in self._open:
             os.set_blocking(descriptor, False)
@@ -122,7 +123,7 @@ class Session:
             _resize(self._source, rows, columns)
 
     async def output(self) -> AsyncIterator[tuple[str, bytes]]:
-        chunks: Chunks = asyncio.Queue(maxsize=16)
+        chunks = self._chunks
         pumps = {asyncio.create_task(self._pump(name, descriptor, chunks)) for name, descriptor in self._outputs.items()}
         self._reading = {*pumps, asyncio.create_task(self._finish(pumps, chunks))}
         try:
@@ -140,6 +141,9 @@ class Session:
         if self._pidfd < 0:
             return
         await self._stop_reading()  # before a descriptor is closed: its number may soon be another's
+        if self._chunks.full():
+            self._chunks.get_nowait()
+        self._chunks.put_nowait(None)  # whoever still reads has come to the end
         for descriptor in list(self._open):
             self._close(descriptor)
         main = kernel.process(self._process.pid) if self._process.poll() is None else None
