@@ -60,10 +60,12 @@ def error_of(body: bytes, *, status: int) -> MooringError:
 
 
 def _classes() -> dict[str, type[MooringError]]:
+    """Those of mooring.errors by their code: a part's own subclass has the code of what it is to everybody else."""
     found: dict[str, type[MooringError]] = {}
     waiting: list[type[MooringError]] = [MooringError]
     while waiting:
         kind = waiting.pop()
-        found[kind.code] = kind
+        if kind.__module__ == MooringError.__module__:
+            found[kind.code] = kind
         waiting.extend(kind.__subclasses__())
     return found
