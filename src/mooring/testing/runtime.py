@@ -209,7 +209,11 @@ class FakeRuntime:
             if life.spec.key.environment == query.environment:
                 lines += _as_lines(life)
         chosen = [line for line in lines if _is_asked(line, query)]
-        return sorted(chosen, key=lambda line: line.at)[-query.lines :] if query.lines else []
+        if not query.lines:
+            return []
+        sources = {(line.source, line.release) for line in chosen}
+        own = ([line for line in chosen if (line.source, line.release) == source][-query.lines :] for source in sources)
+        return sorted((line for lines in own for line in lines), key=lambda line: (line.at, line.source))
 
     def _keep_lines(self, life: FakeLife) -> None:
         self._past_lines += [(life.spec.key.environment, line) for line in _as_lines(life)]

@@ -299,6 +299,28 @@ def switches(pid: int) -> int:
     return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line) + int(Path(f"/proc/{pid}/stat").read_text().split()[13])
 
 
+async def test_a_launcher_that_cannot_run_does_not_keep_the_processor_busy(supervisor: Supervisor, tmp_path: Path) -> None:
+    directory = supervisor.run_directory("one")
+    (directory / "lock").mkdir(parents=True)  # which no launcher can lock
+    await supervisor.put_program("one", a_program(tmp_path), {"PATH": os.defpath})
+    await asyncio.sleep(1.5)
+    assert 2 <= spawned(supervisor) <= 7
+    (directory / "lock").rmdir()
+    await until(lambda: is_running(supervisor))
+
+
+def spawned(supervisor: Supervisor) -> int:
+    return (supervisor.directory / "supervisord.log").read_text().count("spawned: 'one'")
+
+
+async def test_a_program_whose_stop_was_abandoned_is_kept_again_once_it_is_put(supervisor: Supervisor, tmp_path: Path) -> None:
+    before = await started(supervisor, a_program(tmp_path))
+    assert await supervisor._withdraw("one") == before.pid  # and the controller dies here
+    await supervisor.put_program("one", a_program(tmp_path), {"PATH": os.defpath})
+    os.kill(before.pid, signal.SIGKILL)
+    await until(lambda: seen(supervisor).pid not in (0, before.pid))
+
+
 async def test_the_daemon_wakes_for_a_death_rather_than_at_its_next_look(supervisor: Supervisor, tmp_path: Path) -> None:
     """By itself it looks once a second and restarts at the look after that: five deaths would take five seconds at least."""
     names = ["one", "two", "three", "four", "five"]

@@ -36,6 +36,7 @@ class Interface:
         if process.get_state() in (ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.FATAL, ProcessStates.UNKNOWN):
             process.spawn()
             process.transition()
+        process.resume()
         return int(process.pid or 0)
 
     def withdraw(self, name: str) -> int:

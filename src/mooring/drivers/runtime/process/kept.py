@@ -56,6 +56,13 @@ class KeptProcess(Subprocess):  # type: ignore[misc]  # supervisor has no types
             self.delay = time.time() + self.config.stopwaitsecs
             self.change_state(ProcessStates.STOPPING)
 
+    def resume(self) -> None:
+        """It was being stopped, by somebody who has gone, and is to run again: whether it dies of that or not, it is kept."""
+        if self.pid and self.state == ProcessStates.STOPPING:
+            self.administrative_stop = self.killing = False
+            self.delay = 0
+            self.change_state(ProcessStates.RUNNING)
+
     def transition(self) -> None:
         now = time.time()
         if self.state == ProcessStates.EXITED and now < self.not_before <= now + _PAUSE:

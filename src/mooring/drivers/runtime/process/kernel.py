@@ -79,7 +79,8 @@ def members(directory: str, *, leader: int = 0) -> list[Process]:
 
 def _environments(everyone: dict[int, Process]) -> dict[int, bytes]:
     """Of each. Within an exec a process shows none for a moment: those that show none are asked again for a while, once."""
-    found = {pid: _content(f"/proc/{pid}/environ") for pid, each in everyone.items() if not each.is_of_kernel}
+    asked = (pid for pid, each in everyone.items() if not each.is_of_kernel)
+    found = {pid: _content(f"/proc/{pid}/environ") for pid in asked if os.access(f"/proc/{pid}/environ", os.R_OK)}
     bare = [pid for pid, environment in found.items() if not environment and (pid, everyone[pid].ticks) not in _bare]
     for _ in range(_EXEC_LOOKS):
         if not bare:
