@@ -1,0 +1,128 @@
+"""The stories in which everything that can be interrupted is interrupted: what was before, the order, and how it ends on a calm day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+from engine.stories import FULL, QUICK, SHOP, deployed
+
+from mooring.engine.orders import DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
+from mooring.errors import Unavailable
+from mooring.model.deployment import Deployment, Outcome
+from mooring.model.instance import InstanceKey
+from mooring.model.names import DeploymentId, ProcessName
+from mooring.testing.behaviour import Behaviour
+from mooring.testing.laws import Point
+from mooring.testing.platform import Crash, FakePlatform, play
+from mooring.testing.workshop import Tree
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    deploys: int  # how often it was deployed before
+    order: Callable[[FakePlatform], Order]
+    calm: Outcome
+    target: frozenset[str]  # what runs when it succeeded
+    new_releases: int = 1
+    tree: Tree = FULL
+    behave: Callable[[FakePlatform], None] = lambda _: None
+
+    def __str__(self) -> str:
+        return self.name
+
+    def target_now(self, platform: FakePlatform) -> frozenset[str]:
+        """Where the controller died between numbering a release and noting it down, its number stays unused."""
+        releases = platform.memory.releases(SHOP)
+        newest, planned = (releases[-1].number if releases else 0), self.deploys + self.new_releases
+        return frozenset(name.replace(f"v{planned} ", f"v{newest} ") for name in self.target)
+
+    async def prepare(self, platform: FakePlatform) -> None:
+        """The world before the order, at rest."""
+        self.behave(platform)
+        for _ in range(self.deploys):
+            await deployed(platform, self.tree)
+        await platform.rest(2.0)
+
+
+def ran(version: str, *, web: int = 2) -> frozenset[str]:
+    return frozenset({f"{version} clock.1", f"{version} worker.1", *(f"{version} web.{slot}" for slot in range(1, web + 1))})
+
+
+def failing(platform: FakePlatform) -> None:
+    platform.runtime.behave = lambda spec: Behaviour(answers=500 if spec.key.release > 1 and spec.key.process == "web" else 200)
+
+
+def dying(platform: FakePlatform) -> None:
+    """Ready at first, and dead a moment later, again and again."""
+    platform.laws.is_calm = False
+    short = Behaviour(ready_after=0.1, exits_after=0.6)
+    platform.runtime.behave = lambda spec: short if spec.key.release > 1 and spec.key.process == "web" else Behaviour()
+
+
+WATCHED = msgspec.structs.replace(FULL, policy=msgspec.structs.replace(QUICK, bake=2.0))
+SCENARIOS = (
+    Scenario("first deploy", 0, lambda platform: platform.order(FULL), Outcome.SUCCEEDED, ran("v1")),
+    Scenario("redeploy", 1, lambda platform: platform.order(FULL), Outcome.SUCCEEDED, ran("v2")),
+    Scenario("failing redeploy", 1, lambda platform: platform.order(FULL), Outcome.FAILED, ran("v2"), behave=failing),
+    Scenario("reverted redeploy", 1, lambda platform: platform.order(WATCHED), Outcome.REVERTED, ran("v2"), behave=dying, tree=WATCHED),
+    Scenario("scale up", 1, lambda _: ScaleOrder(counts={ProcessName("web"): 3}), Outcome.SUCCEEDED, ran("v1", web=3), new_releases=0),
+    Scenario("scale down", 1, lambda _: ScaleOrder(counts={ProcessName("web"): 1}), Outcome.SUCCEEDED, ran("v1", web=1), new_releases=0),
+    Scenario("restart", 1, lambda _: RestartOrder(), Outcome.SUCCEEDED, ran("v1"), new_releases=0),
+    Scenario("rollback", 2, lambda _: RollbackOrder(), Outcome.SUCCEEDED, ran("v3")),
+    Scenario("destroy", 1, lambda _: DestroyOrder(), Outcome.SUCCEEDED, frozenset(), new_releases=0),
+)
+
+
+async def outlived(scenario: Scenario, platform: FakePlatform, look: Callable[[Point], None]) -> Deployment:
+    """The scenario, with `look` at every point of it; then all-new or all-old."""
+    await scenario.prepare(platform)
+    before = platform.running(SHOP)
+    platform.on_point = look
+    deployment = await platform.end(await asked(platform, scenario.order(platform)))
+    await check_end(platform, scenario, deployment, before)
+    return deployment
+
+
+def points_of(scenario: Scenario) -> list[Point]:
+    """What a calm run passes, from the order to rest."""
+    points: list[Point] = []
+
+    async def story(platform: FakePlatform) -> None:
+        deployment = await outlived(scenario, platform, points.append)
+        assert deployment.outcome is scenario.calm, deployment.error
+
+    play(story)
+    return points
+
+
+async def asked(platform: FakePlatform, order: Order) -> DeploymentId:
+    """The order, asked again where the controller died before it took it, as a person would."""
+    while True:
+        try:
+            return platform.submit(SHOP, order)
+        except Crash:
+            taken = platform.memory.unfinished_deployments()
+            await platform.start()
+            if taken:
+                return taken[-1].id
+        except Unavailable:
+            await platform.clock.sleep(1.0)
+
+
+async def check_end(platform: FakePlatform, scenario: Scenario, deployment: Deployment, before: frozenset[InstanceKey]) -> None:
+    """All-new or all-old, and nothing left over; the laws are watched besides."""
+    await platform.rest()
+    assert platform.disorder(SHOP) == [], deployment.outcome
+    present = platform.running(SHOP)
+    if deployment.outcome is Outcome.SUCCEEDED:
+        assert frozenset(str(key) for key in present) == scenario.target_now(platform)
+    else:
+        assert present == before, deployment.outcome
+    assert platform.memory.unfinished_deployments() == ()
+    assert platform.memory.lease(SHOP) is None
+    assert platform.workshop.unpacked == set() or platform.workshop.cancelled
+    if scenario.name == "destroy":
+        assert (platform.memory.environments(), platform.edge.table(SHOP)) == ((), None)
