@@ -29,7 +29,7 @@ from mooring.engine.orders import (
     encode_order,
 )
 from mooring.engine.parts import Parts
-from mooring.engine.preview import preview
+from mooring.engine.preview import examined, preview
 from mooring.errors import DriverError, LeaseHeld, NotFound, Refused, Unavailable
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
@@ -142,8 +142,17 @@ class Controller:
             self._keepers[environment].submit(deployment, order)
         return deployment
 
+    async def examine(self, environment: EnvironmentId, order: Order) -> None:
+        """Raise what can be known to be wrong with an order before it is taken: better refused than failed. Touches nothing.
+
+        Raises SourceInvalid, ManifestInvalid, InvalidInput, NotFound. What waits behind another deployment is judged in its turn.
+        """
+        keeper = self._keepers.get(environment)
+        if isinstance(order, DeployOrder) or (keeper is not None and not keeper.is_busy):
+            await examined(self._parts, environment, order, self._parts.wanted(environment))
+
     async def preview(self, environment: EnvironmentId, order: Order) -> Preview:
-        """Raises ManifestInvalid, NotFound, CapacityExceeded. Touches nothing."""
+        """Raises ManifestInvalid, NotFound, CapacityExceeded. Touches nothing; the caller removes the archive."""
         if not isinstance(order, DeployOrder):
             self._record(environment)
         return await preview(self._parts, environment, order, description=_describe(order))
@@ -261,7 +270,7 @@ class Controller:
                 path=result.path if result else "",
                 seconds=self._since_start(key),
             )
-        elif health in (Health.UNREADY, Health.SICK) and result is not None:
+        elif result is not None:
             self._parts.announcer.say(
                 EventKind.PROBE_FAILED,
                 environment=key.environment,

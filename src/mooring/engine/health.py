@@ -20,6 +20,7 @@ from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 
 _KEPT = 10  # answers kept per instance for a diagnosis
 _DOWN = (ProcessState.STARTING, ProcessState.BACKOFF, ProcessState.EXITED, ProcessState.UNKNOWN)
+_PATIENCE = 2.0  # seconds a starting instance may be silent before its answers are told, each kind once
 _LIVED = 0.5  # seconds a process without a check of its own must have lived to count as started
 
 
@@ -45,7 +46,7 @@ class _Patient:
 
 
 class HealthMonitor:
-    """`on_change` is called with the instance whenever its health changes."""
+    """`on_change` is called with the instance whenever its health changes, and with what a slow starter answers."""
 
     def __init__(self, prober: Prober, clock: Clock, on_change: Callable[[InstanceKey, Health, ProbeResult | None], None]) -> None:
         self._prober = prober
@@ -135,13 +136,16 @@ class HealthMonitor:
                 liveness.cancel()
 
     async def _until_started(self, patient: _Patient, check: Check) -> None:
-        failed = 0
+        failed, told = 0, ""
         while True:
             result = await self._ask(patient, check)
             if result.passed:
                 self._become(patient, Health.READY, result)
                 return
             failed += 1
+            if result.said != told and self._clock.monotonic() - patient.born > _PATIENCE:
+                told = result.said
+                self._on_change(patient.view.key, patient.health, result)
             if patient.health is Health.UNKNOWN and failed >= check.failures:
                 self._become(patient, Health.STARTING, result)
             await self._clock.sleep(check.interval)

@@ -19,7 +19,7 @@ from mooring.planner.goal import Goal, Progress, Wanted
 async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, description: str) -> Preview:
     """Raises what would make the order impossible: ManifestInvalid, NotFound, CapacityExceeded."""
     before = parts.wanted(environment)
-    target, said = await _target(parts, environment, order, before)
+    target, said = await examined(parts, environment, order, before)
     if target is not None:
         check(parts, target, before)
     current = await parts.observer.look(environment)
@@ -37,17 +37,16 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
     return Preview(environment=environment, description=description, steps=steps, notes=(*said, *_notes(parts, environment, goal)))
 
 
-async def _target(parts: Parts, environment: EnvironmentId, order: Order, before: Wanted | None) -> tuple[Wanted | None, tuple[str, ...]]:
+async def examined(parts: Parts, environment: EnvironmentId, order: Order, before: Wanted | None) -> tuple[Wanted | None, tuple[str, ...]]:
+    """What the order asks for, and the manifest's notes. Raises SourceInvalid, ManifestInvalid, InvalidInput, NotFound."""
     if isinstance(order, DestroyOrder):
         return None, ()
     if isinstance(order, DeployOrder):
-        archive = Path(order.archive)
-        source = await asyncio.to_thread(parts.workshop.unpack, archive)
+        source = await asyncio.to_thread(parts.workshop.unpack, Path(order.archive))
         try:
             return previewed(parts, source, order.origin, environment, before)
         finally:
             await asyncio.to_thread(parts.workshop.discard, source)
-            archive.unlink(missing_ok=True)
     if before is None:
         raise NotFound(f"{environment} runs nothing yet", hint="`mooring deploy` it first", where=str(environment))
     return changed(parts, order, environment, before, at=parts.clock.wall()), ()

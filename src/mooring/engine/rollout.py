@@ -19,7 +19,7 @@ from mooring.model.instance import TaskState
 from mooring.model.lease import Lease
 from mooring.model.steps import Conclude, GoBack, SetRoutes, Step
 from mooring.planner.goal import Current, Goal, Progress, Wanted
-from mooring.planner.rollout import plan
+from mooring.planner.rollout import bake, plan
 
 _MAY_TURN = (Phase.RELEASE, Phase.PREPARE, Phase.WATCH)
 _LATER = (Phase.PREPARE, Phase.WATCH, Phase.DRAIN, Phase.REVERT)
@@ -185,7 +185,7 @@ class Rollout:
     async def _refreshed(self, progress: Progress) -> Progress:
         if progress.phase is Phase.RELEASE or (progress.phase is Phase.REVERT and progress.release_task is TaskState.RUNNING):
             return msgspec.structs.replace(progress, release_task=await self._release_task())
-        if progress.phase is Phase.WATCH and self._target is not None and not progress.regression:
+        if progress.phase is Phase.WATCH and self._target is not None and bake(self._target, progress) and not progress.regression:
             return msgspec.structs.replace(progress, regression=await self._witness.finding(self._target))
         return progress
 

@@ -54,7 +54,7 @@ def _advance(goal: Goal, progress: Progress, current: Current, *, now: float) ->
         return _as_plan(reached, phase=Phase.WATCH if done else Phase.PREPARE, deadline=_prepare_deadline(goal, progress, current))
     if progress.phase is Phase.WATCH:
         reached = reach(goal, current, now=now, wanted=goal.target, before=progress.baseline, stance=Stance.SWITCHED)
-        until = progress.phase_since + _bake(goal.target, progress)
+        until = progress.phase_since + bake(goal.target, progress)
         return _as_plan(reached, phase=Phase.DRAIN if now >= until else Phase.WATCH, deadline=until)
     reached = reach(goal, current, now=now, wanted=goal.target, before=progress.baseline, stance=Stance.CLEARING)
     if reached.steps or not (reached.is_ready and reached.is_clear):
@@ -62,7 +62,7 @@ def _advance(goal: Goal, progress: Progress, current: Current, *, now: float) ->
     return Plan(steps=(Conclude(outcome=Outcome.SUCCEEDED, reason=_success(goal, progress)),), phase=Phase.DRAIN)
 
 
-def _bake(wanted: Wanted | None, progress: Progress) -> float:
+def bake(wanted: Wanted | None, progress: Progress) -> float:
     """Seconds to watch; none where there is no other release to go back to."""
     if wanted is None or progress.baseline is None or progress.baseline.release.number == wanted.release.number:
         return 0.0

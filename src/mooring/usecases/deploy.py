@@ -17,15 +17,18 @@ _LONGEST_WORD = 255
 _LONGEST_MESSAGE = 10_000
 
 
-def deploy(platform: Platform, actor: Actor, environment: EnvironmentId, archive: Path, origin: Source) -> Deployment:
+async def deploy(platform: Platform, actor: Actor, environment: EnvironmentId, archive: Path, origin: Source) -> Deployment:
     """The engine owns the archive from here on; it is removed when this is refused.
 
-    Raises Forbidden, LeaseHeld, InvalidInput."""
+    Raises Forbidden, LeaseHeld, InvalidInput, SourceInvalid, ManifestInvalid.
+    """
     try:
         origin = checked_origin(origin)
         detail = {"commit": origin.commit, "branch": origin.branch, "digest": origin.digest}
         platform.allow(actor, Permission.CHANGE, "deploy", environment, **{key: value for key, value in detail.items() if value})
-        return platform.controller.submit(environment, DeployOrder(archive=str(archive), origin=origin), by=actor.name)
+        order = DeployOrder(archive=str(archive), origin=origin)
+        await platform.controller.examine(environment, order)
+        return platform.controller.submit(environment, order, by=actor.name)
     except BaseException:
         archive.unlink(missing_ok=True)
         raise

@@ -10,9 +10,11 @@ from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
 
 
-def rollback(platform: Platform, actor: Actor, environment: EnvironmentId, *, release: int | None) -> Deployment:
+async def rollback(platform: Platform, actor: Actor, environment: EnvironmentId, *, release: int | None) -> Deployment:
     """`release` None: the one before the present. Raises NotFound, LeaseHeld, Forbidden."""
     detail = {"release": f"v{release}"} if release is not None else {}
     platform.allow(actor, Permission.CHANGE, "rollback", environment, **detail)
     platform.existing(environment)
-    return platform.controller.submit(environment, RollbackOrder(number=release), by=actor.name)
+    order = RollbackOrder(number=release)
+    await platform.controller.examine(environment, order)
+    return platform.controller.submit(environment, order, by=actor.name)

@@ -16,11 +16,12 @@ from mooring.usecases.platform import Platform
 MOST = 1000
 
 
-def scale(platform: Platform, actor: Actor, environment: EnvironmentId, counts: Mapping[str, int]) -> Deployment:
+async def scale(platform: Platform, actor: Actor, environment: EnvironmentId, counts: Mapping[str, int]) -> Deployment:
     """Raises InvalidInput, InvalidName, NotFound, LeaseHeld, Forbidden."""
     order = scale_order(counts)
     platform.allow(actor, Permission.CHANGE, "scale", environment, **{str(name): str(count) for name, count in order.counts.items()})
     platform.existing(environment)
+    await platform.controller.examine(environment, order)
     return platform.controller.submit(environment, order, by=actor.name)
 
 

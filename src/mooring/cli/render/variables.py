@@ -16,7 +16,7 @@ def variable_lines(variables: Sequence[Variable], *, shows_origin: bool, width: 
         return [line("No variables: `mooring config set NAME=VALUE` sets one.")]
     if not shows_origin:
         return [line(Span(variable.name, Style.STRONG), "=", _value(variable)) for variable in ordered]
-    columns = (Column("name"), Column("value", is_flexible=True), Column("from", is_flexible=True))
+    columns = (Column("name"), Column("value", is_flexible=True), Column("from"))
     return table(
         columns,
         [[line(variable.name), line(_value(variable)), line(Span(variable.origin, Style.DIM))] for variable in ordered],

@@ -15,7 +15,7 @@ _PATH = "/v1/environments/{app}/{environment}"
 
 async def deployed(asked: Asked) -> Deployment:
     assert asked.archive is not None
-    return deploy.deploy(asked.platform, asked.actor, asked.environment, asked.archive, _origin(asked))
+    return await deploy.deploy(asked.platform, asked.actor, asked.environment, asked.archive, _origin(asked))
 
 
 async def planned(asked: Asked) -> Preview:
@@ -28,11 +28,11 @@ async def planned(asked: Asked) -> Preview:
 
 async def rolled_back(asked: Asked) -> Deployment:
     wanted = asked.json(requests.RollbackRequest)
-    return rollback.rollback(asked.platform, asked.actor, asked.environment, release=wanted.release)
+    return await rollback.rollback(asked.platform, asked.actor, asked.environment, release=wanted.release)
 
 
 async def scaled(asked: Asked) -> Deployment:
-    return scale.scale(asked.platform, asked.actor, asked.environment, asked.json(requests.ScaleRequest).counts)
+    return await scale.scale(asked.platform, asked.actor, asked.environment, asked.json(requests.ScaleRequest).counts)
 
 
 async def restarted(asked: Asked) -> Deployment:
