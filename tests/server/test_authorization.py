@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
 
 import pytest
-from server.serving import Served
+from server.serving import Served, serving
 
 from mooring.errors import Forbidden, Unauthorized
 from mooring.model.access import Actor, Role
 from mooring.model.environment import EnvironmentId
+from mooring.server.attempts import MOST, WITHIN, Attempts, TooManyAttempts
 from mooring.server.authorization import TABLE, UnauthorizedRoute, check_complete
 from mooring.server.callers import UnixPeer, identify
 from mooring.server.endpoints import ENDPOINTS
@@ -143,3 +145,28 @@ def test_who_asked_for_what_is_in_the_audit_log_even_when_it_was_refused_later(s
         assert http.post("/v1/environments/absent/production/restart", json={}).status_code == 404
     entry = served.world.memory.audit(limit=1)[0]
     assert (entry.who, entry.what, entry.environment) == ("ci-audit", "restart", EnvironmentId.parse("absent"))
+
+
+def test_an_address_that_guesses_tokens_is_stopped_for_a_while(served: Served) -> None:
+    moments = [1000.0]
+    attempts = Attempts(lambda: moments[0])
+    for _ in range(MOST):
+        attempts.check("192.0.2.7")
+        attempts.failed("192.0.2.7")
+    with pytest.raises(TooManyAttempts):
+        attempts.check("192.0.2.7")
+    attempts.check("192.0.2.8")
+    moments[0] += WITHIN + 1
+    attempts.check("192.0.2.7")
+
+
+def test_guessing_over_tcp_ends_in_429_also_for_the_right_token_and_the_socket_goes_on(tmp_path: Path) -> None:
+    with serving(tmp_path) as here:
+        right = here.token(Role.ADMIN)
+        with here.tcp("mooring_guess_" + "x" * 40) as http:
+            statuses = [http.get("/v1/status").status_code for _ in range(MOST + 1)]
+        assert statuses == [401] * MOST + [429]
+        with here.tcp(right) as http:
+            assert http.get("/v1/status").status_code == 429
+            assert http.get("/health").status_code == 200
+        assert here.client.health().status == "ok"

@@ -109,14 +109,24 @@ class Asking:
             while chunk := answer.read(1 << 20):
                 yield chunk
 
-    def follow(self, path: str, query: Query, *, after: str = "", is_last: Callable[[Message], bool]) -> Iterator[Message]:
-        """Messages of a stream, over broken connections, until one `is_last` or the server ends it."""
+    def follow(
+        self,
+        path: str,
+        query: Query,
+        *,
+        after: str = "",
+        is_last: Callable[[Message], bool],
+        reconnected: Callable[[], None] = lambda: None,
+    ) -> Iterator[Message]:
+        """Messages of a stream, over broken connections, until one `is_last` or the server ends it.
+
+        `reconnected` is told before messages of a further connection come."""
 
         def opened(last: str) -> AbstractContextManager[http.client.HTTPResponse]:
             headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
             return self._wire.exchange("GET", path, query=query, headers=headers, timeout=SILENCE)
 
-        return followed(opened, after=after, is_last=is_last)
+        return followed(opened, after=after, is_last=is_last, reconnected=reconnected)
 
     def follow_events(self, path: str, query: Query, *, after: int, until_ended: bool) -> Iterator[Event]:
         """Events of a stream; `until_ended`: the last is `deployment.ended`."""

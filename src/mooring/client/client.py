@@ -15,6 +15,7 @@ import msgspec
 
 from mooring.client.asking import Asking, new_key
 from mooring.client.location import controller_socket, state_directory
+from mooring.client.tail import Tail
 from mooring.client.wire import Wire
 from mooring.engine.orders import Preview
 from mooring.model.access import Role, TokenRecord
@@ -185,8 +186,10 @@ class Client:
         """History first; with `follow` until the iterator is closed."""
         query: dict[str, str | int | None] = {"lines": lines, "process": process, "slot": slot, "release": release}
         path = _of(environment, "logs")
-        for message in self._ask.follow(path, {**query, "follow": follow}, is_last=lambda _: False):
-            yield msgspec.json.decode(message.data, type=LogLine)
+        tail = Tail(lines)
+        stream = self._ask.follow(path, {**query, "follow": follow}, is_last=lambda _: False, reconnected=tail.reconnected)
+        for message in stream:
+            yield from tail.new(msgspec.json.decode(message.data, type=LogLine))
 
     def events(self, *, after: int = 0, environment: EnvironmentId | None = None, limit: int = 1000) -> tuple[Event, ...]:
         """Those that are stored, oldest first. `after` negative: the newest that many."""

@@ -30,7 +30,9 @@ class Message(msgspec.Struct, frozen=True):
     data: bytes
 
 
-def followed(open_stream: Opener, *, after: str = "", is_last: Callable[[Message], bool]) -> Iterator[Message]:
+def followed(
+    open_stream: Opener, *, after: str = "", is_last: Callable[[Message], bool], reconnected: Callable[[], None]
+) -> Iterator[Message]:
     """Messages until one `is_last`, or the server says that there are no more.
 
     `open_stream(last_id)` makes a connection that goes on behind that message.
@@ -50,6 +52,7 @@ def followed(open_stream: Opener, *, after: str = "", is_last: Callable[[Message
         except (OutcomeUnknown, PlatformNotRunning) as gone:
             silent_since = _still_patient(silent_since, gone)
         time.sleep(_PAUSE)
+        reconnected()
 
 
 def read_messages(answer: http.client.HTTPResponse) -> Iterator[Message]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from mooring.model.access import Actor
 from mooring.model.environment import EnvironmentId
+from mooring.server.attempts import Attempts
 from mooring.server.callers import Caller
 from mooring.server.metrics import Metrics
 from mooring.server.reading import LARGEST_ARCHIVE
@@ -27,6 +29,7 @@ class Services:
     streams: Streams
     metrics: Metrics
     uploads: Path
+    attempts: Attempts = field(default_factory=lambda: Attempts(time.monotonic))
     document: bytes = b""  # OpenAPI
     hosts: frozenset[str] = frozenset()  # names of the API besides its addresses
     largest_archive: int = LARGEST_ARCHIVE

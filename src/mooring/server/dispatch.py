@@ -14,16 +14,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mooring.errors import InvalidInput, MooringError
+from mooring.errors import InvalidInput, MooringError, Unauthorized
 from mooring.server.answering import empty_answer, encoded_answer, json_answer, problem_answer
 from mooring.server.asked import Asked, Services
 from mooring.server.authorization import TABLE, Route
-from mooring.server.callers import Caller, Peer, identify, peer_in
+from mooring.server.callers import Caller, Peer, TcpPeer, identify, peer_in
 from mooring.server.endpoint import Body, Endpoint
 from mooring.server.once import Once
 from mooring.server.reading import LARGEST_JSON, WrongType, content_type, read_archive, read_bytes, read_json, read_query
 from mooring.usecases.permission import require
-from mooring.usecases.platform import Platform
 
 _ARCHIVES = ("application/x-tar", "application/gzip")
 
@@ -51,7 +50,7 @@ class Dispatcher:
 
     async def respond(self, endpoints: Mapping[str, Endpoint], request: Request) -> Response:
         """`endpoints` are those of the path, by method."""
-        endpoint = endpoints.get("GET" if request.method == "HEAD" else request.method)
+        endpoint = endpoints.get(request.method)
         if endpoint is None:
             error = MethodNotAllowed(f"{request.method[:20]} is not possible here", hint=f"use {', '.join(endpoints)}")
             return problem_answer(error, instance=request.url.path, headers={"Allow": ", ".join(endpoints)})
@@ -61,7 +60,7 @@ class Dispatcher:
             return problem_answer(error, instance=request.url.path)
 
     async def _answered(self, endpoint: Endpoint, request: Request) -> Response:
-        caller = admit(self._services.platform, endpoint.route, request.headers, peer_in(request.scope))
+        caller = admit(self._services, endpoint.route, request.headers, peer_in(request.scope))
         request.state.actor = caller.actor.name if caller else ""
         query = read_query(request.query_params, endpoint.query)
         content = await self._content(endpoint, request)
@@ -120,14 +119,27 @@ class Dispatcher:
         return _Content(archive=path, digest=digest)
 
 
-def admit(platform: Platform, route: Route, headers: Mapping[str, str], peer: Peer | None) -> Caller | None:
-    """Who asks, when the authorization table lets them; None for an open route. Raises Unauthorized, Forbidden."""
+def admit(services: Services, route: Route, headers: Mapping[str, str], peer: Peer | None) -> Caller | None:
+    """Who asks, when the authorization table lets them; None for an open route. Raises Unauthorized, Forbidden, TooManyAttempts."""
     permission = TABLE[route]
     if permission is None:
         return None
-    caller = identify(peer, headers, memory=platform.memory, now=platform.clock.wall)
+    caller = _identified(services, headers, peer)
     require(caller.actor, permission)
     return caller
+
+
+def _identified(services: Services, headers: Mapping[str, str], peer: Peer | None) -> Caller:
+    """Wrong tokens are counted by the address that they come from."""
+    address = peer.address if isinstance(peer, TcpPeer) else ""
+    platform = services.platform
+    services.attempts.check(address)
+    try:
+        return identify(peer, headers, memory=platform.memory, now=platform.clock.wall)
+    except Unauthorized:
+        if address and headers.get("authorization"):
+            services.attempts.failed(address)
+        raise
 
 
 async def _json(endpoint: Endpoint, request: Request, kind: str) -> _Content:

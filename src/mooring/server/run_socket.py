@@ -35,7 +35,7 @@ _FIRST_MESSAGE = 10.0  # seconds
 async def serve_run(services: Services, socket: WebSocket) -> None:
     """Refused before it is opened, or one session."""
     try:
-        caller = admit(services.platform, ROUTE, socket.headers, peer_in(socket.scope))
+        caller = admit(services, ROUTE, socket.headers, peer_in(socket.scope))
         assert caller is not None
         services.streams.check_room()
     except MooringError as error:
