@@ -126,9 +126,10 @@ class Controller:
         try:
             self._parts.memory.add_deployment(deployment)  # from here on it is taken, whatever else can be written
         except DriverError:
-            if is_new:
-                self._parts.memory.forget_environment(environment)
-            raise
+            if self._parts.memory.deployment(deployment.id) is None:
+                if is_new:
+                    self._parts.memory.forget_environment(environment)
+                raise
         self._parts.announcer.say(
             EventKind.DEPLOYMENT_QUEUED,
             environment=environment,

@@ -53,12 +53,12 @@ class HealthMonitor:
         self._clock = clock
         self._on_change = on_change
         self._patients: dict[InstanceKey, _Patient] = {}
-        self._expected: dict[InstanceKey, float] = {}
+        self._expected: set[InstanceKey] = set()
 
     def expect(self, key: InstanceKey) -> None:
         """This controller starts it: until it answers it is STARTING, not UNKNOWN."""
         self._forget(key)
-        self._expected[key] = self._clock.monotonic()
+        self._expected.add(key)
 
     def see(self, views: Iterable[InstanceView], asked: Callable[[InstanceKey], Asked | None]) -> None:
         """Begin with the new, begin anew with the restarted, end with the gone."""
@@ -76,7 +76,7 @@ class HealthMonitor:
         return msgspec.structs.replace(view, health=patient.health, ready_since=patient.ready_since)
 
     def first_seen(self, key: InstanceKey) -> float | None:
-        """Monotonic time from which its deadline counts."""
+        """Monotonic time from which its deadline counts: while nobody could look, it cannot be late."""
         patient = self._patients.get(key)
         return patient.first_seen if patient else None
 
@@ -100,7 +100,7 @@ class HealthMonitor:
             return
         is_new = patient is not None or key in self._expected
         now = self._clock.monotonic()
-        first_seen = patient.first_seen if patient else self._expected.get(key, now)
+        first_seen = patient.first_seen if patient else now
         results = patient.results if patient else deque(maxlen=_KEPT)
         if patient is not None and patient.task is not None:
             patient.task.cancel()
@@ -119,7 +119,7 @@ class HealthMonitor:
             self._become(patient, Health.STARTING)
 
     def _forget(self, key: InstanceKey) -> None:
-        self._expected.pop(key, None)
+        self._expected.discard(key)
         patient = self._patients.pop(key, None)
         if patient is not None and patient.task is not None:
             patient.task.cancel()

@@ -23,7 +23,7 @@ from mooring.planner.rollout import bake, plan
 
 _MAY_TURN = (Phase.RELEASE, Phase.PREPARE, Phase.WATCH)
 _LATER = (Phase.PREPARE, Phase.WATCH, Phase.DRAIN, Phase.REVERT)
-_PAUSE = 0.05  # seconds between two looks while something is under way
+_PAUSE = 0.1  # seconds between two looks while something is under way; news of an instance wake it at once
 _LONGEST_PAUSE = 2.0  # seconds between two tries of what does not succeed
 _HEARTBEAT = 2.0
 
