@@ -9,7 +9,7 @@ import msgspec
 from engine.stories import FULL, QUICK, SHOP, deployed
 
 from mooring.engine.orders import DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
-from mooring.errors import Unavailable
+from mooring.errors import DriverError
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId, ProcessName
@@ -17,6 +17,9 @@ from mooring.testing.behaviour import Behaviour
 from mooring.testing.laws import Point
 from mooring.testing.platform import Crash, FakePlatform, play
 from mooring.testing.workshop import Tree
+
+FAST = msgspec.structs.replace(FULL, policy=msgspec.structs.replace(QUICK, bake=0.1, healthy_deadline=2.0))
+WATCHED = msgspec.structs.replace(FULL, policy=msgspec.structs.replace(QUICK, bake=2.0))
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Scenario:
     calm: Outcome
     target: frozenset[str]  # what runs when it succeeded
     new_releases: int = 1
-    tree: Tree = FULL
+    tree: Tree = FAST
     behave: Callable[[FakePlatform], None] = lambda _: None
 
     def __str__(self) -> str:
@@ -58,15 +61,14 @@ def failing(platform: FakePlatform) -> None:
 def dying(platform: FakePlatform) -> None:
     """Ready at first, and dead a moment later, again and again."""
     platform.laws.is_calm = False
-    short = Behaviour(ready_after=0.1, exits_after=0.6)
+    short = Behaviour(ready_after=0.1, exits_after=1.7)
     platform.runtime.behave = lambda spec: short if spec.key.release > 1 and spec.key.process == "web" else Behaviour()
 
 
-WATCHED = msgspec.structs.replace(FULL, policy=msgspec.structs.replace(QUICK, bake=2.0))
 SCENARIOS = (
-    Scenario("first deploy", 0, lambda platform: platform.order(FULL), Outcome.SUCCEEDED, ran("v1")),
-    Scenario("redeploy", 1, lambda platform: platform.order(FULL), Outcome.SUCCEEDED, ran("v2")),
-    Scenario("failing redeploy", 1, lambda platform: platform.order(FULL), Outcome.FAILED, ran("v2"), behave=failing),
+    Scenario("first deploy", 0, lambda platform: platform.order(FAST), Outcome.SUCCEEDED, ran("v1")),
+    Scenario("redeploy", 1, lambda platform: platform.order(FAST), Outcome.SUCCEEDED, ran("v2")),
+    Scenario("failing redeploy", 1, lambda platform: platform.order(FAST), Outcome.FAILED, ran("v2"), behave=failing),
     Scenario("reverted redeploy", 1, lambda platform: platform.order(WATCHED), Outcome.REVERTED, ran("v2"), behave=dying, tree=WATCHED),
     Scenario("scale up", 1, lambda _: ScaleOrder(counts={ProcessName("web"): 3}), Outcome.SUCCEEDED, ran("v1", web=3), new_releases=0),
     Scenario("scale down", 1, lambda _: ScaleOrder(counts={ProcessName("web"): 1}), Outcome.SUCCEEDED, ran("v1", web=1), new_releases=0),
@@ -76,13 +78,14 @@ SCENARIOS = (
 )
 
 
-async def outlived(scenario: Scenario, platform: FakePlatform, look: Callable[[Point], None]) -> Deployment:
+async def outlived(scenario: Scenario, platform: FakePlatform, look: Callable[[Point], None], *, settling: float = 3.0) -> Deployment:
     """The scenario, with `look` at every point of it; then all-new or all-old."""
     await scenario.prepare(platform)
     before = platform.running(SHOP)
     platform.on_point = look
     deployment = await platform.end(await asked(platform, scenario.order(platform)))
-    await check_end(platform, scenario, deployment, before)
+    await platform.rest(settling)
+    check_end(platform, scenario, deployment, before)
     return deployment
 
 
@@ -108,13 +111,12 @@ async def asked(platform: FakePlatform, order: Order) -> DeploymentId:
             await platform.start()
             if taken:
                 return taken[-1].id
-        except Unavailable:
+        except DriverError:
             await platform.clock.sleep(1.0)
 
 
-async def check_end(platform: FakePlatform, scenario: Scenario, deployment: Deployment, before: frozenset[InstanceKey]) -> None:
+def check_end(platform: FakePlatform, scenario: Scenario, deployment: Deployment, before: frozenset[InstanceKey]) -> None:
     """All-new or all-old, and nothing left over; the laws are watched besides."""
-    await platform.rest()
     assert platform.disorder(SHOP) == [], deployment.outcome
     present = platform.running(SHOP)
     if deployment.outcome is Outcome.SUCCEEDED:
@@ -122,7 +124,8 @@ async def check_end(platform: FakePlatform, scenario: Scenario, deployment: Depl
     else:
         assert present == before, deployment.outcome
     assert platform.memory.unfinished_deployments() == ()
-    assert platform.memory.lease(SHOP) is None
+    lease = platform.memory.lease(SHOP)
+    assert lease is None or lease.holder == "this controller", "what could not be given back is at least nobody else's"
     assert platform.workshop.unpacked == set() or platform.workshop.cancelled
     if scenario.name == "destroy":
         assert (platform.memory.environments(), platform.edge.table(SHOP)) == ((), None)
