@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import tempfile
 import threading
@@ -104,6 +103,16 @@ class World:
     workshop: AnyTree
     attaching: Attaching = field(default_factory=Attaching)
     clock: SystemClock = field(default_factory=SystemClock)
+    place: tempfile.TemporaryDirectory[str] = field(default_factory=lambda: tempfile.TemporaryDirectory(prefix="m-", dir="/tmp"))
+
+    @property
+    def socket_path(self) -> Path:
+        """Short: pytest's own directories are too deep for a socket."""
+        return Path(self.place.name) / "run" / "controller.sock"
+
+    def close(self) -> None:
+        self.memory.close()
+        self.place.cleanup()
 
 
 @dataclass
@@ -161,8 +170,7 @@ def serving(state: Path) -> Iterator[Served]:
         yield here
     finally:
         here.stop()
-        here.world.memory.close()
-        shutil.rmtree(here.socket_path.parent, ignore_errors=True)
+        here.world.close()
 
 
 def new_world(state: Path) -> World:
@@ -172,9 +180,9 @@ def new_world(state: Path) -> World:
     return World(state=state, memory=memory, runtime=FakeRuntime(clock), edge=FakeEdge(clock), workshop=AnyTree(clock))
 
 
-def started(world: World, socket_path: Path | None = None) -> Served:
-    """A controller on this world; `socket_path`: where an earlier one listened."""
-    path = socket_path or Path(tempfile.mkdtemp(prefix="m-", dir="/tmp")) / "run" / "controller.sock"
+def started(world: World) -> Served:
+    """A controller on this world, where an earlier one listened too."""
+    path = world.socket_path
     ready = threading.Event()
     made: dict[str, Any] = {}
     thread = threading.Thread(target=lambda: asyncio.run(_serve(world, path, ready, made)), daemon=True)

@@ -97,7 +97,7 @@ def test_a_key_is_known_after_a_restart(tmp_path: Path) -> None:
         first = http.post(path("lasting"), content=b"tree", headers={**TAR, "Idempotency-Key": "k6"})
     here.ended(first.json()["id"])
     here.stop()
-    there = started(world, here.socket_path)
+    there = started(world)
     try:
         with there.http as http:
             second = http.post(path("lasting"), content=b"tree", headers={**TAR, "Idempotency-Key": "k6"})
@@ -105,4 +105,4 @@ def test_a_key_is_known_after_a_restart(tmp_path: Path) -> None:
         assert count(there, "lasting") == 1
     finally:
         there.stop()
-        world.memory.close()
+        world.close()

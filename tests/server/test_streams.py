@@ -159,7 +159,7 @@ def test_following_a_deployment_survives_a_restart_of_the_controller(tmp_path: P
     until(lambda: any(event.kind is EventKind.BUILD_OUTPUT for event in world.memory.events(limit=100)))
     here.stop()
     assert following.is_alive()
-    there = started(world, here.socket_path)
+    there = started(world)
     try:
         following.join(30)
         assert not following.is_alive()
@@ -169,7 +169,7 @@ def test_following_a_deployment_survives_a_restart_of_the_controller(tmp_path: P
         assert events[-1].fields["outcome"] == "succeeded"
     finally:
         there.stop()
-        world.memory.close()
+        world.close()
 
 
 def test_the_server_stops_at_once_although_streams_are_open(tmp_path: Path) -> None:
@@ -184,4 +184,4 @@ def test_the_server_stops_at_once_although_streams_are_open(tmp_path: Path) -> N
     next(following)
     here.stop()
     assert "event: end" not in "".join(following)
-    world.memory.close()
+    world.close()
