@@ -106,7 +106,7 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
 
 def check_variables(parts: Parts, planned: ReleasePlan, environment: EnvironmentId) -> None:
     """Raise InvalidInput where the app says it needs a variable that nobody has set."""
-    config = parts.memory.config(environment, latest_config(parts, environment))
+    config = parts.memory.config(environment, config_in_force(parts, environment))
     missing = [name for name in planned.required_variables if name not in config and name not in planned.template.variables]
     if missing:
         setting = " ".join(f"{name}=…" for name in missing)
@@ -125,15 +125,18 @@ def _numbered(parts: Parts, template: Release, artifact: Artifact, origin: Sourc
         number=parts.memory.next_release_number(environment),
         artifact=artifact,
         source=origin,
-        config_version=latest_config(parts, environment),
+        config_version=config_in_force(parts, environment),
         created_at=parts.clock.wall(),
         created_by=deployment.requested_by,
         description=deployment.description,
     )
 
 
-def latest_config(parts: Parts, environment: EnvironmentId) -> int:
-    """The newest snapshot's version, 0 when nothing was ever set."""
+def config_in_force(parts: Parts, environment: EnvironmentId) -> int:
+    """The snapshot of what serves: a change of config that failed is not carried along. The newest one where nothing serves yet, else 0."""
+    serving = parts.wanted(environment)
+    if serving is not None:
+        return serving.release.config_version
     return max((version.version for version in parts.memory.config_versions(environment)), default=0)
 
 
