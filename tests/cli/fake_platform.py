@@ -83,9 +83,9 @@ class FakePlatform:
             environments=tuple(self._summary(environment) for environment in sorted(self.releases_of)),
         )
 
-    def backup(self, into: IO[bytes]) -> int:
+    def backup(self, into: IO[bytes], passphrase: Secret | None = None) -> tuple[int, str]:
         self._answer()
-        return into.write(b"everything")
+        return into.write(b"everything" + (b" and the key" if passphrase else b"")), "" if passphrase else "/state/key"
 
     # environments
 

@@ -202,10 +202,24 @@ def test_a_token_is_shown_once_and_listed_without_itself(platform: FakePlatform)
 
 def test_a_backup_is_private_and_never_overwrites(platform: FakePlatform, tmp_path: Path) -> None:
     file = tmp_path / "mooring.backup"
-    assert mooring("state", "backup", str(file), platform=platform).code == 0
+    answer = mooring("state", "backup", str(file), platform=platform)
+    assert answer.code == 0
+    assert "/state/key" in answer.out, "what must be kept apart is named"
     assert file.read_bytes() == b"everything"
     assert file.stat().st_mode & 0o777 == 0o600
     assert mooring("state", "backup", str(file), platform=platform).code == 2
+
+
+def test_a_backup_with_a_passphrase_holds_the_key_too(platform: FakePlatform, tmp_path: Path) -> None:
+    (tmp_path / "passphrase").write_text("correct horse battery staple\n")
+    file = tmp_path / "mooring.backup"
+    answer = mooring("state", "backup", str(file), "--passphrase-file", str(tmp_path / "passphrase"), platform=platform)
+    assert answer.code == 0
+    assert file.read_bytes() == b"everything and the key"
+    assert "key" not in answer.out
+    absent = mooring("state", "backup", str(tmp_path / "other"), "--passphrase-file", str(tmp_path / "absent"), platform=platform)
+    assert absent.code == 2
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_backup_that_fails_leaves_no_half_of_it(platform: FakePlatform, tmp_path: Path) -> None:

@@ -103,11 +103,10 @@ class Asking:
         with self._wire.exchange("GET", path, headers={}, timeout=TIMEOUT) as answer:
             return answer.read().decode()
 
-    def chunks(self, method: str, path: str) -> Iterator[bytes]:
-        """A large answer, bit by bit."""
-        with self._wire.exchange(method, path, headers={}, timeout=TIMEOUT) as answer:
-            while chunk := answer.read(1 << 20):
-                yield chunk
+    def opened(self, method: str, path: str, *, body: bytes) -> AbstractContextManager[http.client.HTTPResponse]:
+        """A large answer, to be read bit by bit."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._wire.exchange(method, path, body=body, headers=headers, timeout=TIMEOUT)
 
     def follow(
         self,

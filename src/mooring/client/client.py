@@ -77,9 +77,15 @@ class Client:
     def status(self) -> PlatformStatus:
         return self._ask.get("/v1/status", PlatformStatus)
 
-    def backup(self, into: IO[bytes]) -> int:
-        """The whole memory, encrypted values still encrypted, into an open file; bytes written."""
-        return sum(into.write(chunk) for chunk in self._ask.chunks("POST", "/v1/state/backup"))
+    def backup(self, into: IO[bytes], passphrase: Secret | None = None) -> tuple[int, str]:
+        """The whole memory, encrypted values still encrypted, into an open file.
+
+        Gives the bytes written and, without a passphrase, the files that are kept apart from it.
+        """
+        body = passphrase.reveal().encode() if passphrase else b""
+        with self._ask.opened("POST", "/v1/state/backup", body=body) as answer:
+            written = sum(into.write(chunk) for chunk in iter(lambda: answer.read(1 << 20), b""))
+            return written, answer.getheader("Mooring-Kept-Apart") or ""
 
     def rotate_keys(self) -> KeyRotation:
         return self._ask.send("POST", "/v1/keys/rotate", KeyRotation)

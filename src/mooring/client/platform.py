@@ -61,9 +61,10 @@ def stop() -> Iterator[Progress | Summary]:
     return _lines("down")
 
 
-def restore(backup: str) -> Iterator[Progress | Summary]:
-    """What `mooring state restore` does; the platform must be down."""
-    return _lines("restore", backup)
+def restore(backup: str, *, passphrase_file: str | None = None, key_file: str | None = None) -> Iterator[Progress | Summary]:
+    """What `mooring state restore` does; the platform must be down. The files' names are given, never what is in them."""
+    options = {"--passphrase-file": passphrase_file, "--key-file": key_file}
+    return _lines("restore", *[word for option, value in options.items() if value is not None for word in (option, value)], backup)
 
 
 def _lines(verb: str, *options: str) -> Iterator[Progress | Summary]:

@@ -65,7 +65,8 @@ def _act(asked: argparse.Namespace, installation: Installation, teller: Teller) 
         case _:
             from mooring.server import stopping
 
-            stopping.bring_back(installation, Path(asked.backup), teller)
+            apart = {name: Path(value) for name in ("passphrase_file", "key_file") if (value := getattr(asked, name))}
+            stopping.bring_back(installation, Path(asked.backup), teller, **apart)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,7 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--bind")
     up.add_argument("--api", help="address:port on loopback for the API besides its socket; `off` for none")
     verbs.add_parser("down", help="stop everything")
-    verbs.add_parser("restore", help="bring back what a backup holds").add_argument("backup")
+    restore = verbs.add_parser("restore", help="bring back what a backup holds")
+    restore.add_argument("backup")
+    restore.add_argument("--passphrase-file")
+    restore.add_argument("--key-file")
     return parser
 
 

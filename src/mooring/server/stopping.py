@@ -9,7 +9,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from mooring.errors import NotFound, OutcomeUnknown, Refused
+from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, Refused
+from mooring.model.secret import Secret
 from mooring.server import settings as kept
 from mooring.server.installation import Installation
 from mooring.server.machinery import Machinery
@@ -60,21 +61,37 @@ async def _await_silence(machinery: Machinery) -> None:
         await asyncio.sleep(0.05)
 
 
-def bring_back(installation: Installation, backup: Path, teller: Teller) -> None:
-    """The state as it was when the backup was made; the present one is kept beside. Raises Refused while the platform runs."""
+def bring_back(
+    installation: Installation, backup: Path, teller: Teller, *, passphrase_file: Path | None = None, key_file: Path | None = None
+) -> None:
+    """The state as it was when the backup was made; the present one is kept beside. Raises Refused while the platform runs.
+
+    Without a passphrase the key is `key_file`, or the one that lies in the state directory.
+    """
     if not backup.is_file():
         raise NotFound(f"there is no file {backup}", hint="`mooring state backup FILE` writes one")
     machinery = Machinery(installation)
     if any(part.is_up for part in machinery.parts()) or any_alive(machinery):
         raise Refused("the platform is running", hint="`mooring down` first; then restore, then `mooring up`")
     is_there = (installation.state / DATABASE).exists() or _holds_anything(installation.state)
-    key = installation.state / KEY
-    restored = restore(backup, installation.state, key_file=key if key.exists() else None, replaces=is_there)
+    passphrase = read_passphrase(passphrase_file) if passphrase_file else None
+    present = installation.state / KEY
+    key = key_file or (present if present.exists() and passphrase is None else None)
+    restored = restore(backup, installation.state, passphrase=passphrase, key_file=key, replaces=is_there)
     teller.progress(f"the state is that of Mooring {restored.made_by}, {_ago(restored.made_at)} old")
     if restored.previous is not None:
         _take_over(restored.previous, installation.state)
         teller.progress(f"the state before it is kept in {restored.previous}")
     teller.summary(installation, kept.load(installation.state), is_up=False, changed=True)
+
+
+def read_passphrase(file: Path) -> Secret:
+    """The file's first line. Raises InvalidInput."""
+    try:
+        text = file.read_text().split("\n", 1)[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the passphrase file {file} cannot be read", hint="it holds the passphrase as one line of text") from error
+    return Secret(text)
 
 
 def _take_over(previous: Path, state: Path) -> None:

@@ -70,6 +70,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         parts=lambda: asyncio.to_thread(machinery.parts),
         interactive=runtime,
         directory=installation.state,
+        hidden={"edge/authority": installation.edge / "authority"},
         version=__version__,
         started_at=clock.wall(),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +44,7 @@ class Platform:
     parts: Callable[[], Awaitable[tuple[PartStatus, ...]]]
     interactive: Interactive | None
     directory: Path
+    hidden: Mapping[str, Path]  # further secret files a backup may hold, by their names in the state directory
     version: str
     started_at: float
 

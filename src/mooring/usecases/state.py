@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from mooring.model.access import Actor
+from mooring.model.secret import Secret
 from mooring.store.backup import BackupMade, backup
 from mooring.usecases.answers import KeyRotation
 from mooring.usecases.permission import Permission
@@ -18,9 +19,18 @@ async def rotate_keys(platform: Platform, actor: Actor) -> KeyRotation:
     return KeyRotation(resealed=await asyncio.to_thread(platform.memory.rotate_key))
 
 
-async def back_up(platform: Platform, actor: Actor, into: Path) -> BackupMade:
-    """A consistent copy of the memory and the edge's own keys in one file, 0600. Raises StateDamaged, Unavailable, Forbidden."""
+async def back_up(platform: Platform, actor: Actor, into: Path, *, passphrase: Secret | None = None) -> BackupMade:
+    """A consistent copy of the memory in one file, 0600; with a passphrase the keys are in it too, sealed.
+
+    Raises InvalidInput, StateDamaged, Unavailable, Forbidden.
+    """
     platform.allow(actor, Permission.ADMINISTER, "state backup")
     return await asyncio.to_thread(
-        backup, platform.directory, into, at=platform.clock.wall(), extra={"settings.json": platform.directory / "settings.json"}
+        backup,
+        platform.directory,
+        into,
+        at=platform.clock.wall(),
+        passphrase=passphrase,
+        extra={"settings.json": platform.directory / "settings.json"},
+        secret_extra=platform.hidden,
     )

@@ -11,6 +11,13 @@ from mooring.cli.options import command
 from mooring.cli.render.styled import line
 from mooring.cli.session import Session
 from mooring.errors import InvalidInput, UsageError
+from mooring.model.secret import Secret
+
+PASSPHRASE_FILE = click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file whose first line is the passphrase under which the keys are sealed into the backup.",
+)
 
 
 @command("up", about_environment=False)
@@ -54,9 +61,11 @@ def trust_command(session: Session, yes: bool) -> None:
 
 @command("state backup", about_environment=False)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def state_backup_command(session: Session, file: Path) -> None:
+@PASSPHRASE_FILE
+def state_backup_command(session: Session, file: Path, passphrase_file: Path | None) -> None:
     from mooring.model.quantity import format_size
 
+    passphrase = _passphrase(passphrase_file) if passphrase_file else None
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -65,20 +74,35 @@ def state_backup_command(session: Session, file: Path) -> None:
         raise InvalidInput(f"{file} cannot be written: {error.strerror}", hint="choose another place") from error
     try:
         with os.fdopen(descriptor, "wb") as into:
-            written = session.client.backup(into)
+            written, apart = session.client.backup(into, passphrase)
     except BaseException:
         file.unlink(missing_ok=True)  # half a backup is none
         raise
-    session.answer({"file": str(file), "bytes": written}, [line(f"{file} holds the whole state ({format_size(written)}, mode 0600).")])
+    lines = [line(f"{file} holds what the platform remembers ({format_size(written)}, mode 0600).")]
+    if apart:
+        lines.append(line(f"Without --passphrase-file this is not in it: {apart}. Keep it elsewhere: no secret can be read without it."))
+    session.answer({"file": str(file), "bytes": written, "kept_apart": apart}, lines)
 
 
 @command("state restore", about_environment=False)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def state_restore_command(session: Session, file: Path) -> None:
+@PASSPHRASE_FILE
+@click.option("--key-file", type=click.Path(path_type=Path, dir_okay=False), help="The key that was kept apart from the backup.")
+def state_restore_command(session: Session, file: Path, passphrase_file: Path | None, key_file: Path | None) -> None:
     from mooring.cli.starting import tell
     from mooring.client import platform
 
     if not file.is_file():
         raise InvalidInput(f"there is no file {file}", hint="`mooring state backup FILE` writes one")
-    summary = tell(session, platform.restore(str(file.absolute())))
+    apart = {"passphrase_file": passphrase_file, "key_file": key_file}
+    given = {name: str(path.absolute()) for name, path in apart.items() if path is not None}
+    summary = tell(session, platform.restore(str(file.absolute()), **given))
     session.answer(summary, [line(f"The state of {file} is back; `mooring up` starts the platform with it.")])
+
+
+def _passphrase(file: Path) -> Secret:
+    """The file's first line. Raises InvalidInput."""
+    try:
+        return Secret(file.read_text().split("\n", 1)[0])
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the passphrase file {file} cannot be read", hint="it holds the passphrase as one line of text") from error

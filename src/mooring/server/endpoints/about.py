@@ -7,8 +7,10 @@ import secrets
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
+from mooring.errors import InvalidInput
+from mooring.model.secret import Secret
 from mooring.server.asked import Asked
-from mooring.server.endpoint import Endpoint, Stream
+from mooring.server.endpoint import Body, Endpoint, Stream
 from mooring.server.metrics import CONTENT_TYPE
 from mooring.usecases import answers, state, status
 
@@ -38,7 +40,7 @@ async def backup(asked: Asked) -> Response:
     """Written beside first, so that half a backup is never sent as a whole one."""
     path = asked.services.uploads / f"{secrets.token_hex(12)}.backup"
     try:
-        made = await state.back_up(asked.platform, asked.actor, path)
+        made = await state.back_up(asked.platform, asked.actor, path, passphrase=_passphrase(asked.json(bytes)))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -46,6 +48,14 @@ async def backup(asked: Asked) -> Response:
     headers = {"Cache-Control": "no-store", "Mooring-Kept-Apart": ", ".join(str(left) for left in made.left_out)}
     gone = BackgroundTask(path.unlink, missing_ok=True)
     return FileResponse(path, media_type="application/octet-stream", headers=headers, background=gone)
+
+
+def _passphrase(body: bytes) -> Secret | None:
+    """An empty body: none is wished."""
+    try:
+        return Secret(body.decode()) if body else None
+    except UnicodeDecodeError:
+        raise InvalidInput("the passphrase is not UTF-8", hint="use text") from None
 
 
 ENDPOINTS = (
@@ -71,6 +81,8 @@ ENDPOINTS = (
         path="/v1/state/backup",
         summary="All that the platform remembers, as one file",
         handler=backup,
+        body=Body.RAW,
         stream=Stream.BYTES,
+        about="The body is a passphrase under which the keys are sealed into the file, or empty: then `Mooring-Kept-Apart` names them.",
     ),
 )
