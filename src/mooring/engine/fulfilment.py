@@ -40,12 +40,18 @@ class _Refusal(Exception):
 
 
 class Fulfilment:
-    """Of one deployment. `hold` keeps what serves in order while something is built; it is given the lease."""
+    """Of one deployment. `hold` keeps what serves in order while something is built; it is given the lease.
 
-    def __init__(self, parts: Parts, deployment: Deployment, hold: Callable[[Lease], Awaitable[None]]) -> None:
+    `asked_at`: monotonic time of the request, where this controller took it.
+    """
+
+    def __init__(
+        self, parts: Parts, deployment: Deployment, hold: Callable[[Lease], Awaitable[None]], *, asked_at: float | None = None
+    ) -> None:
         self._parts = parts
         self.deployment = deployment
         self._hold = hold
+        self._asked_at = asked_at
         self._bell = Bell(parts.clock)
         self._rollout: Rollout | None = None
         self._preparing: asyncio.Task[Wanted | None] | None = None
@@ -79,7 +85,7 @@ class Fulfilment:
                 raise
             await self._refused(error)
             return
-        witness = Witness(self._parts, self.deployment)
+        witness = Witness(self._parts, self.deployment, asked_at=self._asked_at)
         try:
             await self._carry_out(lease, witness, is_new=is_new)
         except _Refusal as refusal:

@@ -82,7 +82,7 @@ class Keeper:
             self._waiting.write_endings()
             following = self._waiting.next()
             if following is not None:
-                await self._fulfil(following)
+                await self._fulfil(*following)
                 continue
             await self._keep()
             await self._bell.wait(at_most=self._pause)
@@ -146,25 +146,25 @@ class Keeper:
 
     # a deployment
 
-    async def _fulfil(self, deployment: Deployment) -> None:
+    async def _fulfil(self, deployment: Deployment, asked_at: float | None) -> None:
         """To its end. What could not be written down, or is held by another controller, is taken up again from its record."""
         self._is_abort_asked = False
         pause = _KEEP_EVERY
         try:
-            while not await self._is_fulfilled(deployment):
+            while not await self._is_fulfilled(deployment, asked_at):
                 await self._parts.clock.sleep(pause)
                 pause = min(_LONGEST_PAUSE, 2 * pause)
         finally:
             self._current = None
 
-    async def _is_fulfilled(self, deployment: Deployment) -> bool:
+    async def _is_fulfilled(self, deployment: Deployment, asked_at: float | None) -> bool:
         record = self._parts.memory.deployment(deployment.id)
         if record is None:
             return True
         if record.outcome is not None:
             await insist(self._parts, Ending(self._parts, record).finish)
             return True
-        self._current = Fulfilment(self._parts, record, self._hold)
+        self._current = Fulfilment(self._parts, record, self._hold, asked_at=asked_at)
         if self._is_abort_asked:
             self._current.abort()
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,36 +21,43 @@ from mooring.model.deployment import Deployment, Outcome
 from mooring.model.names import DeploymentId
 
 
+class _Entry(NamedTuple):
+    deployment: Deployment
+    order: Order | None
+    asked_at: float | None
+
+
 class Waiting:
     """`unfinished`: what an earlier controller left, oldest first; what it had begun to roll out is first and cannot be superseded."""
 
     def __init__(self, parts: Parts, unfinished: tuple[Deployment, ...]) -> None:
         self._parts = parts
-        self._entries: deque[tuple[Deployment, Order | None]] = deque()
+        self._entries: deque[_Entry] = deque()
         self._endings: deque[Callable[[], None]] = deque()
         for deployment in sorted(unfinished, key=lambda each: (each.phase in BEFORE_ROLLOUT, each.number)):
-            self.add(deployment, _order_of(deployment))
+            self._add(_Entry(deployment, _order_of(deployment), None))
 
     def __bool__(self) -> bool:
         return bool(self._entries)
 
-    def add(self, deployment: Deployment, order: Order | None) -> None:
-        for entry in [entry for entry in self._entries if _supersedes(order, entry[1])]:
-            self._entries.remove(entry)
-            self._write(partial(Ending(self._parts, entry[0]).superseded, by=deployment))
-        self._entries.append((deployment, order))
+    def add(self, deployment: Deployment, order: Order) -> None:
+        self._add(_Entry(deployment, order, self._parts.clock.monotonic()))
 
     def withdraw(self, deployment: DeploymentId, reason: Aborted) -> bool:
         """Whether it waited."""
-        entry = next((entry for entry in self._entries if entry[0].id == deployment), None)
+        entry = next((entry for entry in self._entries if entry.deployment.id == deployment), None)
         if entry is None:
             return False
         self._entries.remove(entry)
-        self._write(partial(Ending(self._parts, entry[0]).refused, reason, Outcome.ABORTED))
+        self._write(partial(Ending(self._parts, entry.deployment).refused, reason, Outcome.ABORTED))
         return True
 
-    def next(self) -> Deployment | None:
-        return self._entries.popleft()[0] if self._entries else None
+    def next(self) -> tuple[Deployment, float | None] | None:
+        """The oldest, and the monotonic time of its request where this controller took it."""
+        if not self._entries:
+            return None
+        entry = self._entries.popleft()
+        return entry.deployment, entry.asked_at
 
     def write_endings(self) -> None:
         """Those that could not be written before."""
@@ -59,6 +67,12 @@ class Waiting:
             except DriverError:
                 return
             self._endings.popleft()
+
+    def _add(self, entry: _Entry) -> None:
+        for older in [each for each in self._entries if _supersedes(entry.order, each.order)]:
+            self._entries.remove(older)
+            self._write(partial(Ending(self._parts, older.deployment).superseded, by=entry.deployment))
+        self._entries.append(entry)
 
     def _write(self, ending: Callable[[], None]) -> None:
         self._endings.append(ending)

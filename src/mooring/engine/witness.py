@@ -41,11 +41,12 @@ class Witness:
     What was done is read from the journal, so that a controller that takes the deployment up again counts what its predecessor did.
     """
 
-    def __init__(self, parts: Parts, deployment: Deployment) -> None:
+    def __init__(self, parts: Parts, deployment: Deployment, *, asked_at: float | None = None) -> None:
         self._parts = parts
         self._deployment = deployment
         self._began = self._made = self._now()
-        self._waited = max(0.0, self._made.wall - deployment.requested_at)
+        waited = self._made.monotonic - asked_at if asked_at is not None else self._made.wall - deployment.requested_at
+        self._waited = max(0.0, waited)
         self._phases: list[PhaseTime] = []
         self._phase: tuple[Phase, float] | None = None
         self._stream: Stream | None = None
