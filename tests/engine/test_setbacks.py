@@ -71,6 +71,47 @@ async def test_a_release_that_never_becomes_ready_leaves_the_old_one_serving_and
 
 
 @story
+async def test_instances_that_are_ready_in_turns_but_never_together_get_no_traffic(platform: FakePlatform) -> None:
+    ask = Check(kind=CheckKind.HTTP, paths=("/up",), interval=0.1, failures=1)
+    tree = Tree(processes=(process("web", count=2, checks=Checks(startup=ask, readiness=ask)),), policy=QUICK)
+    await deployed(platform, tree)
+    deployment = platform.deploy(SHOP, tree)
+    platform.runtime.behave = only_release(2, Behaviour(answers=503))
+
+    async def flap() -> None:
+        for turn in range(24):
+            await platform.clock.sleep(0.5)
+            for slot in (1, 2):
+                life = platform.runtime.life(web(slot, release=2))
+                if life is not None:
+                    life.behaviour = Behaviour(answers=200 if turn % 4 == 2 * (slot - 1) else 503)
+
+    flapping = create_task(flap())
+    assert (await platform.end(deployment)).outcome is Outcome.FAILED
+    assert platform.edge.applied[SHOP] == 2, "the routes of v1, and nothing since"
+    await flapping
+    await check_order(platform)
+
+
+@story
+async def test_an_old_instance_that_flaps_during_a_deployment_leaves_and_comes_back_and_the_deployment_goes_on(
+    platform: FakePlatform,
+) -> None:
+    await deployed(platform)
+    platform.laws.is_calm = False
+    platform.runtime.behave = only_release(2, Behaviour(ready_after=4.0))
+    deployment = platform.deploy(SHOP, WEB)
+    old = platform.runtime.life(web(1))
+    assert old is not None
+    old.behaviour = Behaviour(answers=503)
+    await until(platform, lambda: serving(platform) == ["v1 web.2"], within=3)
+    old.behaviour = Behaviour()
+    await until(platform, lambda: serving(platform) == ["v1 web.1", "v1 web.2"], within=3)
+    assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED
+    await check_order(platform)
+
+
+@story
 async def test_a_crash_loop_is_recognised_long_before_the_deadline(platform: FakePlatform) -> None:
     await deployed(platform)
     platform.runtime.behave = only_release(2, Behaviour(exits_after=0.2, ready_after=1.0))
