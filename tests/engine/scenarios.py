@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class Scenario:
     target: frozenset[str]  # what runs when it succeeded
     new_releases: int = 1
     tree: Tree = FAST
+    has_visitors: bool = False  # who must not notice anything
     behave: Callable[[FakePlatform], None] = lambda _: None
 
     def __str__(self) -> str:
@@ -58,6 +60,10 @@ def failing(platform: FakePlatform) -> None:
     platform.runtime.behave = lambda spec: Behaviour(answers=500 if spec.key.release > 1 and spec.key.process == "web" else 200)
 
 
+def slow_answers(platform: FakePlatform) -> None:
+    platform.respond = lambda _life, _path: Behaviour(latency=0.25)
+
+
 def dying(platform: FakePlatform) -> None:
     """Ready at first, and dead a moment later, again and again."""
     platform.laws.is_calm = False
@@ -68,6 +74,15 @@ def dying(platform: FakePlatform) -> None:
 SCENARIOS = (
     Scenario("first deploy", 0, lambda platform: platform.order(FAST), Outcome.SUCCEEDED, ran("v1")),
     Scenario("redeploy", 1, lambda platform: platform.order(FAST), Outcome.SUCCEEDED, ran("v2")),
+    Scenario(
+        "redeploy under traffic",
+        1,
+        lambda platform: platform.order(FAST),
+        Outcome.SUCCEEDED,
+        ran("v2"),
+        behave=slow_answers,
+        has_visitors=True,
+    ),
     Scenario("failing redeploy", 1, lambda platform: platform.order(FAST), Outcome.FAILED, ran("v2"), behave=failing),
     Scenario("reverted redeploy", 1, lambda platform: platform.order(WATCHED), Outcome.REVERTED, ran("v2"), behave=dying, tree=WATCHED),
     Scenario("scale up", 1, lambda _: ScaleOrder(counts={ProcessName("web"): 3}), Outcome.SUCCEEDED, ran("v1", web=3), new_releases=0),
@@ -82,9 +97,13 @@ async def outlived(scenario: Scenario, platform: FakePlatform, look: Callable[[P
     """The scenario, with `look` at every point of it; then all-new or all-old."""
     await scenario.prepare(platform)
     before = platform.running(SHOP)
+    visitors = asyncio.create_task(visit(platform)) if scenario.has_visitors else None
     platform.on_point = look
     deployment = await platform.end(await asked(platform, scenario.order(platform)))
     await platform.rest(settling)
+    if visitors is not None:
+        visitors.cancel()
+        assert await visitors == {200}, "a visitor met an error"
     check_end(platform, scenario, deployment, before)
     return deployment
 
@@ -99,6 +118,17 @@ def points_of(scenario: Scenario) -> list[Point]:
 
     play(story)
     return points
+
+
+async def visit(platform: FakePlatform) -> set[int]:
+    """A request ten times a second, each under way for longer than that, until cancelled; the statuses of all answers."""
+    visits = []
+    try:
+        while True:
+            visits.append(asyncio.create_task(platform.edge.ask("shop.localhost")))
+            await platform.clock.sleep(0.1)
+    except asyncio.CancelledError:
+        return {answer.status for answer in await asyncio.gather(*visits)}
 
 
 async def asked(platform: FakePlatform, order: Order) -> DeploymentId:
