@@ -204,6 +204,7 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
         parts=_parts,
         interactive=world.attaching,
         directory=world.state,
+        hidden={},
         version="0.0.0",
         started_at=world.clock.wall(),
     )
