@@ -73,11 +73,12 @@ class Announcer:
             self._waiting.pop(news, None)
 
     def has_told_the_end(self, deployment: DeploymentId) -> bool:
-        """Of a deployment that has ended, or is not known (any more): nothing will come."""
+        """Of a deployment that has ended, or is not known (any more): nothing will come. What is so old that no event is left was told."""
         record = self._memory.deployment(deployment)
         if record is None or record.outcome is None:
             return record is None
-        return any(event.kind is EventKind.DEPLOYMENT_ENDED for event in self._all(deployment))
+        events = list(self._all(deployment))
+        return not events or any(event.kind is EventKind.DEPLOYMENT_ENDED for event in events)
 
     def _all(self, deployment: DeploymentId) -> Iterator[Event]:
         after = 0

@@ -7,6 +7,7 @@ nothing untrue. `finish` finishes it.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -160,7 +161,8 @@ class Ending:
     def _discard_archive(self) -> None:
         order = decode_order(self._deployment.order) if self._deployment.order else None
         if isinstance(order, DeployOrder):
-            Path(order.archive).unlink(missing_ok=True)
+            with suppress(OSError):  # the server sweeps what stays
+                Path(order.archive).unlink(missing_ok=True)
 
     def _tell(self, kind: EventKind, **fields: object) -> None:
         self._parts.announcer.record(kind, environment=self._environment, deployment=self._deployment.id, **fields)

@@ -77,23 +77,37 @@ class Keeper:
 
     async def run(self) -> None:
         """Until cancelled, or the environment is destroyed."""
-        await self._tidy()
-        while self._parts.memory.environment(self.environment) is not None:
-            self._waiting.write_endings()
-            following = self._waiting.next()
-            if following is not None:
-                await self._fulfil(*following)
-                continue
+        turn = self._tidy
+        while True:
+            try:
+                if not await turn():
+                    return
+                turn = self._turn
+            except Exception as error:
+                self._tell_trouble(_traced(error))
+                await self._parts.clock.sleep(_LONGEST_PAUSE)
+
+    async def _turn(self) -> bool:
+        """One order fulfilled, or one look when none waits. False: the environment is gone."""
+        if self._parts.memory.environment(self.environment) is None:
+            return False
+        self._waiting.write_endings()
+        following = self._waiting.next()
+        if following is not None:
+            await self._fulfil(*following)
+        else:
             await self._keep()
             await self._bell.wait(at_most=self._pause)
+        return True
 
-    async def _tidy(self) -> None:
+    async def _tidy(self) -> bool:
         """What an earlier controller, of whose name this one is, left: its lease, and ends that were only half told."""
         lease = self._parts.memory.lease(self.environment)
         if lease is not None and lease.holder == self._parts.identity:
             release_lease(self._parts, lease)
         for deployment in self._parts.memory.deployments(self.environment, limit=_LAST_ENDED):
             await insist(self._parts, Ending(self._parts, deployment).finish)
+        return True
 
     # between deployments
 
