@@ -68,6 +68,16 @@ async def test_following_what_has_ended_or_never_was_ends_at_once(platform: Fake
 
 
 @story
+async def test_an_end_whose_news_were_forgotten_long_ago_is_not_told_anew(platform: FakePlatform) -> None:
+    deployment = await deployed(platform)
+    platform.memory._events.clear()  # as retention does
+    platform.crash()
+    await platform.rest()
+    assert platform.events(deployment=deployment.id) == ()
+    assert await followed(platform, deployment=deployment.id) == []
+
+
+@story
 async def test_following_a_destruction_ends_though_its_record_goes(platform: FakePlatform) -> None:
     await deployed(platform)
     events = await followed(platform, deployment=platform.submit(SHOP, DestroyOrder()))

@@ -98,6 +98,21 @@ async def test_a_lease_of_another_controller_refuses_an_order_and_is_taken_once_
 
 
 @story
+async def test_a_defect_in_the_memory_ends_no_keeper(platform: FakePlatform) -> None:
+    await deployed(platform)
+    read = platform.memory.environment
+
+    def explode(environment: object) -> None:
+        raise RuntimeError("a bug")
+
+    platform.memory.environment = explode  # type: ignore[method-assign, assignment]  # a defect is what this test needs
+    await platform.clock.sleep(30)
+    platform.memory.environment = read  # type: ignore[method-assign]  # and its end
+    await platform.clock.sleep(30)
+    await deployed(platform)
+
+
+@story
 async def test_a_defect_in_a_builder_ends_the_deployment_for_a_person_to_look_at_and_nothing_else(platform: FakePlatform) -> None:
     await deployed(platform)
 
