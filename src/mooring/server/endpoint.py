@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mooring.server.query import Parameter
+
 if TYPE_CHECKING:
     from mooring.server.asked import Asked
 
@@ -32,19 +34,6 @@ class Stream(enum.Enum):
     TEXT = "text/plain"
     BYTES = "application/octet-stream"
     SOCKET = "websocket"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
-    """One of the query. `kind` is str, int or bool; `least` and `most` bound an int, or the length of a str."""
-
-    name: str
-    kind: type
-    about: str
-    default: str | int | bool | None = None
-    is_required: bool = False
-    least: int | None = None
-    most: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,9 @@ import msgspec
 
 from mooring.client.problems import CONTENT_TYPE, ProblemDocument
 from mooring.server.authorization import TABLE
-from mooring.server.endpoint import Body, Endpoint, Parameter, Stream
+from mooring.server.endpoint import Body, Endpoint, Stream
 from mooring.server.once import LONGEST_KEY
+from mooring.server.query import Parameter
 from mooring.usecases.requests import EndOfInput, Resize, RunEnded, RunRequest
 
 _KINDS = {str: "string", int: "integer", bool: "boolean"}

@@ -18,7 +18,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 
 from mooring.errors import InvalidInput, OutcomeUnknown, Unavailable
-from mooring.server.endpoint import Parameter
+from mooring.server.query import Parameter
 
 LARGEST_JSON = 1_000_000
 LARGEST_ARCHIVE = 2_000_000_000

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from mooring.server.authorization import TABLE
-from mooring.server.endpoint import Body, Endpoint, Parameter, Stream
+from mooring.server.endpoint import Body, Endpoint, Stream
 from mooring.server.endpoints import ENDPOINTS
+from mooring.server.query import Parameter
 
 _OPENING = """\
 # The API

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mooring.server.asked import Asked
-from mooring.server.endpoint import Body, Endpoint, Parameter
+from mooring.server.endpoint import Body, Endpoint
+from mooring.server.query import Parameter
 from mooring.usecases import answers, config, requests, secrets
 
 _PATH = "/v1/environments/{app}/{environment}"

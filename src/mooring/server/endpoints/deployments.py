@@ -5,8 +5,9 @@ from __future__ import annotations
 from mooring.model.deployment import Deployment
 from mooring.model.records import JournalEntry
 from mooring.server.asked import Asked
-from mooring.server.endpoint import Endpoint, Parameter
+from mooring.server.endpoint import Endpoint
 from mooring.server.endpoints.parameters import APP, ENVIRONMENT
+from mooring.server.query import Parameter
 from mooring.usecases import abort, deployments
 
 

@@ -6,7 +6,8 @@ from mooring.model.deployment import Deployment
 from mooring.model.lease import Lock
 from mooring.model.release import Release
 from mooring.server.asked import Asked
-from mooring.server.endpoint import Body, Endpoint, Parameter
+from mooring.server.endpoint import Body, Endpoint
+from mooring.server.query import Parameter
 from mooring.usecases import answers, destroy, lock, maintenance, releases, requests, status
 
 _PATH = "/v1/environments/{app}/{environment}"

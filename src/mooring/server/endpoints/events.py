@@ -10,8 +10,9 @@ from mooring.errors import InvalidInput
 from mooring.model.events import Event
 from mooring.model.instance import LogLine
 from mooring.server.asked import Asked
-from mooring.server.endpoint import Endpoint, Parameter, Stream
+from mooring.server.endpoint import Endpoint, Stream
 from mooring.server.endpoints.parameters import APP, ENVIRONMENT, LARGEST_SEQUENCE
+from mooring.server.query import Parameter
 from mooring.server.sse import Message, last_seen
 from mooring.usecases import events, logs
 

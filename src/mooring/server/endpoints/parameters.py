@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mooring.server.endpoint import Parameter
+from mooring.server.query import Parameter
 
 LARGEST_SEQUENCE = 10**15
 
