@@ -7,20 +7,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
-from engine.stories import FULL, QUICK, SHOP, deployed
+from engine.stories import QUICK, SHOP, deployed
 
 from mooring.engine.orders import DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
 from mooring.errors import DriverError
 from mooring.model.deployment import Deployment, Outcome
+from mooring.model.health import Check, CheckKind, Checks
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId, ProcessName
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.laws import Point
 from mooring.testing.platform import Crash, FakePlatform, play
-from mooring.testing.workshop import Tree
+from mooring.testing.workshop import Tree, process
 
-FAST = msgspec.structs.replace(FULL, policy=msgspec.structs.replace(QUICK, bake=0.1, healthy_deadline=2.0))
-WATCHED = msgspec.structs.replace(FULL, policy=msgspec.structs.replace(QUICK, bake=2.0))
+_ASKED = Check(kind=CheckKind.COMMAND, command="true", interval=0.1)  # answered at once, where a plain worker has to live for a while
+_CHECKS = Checks(startup=_ASKED, readiness=msgspec.structs.replace(_ASKED, interval=1.0))
+FAST = Tree(
+    processes=(process("web", count=2), process("worker", checks=_CHECKS), process("clock", is_single=True, checks=_CHECKS)),
+    policy=msgspec.structs.replace(QUICK, bake=0.1, healthy_deadline=2.0),
+    release_command="migrate",
+)
+WATCHED = msgspec.structs.replace(FAST, policy=msgspec.structs.replace(QUICK, bake=2.0))
 
 
 @dataclass(frozen=True)

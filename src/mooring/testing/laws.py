@@ -105,8 +105,7 @@ class Laws:
         table, now = self._edge.table(environment), self._clock.monotonic()
         active = active_keys(table)
         for key in active - self._active.get(environment, frozenset()):
-            life = self._runtime.life(key)
-            if life is None or not life.is_ready(now):
+            if not self._is_ready(key):
                 self._break(2, f"{key} gets requests and is not ready")
         self._active[environment] = active
         ends = [end for route in table.routes for end in route.endpoints] if table else []
@@ -127,12 +126,13 @@ class Laws:
 
     def _check_enough(self, environment: EnvironmentId) -> None:
         """Ready and routed ones, against what is desired now by old and new, and what there has been."""
-        for name, desired in self._desired(environment).items():
-            keys = [key for key in self._active.get(environment, ()) if key.process == name]
-            ready = sum(1 for key in keys if (life := self._runtime.life(key)) is not None and life.is_ready(self._clock.monotonic()))
+        desired, active = self._desired(environment), self._active.get(environment, frozenset())
+        for name in sorted({*desired, *(key.process for key in active)}):
+            ready = sum(1 for key in active if key.process == name and self._is_ready(key))
             most = self._most[environment, name] = max(ready, self._most.get((environment, name), 0))
-            if self.is_calm and ready < min(desired, most):
-                self._break(1, f"{ready} of {name} of {environment} serve, {min(desired, most)} should")
+            floor = min(desired.get(name, 0), most)
+            if self.is_calm and ready < floor:
+                self._break(1, f"{ready} of {name} of {environment} serve, {floor} should")
 
     def _check_tasks(self, environment: EnvironmentId) -> None:
         for name, count in self._runtime.starts.items():
@@ -141,6 +141,10 @@ class Laws:
         running = self._runtime.running_tasks(environment)
         if len(running) > 1:
             self._break(5, f"{' and '.join(running)} of {environment} run at the same time")
+
+    def _is_ready(self, key: InstanceKey) -> bool:
+        life = self._runtime.life(key)
+        return life is not None and life.is_ready(self._clock.monotonic())
 
     # what is desired
 
