@@ -86,6 +86,8 @@ async def test_children_of_their_own_sessions_end_with_their_instance(runtime: P
 async def test_an_effect_starts_a_supervisor_that_has_gone(runtime: ProcessRuntime, supervisor: Supervisor) -> None:
     await answering(runtime)
     os.kill(int((supervisor.directory / "supervisord.pid").read_text()), signal.SIGKILL)
+    while supervisor.is_running():
+        await asyncio.sleep(0.01)
     await runtime.restart(a_mark(), a_key(), grace=5)
     assert supervisor.is_running()
     assert [view.restarts for view in await runtime.observe()] in ([0], [1])
