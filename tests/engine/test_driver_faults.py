@@ -104,9 +104,9 @@ async def test_drivers_that_are_silent_for_minutes_during_a_deployment_delay_it_
     await deployed(platform)
     deployment = platform.deploy(SHOP, WEB)
     await until(platform, lambda: _phase(platform) is Phase.WATCH)
-    platform.edge.faults.is_down = platform.runtime.faults.is_blind = True
+    platform.edge.faults.is_down = platform.runtime.faults.is_down = True
     await platform.clock.sleep(30)
-    platform.edge.faults.is_down = platform.runtime.faults.is_blind = False
+    platform.edge.faults.is_down = platform.runtime.faults.is_down = False
     assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED
     await check_order(platform)
 

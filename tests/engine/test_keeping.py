@@ -211,7 +211,7 @@ async def test_a_snapshot_says_what_was_seen_and_how_long_ago(platform: FakePlat
     assert snapshot.age <= 2.0
     assert snapshot.routes is not None
     assert [end.state for route in snapshot.routes.table.routes for end in route.endpoints] == [EndpointState.ACTIVE] * 2
-    platform.runtime.faults.is_blind = True
+    platform.runtime.faults.is_down = True
     await platform.clock.sleep(60)
     assert (await platform.controller.snapshot(SHOP)).age >= 60, "never told as newer than it is"
 
@@ -219,7 +219,7 @@ async def test_a_snapshot_says_what_was_seen_and_how_long_ago(platform: FakePlat
 @story
 async def test_a_driver_that_is_silent_for_a_while_changes_nothing(platform: FakePlatform) -> None:
     await deployed(platform)
-    for faults, flag in ((platform.runtime.faults, "is_blind"), (platform.edge.faults, "is_down")):
+    for faults, flag in ((platform.runtime.faults, "is_down"), (platform.edge.faults, "is_down")):
         setattr(faults, flag, True)
         await platform.clock.sleep(120)
         setattr(faults, flag, False)

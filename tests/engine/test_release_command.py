@@ -88,9 +88,9 @@ async def test_the_output_of_a_release_command_that_cannot_be_read_stops_nothing
     platform.runtime.behave_task = lambda _: Behaviour(exits_after=1.0, exit_code=0)
     deployment = platform.deploy(SHOP, FULL)
     await until(platform, lambda: is_running(platform))
-    platform.runtime.faults.is_blind = True
+    platform.runtime.faults.is_down = True
     await platform.clock.sleep(3)
-    platform.runtime.faults.is_blind = False
+    platform.runtime.faults.is_down = False
     assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED
 
 

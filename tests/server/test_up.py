@@ -17,12 +17,13 @@ import pytest
 from mooring.client import platform
 from mooring.client.client import Client
 from mooring.client.platform import Progress, Summary
-from mooring.errors import InvalidInput, PlatformNotRunning, Refused
+from mooring.errors import InvalidInput, MooringError, PlatformNotRunning, Refused
 from mooring.model.access import Role
 from mooring.model.environment import EnvironmentId
 from mooring.model.secret import Secret
 from mooring.server.installation import Installation
 from mooring.server.machinery import Machinery
+from mooring.store.memory import SqliteMemory
 
 
 def free_ports(count: int) -> list[int]:
@@ -191,6 +192,32 @@ def test_a_backup_brings_back_what_was_there_and_the_platform_starts_with_it(sta
     assert Client().status().http_port == ports[3]
     finish(platform.stop())
     assert pids_of(state) == []
+
+
+def test_a_backup_with_a_passphrase_is_all_it_takes_on_another_machine(
+    state: Path, ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = EnvironmentId.parse("shop")
+    finish(platform.start())
+    Client().set_secret(shop, "KEY", Secret("kept-value"))
+    (tmp_path / "passphrase").write_text("correct horse battery staple\n")
+    (tmp_path / "wrong").write_text("incorrect horse battery staple\n")
+    backup = tmp_path / "backup"
+    with backup.open("wb") as file:
+        assert Client().backup(file, Secret("correct horse battery staple"))[1] == "", "nothing has to be kept apart"
+    finish(platform.stop())
+    assert b"kept-value" not in backup.read_bytes()
+    other = tmp_path / "other"
+    monkeypatch.setenv("MOORING_STATE", str(other))
+    with pytest.raises(MooringError, match="passphrase"):
+        finish(platform.restore(str(backup), passphrase_file=str(tmp_path / "wrong")))
+    assert not other.exists() or not any(other.iterdir())
+    finish(platform.restore(str(backup), passphrase_file=str(tmp_path / "passphrase")))
+    memory = SqliteMemory.open(other)
+    try:
+        assert memory.config(shop, memory.config_versions(shop)[-1].version)["KEY"] == Secret("kept-value")
+    finally:
+        memory.close()
 
 
 def pid_of(words: str, state: Path) -> int:

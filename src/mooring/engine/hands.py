@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import assert_never
 
-from mooring.drivers.runtime.contract import Variables
 from mooring.engine.parts import Parts
+from mooring.engine.variables import variables_of
 from mooring.errors import DriverError, MooringError, NotFound, OutcomeUnknown, StaleFence
 from mooring.model.events import EventKind
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
@@ -96,7 +96,9 @@ class Hands:
             case StartInstance(instance=key):
                 release = self._release(key.release)
                 self._parts.health.expect(key)
-                await runtime.start(self._mark, self._spec(key, release), self.variables(release, key))
+                await runtime.start(
+                    self._mark, self._spec(key, release), variables_of(self._parts.memory, release, process=f"{key.process}.{key.slot}")
+                )
             case StopInstance(instance=key, grace=grace):
                 await runtime.stop(self._mark, key, grace=grace)
             case RestartInstance(instance=key, grace=grace):
@@ -125,19 +127,7 @@ class Hands:
             timeout=release.policy.release_timeout,
             release=release.number,
         )
-        await self._parts.runtime.run_task(self._mark, task, self.variables(release, None))
-
-    def variables(self, release: Release, key: InstanceKey | None) -> Variables:
-        """What the process finds in its environment: the builder's, the manifest's, then what was set by command; and who it is."""
-        config = self._parts.memory.config(self._environment, release.config_version)
-        about = {
-            "MOORING_APP": str(self._environment.app),
-            "MOORING_ENVIRONMENT": str(self._environment.environment),
-            "MOORING_RELEASE": release.version,
-            "MOORING_COMMIT": release.source.commit,
-            "MOORING_PROCESS": f"{key.process}.{key.slot}" if key else "release",
-        }
-        return {**release.artifact.environment, **about, **release.variables, **config}
+        await self._parts.runtime.run_task(self._mark, task, variables_of(self._parts.memory, release, process="release"))
 
     def _spec(self, key: InstanceKey, release: Release) -> InstanceSpec:
         process = release.process(key.process)

@@ -9,8 +9,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, Refused
-from mooring.model.secret import Secret
+from mooring.client.passphrase import read_passphrase
+from mooring.errors import NotFound, OutcomeUnknown, Refused
 from mooring.server import settings as kept
 from mooring.server.installation import Installation
 from mooring.server.machinery import Machinery
@@ -83,15 +83,6 @@ def bring_back(
         _take_over(restored.previous, installation.state)
         teller.progress(f"the state before it is kept in {restored.previous}")
     teller.summary(installation, kept.load(installation.state), is_up=False, changed=True)
-
-
-def read_passphrase(file: Path) -> Secret:
-    """The file's first line. Raises InvalidInput."""
-    try:
-        text = file.read_text().split("\n", 1)[0]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the passphrase file {file} cannot be read", hint="it holds the passphrase as one line of text") from error
-    return Secret(text)
 
 
 def _take_over(previous: Path, state: Path) -> None:

@@ -21,7 +21,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
 from mooring.model.names import Hostname
 from mooring.model.routing import Endpoint, EndpointState, Page, PathRoute, RouteTable, RouteView, Traffic
-from mooring.testing.edge_faults import EdgeFaults
+from mooring.testing.driver_faults import DriverFaults
 
 LOOK_EVERY = 0.05
 
@@ -63,7 +63,7 @@ class FakeEdge:
 
     def __init__(self, clock: Clock, *, http_port: int = 8080) -> None:
         self.capabilities = EdgeCapabilities(http_port=http_port, https_port=0, counts_in_flight=True, holds_requests=True)
-        self.faults = EdgeFaults()
+        self.faults: DriverFaults[EnvironmentId] = DriverFaults("edge")
         self.upstreams: dict[tuple[str, int], Respond] = {}
         self.flying: Counter[str] = Counter()
         self.streams: Counter[str] = Counter()

@@ -18,8 +18,8 @@ from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogL
 from mooring.model.lease import Mark
 from mooring.model.secret import Secret
 from mooring.testing.behaviour import Behaviour
+from mooring.testing.driver_faults import DriverFaults
 from mooring.testing.life import FakeLife
-from mooring.testing.runtime_faults import RuntimeFaults
 
 _FOLLOW_EVERY = 0.1
 
@@ -38,7 +38,7 @@ class FakeRuntime:
 
     def __init__(self, clock: Clock, *, memory_budget: int = 8_000_000_000) -> None:
         self.capabilities = RuntimeCapabilities(limits_memory=False, runs_interactively=False, memory_budget=memory_budget)
-        self.faults = RuntimeFaults()
+        self.faults: DriverFaults[object] = DriverFaults("runtime")
         self.behave: Callable[[InstanceSpec], Behaviour] = lambda _: Behaviour()
         self.behave_task: Callable[[TaskSpec], Behaviour] = lambda _: Behaviour(exit_code=0)
         self.starts: dict[InstanceKey | tuple[EnvironmentId, str], int] = {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import shlex
 
-from mooring.drivers.runtime.contract import Terminal, Variables
+from mooring.drivers.runtime.contract import Terminal
+from mooring.engine.variables import variables_of
 from mooring.errors import InvalidInput, NotFound, Unavailable
 from mooring.model.access import Actor
 from mooring.model.environment import EnvironmentId
@@ -37,7 +38,7 @@ async def run(platform: Platform, actor: Actor, environment: EnvironmentId, requ
         timeout=_DAY,
         release=release.number,
     )
-    variables = _variables(platform, release, name=spec.name)
+    variables = variables_of(platform.memory, release, process=spec.name)
     return await platform.interactive.attach(spec, variables, terminal=request.terminal, rows=request.rows, columns=request.columns)
 
 
@@ -61,16 +62,3 @@ def _release(platform: Platform, environment: EnvironmentId) -> Release:
     if release is None:
         raise NotFound(f"{environment} runs nothing yet", hint="`mooring deploy` it first")
     return release
-
-
-def _variables(platform: Platform, release: Release, *, name: str) -> Variables:
-    """As the instances have them."""
-    about = {
-        "MOORING_APP": str(release.environment.app),
-        "MOORING_ENVIRONMENT": str(release.environment.environment),
-        "MOORING_RELEASE": release.version,
-        "MOORING_COMMIT": release.source.commit,
-        "MOORING_PROCESS": name,
-    }
-    config = platform.memory.config(release.environment, release.config_version)
-    return {**release.artifact.environment, **about, **release.variables, **config}

@@ -11,7 +11,6 @@ from mooring.cli.options import command
 from mooring.cli.render.styled import line
 from mooring.cli.session import Session
 from mooring.errors import InvalidInput, UsageError
-from mooring.model.secret import Secret
 
 PASSPHRASE_FILE = click.option(
     "--passphrase-file",
@@ -63,9 +62,10 @@ def trust_command(session: Session, yes: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @PASSPHRASE_FILE
 def state_backup_command(session: Session, file: Path, passphrase_file: Path | None) -> None:
+    from mooring.client.passphrase import read_passphrase
     from mooring.model.quantity import format_size
 
-    passphrase = _passphrase(passphrase_file) if passphrase_file else None
+    passphrase = read_passphrase(passphrase_file) if passphrase_file else None
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -98,11 +98,3 @@ def state_restore_command(session: Session, file: Path, passphrase_file: Path | 
     given = {name: str(path.absolute()) for name, path in apart.items() if path is not None}
     summary = tell(session, platform.restore(str(file.absolute()), **given))
     session.answer(summary, [line(f"The state of {file} is back; `mooring up` starts the platform with it.")])
-
-
-def _passphrase(file: Path) -> Secret:
-    """The file's first line. Raises InvalidInput."""
-    try:
-        return Secret(file.read_text().split("\n", 1)[0])
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the passphrase file {file} cannot be read", hint="it holds the passphrase as one line of text") from error

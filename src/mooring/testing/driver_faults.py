@@ -1,4 +1,4 @@
-"""Faults that a fake runtime meets: an effect fails, or lands and then its answer is lost. Must not: draw lots.
+"""Faults that a fake driver meets: an effect fails, or lands and then its answer is lost; or it is down. Must not: draw lots.
 
 A simulation sets `before` and `after`; a test of one case says `fail` or `lose_answer`. A hook may raise anything, a crash of
 the controller (a BaseException of its own) included.
@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 from mooring.errors import OutcomeUnknown, Unavailable
 
-Hook = Callable[[str, object], None]
+Subject = TypeVar("Subject")
 
 
-class RuntimeFaults:
-    """Hooks around each effect with (name of the method, what it is about: an InstanceKey, or a task's name)."""
+class DriverFaults(Generic[Subject]):
+    """Hooks around each effect with (name of the method, what it is about). `what` names the driver in messages."""
 
-    def __init__(self) -> None:
-        self.before: Hook | None = None
-        self.after: Hook | None = None
-        self.is_blind = False  # observing raises Unavailable
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.before: Callable[[str, Subject], None] | None = None
+        self.after: Callable[[str, Subject], None] | None = None
+        self.is_down = False  # it cannot be looked at: raises Unavailable
         self._failing: list[tuple[str, BaseException]] = []
         self._losing: list[tuple[str, BaseException]] = []
 
@@ -38,7 +40,7 @@ class RuntimeFaults:
         self._losing.clear()
 
     @contextmanager
-    def around(self, method: str, subject: object) -> Iterator[None]:
+    def around(self, method: str, subject: Subject) -> Iterator[None]:
         _raise_next(self._failing, method)
         if self.before is not None:
             self.before(method, subject)
@@ -48,8 +50,8 @@ class RuntimeFaults:
         _raise_next(self._losing, method)
 
     def check_sight(self) -> None:
-        if self.is_blind:
-            raise Unavailable("the runtime gives no answer")
+        if self.is_down:
+            raise Unavailable(f"the {self._what} gives no answer")
 
 
 def _raise_next(waiting: list[tuple[str, BaseException]], method: str) -> None:
