@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -177,11 +176,6 @@ def test_the_app_of_only_a_procfile_serves_its_files(start):
     words = (APPS / "procfile-only" / "Procfile").read_text().partition(": ")[2].replace("$PORT", str(port)).split()
     server = start("procfile-only", [sys.executable, *words[1:]], APPS / "procfile-only", {}, port).wait_until_answers("/up")
     assert httpx.get(server.url + "/").text == "Hello from a Procfile\n"
-
-
-def test_the_lock_of_the_uv_app_is_current():
-    uv = [shutil.which("uv")] if shutil.which("uv") else [sys.executable, "-m", "uv"]
-    subprocess.run([*uv, "lock", "--check", "--quiet"], cwd=APPS / "pyproject-uv", check=True, timeout=60)
 
 
 def free_port():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uv
 
 from mooring.drivers.builder.contract import Builder, BuildRequest
 from mooring.drivers.builder.shelf import Shelf
@@ -46,9 +48,12 @@ async def test_requirements_are_installed_and_the_app_finds_them(
 
 @pytest.mark.parametrize(("app", "package"), [("flask-hello", "flask"), ("pyproject-uv", "waitress"), ("pyproject-poetry", "waitress")])
 async def test_each_kind_of_project_is_installed(
-    app: str, package: str, python: Builder, request_for: Request, apps: Path, lines: list[str]
+    app: str, package: str, python: Builder, request_for: Request, apps: Path, tmp_path: Path, lines: list[str]
 ) -> None:
-    artifact = await python.build(request_for(apps / app), lines.append)
+    source = shutil.copytree(apps / app, tmp_path / app)
+    if app == "pyproject-uv":  # locked here: a lock names the index that it was made from
+        subprocess.run([uv.find_uv_bin(), "lock", "--quiet"], cwd=source, check=True, timeout=60)
+    artifact = await python.build(request_for(source), lines.append)
     script = f"import importlib.metadata, {package}; print(importlib.metadata.version({package!r}))"
     assert f" + {package}=={run(artifact, 'python', '-c', script)}" in lines
 
