@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -92,7 +91,6 @@ def test_bash_completes_commands_options_and_choices(tmp_path: Path, words: str,
     assert expected in answer.stdout.splitlines()
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_the_completion_script_is_one_that_bash_reads(tmp_path: Path) -> None:
     script = answered(tmp_path, "completion", "bash").stdout
     assert "_mooring_completion" in script

@@ -1,7 +1,6 @@
 """The small apps do what their README says: each trouble is the trouble it is named after, and healthy is healthy."""
 
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -162,7 +161,6 @@ def test_an_unknown_trouble_names_those_there_are(trouble):
     assert "never-listens" in server.text
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_the_node_app_stops_gracefully(start):
     port = free_port()
     server = start("node", ["node", "server.js"], APPS / "node-hello", {}, port).wait_until_answers("/up")
