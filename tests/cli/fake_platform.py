@@ -32,6 +32,7 @@ from mooring.usecases.answers import (
     ConfigChange,
     EnvironmentDetail,
     EnvironmentSummary,
+    KeyRotation,
     PartStatus,
     PlatformStatus,
     TokenCreated,
@@ -82,6 +83,10 @@ class FakePlatform:
             parts=(PartStatus(name="controller", is_up=True), PartStatus(name="edge", is_up=False, said="it does not answer")),
             environments=tuple(self._summary(environment) for environment in sorted(self.releases_of)),
         )
+
+    def rotate_keys(self) -> KeyRotation:
+        self._answer()
+        return KeyRotation(resealed=2)
 
     def backup(self, into: IO[bytes], passphrase: Secret | None = None) -> tuple[int, str]:
         self._answer()

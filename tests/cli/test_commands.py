@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,13 @@ def test_a_backup_is_private_and_never_overwrites(platform: FakePlatform, tmp_pa
     assert file.read_bytes() == b"everything"
     assert file.stat().st_mode & 0o777 == 0o600
     assert mooring("state", "backup", str(file), platform=platform).code == 2
+
+
+def test_keys_are_rotated_without_touching_an_app(platform: FakePlatform) -> None:
+    answer = mooring("secret", "rotate", platform=platform)
+    assert answer.code == 0
+    assert "2 stored values" in answer.out
+    assert json.loads(mooring("secret", "rotate", "--json", platform=platform).out) == {"resealed": 2}
 
 
 def test_a_backup_with_a_passphrase_holds_the_key_too(platform: FakePlatform, tmp_path: Path) -> None:

@@ -227,6 +227,12 @@ SECTIONS = (
             ),
             _command("secret unset", "config", "Remove secrets; makes a new release.", ("mooring secret unset API_KEY", "remove it")),
             _command("secret ls", "config", "The names of the secrets.", ("mooring secret ls", "names only")),
+            _command(
+                "secret rotate",
+                "config",
+                "Seal every stored value anew under a fresh key.",
+                ("mooring secret rotate", "of all environments; no app is restarted"),
+            ),
         ),
     ),
     Section(

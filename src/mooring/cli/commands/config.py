@@ -72,6 +72,15 @@ def secret_ls_command(session: Session) -> None:
     session.answer({"environment": str(session.environment), "secrets": names}, secret_lines(names))
 
 
+@command("secret rotate", about_environment=False)
+def secret_rotate_command(session: Session) -> None:
+    rotation = session.client.rotate_keys()
+    counted = f"{rotation.resealed} stored value{'s' if rotation.resealed != 1 else ''}"
+    session.answer(
+        rotation, [line(f"A new key seals {counted}; apps go on as they are. The old key opens old backups only.")]
+    )
+
+
 def parsed_pairs(texts: tuple[str, ...]) -> dict[str, str]:
     """`NAME=VALUE` texts as a mapping; a value may be empty and may hold `=`. Raises InvalidInput, InvalidName."""
     pairs: dict[str, str] = {}
