@@ -191,6 +191,20 @@ def test_config_and_secrets_arrive_byte_for_byte_and_are_never_shown(serving: Ap
     assert serving.mooring("secret", "set", "API_KEY=oops").code == 2
 
 
+def test_config_show_says_where_each_value_comes_from(serving: App) -> None:
+    kept = (serving.path / "mooring.toml").read_text()
+    serving.write("mooring.toml", '[env]\nFROM_FILE = "1"\nOVER = "file"\n' + kept)
+    serving.release(29)
+    assert serving.deploy().code == 0
+    assert serving.mooring("config", "set", "OVER=command").code == 0
+    rows = {row["name"]: row for row in serving.mooring("config", "show", "--origin", "--json").json}
+    assert rows["FROM_FILE"]["origin"] == "mooring.toml:2"
+    assert rows["OVER"]["value"] == "command"
+    assert "config set" in rows["OVER"]["origin"]
+    serving.write("mooring.toml", kept)
+    serving.commit("as before")
+
+
 def test_a_secret_that_an_app_prints_is_redacted_in_its_logs(serving: App) -> None:
     secret = "sentinel-that-is-printed-0815"
     assert serving.mooring("secret", "set", "SECRET_TOKEN", stdin=secret).code == 0

@@ -61,6 +61,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     edge: EdgeSettings = EdgeSettings()
     release_command: str = ""
+    variable_origins: dict[str, str] = {}  # where each of `variables` stands: `mooring.toml:7`
     variables: dict[str, str] = {}  # the manifest's plain [env]; config set by command goes over it
     created_at: float = 0.0
     created_by: str = ""

@@ -36,7 +36,8 @@ def variables(platform: Platform, actor: Actor, environment: EnvironmentId, *, o
     if release is not None and origin:
         found |= {name: _plain(name, value, f"builder {release.artifact.builder}") for name, value in release.artifact.environment.items()}
     if release is not None:
-        found |= {name: _plain(name, value, f"the app's files ({release.version})") for name, value in release.variables.items()}
+        places = release.variable_origins
+        found |= {name: _plain(name, value, places.get(name, "the app's files")) for name, value in release.variables.items()}
     found |= {variable.name: variable for variable in _set_by_command(platform, environment, base)}
     return tuple(found[name] for name in sorted(found))
 

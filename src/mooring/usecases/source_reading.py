@@ -43,6 +43,7 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         edge=found.edge,
         release_command=found.release_command,
         variables=found.env,
+        variable_origins={name: place for name in found.env if (place := found.origins.get(f"env.{name}"))},
     )
     return ReleasePlan(
         template=template,

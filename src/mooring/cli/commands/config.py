@@ -76,9 +76,7 @@ def secret_ls_command(session: Session) -> None:
 def secret_rotate_command(session: Session) -> None:
     rotation = session.client.rotate_keys()
     counted = f"{rotation.resealed} stored value{'s' if rotation.resealed != 1 else ''}"
-    session.answer(
-        rotation, [line(f"A new key seals {counted}; apps go on as they are. The old key opens old backups only.")]
-    )
+    session.answer(rotation, [line(f"A new key seals {counted}; apps go on as they are. The old key opens old backups only.")])
 
 
 def parsed_pairs(texts: tuple[str, ...]) -> dict[str, str]:
