@@ -10,6 +10,8 @@ from pathlib import Path
 
 from e2e.platform import App, Platform, Traffic, eventually
 
+from mooring.server.chores import GUARD_EVERY
+
 
 def pid_of(platform: Platform, word: str) -> int:
     """The platform's program whose command line holds `word`."""
@@ -18,6 +20,20 @@ def pid_of(platform: Platform, word: str) -> int:
         if word in line:
             return pid
     raise AssertionError(f"no {word} runs")
+
+
+def supervisor_of(platform: Platform) -> int:
+    return int((platform.state / "processes" / "supervisord.pid").read_text())
+
+
+def parts_up(platform: Platform) -> dict[str, bool]:
+    answer = platform.mooring("status", "--json")
+    return {part["name"]: part["is_up"] for part in answer.json["parts"]} if answer.code == 0 else {"supervisor": False}
+
+
+def only_pid(app: App) -> int:
+    (instance,) = app.mooring("ps", "--json").json["instances"]
+    return int(instance["pid"])
 
 
 def deployed(platform: Platform, source: str, name: str) -> App:
@@ -75,6 +91,31 @@ def test_an_edge_that_is_killed_comes_back_with_its_routes(platform: Platform) -
     app.release(2)
     assert app.deploy().code == 0
     assert app.version() == 2
+
+
+def test_a_killed_supervisor_is_back_by_itself_and_starts_what_died_meanwhile(platform: Platform) -> None:
+    app = deployed(platform, "flask-hello", "orphan")
+    with Traffic(app, paths=("/version",), rate=50) as traffic:
+        instance = only_pid(app)
+        os.kill(supervisor_of(platform), signal.SIGKILL)
+        eventually(lambda: parts_up(platform)["supervisor"], within=15)
+        assert only_pid(app) == instance, "it was adopted, not started again"
+    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    os.kill(supervisor_of(platform), signal.SIGKILL)
+    os.kill(instance, signal.SIGKILL)
+    assert eventually(lambda: app.mooring("ps", "--json").json["instances"][0]["pid"] not in (0, instance))
+    assert eventually(lambda: app.get("/version")[0] == 200)
+
+
+def test_down_ends_everything_and_for_good_though_the_supervisor_had_just_been_killed(platform: Platform) -> None:
+    app = deployed(platform, "flask-hello", "buried")
+    os.kill(supervisor_of(platform), signal.SIGKILL)
+    assert platform.down().code == 0
+    assert platform.pids() == []
+    time.sleep(GUARD_EVERY + 1)
+    assert platform.pids() == [], "nobody starts it again"
+    platform.up()
+    assert eventually(lambda: app.get("/version")[0] == 200)
 
 
 def test_down_and_up_bring_every_app_back(platform: Platform) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import stat
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,13 @@ from mooring.model.records import EnvironmentRecord
 from mooring.model.release import Source
 from mooring.model.secret import Secret
 from mooring.server import settings as kept
-from mooring.server.chores import bound_logs, sweep_uploads
+from mooring.server.chores import bound_logs, guard_supervisor, sweep_uploads
+from mooring.server.installation import Installation
 from mooring.server.logs import JsonLines
+from mooring.server.machinery import Machinery
 from mooring.server.redaction import Redactors
 from mooring.server.settings import Settings
+from mooring.server.turns import one_at_a_time
 from mooring.store.memory import SqliteMemory
 
 SHOP = EnvironmentId.parse("shop")
@@ -82,6 +86,20 @@ def test_uploads_that_no_deployment_waits_for_are_removed(memory: SqliteMemory, 
     )
     assert sweep_uploads(uploads, memory) == 1
     assert list(uploads.iterdir()) == [waited]
+
+
+async def test_a_dead_supervisor_is_started_but_not_while_somebody_stops_or_starts_the_platform() -> None:
+    with tempfile.TemporaryDirectory(prefix="m-", dir="/tmp") as place:
+        installation = Installation(Path(place))
+        machinery = Machinery(installation)
+        try:
+            with one_at_a_time(installation.state):
+                await guard_supervisor(installation, machinery)
+            assert not machinery.supervisor.is_running()
+            await guard_supervisor(installation, machinery)
+            assert machinery.supervisor.is_running()
+        finally:
+            await machinery.shut_down()
 
 
 def test_a_log_that_grew_too_large_begins_anew_and_keeps_its_newest_part_beside(tmp_path: Path) -> None:

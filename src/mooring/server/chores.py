@@ -1,4 +1,4 @@
-"""What a controller does from time to time: tend the edge, forget what is old. Must not: decide about any app."""
+"""What a controller does from time to time: tend edge and supervisor, forget what is old. Must not: decide about any app."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from pathlib import Path
 
 from mooring.engine.orders import DeployOrder, decode_order
 from mooring.errors import MooringError
+from mooring.server.installation import Installation
+from mooring.server.machinery import Machinery
+from mooring.server.turns import if_nobody_else
 from mooring.store.directory import replace
 from mooring.store.memory import SqliteMemory
 
 log = logging.getLogger("mooring.chores")
 
+GUARD_EVERY = 3.0
 TEND_EVERY = 60.0
 FORGET_EVERY = 3600.0
 _DAY = 86_400.0
@@ -33,6 +37,20 @@ async def repeat(chore: Callable[[], Awaitable[None]], *, every: float, name: st
             await chore()
         except (MooringError, OSError) as error:
             log.warning("chore failed", extra={"fields": {"chore": name, "error": str(error)}})
+        except Exception:
+            log.exception("defect in a chore", extra={"fields": {"chore": name}})
+
+
+async def guard_supervisor(installation: Installation, machinery: Machinery) -> None:
+    """Start it where it has died: until then nothing that dies is started again, this controller included. Raises Unavailable.
+
+    Not while `mooring down` or `up` is at work: who stops everything must not find it started again."""
+    if machinery.supervisor.is_running():
+        return
+    with if_nobody_else(installation.state) as is_our_turn:
+        if is_our_turn:
+            await machinery.supervisor.ensure_running()
+            log.warning("the supervisor had died and was started")
 
 
 async def forget_old(memory: SqliteMemory) -> None:

@@ -6,12 +6,7 @@ Must not: restart what runs as it should, or keep settings that turn out impossi
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from mooring import __version__
 from mooring.client.client import Client
@@ -22,6 +17,7 @@ from mooring.server.machinery import CONTROLLER, EDGE, Machinery
 from mooring.server.ports import check_free
 from mooring.server.settings import Settings
 from mooring.server.telling import Teller
+from mooring.server.turns import one_at_a_time
 from mooring.server.wiring import envoy_edge, local_address
 from mooring.store.directory import prepare
 from mooring.store.memory import SqliteMemory
@@ -145,14 +141,3 @@ def _apps(installation: Installation) -> int:
         return sum(1 for environment in Client(installation.socket).environments() if environment.release)
     except MooringError:
         return 0
-
-
-@contextmanager
-def one_at_a_time(state: Path) -> Iterator[None]:
-    """Two `up`s, or an `up` and a `down`, wait for each other."""
-    descriptor = os.open(state / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

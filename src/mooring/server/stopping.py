@@ -14,8 +14,8 @@ from mooring.errors import NotFound, OutcomeUnknown, Refused
 from mooring.server import settings as kept
 from mooring.server.installation import Installation
 from mooring.server.machinery import Machinery
-from mooring.server.starting import one_at_a_time
 from mooring.server.telling import Teller
+from mooring.server.turns import one_at_a_time
 from mooring.store.directory import DATABASE, KEY
 from mooring.store.restore import restore
 

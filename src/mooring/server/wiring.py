@@ -34,6 +34,7 @@ class Wired:
     """A platform with those of its parts that need more than use cases do: closing, tending."""
 
     platform: Platform
+    machinery: Machinery
     memory: SqliteMemory
     edge: EnvoyEdge
     workshop: Workshop
@@ -74,7 +75,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         version=__version__,
         started_at=clock.wall(),
     )
-    return Wired(platform=platform, memory=memory, edge=edge, workshop=workshop, secrets=secrets)
+    return Wired(platform=platform, machinery=machinery, memory=memory, edge=edge, workshop=workshop, secrets=secrets)
 
 
 def envoy_edge(installation: Installation, settings: Settings) -> EnvoyEdge:

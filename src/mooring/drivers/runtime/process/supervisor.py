@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -179,10 +180,8 @@ class Supervisor:
             argv = [sys.executable, "-I", str(_DAEMON), str(self.directory)]
             trouble = self.directory / "supervisord.trouble"
             with os.fdopen(os.open(trouble, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as output:
-                started = subprocess.run(  # noqa: S603 - our own file, by the interpreter that runs us
-                    argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_clean(), timeout=_START_PATIENCE, check=False
-                )
-            self._await_daemon(trouble, code=started.returncode)
+                code = _run(argv, output)
+            self._await_daemon(trouble, code=code)
 
     def _await_daemon(self, trouble: Path, *, code: int) -> None:
         deadline = time.monotonic() + _START_PATIENCE
@@ -204,6 +203,17 @@ class Supervisor:
             yield
         finally:
             os.close(descriptor)
+
+
+def _run(argv: list[str], output: BinaryIO) -> int:
+    """The exit code of the process that detaches the daemon."""
+    try:
+        done = subprocess.run(  # noqa: S603 - our own file, by the interpreter that runs us
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_clean(), timeout=_START_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OutcomeUnknown(f"the supervisor has not started within {_START_PATIENCE:g} s") from error
+    return done.returncode
 
 
 def view(directory: Path, *, is_supervised: bool) -> ProgramView:
