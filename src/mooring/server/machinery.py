@@ -98,7 +98,14 @@ class Machinery:
         found = envoy_programs(self._installation.edge, self._installation.run, envoy_settings(settings))
         return {
             each.name: (
-                self._program(each.name, each.argv, directory=str(each.directory), priority=each.priority, stop_signal=each.stop_signal),
+                self._program(
+                    each.name,
+                    each.argv,
+                    directory=str(each.directory),
+                    priority=each.priority,
+                    stop_signal=each.stop_signal,
+                    umask=each.umask,
+                ),
                 {**_variables(os.environ), **each.environment},
             )
             for each in sorted(found, key=lambda program: program.priority)
@@ -110,9 +117,11 @@ class Machinery:
         program = self._program(CONTROLLER, argv, directory=str(self._installation.state), priority=300)
         return program, {**_variables(os.environ), "MOORING_STATE": str(self._installation.state)}
 
-    def _program(self, name: str, argv: tuple[str, ...], *, directory: str, priority: int, stop_signal: str = "TERM") -> Program:
+    def _program(
+        self, name: str, argv: tuple[str, ...], *, directory: str, priority: int, stop_signal: str = "TERM", umask: int = 0o077
+    ) -> Program:
         log = str(self._installation.log / f"{name}.log")
-        return Program(argv=argv, directory=directory, stdout=log, stderr=log, priority=priority, stop_signal=stop_signal)
+        return Program(argv=argv, directory=directory, stdout=log, stderr=log, priority=priority, stop_signal=stop_signal, umask=umask)
 
 
 def envoy_settings(settings: Settings) -> EnvoySettings:

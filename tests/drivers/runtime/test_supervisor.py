@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mooring.drivers.runtime.process import kernel
+from mooring.drivers.runtime.process import kernel, record
 from mooring.drivers.runtime.process.launcher import LONG_LIFE, count_lives
 from mooring.drivers.runtime.process.program import Program
 from mooring.drivers.runtime.process.status import Exit, Status
@@ -56,6 +56,22 @@ def daemon_pid(supervisor: Supervisor) -> int:
 def kill_daemon(supervisor: Supervisor) -> None:
     pid = daemon_pid(supervisor)
     os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("declared", "expected"), [({}, "0022"), ({"umask": 0o077}, "0077")])
+async def test_a_program_makes_its_files_with_the_umask_it_declares(
+    supervisor: Supervisor, tmp_path: Path, declared: dict[str, int], expected: str
+) -> None:
+    await started(supervisor, a_program(tmp_path, "umask; exec sleep 3600", **declared))
+    await until(lambda: (tmp_path / "out").read_text() == f"{expected}\n")
+
+
+async def test_a_record_that_an_earlier_version_wrote_without_umask_still_starts(supervisor: Supervisor, tmp_path: Path) -> None:
+    await started(supervisor, a_program(tmp_path, "umask; exec sleep 3600"))
+    launch = supervisor.run_directory("one") / "launch"
+    record.write(str(launch), [(key, value) for key, value in record.read(str(launch)) if key != b"umask"])
+    await supervisor.restart_program("one", grace=5.0)
+    await until(lambda: (tmp_path / "out").read_text() == "0022\n0022\n")
 
 
 async def test_starting_the_daemon_twice_at_once_gives_one(supervisor: Supervisor) -> None:

@@ -27,6 +27,7 @@ LONG_LIFE = 60.0  # seconds after which a life was no short one
 QUICK_STARTS = 3  # short lives before it waits
 LONGEST_WAIT = 60.0
 OPEN_FILES = 65_536
+UMASK = "022"  # of an app's programs; also of records that earlier versions wrote, which have none
 _PATIENCE = 2.0  # seconds that leftovers of a dead process get to end by themselves
 _GIVE_UP = 10.0
 
@@ -108,7 +109,7 @@ def become(directory: str) -> None:
     environment = dict(record.read(f"{directory}/environment"))
     environment[kernel.MARKER.encode()] = os.fsencode(directory)
     try:
-        _limit()
+        _limit(umask=int(settings.get(b"umask", UMASK), 8))
         os.chdir(settings[b"directory"])
         os.execvpe(argv[0], argv, environment)  # noqa: S606 - argv comes from a record of ours
     except OSError as error:
@@ -126,11 +127,11 @@ def _redirect(stdout: bytes, stderr: bytes) -> None:
         os.close(descriptor)
 
 
-def _limit() -> None:
+def _limit(*, umask: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wished = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wished, hard))
-    os.umask(0o022)
+    os.umask(umask)
     kernel.restore_signals()
 
 

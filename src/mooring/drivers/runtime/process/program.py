@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.runtime.process import record
+from mooring.drivers.runtime.process.launcher import UMASK
 from mooring.errors import InvalidInput, InvalidName
 from mooring.model.secret import Secret
 
@@ -21,7 +22,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """`argv` is executed as it is, in `directory`. Output goes to the two files, which must lie in directories that exist.
 
     `priority`: lower ones start first when the supervisor starts. `is_kept`: started again whenever it ends, and with the
-    supervisor. `timeout` (seconds) is for those that are not.
+    supervisor. `timeout` (seconds) is for those that are not. `umask` is what its new files do not allow.
     """
 
     argv: tuple[str, ...]
@@ -32,6 +33,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 500
     is_kept: bool = True
     timeout: float = 0.0
+    umask: int = int(UMASK, 8)
 
 
 def program_name(text: str) -> str:
@@ -82,6 +84,7 @@ def _decoded(pairs: record.Pairs) -> Program:
         priority=int(texts["priority"]),
         is_kept=texts["is_kept"] == "yes",
         timeout=float(texts["timeout"]),
+        umask=int(texts.get("umask", UMASK), 8),
     )
 
 
@@ -95,6 +98,7 @@ def _fields(program: Program) -> list[tuple[str, str]]:
         ("priority", str(program.priority)),
         ("is_kept", "yes" if program.is_kept else "no"),
         ("timeout", str(program.timeout)),
+        ("umask", f"{program.umask:03o}"),
     ]
 
 
