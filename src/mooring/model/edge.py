@@ -5,9 +5,23 @@ from __future__ import annotations
 import msgspec
 
 
+class HttpsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the hostnames that have a certificate browsers trust; those under localhost have none, and are left as they are.
+
+    `acme`: whether the platform gets one by itself. `redirect`: plain HTTP is sent to HTTPS. `hsts`: how many seconds browsers
+    are told to use nothing but HTTPS, 0 for not at all; with `hsts_subdomains` for every name below too. Source: RFC 6797.
+    """
+
+    acme: bool = True
+    redirect: bool = True
+    hsts: float = 0.0
+    hsts_subdomains: bool = False
+
+
 class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`hold`: seconds a request waits for a ready instance before a page answers. `request_timeout` in seconds, 0 for none."""
 
     hold: float = 10.0
     request_timeout: float = 300.0
     max_request_bytes: int = 100_000_000
+    https: HttpsSettings = HttpsSettings()

@@ -6,6 +6,7 @@ import enum
 
 import msgspec
 
+from mooring.model.edge import HttpsSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
 from mooring.model.names import Hostname, ProcessName
@@ -56,9 +57,18 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     hold: float = 10.0
     request_timeout: float = 300.0
     max_request_bytes: int = 100_000_000
+    https: HttpsSettings = HttpsSettings()
 
     def endpoint(self, key: InstanceKey) -> Endpoint | None:
         return next((endpoint for route in self.routes for endpoint in route.endpoints if endpoint.instance == key), None)
+
+
+class ChallengeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `http://HOSTNAME/.well-known/acme-challenge/TOKEN` answers, whatever becomes of the app. Source: RFC 8555, 8.3."""
+
+    hostname: Hostname
+    token: str
+    content: str
 
 
 class RouteView(msgspec.Struct, frozen=True, kw_only=True):

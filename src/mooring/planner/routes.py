@@ -33,6 +33,7 @@ def table_for(goal: Goal, current: Current, *, release: Release | None, serving:
         hold=settings.hold,
         request_timeout=settings.request_timeout,
         max_request_bytes=settings.max_request_bytes,
+        https=settings.https,
     )
 
 
@@ -119,4 +120,6 @@ def _page(current: Current, serving: frozenset[InstanceKey]) -> Page:
 def _settings(known: RouteTable | None) -> EdgeSettings:
     if known is None:
         return EdgeSettings()
-    return EdgeSettings(hold=known.hold, request_timeout=known.request_timeout, max_request_bytes=known.max_request_bytes)
+    return EdgeSettings(
+        hold=known.hold, request_timeout=known.request_timeout, max_request_bytes=known.max_request_bytes, https=known.https
+    )

@@ -7,34 +7,41 @@ same contract as the edge `envoy`. Must not: open a connection, or read another 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import msgspec
 
-from mooring.drivers.edge.contract import PROBE_AGENT, Edge, EdgeCapabilities
+from mooring.drivers.edge.contract import PROBE_AGENT, Edge, EdgeCapabilities, SecureEdge
 from mooring.drivers.edge.pages import PAGES, TOO_LARGE, Message
 from mooring.drivers.edge.tables import check_table
 from mooring.engine.contract import Clock
 from mooring.errors import StaleFence
+from mooring.model.certificate import Certificate
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
 from mooring.model.names import Hostname
-from mooring.model.routing import Endpoint, EndpointState, Page, PathRoute, RouteTable, RouteView, Traffic
+from mooring.model.routing import ChallengeAnswer, Endpoint, EndpointState, Page, PathRoute, RouteTable, RouteView, Traffic
 from mooring.testing.driver_faults import DriverFaults
 
 LOOK_EVERY = 0.05
+CHALLENGE_PATH = "/.well-known/acme-challenge/"
 
 Respond = Callable[[str], Awaitable[tuple[int, str]]]
 
 
 class FakeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`edge` is the kind of the edge's own page, empty for an app's answer; `instance` who answered."""
+    """`edge` is the kind of the edge's own page, empty for an app's answer; `instance` who answered.
+
+    `location` is where a client is sent, `strict_transport` the header that tells HSTS.
+    """
 
     status: int
     text: str
     edge: str = ""
     instance: str = ""
+    location: str = ""
+    strict_transport: str = ""
 
 
 class _Fate(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +80,8 @@ class FakeEdge:
         self._fences: dict[EnvironmentId, int] = {}
         self._ended: list[_Ended] = []
         self._turn = 0
+        self.shown: dict[Hostname, Certificate] = {}
+        self.answers: tuple[ChallengeAnswer, ...] = ()
 
     # what the contract asks
 
@@ -100,6 +109,18 @@ class FakeEdge:
     def url(self, hostname: Hostname) -> str:
         return f"http://{hostname}:{self.capabilities.http_port}"
 
+    def tables(self) -> tuple[RouteTable, ...]:
+        return tuple(self._tables[key] for key in sorted(self._tables))
+
+    async def show(self, certificates: Mapping[Hostname, Certificate]) -> None:
+        self.faults.check_sight()
+        routed = {name for table in self._tables.values() for name in table.hostnames}
+        self.shown = {name: each for name, each in certificates.items() if name in routed}
+
+    async def answer(self, answers: tuple[ChallengeAnswer, ...]) -> None:
+        self.faults.check_sight()
+        self.answers = answers
+
     # what a test does with it
 
     def restart(self) -> None:
@@ -111,19 +132,32 @@ class FakeEdge:
         """What it routes by now."""
         return self._tables.get(environment)
 
-    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", size: int = 0) -> FakeAnswer:
+    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", size: int = 0, is_secure: bool = False) -> FakeAnswer:
         """A client's request, `size` bytes long. Held, served, refused or failed as a real edge would."""
         began = self._clock.wall()
         table = self._table_of(hostname)
         if table is None:
             return _page(PAGES[Page.NO_SUCH_APP])
-        fate = await self._fate(table, path, size=size)
+        early = self._early(table, hostname, path, is_visitor=not agent.startswith(PROBE_AGENT) and not is_secure)
+        fate = _Fate(answer=early) if early else await self._fate(table, path, size=size)
         is_probe = agent.startswith(PROBE_AGENT)
         seconds = self._clock.wall() - began
         self._ended.append(_Ended(environment=table.environment, path=path, began=began, seconds=seconds, fate=fate, is_probe=is_probe))
+        if is_secure and table.https.hsts and hostname in self.shown:
+            value = f"max-age={table.https.hsts:.0f}" + ("; includeSubDomains" if table.https.hsts_subdomains else "")
+            return msgspec.structs.replace(fate.answer, strict_transport=value)
         return fate.answer
 
     # how
+
+    def _early(self, table: RouteTable, hostname: str, path: str, *, is_visitor: bool) -> FakeAnswer | None:
+        """What is answered before the app is looked at: a challenge, or the way to HTTPS."""
+        for each in self.answers:
+            if (each.hostname, f"{CHALLENGE_PATH}{each.token}") == (hostname, path):
+                return FakeAnswer(status=200, text=each.content)
+        if is_visitor and table.https.redirect and hostname in self.shown:
+            return FakeAnswer(status=308, text="", location=f"https://{hostname}{path}")
+        return None
 
     def _effect(self, method: str, mark: Mark) -> AbstractContextManager[None]:
         self.faults.check_sight()
@@ -223,3 +257,4 @@ def _summary(ended: Sequence[_Ended]) -> Traffic:
 
 
 _: type[Edge] = FakeEdge
+_secure: type[SecureEdge] = FakeEdge

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ from mooring.drivers.edge.envoy.edge import EnvoyEdge
 from mooring.drivers.edge.envoy.programs import Program, programs
 from mooring.drivers.edge.envoy.settings import EnvoySettings
 from mooring.testing.edge_contract import App, Reply
+from mooring.testing.secure_edge_contract import Visit
 
 PATIENCE = 15.0
 
@@ -152,6 +154,29 @@ class EnvoyRig:
         answer = await asyncio.wait_for(reader.read(), PATIENCE)
         writer.close()
         return answer
+
+    @property
+    def secure(self) -> EnvoyEdge:
+        return self.edge
+
+    async def visit(self, hostname: str, path: str = "/", *, is_secure: bool = False, agent: str = "browser") -> Visit:
+        """As the secure edge's contract asks; the certificate is looked at, not checked."""
+        ports = self.platform.settings
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        url = f"https://127.0.0.1:{ports.https_port}" if is_secure else f"http://127.0.0.1:{ports.http_port}"
+        async with httpx.AsyncClient(verify=context, trust_env=False, timeout=PATIENCE) as client:
+            headers = {"host": hostname, "user-agent": agent}
+            async with client.stream("GET", url + path, headers=headers, extensions={"sni_hostname": hostname}) as response:
+                text = (await response.aread()).decode()
+                tls = response.extensions["network_stream"].get_extra_info("ssl_object")
+        return Visit(
+            status=response.status_code,
+            text=text,
+            location=response.headers.get("location", ""),
+            strict_transport=response.headers.get("strict-transport-security", ""),
+            leaf=ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True)) if tls else "",
+        )
 
     def wall(self) -> float:
         return time.time()

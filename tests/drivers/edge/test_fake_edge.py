@@ -11,6 +11,7 @@ from mooring.engine.clock import SystemClock
 from mooring.errors import OutcomeUnknown, Unavailable
 from mooring.testing.edge import FakeEdge
 from mooring.testing.edge_contract import App, EdgeContract, EdgeRig, Reply, Shop
+from mooring.testing.secure_edge_contract import SecureEdgeContract, Visit, leaf_of
 
 
 class FakeRig:
@@ -32,6 +33,21 @@ class FakeRig:
         answer = await self.fake.ask(hostname, path, agent=agent)
         return Reply(status=answer.status, text=answer.text, edge=answer.edge)
 
+    @property
+    def secure(self) -> FakeEdge:
+        return self.fake
+
+    async def visit(self, hostname: str, path: str = "/", *, is_secure: bool = False, agent: str = "browser") -> Visit:
+        answer = await self.fake.ask(hostname, path, agent=agent, is_secure=is_secure)
+        shown = self.fake.shown.get(hostname) if is_secure else None
+        return Visit(
+            status=answer.status,
+            text=answer.text,
+            location=answer.location,
+            strict_transport=answer.strict_transport,
+            leaf=leaf_of(shown) if shown else "",
+        )
+
     def wall(self) -> float:
         return SystemClock().wall()
 
@@ -48,6 +64,10 @@ def rig() -> EdgeRig:
 
 
 class TestFakeEdge(EdgeContract):
+    pass
+
+
+class TestFakeSecureEdge(SecureEdgeContract):
     pass
 
 

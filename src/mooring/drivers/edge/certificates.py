@@ -16,29 +16,18 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mooring.drivers.edge.envoy.files import make_directory, read_whole, write_whole
+from mooring.drivers.pem import key_pem
 from mooring.errors import InvalidInput, StateDamaged
-from mooring.model.names import Hostname
+from mooring.model.certificate import Certificate
+from mooring.model.secret import Secret
 
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 397  # browsers refuse more than 398; source: CA/Browser Forum baseline requirements 6.3.2
 RENEW_DAYS = 30
-
-
-class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """A chain (without its root, which clients have or do not trust) and its key, both PEM. `expires_at` in wall seconds."""
-
-    chain: str
-    key: str
-    hostnames: tuple[str, ...]
-    expires_at: float
-
-    def is_due(self, now: float) -> bool:
-        """Whether it should be made anew."""
-        return self.expires_at - now < RENEW_DAYS * 86400
+NAME = "Mooring local authority"
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +67,19 @@ class LocalAuthority:
         key = ec.generate_private_key(ec.SECP256R1())
         expires = _moment(now) + datetime.timedelta(days=LEAF_DAYS)
         certificate = _leaf(hostnames, key.public_key(), authority, now=now, expires=expires).sign(signing_key, hashes.SHA256())
-        return Certificate(chain=_pem(certificate), key=_key_pem(key), hostnames=tuple(hostnames), expires_at=expires.timestamp())
+        return Certificate(
+            chain=_pem(certificate),
+            key=Secret(key_pem(key)),
+            hostnames=tuple(hostnames),
+            issuer=NAME,
+            starts_at=certificate.not_valid_before_utc.timestamp(),
+            expires_at=certificate.not_valid_after_utc.timestamp(),
+        )
 
     def trust(self, platform: str = sys.platform) -> Trust:
         path = str(self.certificate_path)
         database = f"sql:{Path.home() / '.pki' / 'nssdb'}"
-        nss = ("certutil", "-d", database, "-A", "-t", "C,,", "-n", "Mooring local authority", "-i", path)
+        nss = ("certutil", "-d", database, "-A", "-t", "C,,", "-n", NAME, "-i", path)
         if platform == "darwin":
             keychain = "/Library/Keychains/System.keychain"
             system: tuple[tuple[str, ...], ...] = (("security", "add-trusted-cert", "-d", "-r", "trustRoot", "-k", keychain, path),)
@@ -119,36 +115,17 @@ class LocalAuthority:
         certificate = _root(key.public_key(), now).sign(key, hashes.SHA256())
         make_directory(self._directory)
         write_whole(self.certificate_path, _pem(certificate).encode())
-        write_whole(self._directory / "authority.key", _key_pem(key).encode())
+        write_whole(self._directory / "authority.key", key_pem(key).encode())
         return certificate, key
 
 
-def load_certificate(pem: bytes) -> Certificate | None:
-    """What `store_form` made, read back; None when it is not whole or key and certificate do not belong together."""
-    try:
-        certificates = x509.load_pem_x509_certificates(pem)
-        key = serialization.load_pem_private_key(pem, None)
-        names = certificates[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
-    except (ValueError, TypeError, IndexError, UnsupportedAlgorithm, x509.ExtensionNotFound):
-        return None
-    if _public(key.public_key()) != _public(certificates[0].public_key()):
-        return None
-    chain = "".join(_pem(certificate) for certificate in certificates)
-    expires = certificates[0].not_valid_after_utc.timestamp()
-    return Certificate(chain=chain, key=_key_pem(key), hostnames=tuple(names), expires_at=expires)
-
-
-def store_form(certificate: Certificate) -> bytes:
-    """One file with both, so that they can never be of different ages."""
-    return (certificate.chain + certificate.key).encode()
-
-
-def local_names(hostnames: Sequence[Hostname]) -> tuple[Hostname, ...]:
-    return tuple(name for name in hostnames if is_local(name))
+def is_due(certificate: Certificate, now: float) -> bool:
+    """Whether one of this authority's should be made anew."""
+    return certificate.expires_at - now < RENEW_DAYS * 86400
 
 
 def _root(public_key: ec.EllipticCurvePublicKey, now: float) -> x509.CertificateBuilder:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Mooring local authority")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     constraint = x509.NameConstraints(permitted_subtrees=[x509.DNSName("localhost")], excluded_subtrees=None)
     usage = _usage(signs_certificates=True)
     return (
@@ -208,12 +185,3 @@ def _moment(seconds: float) -> datetime.datetime:
 
 def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _key_pem(key: PrivateKeyTypes) -> str:
-    form = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
-
-
-def _public(key: PublicKeyTypes) -> bytes:
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

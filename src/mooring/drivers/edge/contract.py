@@ -14,14 +14,16 @@ Raises Unavailable or OutcomeUnknown, never a foreign error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
+from mooring.model.certificate import Certificate
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
 from mooring.model.names import Hostname
-from mooring.model.routing import RouteTable, RouteView, Traffic
+from mooring.model.routing import ChallengeAnswer, RouteTable, RouteView, Traffic
 
 PROBE_AGENT = "mooring-probe"  # the User-Agent of Mooring's own probes begins with this; `traffic` leaves such requests out
 
@@ -52,3 +54,29 @@ class Edge(Protocol):
 
     def url(self, hostname: Hostname) -> str:
         """Where a person finds it: `http://shop.localhost:8080`."""
+
+
+class SecureEdge(Protocol):
+    """What an edge can besides, when certificates that others made may be shown by it.
+
+    Promises, tested by `mooring.testing.secure_edge_contract`:
+      - `show` and `answer` take the whole: what was shown or answered before and is not named any more ends. Twice is like once.
+      - When `show` returns, the next TLS handshake for a new name gets its certificate; a renewed one within seconds. No connection is
+        closed by it, and what is shown lasts over a restart of the edge and of the controller.
+      - A certificate that the edge cannot take is refused and leaves every other name, and its own last good one, as they were.
+      - When `answer` returns, plain HTTP answers each challenge: also without a ready instance, in maintenance, and where
+        everything else is sent to HTTPS.
+      - A hostname whose certificate is shown is sent to HTTPS, and told HSTS, as its table's settings say; a name without one never is.
+    """
+
+    def tables(self) -> tuple[RouteTable, ...]:
+        """Everything that is routed, from memory: asking costs nothing."""
+
+    async def show(self, certificates: Mapping[Hostname, Certificate]) -> None:
+        """Which certificate each routed hostname is to have, besides the edge's own for names under localhost.
+
+        Raises Unavailable (also when the edge refuses one: the others are shown), OutcomeUnknown.
+        """
+
+    async def answer(self, answers: tuple[ChallengeAnswer, ...]) -> None:
+        """The challenges of routed hostnames that are open now. Raises Unavailable, OutcomeUnknown."""

@@ -22,8 +22,7 @@ async def shown(asked: Asked) -> answers.EnvironmentDetail:
 
 
 async def destroyed(asked: Asked) -> Deployment:
-    confirm = asked.text("confirm")
-    return destroy.destroy(asked.platform, asked.actor, asked.environment, confirm=confirm, answering=asked.answering)
+    return destroy.destroy(asked.platform, asked.actor, asked.environment, confirm=asked.text("confirm"))
 
 
 async def its_releases(asked: Asked) -> tuple[Release, ...]:

@@ -15,7 +15,7 @@ _PATH = "/v1/environments/{app}/{environment}"
 
 async def deployed(asked: Asked) -> Deployment:
     assert asked.archive is not None
-    return await deploy.deploy(asked.platform, asked.actor, asked.environment, asked.archive, _origin(asked), answering=asked.answering)
+    return await deploy.deploy(asked.platform, asked.actor, asked.environment, asked.archive, _origin(asked))
 
 
 async def planned(asked: Asked) -> Preview:
@@ -28,16 +28,15 @@ async def planned(asked: Asked) -> Preview:
 
 async def rolled_back(asked: Asked) -> Deployment:
     wanted = asked.json(requests.RollbackRequest)
-    return await rollback.rollback(asked.platform, asked.actor, asked.environment, release=wanted.release, answering=asked.answering)
+    return await rollback.rollback(asked.platform, asked.actor, asked.environment, release=wanted.release)
 
 
 async def scaled(asked: Asked) -> Deployment:
-    wanted = asked.json(requests.ScaleRequest)
-    return await scale.scale(asked.platform, asked.actor, asked.environment, wanted.counts, answering=asked.answering)
+    return await scale.scale(asked.platform, asked.actor, asked.environment, asked.json(requests.ScaleRequest).counts)
 
 
 async def restarted(asked: Asked) -> Deployment:
-    return restart.restart(asked.platform, asked.actor, asked.environment, answering=asked.answering)
+    return restart.restart(asked.platform, asked.actor, asked.environment)
 
 
 def _origin(asked: Asked) -> Source:

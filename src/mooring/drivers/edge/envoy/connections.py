@@ -32,6 +32,7 @@ COMPRESSED_TYPES = [
     "font/ttf",
     "font/otf",
 ]
+HTTPS_ONLY = "mooring.https_only"  # the filter that changes answers by HTTPS: routes may add to it
 UNTRUSTED_PREFIXES = ("x-mooring-", "x-envoy-", "x-forwarded-")
 UNTRUSTED = ("forwarded", "x-real-ip", "proxy")
 
@@ -124,7 +125,7 @@ def _alternative(settings: EnvoySettings, *, is_secure: bool) -> list[Json]:
     added = {"append": {"header": {"key": "alt-svc", "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
     return [
         {
-            "name": "mooring.alternative_service",
+            "name": HTTPS_ONLY,
             "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
                 "mutations": {"response_mutations": [added]},

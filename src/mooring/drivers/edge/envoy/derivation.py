@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mooring.drivers.edge.certificates import Certificate
 from mooring.drivers.edge.envoy.listeners import listeners
 from mooring.drivers.edge.envoy.publisher import Publication, publication
-from mooring.drivers.edge.envoy.routes import route_configuration, virtual_host
+from mooring.drivers.edge.envoy.routes import route_configuration
+from mooring.drivers.edge.envoy.secured import Secured, virtual_hosts
 from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_name, shard_of
 from mooring.drivers.edge.envoy.shards import assignment
 from mooring.drivers.edge.envoy.tls import ServedCertificate
+from mooring.model.certificate import Certificate
 from mooring.model.environment import EnvironmentId
 from mooring.model.routing import RouteTable
 
@@ -30,10 +31,10 @@ class Derivation:
     def __init__(self, settings: EnvoySettings, layout: Layout) -> None:
         self._settings = settings
         self._layout = layout
-        self._hosts: dict[EnvironmentId, tuple[RouteTable, msgspec.Raw]] = {}
+        self._hosts: dict[EnvironmentId, tuple[RouteTable, Secured, list[msgspec.Raw]]] = {}
         self._endpoints: dict[int, tuple[list[RouteTable], Publication]] = {}
         self._routes: tuple[list[msgspec.Raw], Publication] | None = None
-        self._listeners: tuple[list[Certificate], Publication] | None = None
+        self._listeners: tuple[list[str], list[Certificate], Publication] | None = None
         self._sorted: tuple[tuple[RouteTable, ...], list[list[RouteTable]]] = ((), [[] for _ in range(SHARDS)])
 
     def endpoints(self, shard: int, tables: tuple[RouteTable, ...]) -> Publication:
@@ -47,28 +48,28 @@ class Derivation:
             self._endpoints[shard] = known
         return known[1]
 
-    def routes(self, tables: tuple[RouteTable, ...], *, token: str) -> Publication:
-        hosts = [self._host(table, token=token) for table in tables]
+    def routes(self, tables: tuple[RouteTable, ...], *, token: str, secured: Secured) -> Publication:
+        hosts = [host for table in tables for host in self._hosts_of(table, token=token, secured=secured.within(table))]
         if self._routes is None or not _are_same(self._routes[0], hosts):
             self._routes = hosts, publication(self._layout.routes, ROUTES, [route_configuration(hosts)])
         return self._routes[1]
 
     def listeners(self, certificates: Sequence[tuple[str, Certificate]], *, fallback: Certificate | None) -> Publication:
+        names = [name for name, _ in certificates]
         every = [each for _, each in certificates] + ([fallback] if fallback else [])
-        if self._listeners is None or not _are_same(self._listeners[0], every):
-            served = [ServedCertificate(hostname=name, chain=each.chain, key=each.key) for name, each in certificates]
-            stranger = ServedCertificate(hostname="localhost", chain=fallback.chain, key=fallback.key) if fallback else None
+        if self._listeners is None or self._listeners[0] != names or not _are_same(self._listeners[1], every):
+            served = [ServedCertificate.of(name, each) for name, each in certificates]
+            stranger = ServedCertificate.of("localhost", fallback) if fallback else None
             content = listeners(self._settings, self._layout, served, fallback=stranger)
-            self._listeners = every, publication(self._layout.listeners, LISTENERS, content, warms=True)
-        return self._listeners[1]
+            self._listeners = names, every, publication(self._layout.listeners, LISTENERS, content, warms=True)
+        return self._listeners[2]
 
-    def _host(self, table: RouteTable, *, token: str) -> msgspec.Raw:
+    def _hosts_of(self, table: RouteTable, *, token: str, secured: Secured) -> list[msgspec.Raw]:
         known = self._hosts.get(table.environment)
-        if known is not None and (known[0] is table or _shape(known[0]) == _shape(table)):
-            self._hosts[table.environment] = table, known[1]
-            return known[1]
-        self._hosts[table.environment] = known = table, virtual_host(table, token=token)
-        return known[1]
+        if known is None or known[1] != secured or not (known[0] is table or _shape(known[0]) == _shape(table)):
+            known = table, secured, virtual_hosts(table, token=token, secured=secured, https_port=self._settings.https_port)
+        self._hosts[table.environment] = table, *known[1:]
+        return known[2]
 
 
 def _by_shard(tables: Sequence[RouteTable]) -> list[list[RouteTable]]:

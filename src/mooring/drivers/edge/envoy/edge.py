@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from mooring.drivers.edge.certificates import Trust
-from mooring.drivers.edge.contract import Edge, EdgeCapabilities
+from mooring.drivers.edge.certificates import Trust, is_local
+from mooring.drivers.edge.contract import Edge, EdgeCapabilities, SecureEdge
 from mooring.drivers.edge.envoy.admin import Admin, HostStatus
 from mooring.drivers.edge.envoy.bootstrap import bootstrap
 from mooring.drivers.edge.envoy.derivation import LISTENERS, ROUTES, Derivation, endpoints_statistics
@@ -23,15 +24,17 @@ from mooring.drivers.edge.envoy.ledger import Ledger
 from mooring.drivers.edge.envoy.log_reader import read_lines
 from mooring.drivers.edge.envoy.publisher import Publication, Publisher, Refusal, place
 from mooring.drivers.edge.envoy.rotation import rotate
+from mooring.drivers.edge.envoy.secured import Secured
 from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_name, shard_of
 from mooring.drivers.edge.envoy.traffic import summarize
 from mooring.drivers.edge.envoy.wardrobe import Wardrobe
 from mooring.drivers.edge.tables import check_table
 from mooring.errors import MooringError, Unavailable
+from mooring.model.certificate import Certificate
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
 from mooring.model.names import Hostname
-from mooring.model.routing import RouteTable, RouteView, Traffic
+from mooring.model.routing import ChallengeAnswer, RouteTable, RouteView, Traffic
 
 FLUSHED_AFTER = 0.3  # seconds from the end of a request until its line is surely in the access log
 NUDGE_AFTER = 1.0
@@ -51,6 +54,8 @@ class EnvoyEdge:
         self._changing = asyncio.Lock()
         self._token = ""
         self._nudged = 0.0
+        self._answers: tuple[ChallengeAnswer, ...] = ()
+        self._is_shown = False  # what the wardrobe holds is known to be what Envoy shows
 
     def prepare(self) -> tuple[MooringError, ...]:
         """Make or renew every file, keeping the tables; idempotent. Returns what was damaged and is left out.
@@ -65,6 +70,7 @@ class EnvoyEdge:
         self._ledger.load()
         if self._settings.https_port:
             self._wardrobe.prepare()
+            self._wardrobe.load(self._hostnames())
             self._wardrobe.ensure(self._hostnames())
         write_whole(self._layout.bootstrap, msgspec.json.encode(bootstrap(self._settings, self._layout)))
         for wanted in self._all():
@@ -125,6 +131,33 @@ class EnvoyEdge:
         port = self._settings.http_port
         return f"http://{hostname}" if port == 80 else f"http://{hostname}:{port}"
 
+    # what a secure edge can
+
+    def tables(self) -> tuple[RouteTable, ...]:
+        return self._ledger.tables()
+
+    async def show(self, certificates: Mapping[Hostname, Certificate]) -> None:
+        async with self._changing:
+            changes = self._changes(certificates)
+            if not self._settings.https_port or (not changes and self._is_shown):
+                return
+            await self.check()
+            self._is_shown = False
+            try:
+                await self._wear(changes)
+            except Refusal as refusal:
+                await self._wear_one_by_one(changes, refusal)
+            self._is_shown = True
+
+    async def answer(self, answers: tuple[ChallengeAnswer, ...]) -> None:
+        async with self._changing:
+            before, self._answers = self._answers, answers
+            try:
+                await self._publisher.publish(self._routes())
+            except Refusal:
+                self._answers = before
+                raise
+
     # what this edge can besides
 
     def secure_url(self, hostname: Hostname) -> str:
@@ -155,6 +188,44 @@ class EnvoyEdge:
                 await self._publisher.publish(self._listeners())
 
     # how
+
+    def _changes(self, certificates: Mapping[Hostname, Certificate]) -> dict[str, Certificate | None]:
+        """Among the names that are routed and not local: those are the wardrobe's own affair."""
+        routed = {name for name in self._hostnames() if not is_local(name)}
+        held = self._wardrobe.foreign()
+        wanted = {name: certificate for name, certificate in certificates.items() if name in routed}
+        gone: dict[str, Certificate | None] = {name: None for name in held if name not in wanted}
+        return gone | {name: each for name, each in wanted.items() if held.get(name) != each}
+
+    async def _wear(self, changes: Mapping[str, Certificate | None]) -> None:
+        """HTTPS first, what sends there second; the other way round for what goes. Raises Refusal; then all is as it was."""
+        before = self._wardrobe.foreign()
+        added = {name: each for name, each in changes.items() if each is not None}
+        try:
+            for name, certificate in added.items():
+                self._wardrobe.put(name, certificate)
+            await self._publisher.publish(self._listeners())
+            for name in changes.keys() - added.keys():
+                self._wardrobe.put(name, None)
+            await self._publisher.publish(self._routes())
+            await self._publisher.publish(self._listeners())
+        except Refusal:
+            for name in changes:
+                self._wardrobe.put(name, before.get(name))
+            for wanted in (self._routes(), self._listeners()):
+                place(wanted)
+            raise
+
+    async def _wear_one_by_one(self, changes: Mapping[str, Certificate | None], refusal: Refusal) -> None:
+        """Every change that Envoy takes, and then the refusal of those that it does not take."""
+        refused = []
+        for name, certificate in changes.items():
+            try:
+                await self._wear({name: certificate})
+            except Refusal:
+                refused.append(name)
+        if refused:
+            raise Unavailable(f"the edge does not take the certificate of {', '.join(refused)}", hint=refusal.hint) from refusal
 
     async def _publish_change(self, before: RouteTable | None, table: RouteTable) -> None:
         shard = shard_of(table.environment)
@@ -196,7 +267,8 @@ class EnvoyEdge:
         return self._derivation.endpoints(shard, tables)
 
     def _routes(self) -> Publication:
-        return self._derivation.routes(self._ledger.tables(), token=self._token)
+        secured = Secured(frozenset(self._wardrobe.foreign()), self._answers)
+        return self._derivation.routes(self._ledger.tables(), token=self._token, secured=secured)
 
     def _listeners(self) -> Publication:
         fallback = self._wardrobe.fallback() if self._settings.https_port else None
@@ -237,3 +309,4 @@ def _view(table: RouteTable, hosts: list[HostStatus], outdated: frozenset[str]) 
 
 
 _: type[Edge] = EnvoyEdge
+_secure: type[SecureEdge] = EnvoyEdge

@@ -5,7 +5,7 @@ A switch of releases does not touch this file: it changes only when hostnames, p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -44,14 +44,17 @@ def route_configuration(hosts: Iterable[msgspec.Raw]) -> Json:
     }
 
 
-def virtual_host(table: RouteTable, *, token: str) -> msgspec.Raw:
-    """The environment's part of the routes file, encoded."""
+def virtual_host(
+    table: RouteTable, *, name: str, hostnames: Sequence[str], token: str, first: Sequence[Json] = (), more: Json | None = None
+) -> msgspec.Raw:
+    """The environment's part of the routes file for some of its hostnames, encoded; `first` are routes that come before its own."""
     host: Json = {
-        "name": table.environment.slug,
-        "domains": list(table.hostnames),
-        "routes": _maintenance(table) if table.is_maintenance else _routes(table),
+        "name": name,
+        "domains": list(hostnames),
+        "routes": [*first, *(_maintenance(table) if table.is_maintenance else _routes(table))],
         "retry_policy": _retries(token),
         "request_body_buffer_limit": KEPT_BODY,
+        **(more or {}),
     }
     return msgspec.Raw(msgspec.json.encode(host))
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from mooring.model.certificate import Certificate
+
 Json = dict[str, object]
 
 ATTENDANT = "attendant"  # the cluster behind which the attendant answers for certificates
@@ -21,11 +23,15 @@ QUIC_CHAINS = 32
 
 
 class ServedCertificate(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate chain with its key, both PEM, for one hostname."""
+    """A certificate chain with its key, both PEM, for one hostname: on its way into a file of Envoy's."""
 
     hostname: str
     chain: str
     key: str
+
+    @classmethod
+    def of(cls, hostname: str, certificate: Certificate) -> ServedCertificate:
+        return cls(hostname=hostname, chain=certificate.chain, key=certificate.key.reveal())
 
 
 def asking_chains(names: Sequence[str], manager: msgspec.Raw, *, fallback: ServedCertificate) -> list[Json]:
