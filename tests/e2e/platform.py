@@ -190,6 +190,12 @@ class Traffic:
         self.report = json.loads(said)
 
 
+def receipt_of(app: App) -> dict:
+    """The newest deployment's receipt, by the API's own word."""
+    answer = app.mooring("follow", "--json")
+    return next(line["fields"]["receipt"] for line in reversed(answer.lines) if line.get("kind") == "receipt")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from e2e.platform import App, Platform, Traffic, eventually
+from e2e.platform import App, Platform, Traffic, eventually, receipt_of
 
 QUICK = """
 [deploy]
@@ -46,7 +46,8 @@ def serving(platform: Platform) -> Iterator[App]:
 def test_a_release_that_goes_wrong_is_explained_and_never_served(serving: App, trouble: str, told: list[str]) -> None:
     serving.write("Procfile", f"web: TROUBLE={trouble} python3 server.py\n")
     serving.release(2)
-    with Traffic(serving, paths=("/version",), rate=50) as traffic:
+    dies = trouble.startswith("dies")
+    with Traffic(serving, paths=("/version", "/sleep?s=0.5") if dies else ("/version",), rate=50) as traffic:
         answer = serving.deploy()
     try:
         assert answer.code == 1, answer
@@ -54,8 +55,11 @@ def test_a_release_that_goes_wrong_is_explained_and_never_served(serving: App, t
             assert words in answer.out + answer.err, f"{words!r} is not said:\n{answer}"
         assert "v1" in answer.out + answer.err
         assert "Traceback" not in answer.out + answer.err
-        own_fault = 5 if trouble.startswith("dies") else 0  # what was in flight on a process that ended itself
-        assert traffic.report["failed"] <= own_fault, traffic.report["failures"][:3]
+        counted = receipt_of(serving)
+        edge = counted["traffic"]
+        assert traffic.report["failed"] == edge["edge_errors"] + edge["resets"], (traffic.report["failures"][:3], edge)
+        assert (traffic.report["failed"] > 0) is dies, "what was in flight on a process that ends is lost with it, and nothing else is"
+        assert traffic.report["failed"] == counted["broken_by_app"], (edge["failures"], "Mooring failed no request; the app may, by dying")
         assert serving.version() == 1
     finally:
         serving.write("Procfile", "web: python3 server.py\n")

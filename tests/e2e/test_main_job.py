@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from e2e.platform import ROOT, App, Platform, Traffic
+from e2e.platform import ROOT, App, Platform, Traffic, receipt_of
 
 MINITWIT = ROOT / "examples" / "minitwit"
-
-
-def receipt_of(app: App) -> dict:
-    """The newest deployment's receipt, by the API's own word."""
-    answer = app.mooring("follow", "--json")
-    return next(line["fields"]["receipt"] for line in reversed(answer.lines) if line.get("kind") == "receipt")
 
 
 def check_proof(app: App, traffic: Traffic, *, served: int) -> None:

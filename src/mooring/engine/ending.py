@@ -186,7 +186,8 @@ def _told(step: Conclude, rollout: Rollout, receipt: Receipt) -> tuple[str, str,
     is_destroyed = rollout.deployment.trigger is Trigger.DESTROY  # then requests are meant to find nothing
     if step.outcome is Outcome.SUCCEEDED and receipt.failed and not is_destroyed:
         count = f"{receipt.failed} request{'s' if receipt.failed != 1 else ''}"
-        hint = "the receipt lists them; please report how to repeat it"
+        is_by_app = receipt.broken_by_app == receipt.failed
+        hint = "the app broke them off itself; see its logs" if is_by_app else "the receipt lists them; please report how to repeat it"
         return f"{step.reason}, but {count} failed on the way", hint, "requests-failed"
     if rollout.failure is None:
         return step.reason, "", ""

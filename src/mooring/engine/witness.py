@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from mooring.drivers.probe.contract import Stream
+from mooring.engine.attribution import broken_by_app, sentence
 from mooring.engine.contract import Clock
 from mooring.engine.parts import Parts
 from mooring.errors import DriverError
@@ -125,6 +126,7 @@ class Witness:
         probes = await self._close_stream()
         traffic = await self._counted() if target is not None else Traffic()
         done = [entry.step for entry in self._done()]
+        broken = broken_by_app(traffic, self._parts.memory.journal(self._deployment.id))
         return Receipt(
             environment=str(self._deployment.environment),
             deployment=self._deployment.id,
@@ -136,13 +138,14 @@ class Witness:
             phases=tuple(self._phases),
             traffic=traffic,
             probes=probes,
+            broken_by_app=sum(broken.values()),
             first_answer=round(self._first_answer, 3) if self._first_answer is not None else None,
             instances_started=len({step.instance for step in done if isinstance(step, StartInstance)}),
             instances_stopped=len({step.instance for step in done if isinstance(step, StopInstance)}),
             connections_moved=self.moved,
             artifact_bytes=target.release.artifact.size if target else 0,
             urls=tuple(self._parts.edge.url(name) for name in _routed_names(serving)),
-            notes=tuple(self.notes),
+            notes=tuple(note for note in (*self.notes, sentence(broken)) if note),
             diagnoses=tuple(self.diagnoses),
         )
 

@@ -27,6 +27,7 @@ class PhaseTime(msgspec.Struct, frozen=True):
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """`from_release` 0: there was none. `seconds` from the request to the end.
 
+    `broken_by_app`: those of the edge's failed requests that an instance broke off by itself, though nobody had told it to stop.
     `first_answer`: seconds from request until the new release was routed."""
 
     environment: str
@@ -39,6 +40,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     phases: tuple[PhaseTime, ...]
     traffic: Traffic
     probes: ProbeStream | None
+    broken_by_app: int = 0
     first_answer: float | None = None
     instances_started: int = 0
     instances_stopped: int = 0

@@ -84,11 +84,19 @@ class RouteView(msgspec.Struct, frozen=True, kw_only=True):
     is_acknowledged: bool = True
 
 
+class Broken(msgspec.Struct, frozen=True):
+    """Requests whose connection one instance closed or reset before its answer was whole; the wall time of the last of them."""
+
+    count: int
+    last_at: float
+
+
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of one environment in one window, from the edge's own access log. Latencies in seconds.
 
     `app_errors`: the app's own 5xx. `edge_errors`: 502/503/504 that the edge made. `resets`: upstream closed in the middle.
     `held`: waited for an instance and were served. `cancelled`: the client went away first; not a failure.
+    `broken`: those of the edge errors and resets that an instance broke off, by its slug.
     `failures` are the first few edge errors and resets as sentences.
     """
 
@@ -104,6 +112,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     p50: float = 0.0
     p99: float = 0.0
     by_release: dict[str, int] = {}
+    broken: dict[str, Broken] = {}
     failures: tuple[str, ...] = ()
 
     @property

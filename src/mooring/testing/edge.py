@@ -21,7 +21,7 @@ from mooring.model.certificate import Certificate
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
 from mooring.model.names import Hostname
-from mooring.model.routing import ChallengeAnswer, Endpoint, EndpointState, Page, PathRoute, RouteTable, RouteView, Traffic
+from mooring.model.routing import Broken, ChallengeAnswer, Endpoint, EndpointState, Page, PathRoute, RouteTable, RouteView, Traffic
 from mooring.testing.driver_faults import DriverFaults
 
 LOOK_EVERY = 0.05
@@ -252,8 +252,17 @@ def _summary(ended: Sequence[_Ended]) -> Traffic:
         p50=times[len(times) // 2] if times else 0.0,
         p99=times[min(len(times) - 1, len(times) * 99 // 100)] if times else 0.0,
         by_release=dict(Counter(each.fate.release for each in ended if each.fate.release)),
+        broken=_broken([each for each in ended if each.fate.is_reset]),
         failures=tuple(f"GET {each.path}: {each.fate.answer.status} from the edge" for each in lost[:10]),
     )
+
+
+def _broken(ended: Sequence[_Ended]) -> dict[str, Broken]:
+    counts = Counter(each.fate.answer.instance for each in ended)
+    return {
+        slug: Broken(count, max(each.began + each.seconds for each in ended if each.fate.answer.instance == slug))
+        for slug, count in counts.items()
+    }
 
 
 _: type[Edge] = FakeEdge

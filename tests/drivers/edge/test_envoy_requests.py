@@ -209,6 +209,7 @@ async def test_an_answer_that_breaks_off_in_the_middle_is_a_reset_and_no_app_err
     traffic = await rig.edge.traffic(shop.environment, since=since, until=time.time())
     assert (traffic.requests, traffic.resets, traffic.edge_errors, traffic.app_errors) == (1, 1, 0, 0)
     assert "middle of its answer" in traffic.failures[0]
+    assert [broken.count for broken in traffic.broken.values()] == [1]
 
 
 @pytest.mark.parametrize("page", list(Page))

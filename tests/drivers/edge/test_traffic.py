@@ -13,6 +13,7 @@ from mooring.drivers.edge.envoy.log_reader import read_lines
 from mooring.drivers.edge.envoy.rotation import rotate, segments
 from mooring.drivers.edge.envoy.settings import EnvoySettings
 from mooring.drivers.edge.envoy.traffic import Fate, fate_of, summarize
+from mooring.model.routing import Broken
 
 APP = "shop--production--web.1.v3.0"
 
@@ -55,6 +56,20 @@ def test_a_summary_counts_measures_and_tells() -> None:
     assert (traffic.requests, traffic.edge_errors, traffic.failed, traffic.bytes_sent) == (5, 1, 1, 7)
     assert (traffic.slowest, traffic.slowest_path, traffic.p50, traffic.p99) == (0.003, "/3000", 0.002, 0.003)
     assert traffic.failures == (f"GET /x: 503 after 0.00s: the instance did not accept the connection ({APP})",)
+
+
+def test_what_an_instance_broke_off_is_counted_by_instance_and_nothing_else_is() -> None:
+    other = APP.replace("web.1", "web.2")
+    lines = [
+        _line(100.0, ms=500, status=503, flags="UC", details="upstream_reset_before_response_started{connection_termination}"),
+        _line(101.0, ms=500, status=200, flags="UC", details="upstream_reset_after_response_started{connection_termination}"),
+        _line(102.0, status=503, flags="UR", instance=other, details="upstream_reset_before_response_started{remote_reset}"),
+        _line(103.0, status=503, flags="UF,URX", details="upstream_reset_before_response_started{connection_failure}"),
+        _line(104.0, status=504, flags="SI", details="stream_idle_timeout"),
+        _line(105.0, status=503, instance="waiting-room", details="via_upstream"),
+        _line(106.0),
+    ]
+    assert summarize(lines).broken == {APP: Broken(2, 101.5), other: Broken(1, 102.01)}
 
 
 def test_no_traffic_is_all_zeros() -> None:

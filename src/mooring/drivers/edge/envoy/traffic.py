@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mooring.drivers.edge.envoy.access_log import WAITING_ROOM, Line
-from mooring.model.routing import Traffic
+from mooring.model.routing import Broken, Traffic
 
 SHOWN_FAILURES = 10
 LOOK_EVERY = 0.05  # seconds; as the attendant's waiting room does
@@ -40,6 +40,9 @@ _REASONS = {
 }
 
 
+_BROKEN_OFF = frozenset({"UC", "UR", "UPE"})
+
+
 def summarize(lines: Sequence[Line]) -> Traffic:
     fates = [(line, fate_of(line)) for line in lines]
     count = Counter(fate for _, fate in fates)
@@ -60,6 +63,7 @@ def summarize(lines: Sequence[Line]) -> Traffic:
         p50=_percentile(answered, 0.50),
         p99=_percentile(answered, 0.99),
         by_release=dict(sorted(releases.items())),
+        broken=_broken([line for line, fate in fates if fate in (Fate.EDGE_ERROR, Fate.RESET) and _is_broken_off(line)]),
         failures=tuple(failures[:SHOWN_FAILURES]),
     )
 
@@ -70,7 +74,7 @@ def fate_of(line: Line) -> Fate:
     if flags & {"DC", "DR"} or line.status in (None, 0, 499):
         return Fate.CANCELLED
     if _is_by_instance(line):
-        if flags & {"UC", "UR", "UPE"} or (line.details or "").startswith("upstream_reset"):
+        if flags & _BROKEN_OFF or (line.details or "").startswith("upstream_reset"):
             return Fate.RESET if _had_begun(line) else Fate.EDGE_ERROR
         if line.status in (502, 503, 504) and flags & _REASONS.keys():
             return Fate.EDGE_ERROR
@@ -80,6 +84,16 @@ def fate_of(line: Line) -> Fate:
 
 def _is_by_instance(line: Line) -> bool:
     return bool(line.instance) and line.instance != WAITING_ROOM
+
+
+def _is_broken_off(line: Line) -> bool:
+    """By the instance: it had taken the request. Not one that could not be reached, was too slow, or that the edge gave up."""
+    return bool(_BROKEN_OFF & set((line.flags or "").split(",")))
+
+
+def _broken(lines: Sequence[Line]) -> dict[str, Broken]:
+    counts = Counter(line.instance or "" for line in lines)
+    return {slug: Broken(count, max(line.end for line in lines if line.instance == slug)) for slug, count in sorted(counts.items())}
 
 
 def _had_begun(line: Line) -> bool:
