@@ -160,6 +160,31 @@ def test_what_is_no_http_gets_a_problem_and_the_connection_ends(served: Served, 
     assert json.loads(body)["code"] == "invalid-input"
 
 
+HANDSHAKE = "GET /v1/environments/shop/production/run HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "detail"),
+    [
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nX-Filler: " + b"x" * 66_000, 431, "head is larger than 65536 bytes"),
+        (b"POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "only chunked"),
+        (f"{HANDSHAKE}\r\n".encode(), 400, "missing Sec-WebSocket-Key header"),
+        (f"{HANDSHAKE}Sec-WebSocket-Key: short\r\nSec-WebSocket-Version: 13\r\n\r\n".encode(), 400, "invalid Sec-WebSocket-Key header"),
+        (
+            f"{HANDSHAKE}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 8\r\n\r\n".encode(),
+            400,
+            "invalid Sec-WebSocket-Version header: 8",
+        ),
+    ],
+)
+def test_what_the_protocol_refuses_below_the_application_is_a_problem_too(served: Served, sent: bytes, status: int, detail: str) -> None:
+    head, _, body = raw_exchange(served, sent).partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"content-type: application/problem+json" in head.lower()
+    assert json.loads(body)["status"] == status
+    assert detail in json.loads(body)["detail"]
+
+
 def test_a_request_with_two_lengths_is_refused(served: Served) -> None:
     sent = b"POST /v1/environments/shop/production/restart HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{}"
     assert raw_exchange(served, sent).startswith(b"HTTP/1.1 400")

@@ -9,8 +9,10 @@ import msgspec
 
 from mooring.errors import InvalidName
 from mooring.model.environment import EnvironmentId
+from mooring.model.names import schema_pattern
 
 _NAME = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,62}[A-Za-z0-9])?\Z")
+TOKEN_PATTERN = schema_pattern(_NAME)
 
 
 class Role(enum.Enum):

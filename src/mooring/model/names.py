@@ -25,6 +25,16 @@ _VARIABLE = re.compile(r"\A[A-Za-z_][A-Za-z0-9_]{0,254}\Z")
 _HOST_LABEL = re.compile(r"\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 
+def schema_pattern(pattern: re.Pattern[str]) -> str:
+    """As JSON Schema writes it: its regular expressions (ECMA-262) know no \\A and \\Z."""
+    return pattern.pattern.replace(r"\A", "^").replace(r"\Z", "$")
+
+
+LABEL_PATTERN = schema_pattern(_LABEL)
+PROCESS_PATTERN = schema_pattern(_PROCESS)
+VARIABLE_PATTERN = schema_pattern(_VARIABLE)
+
+
 def app_name(text: str) -> AppName:
     """A label of 1-40 characters a-z, 0-9 and single inner dashes, starting with a letter."""
     return AppName(_checked(text, pattern=_LABEL, what="app name", alphabet="a-z, 0-9 and single dashes, 1-40 characters, a letter first"))

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from mooring.errors import InvalidInput
 from mooring.model.access import Actor
-from mooring.model.environment import EnvironmentId
+from mooring.model.environment import PRODUCTION, EnvironmentId
 from mooring.server.attempts import Attempts
 from mooring.server.callers import Caller
 from mooring.server.metrics import Metrics
@@ -70,9 +71,11 @@ class Asked:
 
     @property
     def environment_filter(self) -> EnvironmentId | None:
-        """Of the query: `app`, with `environment` or production. Raises InvalidName."""
-        app = self.text("app")
-        return environment_id(app, self.text("environment") or "production") if app else None
+        """Of the query: `app`, with `environment` or production. Raises InvalidName, InvalidInput."""
+        app, environment = self.query["app"], self.query["environment"]
+        if app is None and environment is not None:
+            raise InvalidInput("the parameter environment comes without app", hint="name the app too")
+        return None if app is None else environment_id(str(app), PRODUCTION if environment is None else str(environment))
 
     def json(self, kind: type[Value]) -> Value:
         """The body, which was decoded as the endpoint's declared type."""

@@ -9,15 +9,21 @@ import asyncio
 import os
 import socket
 import stat
+import sys
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import h11
 import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.datastructures import Headers
+from websockets.http11 import Response
 
 from mooring.client.location import check_private
 from mooring.client.problems import CONTENT_TYPE, document_of
@@ -83,6 +89,51 @@ def _remove_dead(path: Path) -> None:
         path.unlink()
 
 
+class HeadTooLarge(InvalidInput):
+    """HTTP 431."""
+
+    code = "head-too-large"
+    status = 431
+
+
+class NotOffered(InvalidInput):
+    """HTTP 501."""
+
+    code = "not-offered"
+    status = 501
+
+
+def _codec_error(foreign: BaseException | None) -> InvalidInput:
+    """What h11 refused."""
+    match getattr(foreign, "error_status_hint", 400):
+        case 431:
+            return HeadTooLarge(f"the request's head is larger than {LARGEST_HEAD} bytes", hint="send shorter headers")
+        case 501:
+            return NotOffered("only chunked is taken as a transfer encoding", hint="send the body as it is, or chunked")
+        case _:
+            return InvalidInput("this is not HTTP/1.1 as it should be")
+
+
+class GuardedWebSocket(WebSocketsSansIOProtocol):
+    """Refuses what is no handshake with a problem document; the library would in plain text."""
+
+    def __init__(
+        self, config: uvicorn.Config, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.conn.reject = _no_handshake  # type: ignore[method-assign]  # uvicorn leaves no other way in
+
+
+def _no_handshake(status: int, text: str) -> Response:
+    """The library's answer, but for its body; what `text` says of the request is in the sentence."""
+    error = InvalidInput(text.strip().partition("\n")[0].rstrip("."), hint="`mooring run` opens this WebSocket; programs do it by RFC 6455")
+    document = msgspec.structs.replace(document_of(error, instance=""), status=int(status))
+    headers = Headers({"Connection": "close", "Content-Type": CONTENT_TYPE})
+    body = msgspec.json.encode(document)
+    headers["Content-Length"] = str(len(body))
+    return Response(int(status), HTTPStatus(status).phrase, headers, body)
+
+
 class GuardedProtocol(H11Protocol):
     """Tells the application who is there, and ends connections whose head does not come."""
 
@@ -117,13 +168,13 @@ class GuardedProtocol(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def send_400_response(self, msg: str) -> None:
-        """As uvicorn's, but for the problem document."""
-        document = document_of(InvalidInput("this is not HTTP/1.1 as it should be"), instance="")
+        """As uvicorn's, which calls this while it handles h11's error; but with a problem document and the status that h11 suggests."""
+        error = _codec_error(sys.exception())
         headers = [(b"content-type", CONTENT_TYPE.encode()), (b"connection", b"close")]
         with suppress(h11.LocalProtocolError):
             for part in (
-                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
-                h11.Data(data=msgspec.json.encode(document)),
+                h11.Response(status_code=error.status, headers=headers, reason=HTTPStatus(error.status).phrase.encode()),
+                h11.Data(data=msgspec.json.encode(document_of(error, instance=""))),
                 h11.EndOfMessage(),
             ):
                 self.transport.write(self.conn.send(part) or b"")
@@ -151,7 +202,7 @@ class ApiServer(uvicorn.Server):
             uvicorn.Config(
                 application,
                 http=GuardedProtocol,
-                ws="websockets-sansio",
+                ws=GuardedWebSocket,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -12,19 +12,19 @@ from typing import Any
 import msgspec
 
 from mooring.client.problems import CONTENT_TYPE, ProblemDocument
+from mooring.model.access import TOKEN_PATTERN
+from mooring.model.events import Event
+from mooring.model.names import LABEL_PATTERN, VARIABLE_PATTERN
 from mooring.server.authorization import TABLE
 from mooring.server.endpoint import Body, Endpoint, Stream
 from mooring.server.once import LONGEST_KEY
 from mooring.server.query import Parameter
+from mooring.usecases.deployments import DEPLOYMENT_PATTERN
 from mooring.usecases.requests import EndOfInput, Resize, RunEnded, RunRequest
 
 _KINDS = {str: "string", int: "integer", bool: "boolean"}
-_PATTERNS = {
-    "app": r"^[a-z]([a-z0-9]|-(?!-)){0,38}[a-z0-9]$|^[a-z]$",
-    "environment": r"^[a-z]([a-z0-9]|-(?!-)){0,38}[a-z0-9]$|^[a-z]$",
-    "id": r"^[A-Za-z0-9_-]{1,64}$",
-}
-_NAMES = {"tokens": r"^[A-Za-z0-9]([A-Za-z0-9._@-]{0,62}[A-Za-z0-9])?$", "secrets": r"^[A-Za-z_][A-Za-z0-9_]{0,254}$"}
+_PATTERNS = {"app": LABEL_PATTERN, "environment": LABEL_PATTERN, "id": DEPLOYMENT_PATTERN}
+_NAMES = {"tokens": TOKEN_PATTERN, "secrets": VARIABLE_PATTERN}
 _SOCKET_TYPES = (RunRequest, Resize, EndOfInput, RunEnded)
 
 
@@ -100,6 +100,8 @@ def _query(parameter: Parameter) -> dict[str, object]:
     for name, bound in zip(bounds, (parameter.least, parameter.most), strict=True):
         if bound is not None:
             schema[name] = bound
+    if parameter.kind is str:
+        schema["pattern"] = parameter.pattern or "^[^\\u0000]*$"
     if parameter.default is not None:
         schema["default"] = parameter.default
     return {"name": parameter.name, "in": "query", "required": parameter.is_required, "description": parameter.about, "schema": schema}
@@ -112,9 +114,15 @@ def _headers(endpoint: Endpoint) -> list[dict[str, object]]:
         schema: dict[str, object] = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]+$"}
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "description": about, "schema": schema})
     if endpoint.stream in (Stream.EVENTS, Stream.EVENTS_OR_JSON):
-        schema = {"type": "string", "pattern": "^[0-9]{1,18}$"}
+        schema = {"type": "string", "pattern": "^[0-9]{0,18}$"}
         found.append(
-            {"name": "Last-Event-ID", "in": "header", "required": False, "description": "Go on behind this event.", "schema": schema}
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "required": False,
+                "description": "Go on behind this event; empty: none was seen.",
+                "schema": schema,
+            }
         )
     return found
 
@@ -136,23 +144,34 @@ def _body(endpoint: Endpoint, schemas: Mapping[Any, dict[str, Any]]) -> dict[str
 
 def _responses(endpoint: Endpoint, schemas: Mapping[Any, dict[str, Any]], *, is_open: bool) -> dict[str, object]:
     problem = {"description": "What was wrong, and what to do", "content": {CONTENT_TYPE: {"schema": schemas[ProblemDocument]}}}
+    failures = {"4XX": problem, "5XX": problem}
     if endpoint.stream is Stream.SOCKET:
-        return {"101": {"description": "The WebSocket is open"}, "default": problem}
+        return {"101": {"description": "The WebSocket is open"}, **failures}
     if endpoint.answer is None and endpoint.stream is None:
-        return {"204": {"description": "Done"}, "default": problem}
-    return {str(endpoint.status): {"description": endpoint.summary, "content": _content(endpoint, schemas)}, "default": problem}
+        return {"204": {"description": "Done"}, **failures}
+    return {str(endpoint.status): {"description": endpoint.summary, "content": _content(endpoint, schemas)}, **failures}
 
 
 def _content(endpoint: Endpoint, schemas: Mapping[Any, dict[str, Any]]) -> dict[str, object]:
     text: dict[str, object] = {"schema": {"type": "string"}}
     match endpoint.stream:
         case Stream.EVENTS:
-            return {"text/event-stream": text}
+            return {"text/event-stream": {"schema": _event(schemas[endpoint.answer], schemas[ProblemDocument])}}
         case Stream.EVENTS_OR_JSON:
-            return {"application/json": {"schema": schemas[endpoint.answer]}, "text/event-stream": text}
+            return {
+                "application/json": {"schema": schemas[endpoint.answer]},
+                "text/event-stream": {"schema": _event(schemas[Event], schemas[ProblemDocument])},
+            }
         case Stream.TEXT:
             return {"text/plain": text}
         case Stream.BYTES:
             return {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
         case _:
             return {"application/json": {"schema": schemas[endpoint.answer]}}
+
+
+def _event(value: Mapping[str, Any], problem: Mapping[str, Any]) -> dict[str, object]:
+    """Each event of a stream, as OpenAPI 3.2 has it in `itemSchema`; `data` is a JSON text, in the last event `{}` or a problem."""
+    end = {"type": "object", "maxProperties": 0}
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"anyOf": [value, end, problem]}}
+    return {"type": "object", "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": data}, "required": ["data"]}

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One of the query. `kind` is str, int or bool; `least` and `most` bound an int, or the length of a str."""
+    """One of the query. `kind` is str, int or bool; `least` and `most` bound an int, or the length of a str.
+
+    `pattern` is for the OpenAPI document: what keeps it is the use case."""
 
     name: str
     kind: type
@@ -16,3 +18,4 @@ class Parameter:
     is_required: bool = False
     least: int | None = None
     most: int | None = None
+    pattern: str = ""

@@ -20,9 +20,9 @@ from mooring.model.secret import Secret
 from mooring.usecases.answers import ConfigChange, Variable, VariableKind
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
+from mooring.usecases.requests import LARGEST_VALUE
 
 Values = Mapping[str, str | Secret]
-LARGEST_VALUE = 120_000  # bytes; the kernel takes 131,072 of name and value together (MAX_ARG_STRLEN)
 MOST_VARIABLES = 1000
 
 

@@ -11,13 +11,14 @@ from mooring.model.access import Actor
 from mooring.model.deployment import Deployment, Outcome, Phase, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
-from mooring.model.names import DeploymentId
+from mooring.model.names import DeploymentId, schema_pattern
 from mooring.model.receipt import Receipt
 from mooring.model.records import JournalEntry
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
 
 _ID = re.compile(r"\A[A-Za-z0-9_-]{1,64}\Z")
+DEPLOYMENT_PATTERN = schema_pattern(_ID)
 MOST = 500
 
 

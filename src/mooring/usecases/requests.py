@@ -1,10 +1,29 @@
-"""What is asked in a request's body: each is one JSON shape of the API. Must not: be kept."""
+"""What is asked in a request's body: each is one JSON shape of the API. Must not: be kept.
+
+Bounds stand here for the OpenAPI document; what keeps them is the use case, which says in words what was wrong.
+"""
 
 from __future__ import annotations
 
-import msgspec
+from typing import Annotated
 
-from mooring.model.access import Role
+import msgspec
+from msgspec import Meta
+
+from mooring.model.access import TOKEN_PATTERN, Role
+from mooring.model.names import PROCESS_PATTERN, VARIABLE_PATTERN
+
+LARGEST_VALUE = 120_000  # bytes; the kernel takes 131,072 of name and value together (MAX_ARG_STRLEN)
+MOST_INSTANCES = 1000
+LONGEST_TOKEN_LIFE = 10 * 365 * 86_400.0  # seconds
+
+_ProcessName = Annotated[str, Meta(extra_json_schema={"pattern": PROCESS_PATTERN})]
+_Count = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": MOST_INSTANCES})]
+_VariableName = Annotated[str, Meta(extra_json_schema={"pattern": VARIABLE_PATTERN})]
+_SettableName = Annotated[str, Meta(extra_json_schema={"pattern": VARIABLE_PATTERN.replace("^", "^(?!PORT$|MOORING_)", 1)})]
+_Value = Annotated[str, Meta(extra_json_schema={"pattern": r"^[^\u0000]*$", "maxLength": LARGEST_VALUE})]
+_TokenName = Annotated[str, Meta(extra_json_schema={"pattern": TOKEN_PATTERN})]
+_TokenLife = Annotated[float, Meta(extra_json_schema={"minimum": 1, "maximum": LONGEST_TOKEN_LIFE})]
 
 
 class RollbackRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,7 +35,7 @@ class RollbackRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class ScaleRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many of each named process type; others stay as they are."""
 
-    counts: dict[str, int]
+    counts: Annotated[dict[_ProcessName, _Count], Meta(extra_json_schema={"minProperties": 1})]
 
 
 class RestartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,8 +64,8 @@ PlanRequest = PlanRollback | PlanScale | PlanRestart | PlanDestroy
 class ConfigRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Plain variables to set, and names (of secrets too) to remove."""
 
-    set: dict[str, str] = {}
-    unset: tuple[str, ...] = ()
+    set: dict[_SettableName, _Value] = {}
+    unset: tuple[_VariableName, ...] = ()
 
 
 class MaintenanceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,9 +79,9 @@ class LockRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`expires_in` seconds from now; None: it lasts until it is revoked."""
 
-    name: str
+    name: _TokenName
     role: Role
-    expires_in: float | None = None
+    expires_in: _TokenLife | None = None
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

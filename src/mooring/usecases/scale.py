@@ -12,8 +12,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.names import process_name
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
-
-MOST = 1000
+from mooring.usecases.requests import MOST_INSTANCES
 
 
 async def scale(platform: Platform, actor: Actor, environment: EnvironmentId, counts: Mapping[str, int]) -> Deployment:
@@ -30,6 +29,6 @@ def scale_order(counts: Mapping[str, int]) -> ScaleOrder:
     if not counts:
         raise InvalidInput("no process type is named", hint="write it like web=3")
     for name, count in counts.items():
-        if not 0 <= count <= MOST:
-            raise InvalidInput(f"{name}={count}: a count is 0 to {MOST}", hint=f"{name}=0 stops it")
+        if not 0 <= count <= MOST_INSTANCES:
+            raise InvalidInput(f"{name}={count}: a count is 0 to {MOST_INSTANCES}", hint=f"{name}=0 stops it")
     return ScaleOrder(counts={process_name(name): count for name, count in counts.items()})

@@ -8,9 +8,7 @@ from mooring.model.quantity import format_duration
 from mooring.usecases.answers import TokenCreated
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
-from mooring.usecases.requests import TokenRequest
-
-_LONGEST = 10 * 365 * 86_400.0
+from mooring.usecases.requests import LONGEST_TOKEN_LIFE, TokenRequest
 
 
 def tokens(platform: Platform, actor: Actor) -> tuple[TokenRecord, ...]:
@@ -23,7 +21,7 @@ def create_token(platform: Platform, actor: Actor, request: TokenRequest) -> Tok
     """Raises InvalidName, InvalidInput when a valid one has the name, Forbidden."""
     name = token_name(request.name)
     lasting = request.expires_in
-    if lasting is not None and not 1 <= lasting <= _LONGEST:
+    if lasting is not None and not 1 <= lasting <= LONGEST_TOKEN_LIFE:
         raise InvalidInput(
             "the token would end too soon or too late", hint="from one second to ten years; without it, it lasts until revoked"
         )

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from mooring.errors import InvalidInput
 from mooring.model.events import Event
 from mooring.model.instance import LogLine
+from mooring.model.names import PROCESS_PATTERN
 from mooring.server.asked import Asked
 from mooring.server.endpoint import Endpoint, Stream
 from mooring.server.endpoints.parameters import APP, ENVIRONMENT, LARGEST_SEQUENCE
@@ -27,9 +28,10 @@ async def of_deployment(asked: Asked) -> Response:
 
 async def of_all(asked: Asked) -> object:
     after, environment = asked.number("after") or 0, asked.environment_filter
+    seen = last_seen(asked.headers, after)
     if "text/event-stream" not in asked.headers.get("accept", ""):
         return events.events(asked.platform, asked.actor, after=after, environment=environment, limit=asked.number("limit") or 1)
-    told = events.follow_events(asked.platform, asked.actor, after=max(last_seen(asked.headers, after), 0), environment=environment)
+    told = events.follow_events(asked.platform, asked.actor, after=max(seen, 0), environment=environment)
     return asked.services.streams.respond(_numbered(told), asked.known_caller)
 
 
@@ -38,7 +40,7 @@ async def said(asked: Asked) -> Response:
         asked.environment,
         lines=asked.number("lines") or 0,
         follow=asked.flag("follow"),
-        process=asked.text("process") or None,
+        process=None if asked.query["process"] is None else asked.text("process"),
         slot=asked.number("slot"),
         release=asked.number("release"),
     )
@@ -74,7 +76,7 @@ _LIMIT = Parameter(name="limit", kind=int, default=1000, least=1, most=events.MO
 _LOG_QUERY = (
     Parameter(name="lines", kind=int, default=100, least=0, most=logs.MOST, about="How many of the latest of each instance to begin with."),
     Parameter(name="follow", kind=bool, default=False, about="Go on with new lines as they come."),
-    Parameter(name="process", kind=str, most=32, about="Only of this process type."),
+    Parameter(name="process", kind=str, most=32, pattern=PROCESS_PATTERN, about="Only of this process type."),
     Parameter(name="slot", kind=int, least=1, most=10_000, about="Only of the instance with this number."),
     Parameter(name="release", kind=int, least=1, most=LARGEST_SEQUENCE, about="Only of this release."),
 )

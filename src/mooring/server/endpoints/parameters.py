@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from mooring.model.names import LABEL_PATTERN
 from mooring.server.query import Parameter
 
 LARGEST_SEQUENCE = 10**15
 
-APP = Parameter(name="app", kind=str, most=40, about="Only of this app.")
+APP = Parameter(name="app", kind=str, most=40, pattern=LABEL_PATTERN, about="Only of this app.")
 ENVIRONMENT = Parameter(
-    name="environment", kind=str, most=40, about="Only of this environment of the app; `production` where only the app is named."
+    name="environment",
+    kind=str,
+    most=40,
+    pattern=LABEL_PATTERN,
+    about="Only of this environment of the app; `production` where only the app is named.",
 )
 ORIGIN = (
     Parameter(name="digest", kind=str, default="", most=255, about="The digest of the source tree, checked when it is unpacked."),
