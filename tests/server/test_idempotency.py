@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 from server.serving import Served, new_world, started
 
@@ -103,6 +104,47 @@ def test_a_key_is_known_after_a_restart(tmp_path: Path) -> None:
             second = http.post(path("lasting"), content=b"tree", headers={**TAR, "Idempotency-Key": "k6"})
         assert second.content == first.content
         assert count(there, "lasting") == 1
+    finally:
+        there.stop()
+        world.close()
+
+
+@pytest.mark.parametrize("verb", ["deploy", "config", "restart"])
+def test_a_controller_that_dies_between_taking_an_order_and_answering_has_the_answer_already(
+    tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = new_world(tmp_path)
+    here = started(world)
+    app = EnvironmentId.parse("cut-off")
+    here.deploy(app)
+    ordered = count(here, "cut-off") + 1
+    headers = {"Idempotency-Key": "k7"}
+
+    def send(served: Served) -> httpx.Response:
+        with served.http as http:
+            match verb:
+                case "deploy":
+                    return http.post(path("cut-off"), content=b"tree", headers={**TAR, **headers})
+                case "config":
+                    return http.patch("/v1/environments/cut-off/production/config", json={"set": {"A": "1"}}, headers=headers)
+                case _:
+                    return http.post("/v1/environments/cut-off/production/restart", json={}, headers=headers)
+
+    def die(*_: object, **__: object) -> None:
+        raise RuntimeError("killed before the order is told to anybody")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mooring.engine.announcer.Announcer.say", die)
+        assert send(here).status_code == 500
+        here.stop()
+    taken = world.memory.deployments(app)[0]
+    there = started(world)
+    try:
+        answer = send(there)
+        assert answer.status_code < 300, answer.text
+        assert (answer.json() if verb != "config" else answer.json()["deployment"])["id"] == taken.id
+        assert count(there, "cut-off") == ordered
+        settle(there, "cut-off")
     finally:
         there.stop()
         world.close()

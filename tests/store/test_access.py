@@ -12,7 +12,7 @@ from mooring.errors import InvalidInput, InvalidName, NotFound, Refused
 from mooring.model.access import Actor, AuditEntry, Role
 from mooring.model.secret import Secret
 from mooring.store.memory import SqliteMemory
-from mooring.testing.memory_contract import BLOG, SHOP
+from mooring.testing.memory_contract import BLOG, SHOP, an_answer
 
 
 @pytest.fixture
@@ -129,23 +129,23 @@ def test_the_audit_log_outlives_the_environment(memory: SqliteMemory) -> None:
 
 def test_a_request_sent_twice_gets_the_first_answer(memory: SqliteMemory) -> None:
     assert memory.answer("k1", scope="ci POST /deployments", digest="d1") is None
-    assert memory.remember_answer("k1", scope="ci POST /deployments", digest="d1", answer=b"first", at=1.0) == b"first"
-    assert memory.remember_answer("k1", scope="ci POST /deployments", digest="d1", answer=b"second", at=2.0) == b"first"
+    assert memory.remember_answer(an_answer("k1", scope="ci POST /deployments", digest="d1", content=b"first", at=1.0)) == b"first"
+    assert memory.remember_answer(an_answer("k1", scope="ci POST /deployments", digest="d1", content=b"second", at=2.0)) == b"first"
     assert memory.answer("k1", scope="ci POST /deployments", digest="d1") == b"first"
 
 
 def test_a_key_with_another_body_is_refused_and_another_caller_has_keys_of_its_own(memory: SqliteMemory) -> None:
-    memory.remember_answer("k1", scope="ci", digest="d1", answer=b"first", at=1.0)
+    memory.remember_answer(an_answer("k1", scope="ci", digest="d1", content=b"first", at=1.0))
     with pytest.raises(Refused, match="the idempotency key 'k1' was used for another request"):
         memory.answer("k1", scope="ci", digest="d2")
     with pytest.raises(Refused):
-        memory.remember_answer("k1", scope="ci", digest="d2", answer=b"other", at=1.0)
+        memory.remember_answer(an_answer("k1", scope="ci", digest="d2", content=b"other", at=1.0))
     assert memory.answer("k1", scope="ops", digest="d2") is None
 
 
 def test_answers_are_forgotten_by_age(memory: SqliteMemory) -> None:
-    memory.remember_answer("old", scope="ci", digest="d", answer=b"", at=1.0)
-    memory.remember_answer("new", scope="ci", digest="d", answer=b"", at=5.0)
+    memory.remember_answer(an_answer("old", scope="ci", digest="d", content=b"", at=1.0))
+    memory.remember_answer(an_answer("new", scope="ci", digest="d", content=b"", at=5.0))
     assert memory.forget_answers(before=5.0) == 1
     assert memory.answer("old", scope="ci", digest="d") is None
     assert memory.answer("new", scope="ci", digest="d") == b""

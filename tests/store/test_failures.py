@@ -29,7 +29,7 @@ from mooring.model.records import EnvironmentRecord
 from mooring.model.secret import Secret
 from mooring.store import translation
 from mooring.store.memory import SqliteMemory
-from mooring.testing.memory_contract import SHOP, a_deployment, a_release, a_step, an_event
+from mooring.testing.memory_contract import SHOP, a_deployment, a_release, a_step, an_answer, an_event
 
 # The primary codes of errors; each also stands for its extended ones, such as SQLITE_IOERR_FSYNC.
 PRIMARY = """
@@ -131,7 +131,7 @@ WRITES: dict[str, Callable[[SqliteMemory], object]] = {
     "create_token": lambda memory: memory.create_token("ci", Role.ADMIN, at=0.0),
     "revoke_token": lambda memory: memory.revoke_token("old", at=0.0),
     "append_audit": lambda memory: memory.append_audit(who="anna", what="deploy", at=0.0),
-    "remember_answer": lambda memory: memory.remember_answer("k", scope="s", digest="d", answer=b"", at=0.0),
+    "remember_answer": lambda memory: memory.remember_answer(an_answer("k")),
     "forget_answers": lambda memory: memory.forget_answers(before=1.0),
     "prune_history": lambda memory: memory.prune_history(keep=0, before=1e12),
 }
@@ -250,7 +250,7 @@ def filled(memory: SqliteMemory) -> SqliteMemory:
     memory.append_event(an_event())
     memory.take_lease(SHOP, holder="c1", now=0.5, dead_after=1.0)
     memory.save_lock(Lock(environment=SHOP, by="ben", reason="sale", since=0.0))
-    memory.remember_answer("old", scope="s", digest="d", answer=b"", at=0.0)
+    memory.remember_answer(an_answer("old"))
     return memory
 
 

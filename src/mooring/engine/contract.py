@@ -16,6 +16,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
 from mooring.model.lease import Lease, Lock
 from mooring.model.names import DeploymentId
+from mooring.model.records import Answer
 from mooring.model.records import EnvironmentRecord as EnvironmentRecord
 from mooring.model.records import JournalEntry as JournalEntry
 from mooring.model.release import Artifact, Release, Source
@@ -55,7 +56,9 @@ class Memory(Protocol):
         """Oldest first."""
 
     # deployments, journal, events
-    def add_deployment(self, deployment: Deployment) -> None: ...
+    def add_deployment(self, deployment: Deployment, *, answer: Answer | None = None) -> None:
+        """With the answer to the request that ordered it: both or neither, so that no crash lets the same request order it twice."""
+
     def save_deployment(self, deployment: Deployment) -> None: ...
     def deployment(self, deployment: DeploymentId) -> Deployment | None: ...
     def deployments(self, environment: EnvironmentId | None = None, *, limit: int = 50) -> tuple[Deployment, ...]:

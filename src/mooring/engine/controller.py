@@ -37,6 +37,7 @@ from mooring.model.events import Event, EventKind
 from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId
+from mooring.model.records import Answering
 
 _TRIGGERS: dict[type, Trigger] = {
     DeployOrder: Trigger.DEPLOY,
@@ -105,8 +106,10 @@ class Controller:
         self._tasks.clear()
         self._keepers.clear()
 
-    def submit(self, environment: EnvironmentId, order: Order, *, by: str, description: str = "") -> Deployment:
-        """Queue it, superseding one that waits.
+    def submit(
+        self, environment: EnvironmentId, order: Order, *, by: str, description: str = "", answering: Answering | None = None
+    ) -> Deployment:
+        """Queue it, superseding one that waits. Where the request has a key, its answer is stored with the order.
 
         Raises LeaseHeld when a person has locked the environment, Refused while it is being destroyed, NotFound, Unavailable.
         """
@@ -124,7 +127,8 @@ class Controller:
             order=encode_order(order),
         )
         try:
-            self._parts.memory.add_deployment(deployment)  # from here on it is taken, whatever else can be written
+            answer = answering(deployment) if answering else None
+            self._parts.memory.add_deployment(deployment, answer=answer)  # from here on it is taken, whatever else can be written
         except DriverError:
             if self._parts.memory.deployment(deployment.id) is None:
                 if is_new:

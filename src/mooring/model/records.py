@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from mooring.model.deployment import Revision
@@ -18,6 +20,20 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     revision: Revision | None = None
     is_maintenance: bool = False
     is_being_destroyed: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What was answered to a request with an idempotency key. `scope` says whose it was and to what, `digest` is of all it asked."""
+
+    scope: str
+    key: str
+    digest: str
+    content: bytes
+    at: float
+
+
+Answering = Callable[[object], Answer]
+"""The answer to the present request, from the value that it is answered with."""
 
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):

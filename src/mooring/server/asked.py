@@ -11,6 +11,7 @@ from typing import TypeVar
 from mooring.errors import InvalidInput
 from mooring.model.access import Actor
 from mooring.model.environment import PRODUCTION, EnvironmentId
+from mooring.model.records import Answering
 from mooring.server.attempts import Attempts
 from mooring.server.callers import Caller
 from mooring.server.metrics import Metrics
@@ -40,7 +41,7 @@ class Services:
 class Asked:
     """`query` holds every declared parameter, with its default where it was not given; `body` is decoded JSON or raw bytes.
 
-    `archive` is an uploaded file that whoever takes it must remove."""
+    `archive` is an uploaded file that whoever takes it must remove; `answering` is there when the request carries an idempotency key."""
 
     services: Services
     caller: Caller | None  # None on an open route
@@ -49,6 +50,7 @@ class Asked:
     headers: Mapping[str, str]
     body: object = None
     archive: Path | None = None
+    answering: Answering | None = None
 
     @property
     def platform(self) -> Platform:

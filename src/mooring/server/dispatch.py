@@ -5,16 +5,17 @@ Must not: know what any endpoint does.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mooring.errors import InvalidInput, MooringError, Unauthorized
+from mooring.model.records import Answering
 from mooring.server.answering import empty_answer, encoded_answer, json_answer, problem_answer
 from mooring.server.asked import Asked, Services
 from mooring.server.authorization import TABLE, Route
@@ -85,8 +86,8 @@ class Dispatcher:
         if key is None or not endpoint.is_idempotent_by_key:
             return _response(endpoint, await endpoint.handler(asked))
 
-        async def act() -> bytes:
-            return msgspec.json.encode(await endpoint.handler(asked))
+        async def act(answering: Answering) -> object:
+            return await endpoint.handler(dataclasses.replace(asked, answering=answering))
 
         whole = hashlib.sha256(f"{digest} {request.url.query}".encode()).hexdigest()
         route = f"{endpoint.method} {request.url.path}"

@@ -1,4 +1,8 @@
-"""The same request sent twice is done once: by its idempotency key, within one process and over restarts. Must not: remember failures."""
+"""The same request sent twice is done once: by its idempotency key, within one process and over restarts, whenever it was killed.
+
+What orders a deployment stores its answer together with the order; any other answer is stored when it is given.
+Must not: remember failures.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from mooring.errors import InvalidInput
 from mooring.model.access import Actor
+from mooring.model.records import Answer, Answering
 from mooring.usecases.platform import Platform
 
 LONGEST_KEY = 128
@@ -20,8 +27,10 @@ class Once:
         self._platform = platform
         self._busy: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
 
-    async def answer(self, key: str, act: Callable[[], Awaitable[bytes]], *, actor: Actor, route: str, digest: str) -> tuple[bytes, bool]:
-        """What `act` gives, or gave the first time; and whether it was done now. `digest` is of all that was asked.
+    async def answer(
+        self, key: str, act: Callable[[Answering], Awaitable[object]], *, actor: Actor, route: str, digest: str
+    ) -> tuple[bytes, bool]:
+        """What `act` gives as JSON, or gave the first time; and whether it was done now. `digest` is of all that was asked.
 
         Raises Refused when the key came with something else before."""
         if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
@@ -34,8 +43,14 @@ class Once:
             known = memory.answer(key, scope=scope, digest=digest)
             if known is not None:
                 return known, False
-            given = await act()
-            return memory.remember_answer(key, scope=scope, digest=digest, answer=given, at=self._platform.clock.wall()), True
+
+            def answering(value: object) -> Answer:
+                at = self._platform.clock.wall()
+                return Answer(scope=scope, key=key, digest=digest, content=msgspec.json.encode(value), at=at)
+
+            given = await act(answering)
+            stored = memory.answer(key, scope=scope, digest=digest)  # with the order: then nothing needs to be written, which could fail
+            return stored or memory.remember_answer(answering(given)), True
 
     @asynccontextmanager
     async def _turn(self, scope: str, key: str) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, insert, select
 
 from mooring.errors import Refused
+from mooring.model.records import Answer
 from mooring.store import schema
 from mooring.store.shelf import Shelf
 
@@ -20,19 +21,25 @@ class AnswerShelf(Shelf):
         with self._database.read() as connection:
             return _find(connection, key, scope=scope, digest=digest)
 
-    def remember_answer(self, key: str, *, scope: str, digest: str, answer: bytes, at: float) -> bytes:
+    def remember_answer(self, answer: Answer) -> bytes:
         """The answer that counts: the one that was remembered first. Raises Refused when the key came with another body."""
         with self._database.write() as connection:
-            earlier = _find(connection, key, scope=scope, digest=digest)
-            if earlier is not None:
-                return earlier
-            connection.execute(insert(_table).values(scope=scope, key=key, digest=digest, answer=answer, at=at))
-            return answer
+            return remembered(connection, answer)
 
     def forget_answers(self, *, before: float) -> int:
         """Those remembered before this time; how many."""
         with self._database.write() as connection:
             return connection.execute(delete(_table).where(_table.c.at < before)).rowcount
+
+
+def remembered(connection: Connection, answer: Answer) -> bytes:
+    """Within a transaction: the answer that counts. Raises Refused when the key came with another body."""
+    earlier = _find(connection, answer.key, scope=answer.scope, digest=answer.digest)
+    if earlier is not None:
+        return earlier
+    row = {"scope": answer.scope, "key": answer.key, "digest": answer.digest, "answer": answer.content, "at": answer.at}
+    connection.execute(insert(_table).values(row))
+    return answer.content
 
 
 def _find(connection: Connection, key: str, *, scope: str, digest: str) -> bytes | None:

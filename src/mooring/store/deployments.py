@@ -10,15 +10,19 @@ from mooring.errors import NotFound, Refused
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import DeploymentId
+from mooring.model.records import Answer
 from mooring.store import schema
+from mooring.store.answers import remembered
 from mooring.store.shelf import Shelf, decode, encode, environment_must_exist
 
 _table = schema.deployments
 
 
 class DeploymentShelf(Shelf):
-    def add_deployment(self, deployment: Deployment) -> None:
-        """Adding the same once more changes nothing. Raises Refused when the id stands for something else, NotFound."""
+    def add_deployment(self, deployment: Deployment, *, answer: Answer | None = None) -> None:
+        """Adding the same once more changes nothing. Raises Refused when the id stands for something else, NotFound.
+
+        The answer to the request that ordered it is stored in the same transaction. Raises Refused when that was answered before."""
         with self._database.write() as connection:
             environment_must_exist(connection, deployment.environment)
             stored = connection.scalar(_one(deployment.id))
@@ -28,6 +32,8 @@ class DeploymentShelf(Shelf):
             elif decode(stored, Deployment) != deployment:
                 message = f"deployment {deployment.id} exists already, with other content"
                 raise Refused(message, hint="this is never changed; make a new one")
+            if answer is not None and remembered(connection, answer) != answer.content:
+                raise Refused(f"the request with the key {answer.key!r} was answered already", hint="use a new key for each new request")
 
     def save_deployment(self, deployment: Deployment) -> None:
         """Raises NotFound when it was never added, or was forgotten with its environment."""

@@ -19,7 +19,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
 from mooring.model.lease import Lease, Lock
 from mooring.model.names import DeploymentId
-from mooring.model.records import EnvironmentRecord, JournalEntry
+from mooring.model.records import Answer, EnvironmentRecord, JournalEntry
 from mooring.model.release import Release
 from mooring.model.secret import Secret
 from mooring.model.steps import Step
@@ -30,7 +30,7 @@ Value = TypeVar("Value")
 
 
 class FakeMemory:
-    """Fulfils engine.contract.Memory, and `put_config` and `config_versions` as the store has them."""
+    """Fulfils engine.contract.Memory, and `put_config` and `answer` as the store has them."""
 
     def __init__(self) -> None:
         self.faults = WriteFaults()
@@ -38,6 +38,7 @@ class FakeMemory:
         self._releases: dict[EnvironmentId, dict[int, Release]] = {}
         self._config: dict[EnvironmentId, list[tuple[ConfigVersion, dict[str, str | Secret]]]] = {}
         self._deployments: dict[DeploymentId, Deployment] = {}
+        self._answers: dict[tuple[str, str], Answer] = {}
         self._journal: dict[int, JournalEntry] = {}
         self._events: list[Event] = []
         self._leases: dict[EnvironmentId, Lease] = {}
@@ -115,10 +116,20 @@ class FakeMemory:
 
     # deployments, journal, events
 
-    def add_deployment(self, deployment: Deployment) -> None:
+    def add_deployment(self, deployment: Deployment, *, answer: Answer | None = None) -> None:
         with self.faults.around("add_deployment"):
             self._must_exist(deployment.environment)
+            if answer is not None and self.answer(answer.key, scope=answer.scope, digest=answer.digest) not in (None, answer.content):
+                raise Refused(f"the request with the key {answer.key!r} was answered already", hint="use a new key for each new request")
             _add(self._deployments, deployment.id, deployment, what=f"deployment {deployment.id}")
+            if answer is not None:
+                self._answers[answer.scope, answer.key] = answer
+
+    def answer(self, key: str, *, scope: str, digest: str) -> bytes | None:
+        known = self._answers.get((scope, key))
+        if known is not None and known.digest != digest:
+            raise Refused(f"the idempotency key {key!r} was used for another request", hint="use a new key for each new request")
+        return known.content if known else None
 
     def save_deployment(self, deployment: Deployment) -> None:
         with self.faults.around("save_deployment"):

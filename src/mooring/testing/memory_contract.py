@@ -22,7 +22,7 @@ from mooring.model.instance import InstanceKey
 from mooring.model.lease import Lock
 from mooring.model.names import ArtifactId, DeploymentId, ProcessName
 from mooring.model.policy import Policy
-from mooring.model.records import EnvironmentRecord, JournalEntry
+from mooring.model.records import Answer, EnvironmentRecord, JournalEntry
 from mooring.model.release import Artifact, ProcessType, Release, Source
 from mooring.model.secret import Secret
 from mooring.model.steps import Conclude, StartInstance
@@ -39,6 +39,8 @@ class ConfigurableMemory(Memory, Protocol):
     def put_config(
         self, environment: EnvironmentId, *, changes: Mapping[str, str | Secret], unset: frozenset[str] = ..., by: str, at: float
     ) -> int: ...
+
+    def answer(self, key: str, *, scope: str, digest: str) -> bytes | None: ...
 
     def config_versions(self, environment: EnvironmentId) -> tuple[ConfigVersion, ...]: ...
 
@@ -80,6 +82,10 @@ def a_step(slot: int = 1) -> StartInstance:
 def an_event(text: str = "hello", *, environment: EnvironmentId | None = SHOP, deployment: str | None = None) -> Event:
     at = DeploymentId(deployment) if deployment else None
     return Event(at=5.0, kind=EventKind.PLATFORM, environment=environment, deployment=at, fields={"message": text})
+
+
+def an_answer(key: str, *, scope: str = "ci", digest: str = "d", content: bytes = b"{}", at: float = 0.0) -> Answer:
+    return Answer(scope=scope, key=key, digest=digest, content=content, at=at)
 
 
 class EnvironmentContract:
@@ -223,6 +229,18 @@ class DeploymentContract:
             memory.save_deployment(a_deployment("d9"))
         with pytest.raises(NotFound, match="there is no environment blog/staging"):
             memory.add_deployment(a_deployment("d8", environment=BLOG))
+
+    def test_a_deployment_and_the_answer_to_its_request_are_kept_together_or_not_at_all(self, memory: ConfigurableMemory) -> None:
+        memory.add_deployment(a_deployment(), answer=an_answer("k1", content=b"first"))
+        assert memory.answer("k1", scope="ci", digest="d") == b"first"
+        with pytest.raises(Refused, match="deployment d1 exists already"):
+            memory.add_deployment(a_deployment(number=2), answer=an_answer("k2"))
+        assert memory.answer("k2", scope="ci", digest="d") is None
+        with pytest.raises(Refused, match="'k1' was answered already"):
+            memory.add_deployment(a_deployment("d2", number=2), answer=an_answer("k1", content=b"second"))
+        with pytest.raises(Refused, match="'k1' was used for another request"):
+            memory.add_deployment(a_deployment("d2", number=2), answer=an_answer("k1", digest="other"))
+        assert memory.deployment(DeploymentId("d2")) is None
 
 
 class JournalContract:

@@ -15,6 +15,7 @@ from mooring.model.access import Actor
 from mooring.model.config import next_config, revealed
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
+from mooring.model.records import Answer, Answering
 from mooring.model.release import Release
 from mooring.model.secret import Secret
 from mooring.usecases.answers import ConfigChange, Variable, VariableKind
@@ -43,7 +44,13 @@ def variables(platform: Platform, actor: Actor, environment: EnvironmentId, *, o
 
 
 def change_config(
-    platform: Platform, actor: Actor, environment: EnvironmentId, *, changes: Mapping[str, str], unset: tuple[str, ...]
+    platform: Platform,
+    actor: Actor,
+    environment: EnvironmentId,
+    *,
+    changes: Mapping[str, str],
+    unset: tuple[str, ...],
+    answering: Answering | None = None,
 ) -> ConfigChange:
     """Plain variables set, names removed (secrets too). Raises InvalidName, InvalidInput, LeaseHeld, Forbidden."""
     if not changes and not unset:
@@ -56,11 +63,19 @@ def change_config(
                 f"{name} is a secret", hint=f"`mooring secret set {name}` changes it; `mooring secret unset {name}` removes it"
             )
     words = [*(["set", *changes] if changes else []), *(["unset", *unset] if unset else [])]
-    return apply_changes(platform, actor, environment, changes=changes, unset=frozenset(unset), what=" ".join(["config", *words]))
+    what = " ".join(["config", *words])
+    return apply_changes(platform, actor, environment, changes=changes, unset=frozenset(unset), what=what, answering=answering)
 
 
 def apply_changes(
-    platform: Platform, actor: Actor, environment: EnvironmentId, *, changes: Values, unset: frozenset[str], what: str
+    platform: Platform,
+    actor: Actor,
+    environment: EnvironmentId,
+    *,
+    changes: Values,
+    unset: frozenset[str],
+    what: str,
+    answering: Answering | None = None,
 ) -> ConfigChange:
     """A new snapshot, and where something runs the deployment that brings it there. `what` names variables, never values."""
     _check(changes)
@@ -74,7 +89,13 @@ def apply_changes(
     record = platform.memory.environment(environment) or _made(platform, environment)
     version = _stored(platform, actor, environment, wanted)
     platform.secrets.changed(environment)
-    return ConfigChange(version=version, deployment=_deployed(platform, actor, record, version=version, what=what))
+
+    def whole(deployment: object) -> Answer:
+        assert answering is not None and isinstance(deployment, Deployment)
+        return answering(ConfigChange(version=version, deployment=deployment))
+
+    deployment = _deployed(platform, actor, record, version=version, what=what, answering=whole if answering else None)
+    return ConfigChange(version=version, deployment=deployment)
 
 
 def version_in_force(platform: Platform, environment: EnvironmentId) -> int:
@@ -99,7 +120,9 @@ def _stored(platform: Platform, actor: Actor, environment: EnvironmentId, wanted
     return platform.memory.put_config(environment, changes=changes, unset=gone, by=actor.name, at=platform.clock.wall())
 
 
-def _deployed(platform: Platform, actor: Actor, record: EnvironmentRecord, *, version: int, what: str) -> Deployment | None:
+def _deployed(
+    platform: Platform, actor: Actor, record: EnvironmentRecord, *, version: int, what: str, answering: Answering | None
+) -> Deployment | None:
     """None when nothing runs, or what runs has this snapshot already."""
     mine = [each for each in platform.memory.unfinished_deployments() if each.environment == record.environment]
     for deployment in mine:
@@ -109,7 +132,7 @@ def _deployed(platform: Platform, actor: Actor, record: EnvironmentRecord, *, ve
     if not mine and (release is None or release.config_version == version):
         return None
     order = ConfigOrder(config_version=version, description=what)
-    return platform.controller.submit(record.environment, order, by=actor.name)
+    return platform.controller.submit(record.environment, order, by=actor.name, answering=answering)
 
 
 def _ordered(deployment: Deployment) -> int | None:

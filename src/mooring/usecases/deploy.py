@@ -9,6 +9,7 @@ from mooring.errors import InvalidInput
 from mooring.model.access import Actor
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
+from mooring.model.records import Answering
 from mooring.model.release import Source
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
@@ -17,7 +18,9 @@ _LONGEST_WORD = 255
 _LONGEST_MESSAGE = 10_000
 
 
-async def deploy(platform: Platform, actor: Actor, environment: EnvironmentId, archive: Path, origin: Source) -> Deployment:
+async def deploy(
+    platform: Platform, actor: Actor, environment: EnvironmentId, archive: Path, origin: Source, *, answering: Answering | None = None
+) -> Deployment:
     """The engine owns the archive from here on; it is removed when this is refused.
 
     Raises Forbidden, LeaseHeld, InvalidInput, SourceInvalid, ManifestInvalid.
@@ -28,7 +31,7 @@ async def deploy(platform: Platform, actor: Actor, environment: EnvironmentId, a
         platform.allow(actor, Permission.CHANGE, "deploy", environment, **{key: value for key, value in detail.items() if value})
         order = DeployOrder(archive=str(archive), origin=origin)
         await platform.controller.examine(environment, order)
-        return platform.controller.submit(environment, order, by=actor.name)
+        return platform.controller.submit(environment, order, by=actor.name, answering=answering)
     except BaseException:
         archive.unlink(missing_ok=True)
         raise

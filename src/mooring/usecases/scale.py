@@ -10,18 +10,21 @@ from mooring.model.access import Actor
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import process_name
+from mooring.model.records import Answering
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
 from mooring.usecases.requests import MOST_INSTANCES
 
 
-async def scale(platform: Platform, actor: Actor, environment: EnvironmentId, counts: Mapping[str, int]) -> Deployment:
+async def scale(
+    platform: Platform, actor: Actor, environment: EnvironmentId, counts: Mapping[str, int], *, answering: Answering | None = None
+) -> Deployment:
     """Raises InvalidInput, InvalidName, NotFound, LeaseHeld, Forbidden."""
     order = scale_order(counts)
     platform.allow(actor, Permission.CHANGE, "scale", environment, **{str(name): str(count) for name, count in order.counts.items()})
     platform.existing(environment)
     await platform.controller.examine(environment, order)
-    return platform.controller.submit(environment, order, by=actor.name)
+    return platform.controller.submit(environment, order, by=actor.name, answering=answering)
 
 
 def scale_order(counts: Mapping[str, int]) -> ScaleOrder:

@@ -16,15 +16,18 @@ async def shown(asked: Asked) -> tuple[answers.Variable, ...]:
 
 async def changed(asked: Asked) -> answers.ConfigChange:
     wanted = asked.json(requests.ConfigRequest)
-    return config.change_config(asked.platform, asked.actor, asked.environment, changes=wanted.set, unset=wanted.unset)
+    return config.change_config(
+        asked.platform, asked.actor, asked.environment, changes=wanted.set, unset=wanted.unset, answering=asked.answering
+    )
 
 
 async def secret_set(asked: Asked) -> answers.ConfigChange:
-    return secrets.set_secret(asked.platform, asked.actor, asked.environment, asked.path["name"], asked.json(bytes))
+    name, value = asked.path["name"], asked.json(bytes)
+    return secrets.set_secret(asked.platform, asked.actor, asked.environment, name, value, answering=asked.answering)
 
 
 async def secret_unset(asked: Asked) -> answers.ConfigChange:
-    return secrets.unset_secret(asked.platform, asked.actor, asked.environment, asked.path["name"])
+    return secrets.unset_secret(asked.platform, asked.actor, asked.environment, asked.path["name"], answering=asked.answering)
 
 
 _ORIGIN = Parameter(name="origin", kind=bool, default=False, about="Also what the builder sets.")

@@ -22,7 +22,8 @@ async def shown(asked: Asked) -> answers.EnvironmentDetail:
 
 
 async def destroyed(asked: Asked) -> Deployment:
-    return destroy.destroy(asked.platform, asked.actor, asked.environment, confirm=asked.text("confirm"))
+    confirm = asked.text("confirm")
+    return destroy.destroy(asked.platform, asked.actor, asked.environment, confirm=confirm, answering=asked.answering)
 
 
 async def its_releases(asked: Asked) -> tuple[Release, ...]:

@@ -15,7 +15,7 @@ _PATH = "/v1/environments/{app}/{environment}"
 
 async def deployed(asked: Asked) -> Deployment:
     assert asked.archive is not None
-    return await deploy.deploy(asked.platform, asked.actor, asked.environment, asked.archive, _origin(asked))
+    return await deploy.deploy(asked.platform, asked.actor, asked.environment, asked.archive, _origin(asked), answering=asked.answering)
 
 
 async def planned(asked: Asked) -> Preview:
@@ -28,15 +28,16 @@ async def planned(asked: Asked) -> Preview:
 
 async def rolled_back(asked: Asked) -> Deployment:
     wanted = asked.json(requests.RollbackRequest)
-    return await rollback.rollback(asked.platform, asked.actor, asked.environment, release=wanted.release)
+    return await rollback.rollback(asked.platform, asked.actor, asked.environment, release=wanted.release, answering=asked.answering)
 
 
 async def scaled(asked: Asked) -> Deployment:
-    return await scale.scale(asked.platform, asked.actor, asked.environment, asked.json(requests.ScaleRequest).counts)
+    wanted = asked.json(requests.ScaleRequest)
+    return await scale.scale(asked.platform, asked.actor, asked.environment, wanted.counts, answering=asked.answering)
 
 
 async def restarted(asked: Asked) -> Deployment:
-    return restart.restart(asked.platform, asked.actor, asked.environment)
+    return restart.restart(asked.platform, asked.actor, asked.environment, answering=asked.answering)
 
 
 def _origin(asked: Asked) -> Source:
