@@ -7,6 +7,7 @@ import re
 import time
 
 import pytest
+from core.manifest.outcomes import SHOP, outcome
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -14,9 +15,7 @@ from mooring.errors import ManifestInvalid
 from mooring.manifest import Detected, Manifest, app_name_of, read, root_of, starter
 from mooring.manifest.files.text import LARGEST
 from mooring.manifest.keys.table import KEYS
-from mooring.model.environment import EnvironmentId
 
-SHOP = EnvironmentId.parse("shop")
 ANY_TEXT = st.text(max_size=80)
 ANY_JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
@@ -33,23 +32,6 @@ KEY_LINES = st.builds(
     st.one_of(st.booleans(), st.integers(), st.text(max_size=20), st.lists(st.text(max_size=8), max_size=2)),
 )
 ANY_TOML = st.lists(st.one_of(KEY_LINES, st.text(max_size=20)), max_size=5, unique=True).map("\n".join)
-
-
-def outcome(files: dict[str, bytes]) -> Manifest | ManifestInvalid:
-    """Each reading of the same files comes out alike, and every place it names exists."""
-    try:
-        manifest = read(files, environment=SHOP, offered={})
-    except ManifestInvalid as error:
-        for problem in error.problems:
-            assert 0 <= problem.line <= files.get(problem.file, b"").count(b"\n") + 1
-            assert len(str(problem)) < 1000
-            assert str(problem).replace("\n    fix: ", "").isprintable()
-        return error
-    lines = {file: content.count(b"\n") + 1 for file, content in files.items()}
-    for origin in manifest.origins.values():
-        file, _, line = origin.rpartition(":")
-        assert not file or 1 <= int(line) <= lines[file]
-    return manifest
 
 
 @given(st.binary(max_size=80), st.binary(max_size=80), st.binary(max_size=80), st.binary(max_size=20))

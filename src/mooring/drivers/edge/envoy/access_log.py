@@ -7,6 +7,7 @@ Must not: read or rotate files.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -41,23 +42,26 @@ FORMAT: Json = {
 }
 
 
+_Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]  # what a float holds: a longer one is a damaged line
+
+
 class Line(msgspec.Struct, frozen=True):
     """A request that has ended; the fields that are read back. `at` is its start in wall seconds, `us` microseconds to the last byte."""
 
     at: str
-    ms: int | None = None
-    us: int | None = None
+    ms: _Number | None = None
+    us: _Number | None = None
     route: str | None = None
     path: str | None = None
     method: str | None = None
-    status: int | None = None
-    sent: int = 0
+    status: _Number | None = None
+    sent: _Number = 0
     flags: str | None = None
     details: str | None = None
     instance: str | None = None
     release: str | None = None
-    attempts: int | None = None
-    waited_us: int | None = None
+    attempts: _Number | None = None
+    waited_us: _Number | None = None
     agent: str | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -43,11 +44,11 @@ def _parsed(file: BinaryIO, slug: str) -> Iterator[Line]:
 
 
 def _decoded(raw: bytes) -> Line | None:
-    """None for half a line, such as a crash leaves."""
+    """None for half a line, such as a crash leaves, and for one that is damaged."""
     try:
         line = _decoder.decode(raw)
-        return line if line.start >= 0 else None
-    except (msgspec.DecodeError, ValueError):
+        return line if 0 <= line.start < math.inf else None
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
 
 
