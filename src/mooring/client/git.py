@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +21,8 @@ from mooring.errors import SourceInvalid
 
 _REFUSED_REF = re.compile(r"[\x00-\x20\x7f:?*\[\\]|\.\.|//|\A-|\A\Z")
 _SAFE = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+_OF_THE_REPOSITORY = ("local", "worktree")
+_NO_FILTER = {"clean": "", "smudge": "", "process": "", "required": "false"}
 _PASSED = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR")
 _FIXED = {
     "LC_ALL": "C",
@@ -63,6 +65,24 @@ class Git:
     def fields(self, *arguments: str) -> list[bytes]:
         """The NUL-terminated fields of an answer."""
         return self.ask(*arguments).split(b"\0")[:-1]
+
+    def changes(self) -> list[bytes]:
+        """The fields of `git status` below this directory: what differs from HEAD, and what git does not know.
+
+        To compare contents git would run the repository's own clean filters, and look into submodules with theirs: it does neither.
+        """
+        words = ("status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--", ".")
+        answer = self._run(words, settings=self._without_filters())
+        if answer.returncode != 0:
+            raise _refusal(answer.stderr.decode("utf-8", "replace").strip(), directory=self._directory)
+        return answer.stdout.split(b"\0")[:-1]
+
+    def _without_filters(self) -> dict[str, str]:
+        """Settings that undo the filters of the repository's own configuration; those of the user's are the user's own wish."""
+        answer = self._run(("config", "--null", "--show-scope", "--name-only", "--get-regexp", r"^filter\."))
+        words = [word.decode("utf-8", "surrogateescape") for word in answer.stdout.split(b"\0")[:-1]]
+        names = {name.rpartition(".")[0] for scope, name in zip(words[::2], words[1::2], strict=True) if scope in _OF_THE_REPOSITORY}
+        return {f"{name}.{key}": value for name in names for key, value in _NO_FILTER.items()}
 
     def is_repository(self) -> bool:
         """Raises SourceInvalid when there is one that git refuses to read."""
@@ -119,9 +139,20 @@ class Git:
             )
         return SourceInvalid(f"there is no commit {name!r} in this repository", hint="`git log` lists them", where=str(self._directory))
 
-    def _run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    def _run(self, arguments: Sequence[str], *, settings: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
         command = [*self._command, *arguments]  # names from outside were checked, and stand after --end-of-options
-        return subprocess.run(command, cwd=self._directory, env=_environment(), capture_output=True, check=False)  # noqa: S603  # as above
+        environment = _environment() | _numbered(settings or {})
+        return subprocess.run(command, cwd=self._directory, env=environment, capture_output=True, check=False)  # noqa: S603  # as above
+
+
+def _numbered(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings as git takes them from its environment, where a name may hold anything. Source: GIT_CONFIG_COUNT in git-config(1)."""
+    pairs = {
+        f"GIT_CONFIG_{what}_{number}": text
+        for number, pair in enumerate(settings.items())
+        for what, text in zip(("KEY", "VALUE"), pair, strict=True)
+    }
+    return {"GIT_CONFIG_COUNT": str(len(settings)), **pairs} if settings else {}
 
 
 def _environment() -> dict[str, str]:

@@ -86,7 +86,7 @@ def _pack_plain_directory(directory: Path, temporary: Path | None) -> Package:
 def uncommitted(git: Git) -> list[bytes]:
     """Paths below this directory that differ from HEAD or are not known to it, ignored ones left out."""
     prefix = git.ask("rev-parse", "--show-prefix").removesuffix(b"\n")
-    fields = iter(git.fields("status", "--porcelain=v1", "-z", "--untracked-files=all", "--", "."))
+    fields = iter(git.changes())
     changed = []
     for field in fields:
         changed.append(field[3:].removeprefix(prefix))
