@@ -27,6 +27,8 @@ class ConfigVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 def next_config(latest: Variables, *, changes: Variables, unset: frozenset[str]) -> dict[str, str | Secret]:
     """The snapshot after `latest`; raises InvalidName, InvalidInput. A name in `unset` that is not there is no error."""
+    for name in unset:
+        variable_name(name)
     for name, value in changes.items():
         if variable_name(name) in unset:
             raise InvalidInput(f"{name} is both set and unset", hint="say one of them")
