@@ -40,6 +40,7 @@ def edge_of(layers: Layers) -> EdgeSettings:
     return EdgeSettings(
         hold=float(str(layers.value("edge.hold"))),
         request_timeout=float(str(layers.value("edge.request_timeout"))),
+        stream_idle_timeout=float(str(layers.value("edge.stream_idle_timeout"))),
         max_request_bytes=int(str(layers.value("edge.max_request_size"))),
     )
 

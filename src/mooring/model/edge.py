@@ -19,9 +19,13 @@ class HttpsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`hold`: seconds a request waits for a ready instance before a page answers. `request_timeout` in seconds, 0 for none."""
+    """Times in seconds. `hold`: how long a request waits for a ready instance before a page answers.
+
+    `request_timeout`, `stream_idle_timeout`: how long a request, or a WebSocket or event stream, may pass no byte; 0 for no limit.
+    """
 
     hold: float = 10.0
     request_timeout: float = 300.0
+    stream_idle_timeout: float = 3600.0
     max_request_bytes: int = 100_000_000
     https: HttpsSettings = HttpsSettings()

@@ -46,7 +46,7 @@ class PathRoute(msgspec.Struct, frozen=True, kw_only=True):
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     """All routing of one environment. `page` is shown when no endpoint is active; MAINTENANCE is shown always.
 
-    `hold` seconds a request waits for a ready instance before the page; `stream_idle` bounds silent streams and WebSockets.
+    The settings are those of `EdgeSettings`.
     """
 
     environment: EnvironmentId
@@ -56,6 +56,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     is_maintenance: bool = False
     hold: float = 10.0
     request_timeout: float = 300.0
+    stream_idle_timeout: float = 3600.0
     max_request_bytes: int = 100_000_000
     https: HttpsSettings = HttpsSettings()
 
@@ -95,7 +96,8 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of one environment in one window, from the edge's own access log. Latencies in seconds.
 
     `app_errors`: the app's own 5xx. `edge_errors`: 502/503/504 that the edge made. `resets`: upstream closed in the middle.
-    `held`: waited for an instance and were served. `cancelled`: the client went away first; not a failure.
+    `held`: waited for an instance and were served. `cancelled`: the client went away first; not a failure. `streams_ended`: WebSockets
+    and event streams that ended with their instance, after their drain time; no failures either.
     `broken`: those of the edge errors and resets that an instance broke off, by its slug.
     `failures` are the first few edge errors and resets as sentences.
     """
@@ -107,6 +109,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     resets: int = 0
     held: int = 0
     cancelled: int = 0
+    streams_ended: int = 0
     slowest: float = 0.0
     slowest_path: str = ""
     p50: float = 0.0

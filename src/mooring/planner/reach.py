@@ -184,15 +184,23 @@ def _drain_state(key: InstanceKey, current: Current, *, policy: Policy, now: flo
     deadlines += [since + policy.stream_drain_timeout] if streams else []
     if max(deadlines) > now:
         return max(deadlines)
-    cut = requests + streams
-    return f"{key} has 0 requests in flight" if cut == 0 else f"{key} still has {cut} in flight, but its drain budget is spent"
+    left = _flying(requests, streams)
+    return f"{key} still has {left} in flight, but its drain budget is spent" if left else f"{key} has 0 requests in flight"
+
+
+def _flying(requests: int, streams: int) -> str:
+    """`2 requests and 1 stream`; empty for none."""
+    counts = [(requests, "request"), (streams, "stream")]
+    return " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count)
 
 
 def _waiting_for(current: Current, keys: frozenset[InstanceKey], waits: dict[str, float], *, all_ready: bool) -> str:
     if waits:
         slugs = {view.key.slug: str(view.key) for view in current.instances}
-        flying = {name: current.in_flight.get(slug, 0) + current.streams.get(slug, 0) for slug, name in slugs.items() if slug in waits}
-        return "draining " + ", ".join(f"{name} ({count} in flight)" for name, count in flying.items())
+        flying = {
+            name: _flying(current.in_flight.get(slug, 0), current.streams.get(slug, 0)) for slug, name in slugs.items() if slug in waits
+        }
+        return "draining " + ", ".join(f"{name} ({left or 0} in flight)" for name, left in flying.items())
     if not all_ready:
         unready = [str(key) for key in sorted(keys) if (view := current.view(key)) is None or view.health is not Health.READY]
         return "waiting for " + (", ".join(unready) or "the minimum healthy time")

@@ -32,6 +32,7 @@ def table_for(goal: Goal, current: Current, *, release: Release | None, serving:
         is_maintenance=goal.is_maintenance,
         hold=settings.hold,
         request_timeout=settings.request_timeout,
+        stream_idle_timeout=settings.stream_idle_timeout,
         max_request_bytes=settings.max_request_bytes,
         https=settings.https,
     )
@@ -121,5 +122,9 @@ def _settings(known: RouteTable | None) -> EdgeSettings:
     if known is None:
         return EdgeSettings()
     return EdgeSettings(
-        hold=known.hold, request_timeout=known.request_timeout, max_request_bytes=known.max_request_bytes, https=known.https
+        hold=known.hold,
+        request_timeout=known.request_timeout,
+        stream_idle_timeout=known.stream_idle_timeout,
+        max_request_bytes=known.max_request_bytes,
+        https=known.https,
     )

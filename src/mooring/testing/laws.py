@@ -93,13 +93,14 @@ class Laws:
             return
         if key in active_keys(self._edge.table(key.environment)):
             self._break(2, f"{key} gets requests and is stopped")
-        flying = self._edge.flying[key.slug] + self._edge.streams[key.slug]
         release = self._memory.release(key.environment, key.release)
-        if flying and release is not None:
-            budget = min(release.policy.drain_timeout, release.policy.stream_drain_timeout)
-            since = self._draining.get(key, float("inf"))
-            if self._clock.monotonic() - since < budget:
-                self._break(3, f"{key} has {flying} in flight and is stopped before its budget is spent")
+        if release is None:
+            return
+        policy, drained = release.policy, self._clock.monotonic() - self._draining.get(key, float("inf"))
+        kinds = [("requests", self._edge.flying, policy.drain_timeout), ("streams", self._edge.streams, policy.stream_drain_timeout)]
+        for word, flying, budget in kinds:
+            if flying[key.slug] and drained < budget:
+                self._break(3, f"{key} has {flying[key.slug]} {word} in flight and is stopped before their budget is spent")
 
     def _check_routes(self, environment: EnvironmentId) -> None:
         table, now = self._edge.table(environment), self._clock.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.planner.world import SHOP, World, process, release
+from core.planner.world import REQUESTS_DRAIN, SHOP, STREAMS_DRAIN, World, process, release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +25,8 @@ def policies(draw: st.DrawFn) -> Policy:
         min_healthy_time=draw(st.sampled_from([0.0, 0.1])),
         healthy_deadline=20.0,
         progress_deadline=60.0,
+        drain_timeout=REQUESTS_DRAIN,
+        stream_drain_timeout=STREAMS_DRAIN,
     )
 
 

@@ -27,6 +27,7 @@ from mooring.planner.routes import active_keys
 SHOP = EnvironmentId(app=AppName("shop"), environment=EnvironmentName("production"))
 CHECKS = Checks(startup=Check(), readiness=Check())
 TICK = 0.05
+REQUESTS_DRAIN, STREAMS_DRAIN = 0.3, 0.6  # seconds
 
 
 def process(name: str, *, count: int = 1, single: bool = False) -> ProcessType:
@@ -42,7 +43,7 @@ def release(number: int, *processes: ProcessType, policy: Policy | None = None, 
         config_version=0,
         processes=processes,
         hostnames=(Hostname("shop.localhost"),),
-        policy=policy or Policy(),
+        policy=policy or Policy(drain_timeout=REQUESTS_DRAIN, stream_drain_timeout=STREAMS_DRAIN),
         release_command=command,
     )
 
@@ -57,6 +58,7 @@ class World:
     views: dict[InstanceKey, InstanceView] = field(default_factory=dict)
     table: RouteTable | None = None
     in_flight: dict[str, int] = field(default_factory=dict)
+    streams: dict[str, int] = field(default_factory=dict)
     task: TaskState = TaskState.SUCCEEDED
     task_runs: int = 0
     progress: Progress | None = None
@@ -90,6 +92,7 @@ class World:
             instances=tuple(self.views.values()),
             table=self.table,
             in_flight=dict(self.in_flight),
+            streams=dict(self.streams),
             started_since=dict(self.started),
             draining_since=dict(self.draining),
         )
@@ -190,11 +193,12 @@ class World:
         assert key not in active_keys(self.table), f"law 2: {key} gets requests and would be stopped"
         self._check_untouched(key)
         since = self.truly_draining.get(key.slug)
-        flying = self.in_flight.get(key.slug, 0)
-        if flying:
-            assert since is not None
-            assert self.now - since >= 30 - TICK, f"law 3: {key} has {flying} requests and {self.now - since:.2f} s of its budget"
-        for left in (self.views, self.in_flight, self.started, self.draining, self.truly_draining):
+        for word, flying, budget in (("requests", self.in_flight, REQUESTS_DRAIN), ("streams", self.streams, STREAMS_DRAIN)):
+            if count := flying.get(key.slug, 0):
+                assert since is not None
+                drained = self.now - since
+                assert drained >= budget - TICK, f"law 3: {key} has {count} {word} and {drained:.2f} s of their budget"
+        for left in (self.views, self.in_flight, self.streams, self.started, self.draining, self.truly_draining):
             left.pop(key if left is self.views else key.slug, None)  # type: ignore[arg-type, call-overload]
 
     def _check_untouched(self, key: InstanceKey) -> None:
@@ -227,11 +231,12 @@ class World:
         return msgspec.structs.replace(view, health=Health.READY, ready_since=self.now)
 
     def _traffic(self, key: InstanceKey, *, calm: bool) -> None:
-        flying = self.in_flight.get(key.slug, 0)
-        if key in active_keys(self.table) and not calm:
-            self.in_flight[key.slug] = self.choose("requests", [0, 1, 5])  # type: ignore[assignment]
-        elif flying:
-            self.in_flight[key.slug] = flying - 1 if calm else self.choose("finish", [flying, flying - 1])  # type: ignore[assignment]
+        for word, flying in (("requests", self.in_flight), ("streams", self.streams)):
+            count = flying.get(key.slug, 0)
+            if key in active_keys(self.table) and not calm:
+                flying[key.slug] = self.choose(word, [0, 1, 5])  # type: ignore[assignment]
+            elif count:
+                flying[key.slug] = count - 1 if calm else self.choose("finish", [count, count - 1])  # type: ignore[assignment]
 
     def _controller_restarts(self) -> None:
         """Marks in its memory are lost; what is recorded, and the world, stay. Health has to be asked anew."""

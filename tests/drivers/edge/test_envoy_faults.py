@@ -44,7 +44,7 @@ async def test_what_envoy_refuses_is_taken_back_everywhere(rig: EnvoyRig, shop: 
     table = shop.table(shop.endpoint(app))
     await shop.apply(table)
     await other.apply(other.table(other.endpoint(await rig.listen("two"))))
-    garbled = publication(Layout(rig.platform.directory, rig.platform.run_directory).routes, "http.edge.rds.apps", [{"@type": "x"}])
+    garbled = publication(Layout(rig.platform.directory, rig.platform.run_directory).routes, ("http.edge.rds.apps",), [{"@type": "x"}])
     monkeypatch.setattr(rig.edge, "_routes", lambda: garbled)
     with pytest.raises(Refusal, match=r"refused routes\.json"):
         await shop.apply(shop.table())

@@ -6,14 +6,14 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import msgspec
 import pytest
 
 from mooring.model.routing import Page
-from mooring.testing.edge_contract import Shop
+from mooring.testing.edge_contract import PATIENCE, Shop
 from mooring.testing.envoy import EnvoyRig
 
 Handle = Callable[[str, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -171,6 +171,43 @@ async def test_a_request_declared_too_large_is_refused_before_the_app_sees_it(ri
     assert (refused.status_code, refused.headers["x-mooring-edge"], refused.json()["error"]) == (413, "too-large", "too-large")
     page = await rig.client.post("/", headers={"host": shop.hostname, "accept": "text/html"}, content=b"x" * 1001)
     assert "larger than this app accepts" in page.text
+
+
+async def test_an_undeclared_body_is_cut_where_it_becomes_too_large(rig: EnvoyRig, shop: Shop) -> None:
+    received = bytearray()
+    ended = asyncio.Event()
+
+    async def read(_: str, reader: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(65_536):
+            received.extend(piece)
+        ended.set()
+
+    await _serving(rig, shop, read, max_request_bytes=100_000)
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.platform.settings.http_port)
+    writer.write(f"POST / HTTP/1.1\r\nhost: {shop.hostname}\r\naccept: application/json\r\ntransfer-encoding: chunked\r\n\r\n".encode())
+    for _ in range(102):
+        writer.write(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
+        await asyncio.sleep(0.001)
+    head, body = [await asyncio.wait_for(reader.readuntil(end), PATIENCE) for end in (b"\r\n\r\n", b"}")]
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert json.loads(body)["error"] == "too-large"
+    await asyncio.wait_for(ended.wait(), PATIENCE)
+    assert 0 < received.count(b"x") <= 100_000, "the app got what passed before the limit, and then its connection ended"
+    writer.close()
+
+
+async def test_an_upload_without_a_declared_size_within_the_limit_passes_whole(rig: EnvoyRig, shop: Shop) -> None:
+    async def count(_: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        whole = await reader.readuntil(b"0\r\n\r\n")
+        await _respond(writer, str(whole.count(b"x")).encode())
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(49):
+            yield b"x" * 1000
+
+    await _serving(rig, shop, count, max_request_bytes=50_000)
+    answer = await rig.client.post("/", headers={"host": shop.hostname}, content=pieces())
+    assert answer.text == "49000"
 
 
 async def test_an_upload_within_the_limit_passes_whole(rig: EnvoyRig, shop: Shop) -> None:

@@ -94,8 +94,62 @@ async def test_a_websocket_lives_on_while_its_instance_drains_and_is_counted(rig
             await client.send("after")
             assert await client.recv() == "after"
             (view,) = await rig.edge.observe(shop.environment)
-            assert view.in_flight == {shop.endpoint(old).instance.slug: 1}
+            assert (view.streams, view.in_flight) == ({shop.endpoint(old).instance.slug: 1}, {})
             assert (await shop.ask()).text == "new"
+
+
+async def test_an_event_stream_drains_apart_from_a_request_that_takes_long(rig: EnvoyRig, shop: Shop) -> None:
+    async def respond(head: str, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if "text/event-stream" in head:
+            writer.write(b"HTTP/1.1 200 Fine\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n")
+            await writer.drain()
+        await asyncio.sleep(PATIENCE)
+
+    old = await rig.listen_raw(respond)
+    await shop.apply(shop.table(shop.endpoint(old)))
+    slow = asyncio.create_task(shop.ask("/slow"))
+    async with rig.client.stream("GET", "/", headers={"host": shop.hostname, "accept": "text/event-stream"}) as events:
+        pieces = events.aiter_text()
+        assert await anext(pieces) == "data: 1\n\n"
+        await shop.apply(shop.table(shop.endpoint(old, draining=True)))
+
+        async def are_told_apart() -> bool:
+            (view,) = await rig.edge.observe(shop.environment)
+            slug = shop.endpoint(old).instance.slug
+            return (view.streams, view.in_flight) == ({slug: 1}, {slug: 1})
+
+        await eventually(are_told_apart)
+    slow.cancel()
+
+
+async def test_a_websocket_passes_more_than_a_request_may(rig: EnvoyRig, shop: Shop) -> None:
+    async def measure(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(str(len(message)))
+
+    async with websockets.serve(measure, "127.0.0.1", 0) as server:
+        app = App("sizes", "127.0.0.1", server.sockets[0].getsockname()[1])
+        await shop.apply(msgspec.structs.replace(shop.table(shop.endpoint(app)), max_request_bytes=1000))
+        host, port = "127.0.0.1", rig.platform.settings.http_port
+        async with websockets.connect(f"ws://{shop.hostname}:{port}/", host=host, port=port, proxy=None) as client:
+            await client.send("x" * 100_000)
+            assert await client.recv() == "100000"
+
+
+async def test_a_silent_websocket_is_closed_after_its_own_time_and_not_that_of_requests(rig: EnvoyRig, shop: Shop) -> None:
+    async def wait(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async with websockets.serve(wait, "127.0.0.1", 0, ping_interval=None) as server:
+        app = App("silent", "127.0.0.1", server.sockets[0].getsockname()[1])
+        table = msgspec.structs.replace(shop.table(shop.endpoint(app)), request_timeout=0.2, stream_idle_timeout=1.5)
+        await shop.apply(table)
+        host, port = "127.0.0.1", rig.platform.settings.http_port
+        address = f"ws://{shop.hostname}:{port}/"
+        async with websockets.connect(address, host=host, port=port, proxy=None, ping_interval=None) as client:
+            began = time.monotonic()
+            await asyncio.wait_for(client.wait_closed(), PATIENCE)
+            assert time.monotonic() - began > 1.0
 
 
 async def test_requests_for_a_killed_instance_wait_for_its_restart(rig: EnvoyRig, shop: Shop) -> None:

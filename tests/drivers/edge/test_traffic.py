@@ -16,6 +16,8 @@ from mooring.drivers.edge.envoy.traffic import Fate, fate_of, summarize
 from mooring.model.routing import Broken
 
 APP = "shop--production--web.1.v3.0"
+AFTER = "upstream_reset_after_response_started{connection_termination}"
+BEFORE = "upstream_reset_before_response_started{connection_termination}"
 
 
 def _line(at: float = 100.0, **fields: object) -> Line:
@@ -41,7 +43,11 @@ def _line(at: float = 100.0, **fields: object) -> Line:
         ({"status": 0, "flags": "DC"}, Fate.CANCELLED),
         ({"status": 200, "flags": "DC", "details": "downstream_remote_disconnect"}, Fate.CANCELLED),
         ({"status": 0, "flags": "DC", "instance": "waiting-room"}, Fate.CANCELLED),
-        ({"status": 101}, Fate.SERVED),
+        ({"status": 101, "cluster": "streams-03"}, Fate.SERVED),
+        ({"status": 101, "cluster": "streams-03", "flags": "UC", "details": AFTER}, Fate.STREAM_ENDED),
+        ({"status": 200, "cluster": "streams-03", "flags": "UC", "details": AFTER}, Fate.STREAM_ENDED),
+        ({"status": 503, "cluster": "streams-03", "flags": "UC", "details": BEFORE}, Fate.EDGE_ERROR),
+        ({"status": 200, "cluster": "apps-03", "flags": "UC", "details": AFTER}, Fate.RESET),
     ],
 )
 def test_each_line_is_put_down_to_whose_doing_it_was(fields: dict[str, object], fate: Fate) -> None:
@@ -51,7 +57,7 @@ def test_each_line_is_put_down_to_whose_doing_it_was(fields: dict[str, object], 
 def test_a_summary_counts_measures_and_tells() -> None:
     lines = [_line(us=micro, path=f"/{micro}") for micro in (1_000, 2_000, 3_000)]
     lines.append(_line(status=503, flags="UF", us=500, sent=7))
-    lines.append(_line(status=101, us=9_000_000, path="/socket"))
+    lines.append(_line(status=101, us=9_000_000, path="/socket", cluster="streams-03"))
     traffic = summarize(lines)
     assert (traffic.requests, traffic.edge_errors, traffic.failed, traffic.bytes_sent) == (5, 1, 1, 7)
     assert (traffic.slowest, traffic.slowest_path, traffic.p50, traffic.p99) == (0.003, "/3000", 0.002, 0.003)

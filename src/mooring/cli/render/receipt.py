@@ -57,6 +57,7 @@ def _edge_row(traffic: Traffic) -> list[Line]:
         f"on {traffic.slowest_path}" if traffic.slowest_path else "",
         f"{traffic.held} held" if traffic.held else "",
         f"{traffic.cancelled} cancelled by clients" if traffic.cancelled else "",
+        f"{traffic.streams_ended} {'stream' if traffic.streams_ended == 1 else 'streams'} ended" if traffic.streams_ended else "",
     ]
     return [
         line("edge log"),

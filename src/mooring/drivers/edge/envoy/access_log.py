@@ -29,6 +29,7 @@ FORMAT: Json = {
     "protocol": "%PROTOCOL%",
     "flags": "%RESPONSE_FLAGS%",
     "details": "%RESPONSE_CODE_DETAILS%",
+    "cluster": "%UPSTREAM_CLUSTER_RAW%",
     "instance": "%UPSTREAM_METADATA(mooring:instance)%",
     "release": "%UPSTREAM_METADATA(mooring:release)%",
     "upstream": "%UPSTREAM_HOST%",
@@ -58,6 +59,7 @@ class Line(msgspec.Struct, frozen=True):
     sent: _Number = 0
     flags: str | None = None
     details: str | None = None
+    cluster: str | None = None
     instance: str | None = None
     release: str | None = None
     attempts: _Number | None = None

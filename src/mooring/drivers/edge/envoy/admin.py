@@ -72,9 +72,10 @@ class Admin:
         pairs = (line.partition(": ") for line in text.splitlines())
         return {name: value.strip('"') for name, _, value in pairs}
 
-    async def hosts(self, cluster: str | None = None) -> list[HostStatus]:
-        """Upstreams with an address of their own, of one cluster or of all."""
-        wanted = f"&filter=^{cluster}$" if cluster else ""
+    async def hosts(self, clusters: tuple[str, ...] = ()) -> list[HostStatus]:
+        """Upstreams with an address of their own, of these clusters or of all."""
+        names = "|".join(clusters)
+        wanted = f"&filter={quote(f'^({names})$', safe='')}" if clusters else ""
         try:
             answer = _clusters.decode(await self._ask("GET", f"/clusters?format=json{wanted}"))
         except msgspec.DecodeError as error:

@@ -13,7 +13,7 @@ Json = dict[str, object]
 
 # Only what acknowledging needs: each statistic of each cluster costs memory, and time when they are read.
 KEPT_STATISTICS = (
-    r"cluster\.apps-[0-9]+\.(version_text|update_rejected|update_failure)",
+    r"cluster\.(apps|streams)-[0-9]+\.(version_text|update_rejected|update_failure)",
     r"http\.edge\.rds\.apps\.(version_text|update_rejected|update_failure)",
     r"listener_manager\.(lds\.(version_text|update_rejected|update_failure)|total_listeners_(warming|active)|listener_create_failure)",
     r"http\.edge\.(downstream_cx_active|downstream_rq_active|downstream_cx_destroy|downstream_cx_overflow)",

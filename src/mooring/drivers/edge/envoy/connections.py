@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mooring.drivers.edge.envoy.access_log import logger
+from mooring.drivers.edge.envoy.bodies import body_limit
 from mooring.drivers.edge.envoy.local_replies import local_replies
 from mooring.drivers.edge.envoy.settings import EnvoySettings, Layout
 
@@ -44,7 +45,13 @@ def connection_manager(settings: EnvoySettings, layout: Layout, *, codec: str, i
         "codec_type": codec,
         "stat_prefix": "edge",
         "rds": {"route_config_name": "apps", "config_source": _watched_routes(layout)},
-        "http_filters": [*_alternative(settings, is_secure=is_secure), _compressor("gzip"), _compressor("zstd"), _router()],
+        "http_filters": [
+            *_alternative(settings, is_secure=is_secure),
+            body_limit(),
+            _compressor("gzip"),
+            _compressor("zstd"),
+            _router(),
+        ],
         "access_log": [logger(layout.access_log)],
         "local_reply_config": local_replies(),
         "upgrade_configs": [{"upgrade_type": "websocket"}],

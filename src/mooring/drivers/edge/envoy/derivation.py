@@ -10,7 +10,7 @@ from mooring.drivers.edge.envoy.listeners import listeners
 from mooring.drivers.edge.envoy.publisher import Publication, publication
 from mooring.drivers.edge.envoy.routes import route_configuration
 from mooring.drivers.edge.envoy.secured import Secured, virtual_hosts
-from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_name, shard_of
+from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_name, shard_of, streams_name
 from mooring.drivers.edge.envoy.shards import assignment
 from mooring.drivers.edge.envoy.tls import ServedCertificate
 from mooring.model.certificate import Certificate
@@ -21,8 +21,9 @@ ROUTES = "http.edge.rds.apps"
 LISTENERS = "listener_manager.lds"
 
 
-def endpoints_statistics(shard: int) -> str:
-    return f"cluster.{shard_name(shard)}"
+def readers_of(shard: int) -> tuple[str, ...]:
+    """Who reads a shard's endpoint file, as Envoy's statistics name them."""
+    return f"cluster.{shard_name(shard)}", f"cluster.{streams_name(shard)}"
 
 
 class Derivation:
@@ -44,14 +45,14 @@ class Derivation:
         known = self._endpoints.get(shard)
         if known is None or not _are_same(known[0], mine):
             content = assignment(shard, mine, waiting_socket=str(self._layout.waiting_socket))
-            known = mine, publication(self._layout.endpoints(shard), endpoints_statistics(shard), [content])
+            known = mine, publication(self._layout.endpoints(shard), readers_of(shard), [content])
             self._endpoints[shard] = known
         return known[1]
 
     def routes(self, tables: tuple[RouteTable, ...], *, token: str, secured: Secured) -> Publication:
         hosts = [host for table in tables for host in self._hosts_of(table, token=token, secured=secured.within(table))]
         if self._routes is None or not _are_same(self._routes[0], hosts):
-            self._routes = hosts, publication(self._layout.routes, ROUTES, [route_configuration(hosts)])
+            self._routes = hosts, publication(self._layout.routes, (ROUTES,), [route_configuration(hosts)])
         return self._routes[1]
 
     def listeners(self, certificates: Sequence[tuple[str, Certificate]], *, fallback: Certificate | None) -> Publication:
@@ -61,7 +62,7 @@ class Derivation:
             served = [ServedCertificate.of(name, each) for name, each in certificates]
             stranger = ServedCertificate.of("localhost", fallback) if fallback else None
             content = listeners(self._settings, self._layout, served, fallback=stranger)
-            self._listeners = names, every, publication(self._layout.listeners, LISTENERS, content, warms=True)
+            self._listeners = names, every, publication(self._layout.listeners, (LISTENERS,), content, warms=True)
         return self._listeners[2]
 
     def _hosts_of(self, table: RouteTable, *, token: str, secured: Secured) -> list[msgspec.Raw]:

@@ -18,14 +18,14 @@ from mooring.drivers.edge.certificates import Trust, is_local
 from mooring.drivers.edge.contract import Edge, EdgeCapabilities, SecureEdge
 from mooring.drivers.edge.envoy.admin import Admin, HostStatus
 from mooring.drivers.edge.envoy.bootstrap import bootstrap
-from mooring.drivers.edge.envoy.derivation import LISTENERS, ROUTES, Derivation, endpoints_statistics
+from mooring.drivers.edge.envoy.derivation import LISTENERS, ROUTES, Derivation, readers_of
 from mooring.drivers.edge.envoy.files import make_directory, read_whole, write_whole
 from mooring.drivers.edge.envoy.ledger import Ledger
 from mooring.drivers.edge.envoy.log_reader import read_lines
 from mooring.drivers.edge.envoy.publisher import Publication, Publisher, Refusal, place
 from mooring.drivers.edge.envoy.rotation import rotate
 from mooring.drivers.edge.envoy.secured import Secured
-from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_name, shard_of
+from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_name, shard_of, streams_name
 from mooring.drivers.edge.envoy.traffic import summarize
 from mooring.drivers.edge.envoy.wardrobe import Wardrobe
 from mooring.drivers.edge.tables import check_table
@@ -117,8 +117,9 @@ class EnvoyEdge:
         if environment is not None and not tables:
             return ()
         versions = await self._publisher.versions()
-        hosts = await self._admin.hosts(shard_name(shard_of(environment)) if environment else None)
-        outdated = frozenset(wanted.statistics for wanted in self._watched() if versions.get(wanted.statistics) != wanted.version)
+        hosts = await self._admin.hosts(_clusters_of(environment) if environment else ())
+        watched = [(wanted.version, reader) for wanted in self._watched() for reader in wanted.readers]
+        outdated = frozenset(reader for version, reader in watched if versions.get(reader) != version)
         await self._nudge(outdated)
         return tuple(_view(table, hosts, outdated) for table in tables)
 
@@ -250,7 +251,7 @@ class EnvoyEdge:
         if outdated and not self._changing.locked() and time.monotonic() - self._nudged > NUDGE_AFTER:
             self._nudged = time.monotonic()
             for wanted in self._watched():
-                if wanted.statistics in outdated:
+                if outdated.intersection(wanted.readers):
                     write_whole(wanted.path, wanted.content)
 
     def _watched(self) -> list[Publication]:
@@ -299,13 +300,25 @@ def _united(before: RouteTable, table: RouteTable) -> RouteTable:
     return msgspec.structs.replace(table, routes=(*table.routes, *kept))
 
 
+def _clusters_of(environment: EnvironmentId) -> tuple[str, str]:
+    shard = shard_of(environment)
+    return shard_name(shard), streams_name(shard)
+
+
 def _view(table: RouteTable, hosts: list[HostStatus], outdated: frozenset[str]) -> RouteView:
-    shard = endpoints_statistics(shard_of(table.environment))
-    seen = {(host.address, host.port): host for host in hosts if f"cluster.{host.cluster}" == shard}
+    requests, streams = _clusters_of(table.environment)
+    is_taken = outdated.isdisjoint((*readers_of(shard_of(table.environment)), ROUTES))
+    return RouteView(
+        table=table, in_flight=_flying(table, hosts, requests), streams=_flying(table, hosts, streams), is_acknowledged=is_taken
+    )
+
+
+def _flying(table: RouteTable, hosts: list[HostStatus], cluster: str) -> dict[str, int]:
+    """What the cluster has in flight, by instance slug; those that have nothing are left out."""
+    active = {(host.address, host.port): host.active_requests for host in hosts if host.cluster == cluster}
     endpoints = [endpoint for route in table.routes for endpoint in route.endpoints]
-    active = {each.instance.slug: seen[each.address, each.port].active_requests for each in endpoints if (each.address, each.port) in seen}
-    is_taken = not outdated & {shard, ROUTES}
-    return RouteView(table=table, in_flight={slug: count for slug, count in active.items() if count}, is_acknowledged=is_taken)
+    counts = {each.instance.slug: active.get((each.address, each.port), 0) for each in endpoints}
+    return {slug: count for slug, count in counts.items() if count}
 
 
 _: type[Edge] = EnvoyEdge

@@ -23,10 +23,10 @@ SETTLE = 0.01  # from the main thread, which acknowledges, the change goes to th
 
 
 class Publication(msgspec.Struct, frozen=True, kw_only=True):
-    """A file and the prefix of the statistics that tell of it. `warms`: it is in force only when nothing is warming any more."""
+    """A file, and the prefixes of the statistics of all who read it. `warms`: it is in force only when nothing is warming any more."""
 
     path: Path
-    statistics: str
+    readers: tuple[str, ...]
     content: bytes
     version: str
     warms: bool = False
@@ -36,11 +36,11 @@ class Refusal(Unavailable):
     """Envoy did not accept the content; the file is again what it was before."""
 
 
-def publication(path: Path, statistics: str, resources: Sequence[object], *, warms: bool = False) -> Publication:
+def publication(path: Path, readers: tuple[str, ...], resources: Sequence[object], *, warms: bool = False) -> Publication:
     body = msgspec.json.encode(resources)
     version = hashlib.sha256(body).hexdigest()[:16]
     content = msgspec.json.encode({"version_info": version, "resources": msgspec.Raw(body)})
-    return Publication(path=path, statistics=statistics, content=content, version=version, warms=warms)
+    return Publication(path=path, readers=readers, content=content, version=version, warms=warms)
 
 
 def place(wanted: Publication) -> bool:
@@ -62,7 +62,7 @@ class Publisher:
         """Returns when Envoy has it. Raises Refusal, Unavailable (nothing changed), OutcomeUnknown (it did not answer in time)."""
         before = read_whole(wanted.path)
         seen = await self._state(wanted)
-        if before == wanted.content and seen.version == wanted.version:
+        if before == wanted.content and seen.versions == {wanted.version}:
             return
         write_whole(wanted.path, wanted.content)
         try:
@@ -73,7 +73,7 @@ class Publisher:
             raise
 
     async def is_taken(self, wanted: Publication) -> bool:
-        return (await self._state(wanted)).version == wanted.version
+        return (await self._state(wanted)).versions == {wanted.version}
 
     async def versions(self) -> dict[str, str]:
         """The version that Envoy has, by the prefix of the statistics."""
@@ -86,7 +86,7 @@ class Publisher:
         while time.monotonic() < deadline:
             await asyncio.sleep(pause)
             state = await self._state(wanted)
-            if state.version == wanted.version and not (wanted.warms and state.warming):
+            if state.versions == {wanted.version} and not (wanted.warms and state.warming):
                 return await asyncio.sleep(SETTLE)
             if state.refusals > refusals:
                 raise Refusal(f"the edge refused {wanted.path.name}", hint="what it served before is still served", where=str(wanted.path))
@@ -94,17 +94,18 @@ class Publisher:
         raise OutcomeUnknown(f"the edge did not acknowledge {wanted.path.name} within {TAKEN_WITHIN:.0f} seconds", where=str(wanted.path))
 
     async def _state(self, wanted: Publication) -> _State:
-        prefix = wanted.statistics.replace(".", r"\.")
-        pattern = rf"^({prefix}\.(version_text|update_rejected|update_failure)|listener_manager\.total_listeners_warming)$"
+        prefixes = "|".join(reader.replace(".", r"\.") for reader in wanted.readers)
+        pattern = rf"^(({prefixes})\.(version_text|update_rejected|update_failure)|listener_manager\.total_listeners_warming)$"
         found = await self._admin.statistics(pattern)
+        refused = [f"{reader}.{word}" for reader in wanted.readers for word in ("update_rejected", "update_failure")]
         return _State(
-            version=found.get(f"{wanted.statistics}.version_text", ""),
-            refusals=sum(int(found.get(f"{wanted.statistics}.{word}", "0")) for word in ("update_rejected", "update_failure")),
+            versions=frozenset(found.get(f"{reader}.version_text", "") for reader in wanted.readers),
+            refusals=sum(int(found.get(name, "0")) for name in refused),
             warming=int(found.get("listener_manager.total_listeners_warming", "0")),
         )
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):
-    version: str
+    versions: frozenset[str]
     refusals: int
     warming: int

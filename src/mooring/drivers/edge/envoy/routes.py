@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from mooring.drivers.edge.envoy.bodies import BODY_LIMIT, own_body_limit
 from mooring.drivers.edge.envoy.local_replies import direct
-from mooring.drivers.edge.envoy.settings import shard_name, shard_of
+from mooring.drivers.edge.envoy.settings import shard_name, shard_of, streams_name
 from mooring.drivers.edge.envoy.shards import route_name
 from mooring.drivers.edge.pages import EDGE_HEADER, PAGES
 from mooring.model.routing import Page, PathRoute, RouteTable
@@ -21,7 +22,11 @@ RETRY_HEADER = "x-mooring-retry"  # from the waiting room, with the token as its
 ROUTE_HEADER = "x-mooring-route"  # to the waiting room: which route it waits for
 KEPT_BODY = 1_048_576  # bytes of a request's body that are kept so that it can be sent again
 ATTEMPTS = 12
-LARGEST = 2**62
+UPGRADES: Json = {"name": "upgrade", "present_match": True}  # so HTTP/2's and HTTP/3's CONNECT look here too
+WANTS_EVENTS: Json = {"name": "accept", "string_match": {"prefix": "text/event-stream", "ignore_case": True}}
+UNBOUNDED: Json = {
+    "typed_per_filter_config": {BODY_LIMIT: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}}
+}
 
 
 def route_configuration(hosts: Iterable[msgspec.Raw]) -> Json:
@@ -54,6 +59,7 @@ def virtual_host(
         "routes": [*first, *(_maintenance(table) if table.is_maintenance else _routes(table))],
         "retry_policy": _retries(token),
         "request_body_buffer_limit": KEPT_BODY,
+        **own_body_limit(table.max_request_bytes),
         **(more or {}),
     }
     return msgspec.Raw(msgspec.json.encode(host))
@@ -64,35 +70,42 @@ def _maintenance(table: RouteTable) -> list[Json]:
 
 
 def _routes(table: RouteTable) -> list[Json]:
-    """Too large first, then the longest path first; what no path leads to is no part of the app."""
+    """The longest path first; what no path leads to is no part of the app."""
     longest_first = sorted(table.routes, key=lambda route: len(route.path), reverse=True)
-    known = [_route(table, route) for route in longest_first]
+    known = [each for route in longest_first for each in _path_routes(table, route)]
     rest = [] if any(route.path == "/" for route in table.routes) else direct(PAGES[Page.NO_SUCH_APP], {"prefix": "/"}, name="-")
-    return [_too_large(table), *known, *rest]
+    return [*known, *rest]
 
 
-def _too_large(table: RouteTable) -> Json:
-    declared = {"name": "content-length", "range_match": {"start": table.max_request_bytes + 1, "end": LARGEST}}
-    return {
-        "name": f"{table.environment.slug}/",
-        "match": {"prefix": "/", "headers": [declared]},
-        "direct_response": {"status": 413},
-    }
+def _path_routes(table: RouteTable, route: PathRoute) -> list[Json]:
+    """WebSockets, event streams, all else: the first two to a cluster of their own, and longer silent; WebSockets without a size."""
+    shard = shard_of(table.environment)
+    streams: Json = {"cluster": streams_name(shard), "idle_timeout": _seconds(table.stream_idle_timeout)}
+    requests: Json = {"cluster": shard_name(shard), "idle_timeout": _seconds(table.request_timeout)}
+    return [
+        {**_route(table, route, streams, headers=[UPGRADES]), **UNBOUNDED},
+        _route(table, route, streams, headers=[WANTS_EVENTS]),
+        _route(table, route, requests),
+    ]
 
 
-def _route(table: RouteTable, route: PathRoute) -> Json:
+def _route(table: RouteTable, route: PathRoute, action: Json, *, headers: Sequence[Json] = ()) -> Json:
     name = route_name(table.environment, route.process)
+    place: Json = {"prefix": "/"} if route.path == "/" else {"path_separated_prefix": route.path.rstrip("/")}
     return {
         "name": name,
-        "match": {"prefix": "/"} if route.path == "/" else {"path_separated_prefix": route.path.rstrip("/")},
+        "match": {**place, "headers": headers} if headers else place,
         "route": {
-            "cluster": shard_name(shard_of(table.environment)),
+            **action,
             "metadata_match": {"filter_metadata": {"envoy.lb": {"route": name}}},
             "timeout": "0s",  # a long download is no failure; silence is
-            "idle_timeout": f"{table.request_timeout:.3f}s",
         },
         "request_headers_to_add": [_set(ROUTE_HEADER, name)],
     }
+
+
+def _seconds(duration: float) -> str:
+    return f"{duration:.3f}s"
 
 
 def _retries(token: str) -> Json:

@@ -12,6 +12,7 @@ from mooring.model.environment import EnvironmentId
 
 SOCKET_PATH_LIMIT = 107  # bytes of a Unix socket's path; source: unix(7)
 SHARDS = 8
+STREAMS = "streams-"  # how the names of the clusters begin that take WebSockets and event streams
 
 
 class EnvoySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,3 +115,8 @@ def shard_of(environment: EnvironmentId) -> int:
 
 def shard_name(shard: int) -> str:
     return f"apps-{shard:02}"
+
+
+def streams_name(shard: int) -> str:
+    """The cluster that takes WebSockets and event streams of the same environments."""
+    return f"{STREAMS}{shard:02}"

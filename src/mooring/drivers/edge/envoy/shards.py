@@ -4,6 +4,9 @@ Envoy opens one inotify instance per watched file, a user has 128 of them by def
 So 1,000 apps cannot have 1,000 endpoint files: they share a fixed number of clusters, and a route finds its own endpoints by metadata.
 
 Priority 0 of a subset holds the app's instances, priority 1 the waiting room, which is chosen when no instance is active.
+
+Two clusters read each file: one for requests, one for WebSockets and event streams. Envoy counts what is in flight by cluster and
+upstream, and so both can be told apart where they drain.
 Must not: write files, or know hostnames.
 """
 
@@ -12,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mooring.drivers.edge.envoy.access_log import WAITING_ROOM
-from mooring.drivers.edge.envoy.settings import SHARDS, Layout, shard_name
+from mooring.drivers.edge.envoy.settings import SHARDS, Layout, shard_name, streams_name
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import ProcessName
 from mooring.model.routing import Endpoint, EndpointState, RouteTable
@@ -31,7 +34,7 @@ def route_name(environment: EnvironmentId, process: ProcessName) -> str:
 
 def clusters(layout: Layout) -> list[Json]:
     """The shards' clusters: a part of the bootstrap, never changed."""
-    return [_cluster(layout, shard) for shard in range(SHARDS)]
+    return [_cluster(layout, shard, name) for shard in range(SHARDS) for name in (shard_name(shard), streams_name(shard))]
 
 
 def assignment(shard: int, tables: Iterable[RouteTable], *, waiting_socket: str) -> Json:
@@ -80,14 +83,14 @@ def _waiting_room(routes: list[str], socket: str) -> Json:
     }
 
 
-def _cluster(layout: Layout, shard: int) -> Json:
+def _cluster(layout: Layout, shard: int, name: str) -> Json:
     path = layout.endpoints(shard)
     source = {"path_config_source": {"path": str(path), "watched_directory": {"path": str(path.parent)}}, "initial_fetch_timeout": "2s"}
     limits = {"max_connections": MANY, "max_pending_requests": MANY, "max_requests": MANY, "max_retries": MANY}
     return {
-        "name": shard_name(shard),
+        "name": name,
         "type": "EDS",
-        "eds_cluster_config": {"eds_config": source},
+        "eds_cluster_config": {"eds_config": source, "service_name": shard_name(shard)},
         "connect_timeout": "5s",
         "lb_policy": "LEAST_REQUEST",
         "lb_subset_config": {"fallback_policy": "NO_FALLBACK", "subset_selectors": [{"keys": ["route"]}], "list_as_any": True},

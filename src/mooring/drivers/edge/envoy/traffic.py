@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mooring.drivers.edge.envoy.access_log import WAITING_ROOM, Line
+from mooring.drivers.edge.envoy.settings import STREAMS
 from mooring.model.routing import Broken, Traffic
 
 SHOWN_FAILURES = 10
@@ -21,6 +22,7 @@ class Fate(enum.Enum):
     APP_ERROR = "app error"
     EDGE_ERROR = "edge error"
     RESET = "reset"
+    STREAM_ENDED = "stream ended"
     CANCELLED = "cancelled"
 
 
@@ -58,6 +60,7 @@ def summarize(lines: Sequence[Line]) -> Traffic:
         resets=count[Fate.RESET],
         held=sum(1 for line, fate in fates if fate in (Fate.SERVED, Fate.APP_ERROR) and _was_held(line)),
         cancelled=count[Fate.CANCELLED],
+        streams_ended=count[Fate.STREAM_ENDED],
         slowest=slowest.seconds if slowest else 0.0,
         slowest_path=slowest.path or "" if slowest else "",
         p50=_percentile(answered, 0.50),
@@ -69,13 +72,13 @@ def summarize(lines: Sequence[Line]) -> Traffic:
 
 
 def fate_of(line: Line) -> Fate:
-    """What became of a request; the client's own leaving is no failure."""
+    """What became of a request; the client's own leaving is no failure, nor is a stream that ends with its instance."""
     flags = set((line.flags or "").split(","))
     if flags & {"DC", "DR"} or line.status in (None, 0, 499):
         return Fate.CANCELLED
     if _is_by_instance(line):
         if flags & _BROKEN_OFF or (line.details or "").startswith("upstream_reset"):
-            return Fate.RESET if _had_begun(line) else Fate.EDGE_ERROR
+            return Fate.EDGE_ERROR if not _had_begun(line) else Fate.STREAM_ENDED if _is_stream(line) else Fate.RESET
         if line.status in (502, 503, 504) and flags & _REASONS.keys():
             return Fate.EDGE_ERROR
         return Fate.APP_ERROR if (line.status or 0) >= 500 else Fate.SERVED
@@ -107,8 +110,8 @@ def _is_direct(line: Line) -> bool:
 
 
 def _is_stream(line: Line) -> bool:
-    """An upgraded connection's duration is its life, not its latency."""
-    return line.status == 101
+    """A WebSocket or an event stream: its duration is its life, not its latency."""
+    return (line.cluster or "").startswith(STREAMS)
 
 
 def _was_held(line: Line) -> bool:
