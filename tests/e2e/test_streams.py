@@ -17,22 +17,25 @@ class Conversation:
     """A WebSocket that sends and receives until the other side closes; `ended_at` in monotonic seconds."""
 
     def __init__(self, app: App) -> None:
-        address = f"ws://{app.host}:{app.platform.port}/websocket"
-        connection = socket.create_connection(("127.0.0.1", app.platform.port))
-        self._socket = websockets.sync.client.connect(address, sock=connection, proxy=None)
         self.rounds = 0
         self.ended_at = 0.0
-        self._thread = threading.Thread(target=self._talk, daemon=True)
+        self._has_begun = threading.Event()
+        self._thread = threading.Thread(target=self._talk, args=(app,), daemon=True)
         self._thread.start()
+        assert self._has_begun.wait(10)
 
-    def _talk(self) -> None:
+    def _talk(self, app: App) -> None:
+        connection = socket.create_connection(("127.0.0.1", app.platform.port))
+        address = f"ws://{app.host}:{app.platform.port}/websocket"
         try:
-            while True:
-                self._socket.send("hello")
-                assert self._socket.recv(timeout=10) == "hello"
-                self.rounds += 1
-                time.sleep(ROUNDS)
-        except (websockets.exceptions.ConnectionClosed, TimeoutError):
+            with websockets.sync.client.connect(address, sock=connection, proxy=None) as talk:
+                while True:
+                    talk.send("hello")
+                    assert talk.recv(timeout=10) == "hello"
+                    self.rounds += 1
+                    self._has_begun.set()
+                    time.sleep(ROUNDS)
+        except websockets.exceptions.ConnectionClosed:
             self.ended_at = time.monotonic()
 
     def wait(self, seconds: float) -> None:
