@@ -23,7 +23,7 @@ from mooring.model.instance import InstanceKey, InstanceView, LogLine, ProcessSt
 from mooring.model.lease import Lock
 from mooring.model.policy import Policy
 from mooring.model.receipt import PhaseTime, ProbeStream, Receipt
-from mooring.model.records import EnvironmentRecord
+from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Artifact, ProcessType, Release, Source
 from mooring.model.routing import Traffic
 from mooring.model.secret import Secret
@@ -59,6 +59,7 @@ class FakePlatform:
         self.told: list[Event] = []
         self.token_records: dict[str, TokenRecord] = {}
         self.lines: list[LogLine] = []
+        self.unowned: tuple[Unowned, ...] = ()
         self.uploads: list[tuple[bytes, Source, str]] = []
         self.outcome = Outcome.SUCCEEDED
         self.failed_requests = 0
@@ -82,6 +83,7 @@ class FakePlatform:
             https_port=8443,
             parts=(PartStatus(name="controller", is_up=True), PartStatus(name="edge", is_up=False, said="it does not answer")),
             environments=tuple(self._summary(environment) for environment in sorted(self.releases_of)),
+            unowned=self.unowned,
         )
 
     def rotate_keys(self) -> KeyRotation:

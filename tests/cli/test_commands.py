@@ -11,7 +11,10 @@ from fake_platform import NOW, SHOP, FakePlatform
 
 from mooring.errors import PlatformNotRunning
 from mooring.model.deployment import Outcome
-from mooring.model.instance import LogLine
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey, LogLine
+from mooring.model.names import Hostname, ProcessName
+from mooring.model.records import Unowned
 from mooring.model.secret import Secret
 
 
@@ -20,6 +23,17 @@ def test_status_shows_parts_and_environments_with_the_age_of_what_is_known(platf
     assert answer.code == 0
     assert "edge            ✗ down: it does not answer" in answer.out
     assert "shop/production  v2       serving    1/1   now  http://shop.localhost:8080" in answer.out
+
+
+def test_status_names_what_runs_for_nobody_and_how_it_is_removed(platform: FakePlatform) -> None:
+    assert "not known here" not in mooring("status", platform=platform).out
+    lost = EnvironmentId.parse("blog/staging")
+    key = InstanceKey(lost, ProcessName("web"), 1, 1)
+    platform.unowned = (Unowned(environment=lost, instances=(key,), hostnames=(Hostname("blog.localhost"),)),)
+    said = " ".join(mooring("status", platform=platform).out.split())
+    assert "! blog/staging: 1 instance and the routes of blog.localhost of an environment that is not known here." in said
+    assert "To remove that: mooring destroy -a blog -e staging --confirm blog/staging" in said
+    assert mooring("status", "--json", platform=platform).document["unowned"][0]["hostnames"] == ["blog.localhost"]
 
 
 def test_ps_shows_each_instance_with_its_state(platform: FakePlatform) -> None:

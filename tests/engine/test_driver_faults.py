@@ -69,7 +69,9 @@ async def test_an_effect_of_an_older_controller_is_refused_where_it_lands_and_en
     await deployed(platform)
     deployment = platform.deploy(SHOP, WEB)
     await until(platform, lambda: _phase(platform) is Phase.WATCH)
-    newer = Mark(environment=SHOP, operation="other", fence=1000)
+    held = platform.memory.lease(SHOP)
+    assert held is not None
+    newer = Mark(environment=SHOP, operation="other", fence=held.fence + 1000)
     table = platform.edge.table(SHOP)
     assert table is not None
     await platform.edge.apply(newer, table)

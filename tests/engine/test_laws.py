@@ -15,7 +15,7 @@ from mooring.testing.laws import Moment, Point
 from mooring.testing.platform import FakePlatform
 from mooring.testing.workshop import Tree, process
 
-MARK = Mark(environment=SHOP, operation="a test", fence=1_000)
+MARK = Mark(environment=SHOP, operation="a test", fence=10_000_000_000)
 TREE = Tree(processes=(process("web", count=2), process("clock", is_single=True)), policy=QUICK, release_command="migrate")
 
 

@@ -52,6 +52,20 @@ def test_a_deployment_that_is_asked_for_by_name_says_who_asked(served: Served, a
     served.ended(asked.id)
 
 
+def test_what_runs_for_nobody_is_shown_and_destroyed_by_its_name(served: Served) -> None:
+    lost, kept = environment("lost"), environment("kept")
+    served.deploy(lost)
+    served.deploy(kept)
+    served.world.memory.forget_environment(lost)
+    (found,) = served.client.status().unowned
+    assert (found.environment, len(found.instances), found.hostnames) == (lost, 1, ("lost.localhost",))
+    with pytest.raises(NotFound):
+        served.client.destroy(environment("never-there"), confirm="never-there/production")
+    assert served.ended(served.client.destroy(lost, confirm="lost/production").id).outcome is Outcome.SUCCEEDED
+    assert served.client.status().unowned == ()
+    assert served.client.environment(kept).snapshot.instances
+
+
 def test_scaling_rolling_back_and_restarting_are_deployments(served: Served) -> None:
     app = environment("verbs")
     served.deploy(app)

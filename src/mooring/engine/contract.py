@@ -87,7 +87,11 @@ class Memory(Protocol):
 
     # leases and locks
     def take_lease(self, environment: EnvironmentId, *, holder: str, now: float, dead_after: float) -> Lease:
-        """Raises LeaseHeld while another's heartbeat is younger than `dead_after` seconds. The fence grows with every taking."""
+        """Raises LeaseHeld while another's heartbeat is younger than `dead_after` seconds.
+
+        The fence grows with every taking, and is no less than `now`, wall seconds: a memory that was restored from an older backup does
+        not know which were given since.
+        """
 
     def renew_lease(self, lease: Lease, *, now: float) -> Lease:
         """Raises StaleFence when somebody else took it since."""

@@ -30,6 +30,7 @@ from mooring.engine.orders import (
 )
 from mooring.engine.parts import Parts
 from mooring.engine.preview import examined, preview
+from mooring.engine.unowned import find_unowned
 from mooring.errors import DriverError, LeaseHeld, NotFound, Refused, Unavailable
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
@@ -37,7 +38,7 @@ from mooring.model.events import Event, EventKind
 from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId
-from mooring.model.records import Answering
+from mooring.model.records import Answering, Unowned
 
 _TRIGGERS: dict[type, Trigger] = {
     DeployOrder: Trigger.DEPLOY,
@@ -195,6 +196,16 @@ class Controller:
                 )
             self._ring(environment)
             await self._parts.clock.sleep(0.05)
+
+    async def unowned(self) -> tuple[Unowned, ...]:
+        """What runs or is routed and belongs to no environment that is known. Raises Unavailable, OutcomeUnknown."""
+        return await find_unowned(self._parts)
+
+    async def adopt(self, environment: EnvironmentId) -> None:
+        """Take up an environment that only runtime or edge know, with nothing desired. Raises NotFound when they do not know it either."""
+        if not any(each.environment == environment for each in await self.unowned()):
+            raise _absent(environment)
+        self._parts.memory.save_environment(EnvironmentRecord(environment=environment, created_at=self._parts.clock.wall()))
 
     async def snapshot(self, environment: EnvironmentId) -> Snapshot:
         """Raises NotFound."""

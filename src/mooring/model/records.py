@@ -8,7 +8,8 @@ import msgspec
 
 from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import DeploymentId
+from mooring.model.instance import InstanceKey
+from mooring.model.names import DeploymentId, Hostname
 from mooring.model.steps import Step
 
 
@@ -20,6 +21,14 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     revision: Revision | None = None
     is_maintenance: bool = False
     is_being_destroyed: bool = False
+
+
+class Unowned(msgspec.Struct, frozen=True, kw_only=True):
+    """Instances and routes of an environment of which nothing is remembered."""
+
+    environment: EnvironmentId
+    instances: tuple[InstanceKey, ...] = ()
+    hostnames: tuple[Hostname, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from mooring.errors import LeaseHeld, StaleFence
@@ -27,7 +27,7 @@ class LeaseShelf(Shelf):
             held = _lease(connection, environment)
             if held is not None and held.holder != holder and abs(now - held.heartbeat) < dead_after:
                 raise LeaseHeld(f"{environment} is held by {held.holder}", hint="wait until it has ended, or abort it")
-            fence = _next_fence(connection, environment)
+            fence = _next_fence(connection, environment, least=int(now))
             lease = Lease(environment=environment, holder=holder, fence=fence, since=now, heartbeat=now)
             values = {"holder": holder, "fence": fence, "since": now, "heartbeat": now}
             row = insert(_leases).values(environment=str(environment), **values)
@@ -75,8 +75,11 @@ def _lease(connection: Connection, environment: EnvironmentId) -> Lease | None:
     return Lease(environment=environment, holder=row.holder, fence=row.fence, since=row.since, heartbeat=row.heartbeat)
 
 
-def _next_fence(connection: Connection, environment: EnvironmentId) -> int:
-    """One more than any that was ever given for it."""
-    first = insert(_fences).values(environment=str(environment), last=1)
-    row = first.on_conflict_do_update(index_elements=["environment"], set_={"last": _fences.c.last + 1})
+def _next_fence(connection: Connection, environment: EnvironmentId, *, least: int) -> int:
+    """More than any that was ever given for it, and no less than the seconds of the clock.
+
+    So it is also more than what was given after an older backup, which this memory may have been restored from.
+    """
+    first = insert(_fences).values(environment=str(environment), last=max(1, least))
+    row = first.on_conflict_do_update(index_elements=["environment"], set_={"last": func.max(_fences.c.last + 1, least)})
     return int(connection.execute(row.returning(_fences.c.last)).scalar_one())

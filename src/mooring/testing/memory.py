@@ -199,7 +199,7 @@ class FakeMemory:
             held = self._leases.get(environment)
             if held is not None and held.holder != holder and abs(now - held.heartbeat) < dead_after:
                 raise LeaseHeld(f"{environment} is held by {held.holder}", hint="wait until it has ended, or abort it")
-            fence = self._fences.get(environment, 0) + 1
+            fence = max(self._fences.get(environment, 0) + 1, int(now))
             self._fences[environment] = fence
             self._leases[environment] = Lease(environment=environment, holder=holder, fence=fence, since=now, heartbeat=now)
             return self._leases[environment]

@@ -310,7 +310,11 @@ class LeaseContract:
         second = memory.take_lease(SHOP, holder="c1 d2", now=1.0, dead_after=15.0)
         again = memory.take_lease(SHOP, holder="c1 d2", now=2.0, dead_after=15.0)
         assert (first.fence, second.fence, again.fence) == (1, 2, 3)
-        assert memory.take_lease(BLOG, holder="c1 d2", now=2.0, dead_after=15.0).fence == 1
+        assert memory.take_lease(BLOG, holder="c1 d2", now=1.0, dead_after=15.0).fence == 1
+
+    def test_the_fence_is_no_less_than_the_clock_and_grows_when_that_goes_back(self, memory: ConfigurableMemory) -> None:
+        fences = [memory.take_lease(SHOP, holder="c1", now=now, dead_after=15.0).fence for now in (1000.9, 5000.0, 2000.0, 5001.5)]
+        assert fences == [1000, 5000, 5001, 5002]
 
     def test_the_fence_goes_on_growing_after_the_environment_was_forgotten(self, memory: ConfigurableMemory) -> None:
         lease = memory.take_lease(SHOP, holder="c1", now=0.0, dead_after=15.0)
@@ -324,7 +328,7 @@ class LeaseContract:
         with pytest.raises(LeaseHeld, match="shop/production is held by c1"):
             memory.take_lease(SHOP, holder="c2", now=24.9, dead_after=15.0)
         taken = memory.take_lease(SHOP, holder="c2", now=25.0, dead_after=15.0)
-        assert (taken.holder, taken.fence, taken.since) == ("c2", 2, 25.0)
+        assert (taken.holder, taken.fence > owner.fence, taken.since) == ("c2", True, 25.0)
 
     def test_renewing_moves_the_heartbeat_and_nothing_else(self, memory: ConfigurableMemory) -> None:
         lease = memory.take_lease(SHOP, holder="c1", now=1.0, dead_after=15.0)
@@ -353,7 +357,7 @@ class LeaseContract:
         memory.take_lease(SHOP, holder="c1", now=3600.0, dead_after=15.0)
         with pytest.raises(LeaseHeld):
             memory.take_lease(SHOP, holder="c2", now=3590.0, dead_after=15.0)
-        assert memory.take_lease(SHOP, holder="c2", now=0.0, dead_after=15.0).fence == 2
+        assert memory.take_lease(SHOP, holder="c2", now=0.0, dead_after=15.0).fence == 3601
 
 
 class LockContract:

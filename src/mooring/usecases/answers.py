@@ -14,7 +14,7 @@ from mooring.model.access import TokenRecord
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Lock
-from mooring.model.records import EnvironmentRecord
+from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
 
 
@@ -47,7 +47,10 @@ class EnvironmentSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`started_at` is the controller's start in wall seconds; ports are 0 when closed."""
+    """`started_at` is the controller's start in wall seconds; ports are 0 when closed.
+
+    `unowned` is what runs or is routed and belongs to no environment; empty too while the runtime or the edge cannot be asked.
+    """
 
     version: str
     state_directory: str
@@ -56,6 +59,7 @@ class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):
     https_port: int
     parts: tuple[PartStatus, ...]
     environments: tuple[EnvironmentSummary, ...]
+    unowned: tuple[Unowned, ...] = ()
 
 
 class EnvironmentDetail(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,12 +12,16 @@ from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
 
 
-def destroy(
+async def destroy(
     platform: Platform, actor: Actor, environment: EnvironmentId, *, confirm: str, answering: Answering | None = None
 ) -> Deployment:
-    """Raises InvalidInput unless `confirm` is `app/environment`; NotFound, LeaseHeld, Forbidden."""
+    """Also one that the memory does not know, as long as something of it is there.
+
+    Raises InvalidInput unless `confirm` is `app/environment`; NotFound, LeaseHeld, Forbidden, Unavailable.
+    """
     platform.allow(actor, Permission.ADMINISTER, "destroy", environment)
-    platform.existing(environment)
     if confirm != str(environment):
         raise InvalidInput(f"destroying {environment} is confirmed with its full name", hint=f"confirm={environment}")
+    if platform.memory.environment(environment) is None:
+        await platform.controller.adopt(environment)
     return platform.controller.submit(environment, DestroyOrder(), by=actor.name, answering=answering)

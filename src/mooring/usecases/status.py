@@ -7,12 +7,12 @@ import math
 import msgspec
 
 from mooring.engine.orders import Snapshot
-from mooring.errors import NotFound
+from mooring.errors import DriverError, NotFound
 from mooring.model.access import Actor
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Health
-from mooring.model.records import EnvironmentRecord
+from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
 from mooring.planner.goal import Wanted
 from mooring.usecases.answers import EnvironmentDetail, EnvironmentSummary, PlatformStatus
@@ -33,6 +33,7 @@ async def platform_status(platform: Platform, actor: Actor) -> PlatformStatus:
         https_port=platform.edge.capabilities.https_port,
         parts=await platform.parts(),
         environments=await environment_summaries(platform, actor),
+        unowned=await _unowned(platform),
     )
 
 
@@ -61,6 +62,13 @@ async def environment_detail(platform: Platform, actor: Actor, environment: Envi
         lock=platform.memory.lock(environment),
         deployment=active_deployment(platform, environment),
     )
+
+
+async def _unowned(platform: Platform) -> tuple[Unowned, ...]:
+    try:
+        return await platform.controller.unowned()
+    except DriverError:
+        return ()
 
 
 def active_deployment(platform: Platform, environment: EnvironmentId) -> Deployment | None:

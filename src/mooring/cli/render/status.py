@@ -8,6 +8,7 @@ from mooring.cli.render.receipt import labelled
 from mooring.cli.render.styled import Line, Span, Style, hanging, line
 from mooring.cli.render.table import Column, table
 from mooring.model.quantity import format_duration
+from mooring.model.records import Unowned
 from mooring.usecases.answers import EnvironmentSummary, PartStatus, PlatformStatus
 
 _COLUMNS = (
@@ -31,9 +32,22 @@ def status_lines(status: PlatformStatus, *, now: float, width: int | None) -> li
         *(row for part in status.parts for row in _part(part, width=width)),
         (),
     ]
-    if not status.environments:
-        return [*rows, line("No app yet: `mooring deploy` in its directory brings the first.")]
-    return [*rows, *table(_COLUMNS, [_environment(summary) for summary in status.environments], width=width)]
+    if status.environments:
+        rows += table(_COLUMNS, [_environment(summary) for summary in status.environments], width=width)
+    else:
+        rows.append(line("No app yet: `mooring deploy` in its directory brings the first."))
+    return [*rows, *(row for each in status.unowned for row in _unowned(each, width=width))]
+
+
+def _unowned(unowned: Unowned, *, width: int | None) -> list[Line]:
+    """What is nobody's, and the words that remove it."""
+    count, name = len(unowned.instances), unowned.environment
+    what = f"{count} instance{'' if count == 1 else 's'}" + (
+        f" and the routes of {', '.join(unowned.hostnames)}" if unowned.hostnames else ""
+    )
+    command = f"mooring destroy -a {name.app} -e {name.environment} --confirm {name}"
+    said = f"{name}: {what} of an environment that is not known here. To remove that: {command}"
+    return [(), *hanging(line(Span("! ", Style.WARN)), said, width=width)]
 
 
 def _part(part: PartStatus, *, width: int | None) -> list[Line]:

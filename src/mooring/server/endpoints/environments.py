@@ -23,7 +23,7 @@ async def shown(asked: Asked) -> answers.EnvironmentDetail:
 
 async def destroyed(asked: Asked) -> Deployment:
     confirm = asked.text("confirm")
-    return destroy.destroy(asked.platform, asked.actor, asked.environment, confirm=confirm, answering=asked.answering)
+    return await destroy.destroy(asked.platform, asked.actor, asked.environment, confirm=confirm, answering=asked.answering)
 
 
 async def its_releases(asked: Asked) -> tuple[Release, ...]:
