@@ -72,6 +72,15 @@ def test_a_line_of_the_log_is_json_with_its_fields_and_trace() -> None:
     assert "a [redacted] thing" in decoded["trace"]
 
 
+def test_a_text_of_the_log_is_cut_only_after_it_was_redacted() -> None:
+    """Cut first, half a secret would be left at the cut, which nobody recognises."""
+    formatter = JsonLines(lambda text: text.replace("hidden", "[redacted]"))
+    for filling in range(15_995, 16_001):
+        record = logging.LogRecord("mooring", logging.ERROR, __file__, 1, "x" * filling + "hidden", (), None)
+        record.fields = {"path": "x" * (filling - 14_000) + "hidden"}
+        assert "hid" not in formatter.format(record)
+
+
 def test_uploads_that_no_deployment_waits_for_are_removed(memory: SqliteMemory, tmp_path: Path) -> None:
     uploads = tmp_path / "uploads"
     uploads.mkdir()

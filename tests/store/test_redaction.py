@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mooring.model.instance import CUT
 from mooring.model.secret import Secret
 from mooring.store.redaction import MARK, Redactor, is_too_short
 
@@ -142,6 +143,21 @@ def test_overlapping_secrets_leave_nothing_of_either() -> None:
 def test_a_long_secret_that_was_cut_off_is_redacted_as_far_as_it_goes() -> None:
     value = "".join(chr(ord("a") + number % 23) for number in range(5000))
     assert Redactor([Secret(value)]).redact(f"<{value[:3000]}>") == "<[redacted]>"
+
+
+@settings(deadline=None)
+@given(value=VALUES, before=SURROUNDINGS, data=st.data())
+def test_of_a_text_that_was_cut_within_a_secret_nothing_of_the_secret_is_left(value: str, before: str, data: st.DataObject) -> None:
+    leaked = ENCODINGS[data.draw(st.sampled_from(sorted(ENCODINGS.keys() - {"shell", "JSON in JSON"})))](value)
+    kept = data.draw(st.integers(1, len(leaked) - 1))
+    redacted = Redactor([Secret(value)]).redact(f"{before}{leaked[:kept]}{CUT}")
+    assert redacted == f"{before}{MARK}{CUT}"
+
+
+def test_only_what_stands_before_the_cut_is_taken_for_the_beginning_of_a_secret() -> None:
+    redactor = Redactor([Secret("s3cr3t-value")])
+    assert redactor.redact(f"as s{CUT}\ns3c: s3cr3t-value, s3c") == f"as [redacted]{CUT}\ns3c: [redacted], s3c"
+    assert redactor.redact(f"nothing{CUT}") == f"nothing{CUT}"
 
 
 def test_a_redactor_without_secrets_changes_nothing() -> None:

@@ -103,6 +103,10 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     last_lines: tuple[str, ...] = ()
 
 
+CUT = " … [line cut]"
+"""Ends a text that was longer than what is kept of it: whoever redacts it must reckon with half a secret before it."""
+
+
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     """One line an instance wrote, redacted. `stream` is stdout or stderr; `at` wall seconds, 0.0 when the source kept none."""
 

@@ -91,7 +91,7 @@ class Border:
             await self._refuse(scope, receive, seen, error)
         except Exception:
             identity = secrets.token_hex(4)
-            log.exception("defect", extra={"fields": {"id": identity, "path": scope["path"][:200]}})
+            log.exception("defect", extra={"fields": {"id": identity, "path": scope["path"]}})
             await self._refuse(scope, receive, seen, defect(identity))
         finally:
             self._note(scope, seen.status, time.monotonic() - began)
@@ -116,7 +116,7 @@ class Border:
             method=method if method.isalpha() and len(method) < 10 else "other", route=route, status=status
         )
         level = logging.DEBUG if route in _QUIET and status < 400 else logging.INFO
-        fields = {"method": method, "path": scope["path"][:200], "status": status, "seconds": round(seconds, 4)}
+        fields = {"method": method, "path": scope["path"], "status": status, "seconds": round(seconds, 4)}
         log.log(level, "request", extra={"fields": {**fields, "who": scope["state"].get("actor", "")}})
 
 

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 _LONGEST = 16_000
+_LONGEST_FIELD = 2000
 
 
 class JsonLines(logging.Formatter):
-    """`extra={"fields": {...}}` goes into the line as it is. `redact` is asked for the whole line."""
+    """`extra={"fields": {...}}` goes into the line. `redact` is asked for each text before it is cut, and for the whole line."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         super().__init__()
@@ -28,13 +29,13 @@ class JsonLines(logging.Formatter):
             "at": at,
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage()[:_LONGEST],
+            "event": self._redact(record.getMessage())[:_LONGEST],
         }
         fields = getattr(record, "fields", None)
         if isinstance(fields, dict):
-            line |= fields
+            line |= {name: self._redact(value)[:_LONGEST_FIELD] if isinstance(value, str) else value for name, value in fields.items()}
         if record.exc_info:
-            line["trace"] = "".join(traceback.format_exception(*record.exc_info))[-_LONGEST:]
+            line["trace"] = self._redact("".join(traceback.format_exception(*record.exc_info)))[-_LONGEST:]
         return self._redact(json.dumps(line, default=str))
 
 

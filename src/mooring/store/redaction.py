@@ -14,11 +14,13 @@ from collections.abc import Iterable, Iterator
 
 import ahocorasick
 
+from mooring.model.instance import CUT
 from mooring.model.secret import Secret
 from mooring.store.disguises import MINIMUM, disguises
 
 MARK = "[redacted]"
 TRIGGER = 64
+_CUT = CUT.encode().decode("latin-1")
 
 Span = tuple[int, int]
 
@@ -44,7 +46,7 @@ class Redactor:
         return f"<redactor of {len(self._patterns)} patterns>"
 
     def redact(self, text: str) -> str:
-        """`text` with MARK for each secret in it; the same object when there is none."""
+        """`text` with MARK for each secret in it, and for the half of one where it was CUT; the same object when there is none."""
         if not self._patterns:
             return text
         if text.isascii():
@@ -57,7 +59,7 @@ class Redactor:
             raw = text.encode("utf-8", handler)
         narrow = raw.decode("latin-1")
         redacted = self._redact(narrow)
-        return text if redacted is narrow else redacted.encode("latin-1").decode("utf-8", handler)
+        return text if redacted == narrow else redacted.encode("latin-1").decode("utf-8", handler)
 
     def redact_bytes(self, content: bytes) -> bytes:
         """The same for bytes, whatever their encoding."""
@@ -65,7 +67,7 @@ class Redactor:
             return content
         narrow = content.decode("latin-1")
         redacted = self._redact(narrow)
-        return content if redacted is narrow else redacted.encode("latin-1")
+        return content if redacted == narrow else redacted.encode("latin-1")
 
     def stream(self) -> RedactingStream:
         return RedactingStream(self)
@@ -98,8 +100,18 @@ class Redactor:
         return next((start for start in ends if self._automaton.match(narrow[start:])), len(narrow))
 
     def _redact(self, narrow: str) -> str:
+        if _CUT in narrow:
+            *cut, whole = narrow.split(_CUT)
+            return _CUT.join([*(self._redact_cut(piece) for piece in cut), self._redact(whole)])
         spans = self.spans(narrow)
         return narrow if not spans else "".join(_with_marks(narrow, spans))
+
+    def _redact_cut(self, narrow: str) -> str:
+        """Of a text that once went on: what may be the beginning of a secret at its end is taken for one."""
+        spans, undecided = self.scan(narrow)
+        if undecided < len(narrow):
+            spans = list(_merged(sorted([*spans, (undecided, len(narrow))])))
+        return "".join(_with_marks(narrow, spans))
 
 
 class RedactingStream:

@@ -102,7 +102,7 @@ async def test_a_line_without_end_is_cut(sandbox: Make, lines: list[str], tmp_pa
     await sandbox().run((sys.executable, "-c", script), directory=tmp_path)
     assert [line[:5] for line in lines] == ["xxxxx", "after", "yyyyy"]
     assert all(len(line) <= LINE_LENGTH + 20 for line in lines)
-    assert lines[0].endswith("… (line cut)")
+    assert lines[0].endswith("… [line cut]")
 
 
 async def test_what_is_no_text_is_made_readable(sandbox: Make, lines: list[str], tmp_path: Path) -> None:

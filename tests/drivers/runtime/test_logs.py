@@ -15,9 +15,9 @@ from mooring.drivers.runtime.process import times
 from mooring.drivers.runtime.process.following import tell
 from mooring.drivers.runtime.process.logfiles import LogFile, LogFiles
 from mooring.drivers.runtime.process.logkeeper import LogKeeper
-from mooring.drivers.runtime.process.reading import CUT, LONGEST_LINE, Follower, last_lines
+from mooring.drivers.runtime.process.reading import LONGEST_LINE, Follower, last_lines
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
-from mooring.model.instance import InstanceSpec, LogLine
+from mooring.model.instance import CUT, InstanceSpec, LogLine
 from mooring.model.names import ProcessName
 from mooring.testing.runtime_contract import SHOP, a_key, a_mark
 
@@ -65,6 +65,12 @@ def test_a_line_that_is_too_long_is_cut_with_a_mark(logs: LogFiles) -> None:
     long, short = last_lines(file, 2)[0]
     assert long.text == "x" * LONGEST_LINE + CUT
     assert short.text == "short"
+
+
+def test_a_line_is_not_cut_within_a_character(logs: LogFiles) -> None:
+    file = a_log(logs)
+    append(file, "x" * (LONGEST_LINE - 1) + "é and more\n")
+    assert texts(last_lines(file, 1)[0]) == ["x" * (LONGEST_LINE - 1) + CUT]
 
 
 def test_following_tells_a_long_line_once_and_cut_in_bounded_memory(logs: LogFiles) -> None:

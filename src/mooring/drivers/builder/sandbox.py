@@ -19,6 +19,7 @@ from mooring.drivers.builder.causes import likely_cause
 from mooring.drivers.builder.contract import BuildLog
 from mooring.errors import BuildFailed, MooringError
 from mooring.model.build import BuildLimits
+from mooring.model.instance import CUT
 from mooring.model.quantity import format_duration, format_size
 
 WARDEN = Path(__file__).with_name("warden.py")
@@ -171,7 +172,7 @@ def _readable(line: bytes) -> str:
     """Invalid UTF-8 replaced, terminal commands removed, and of a line that overwrote itself only the last state."""
     text = line.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
     text = _CONTROL.sub("�", _ESCAPE.sub("", text))
-    return text if len(text) <= LINE_LENGTH else f"{text[:LINE_LENGTH]} … (line cut)"
+    return text if len(text) <= LINE_LENGTH else f"{text[:LINE_LENGTH]}{CUT}"
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
@@ -207,7 +208,7 @@ def _shown(argv: Sequence[str]) -> str:
     if words[:2] == ["sh", "-c"]:
         words = words[2:]
     text = " ".join(words)
-    return text if len(text) <= 200 else text[:200] + "…"
+    return text if len(text) <= 200 else f"{text[:200]}{CUT}"
 
 
 def _quoted(last: Sequence[str]) -> str:

@@ -5,15 +5,15 @@ A line's time is that of the look at which the log keeper saw it, or the file's 
 
 from __future__ import annotations
 
+import codecs
 import os
 from pathlib import Path
 
 from mooring.drivers.runtime.process import times
 from mooring.drivers.runtime.process.logfiles import LogFile
-from mooring.model.instance import LogLine
+from mooring.model.instance import CUT, LogLine
 
 LONGEST_LINE = 64 * 1024  # bytes
-CUT = " … [line cut]"
 _BLOCK = 64 * 1024
 _MOST_HISTORY = 8 * 1024 * 1024  # bytes read back from the end of one file
 _MOST_NEWS = 256 * 1024  # bytes read of one file at one look
@@ -78,8 +78,13 @@ def _split(content: bytes) -> list[bytes]:
 
 def _line(file: LogFile, raw: bytes, at: float) -> LogLine:
     text = raw.rstrip(b"\r\n")
-    shown = text[:LONGEST_LINE].decode("utf-8", "replace") + (CUT if len(text) > LONGEST_LINE else "")
+    shown = text.decode("utf-8", "replace") if len(text) <= LONGEST_LINE else _beginning(text) + CUT
     return LogLine(at=at, source=file.source, release=file.release, stream=file.stream, text=shown)
+
+
+def _beginning(text: bytes) -> str:
+    """Without the half of a character at its end: what is redacted is compared with whole ones."""
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(text[:LONGEST_LINE], final=False)
 
 
 class Follower:
