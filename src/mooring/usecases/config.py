@@ -6,7 +6,9 @@ Must not: show a secret's value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import msgspec
 
 from mooring.engine.contract import EnvironmentRecord
 from mooring.engine.orders import ConfigOrder, decode_order
@@ -28,7 +30,7 @@ MOST_VARIABLES = 1000
 
 
 def variables(platform: Platform, actor: Actor, environment: EnvironmentId, *, origin: bool) -> tuple[Variable, ...]:
-    """In the order of their names; with `origin` also those that the builder sets. Raises NotFound."""
+    """In the order of their names; with `origin` also those that the builder sets. A secret's value is shown in none. Raises NotFound."""
     require(actor, Permission.SEE)
     record = platform.existing(environment)
     release = _release(platform, record)
@@ -40,7 +42,8 @@ def variables(platform: Platform, actor: Actor, environment: EnvironmentId, *, o
         places = release.variable_origins
         found |= {name: _plain(name, value, places.get(name, "the app's files")) for name, value in release.variables.items()}
     found |= {variable.name: variable for variable in _set_by_command(platform, environment, base)}
-    return tuple(found[name] for name in sorted(found))
+    redact = platform.secrets.redactor(environment).redact
+    return tuple(_discreet(found[name], redact) for name in sorted(found))
 
 
 def change_config(
@@ -164,6 +167,11 @@ def _set_by_command(platform: Platform, environment: EnvironmentId, version: int
             )
         )
     return found
+
+
+def _discreet(variable: Variable, redact: Callable[[str], str]) -> Variable:
+    """A plain value in which a secret's stands does not show that one."""
+    return variable if variable.value is None else msgspec.structs.replace(variable, value=redact(variable.value))
 
 
 def _plain(name: str, value: str, origin: str) -> Variable:

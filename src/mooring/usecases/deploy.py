@@ -11,6 +11,7 @@ from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.records import Answering
 from mooring.model.release import Source
+from mooring.usecases.discretion import shown_source
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
 
@@ -26,7 +27,7 @@ async def deploy(
     Raises Forbidden, LeaseHeld, InvalidInput, SourceInvalid, ManifestInvalid.
     """
     try:
-        origin = checked_origin(origin)
+        origin = shown_source(platform, environment, checked_origin(origin))
         detail = {"commit": origin.commit, "branch": origin.branch, "digest": origin.digest}
         platform.allow(actor, Permission.CHANGE, "deploy", environment, **{key: value for key, value in detail.items() if value})
         order = DeployOrder(archive=str(archive), origin=origin)

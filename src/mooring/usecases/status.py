@@ -16,6 +16,7 @@ from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
 from mooring.planner.goal import Wanted
 from mooring.usecases.answers import EnvironmentDetail, EnvironmentSummary, PlatformStatus
+from mooring.usecases.discretion import shown_release
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
 
@@ -56,7 +57,7 @@ async def environment_detail(platform: Platform, actor: Actor, environment: Envi
     release = _release(platform, record)
     return EnvironmentDetail(
         record=record,
-        release=release,
+        release=shown_release(platform, release) if release is not None else None,
         snapshot=await _snapshot(platform, environment),
         urls=_urls(platform, release),
         lock=platform.memory.lock(environment),
