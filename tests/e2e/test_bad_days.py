@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -316,6 +317,27 @@ def test_a_declared_memory_that_does_not_fit_is_refused_with_numbers(platform: P
     assert answer.code == 1, answer
     assert "900.0 GB" in answer.out + answer.err
     app.mooring("destroy", "--confirm", "greedy")
+
+
+def test_an_app_that_leaks_is_restarted_at_its_declared_memory_without_a_failed_request(platform: Platform) -> None:
+    app = platform.app("trouble", "leaking")
+    app.write("mooring.toml", QUICK + '[processes.web]\nmemory = "60MB"\n')
+    app.write("Procfile", "web: TROUBLE=leaks-memory=6 python3 server.py\n")
+    app.release(1)
+    assert app.deploy().code == 0
+
+    def reason() -> str:
+        return next(view.get("end_reason", "") for view in app.mooring("ps", "--json").json["instances"])
+
+    with Traffic(app, paths=("/version",), rate=50) as traffic:
+        said = eventually(reason, within=60)
+        eventually(lambda: app.get("/version")[0] == 200)
+    assert re.fullmatch(r"OOM: used \d+ MB of 60 MB declared", said), said
+    assert f"v1 web.1  last ended by {said}" in app.mooring("ps").out
+    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    crashes = [event for event in app.mooring("events", "--json").lines if event["kind"] == "instance.crashed"]
+    assert said in [event["fields"]["said"] for event in crashes]
+    assert app.mooring("destroy", "--confirm", "leaking").code == 0
 
 
 def test_many_commands_at_once_are_all_answered(serving: App) -> None:

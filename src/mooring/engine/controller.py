@@ -303,7 +303,7 @@ class Controller:
                 environment=key.environment,
                 deployment=deployment,
                 instance=str(key),
-                said="it died and was started again",
+                said=self._parts.health.end_reason(key) or "it died and was started again",
             )
         keeper.ring()
 

@@ -43,6 +43,8 @@ def _gone(_: Facts) -> Words:
 
 
 def _out_of_memory(facts: Facts) -> Words:
+    if facts.view and facts.view.end_reason:
+        return f"{facts.view.end_reason}{_often(facts)}", "let it use less memory, or declare more: processes.NAME.memory in mooring.toml"
     return f"the kernel killed it because memory ran out{_often(facts)}", "let it use less memory, or run fewer instances on this host"
 
 

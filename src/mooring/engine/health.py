@@ -80,6 +80,11 @@ class HealthMonitor:
         patient = self._patients.get(key)
         return patient.first_seen if patient else None
 
+    def end_reason(self, key: InstanceKey) -> str:
+        """Why its last process ended, where more is known than how."""
+        patient = self._patients.get(key)
+        return patient.view.end_reason if patient else ""
+
     def results(self, key: InstanceKey) -> tuple[ProbeResult, ...]:
         """Its last answers, oldest first."""
         patient = self._patients.get(key)

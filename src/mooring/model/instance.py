@@ -56,6 +56,7 @@ class ProcessState(enum.Enum):
 class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
     """What was observed. `started_at` is wall time in seconds; `restarts` counts since the instance was first started.
 
+    `end_reason` says why it ended last where exit code and signal do not: `OOM: used 612 MB of 512 MB declared`.
     `address`:`port` is where it was told to listen (port 0: not routed). `retry_at` is the wall time of the next start in BACKOFF.
     """
 
@@ -68,6 +69,7 @@ class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     exit_code: int | None = None
     signal: str = ""
+    end_reason: str = ""
     retry_at: float = 0.0
     memory: int = 0
     health: Health = Health.UNKNOWN

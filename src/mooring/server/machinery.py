@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from mooring.drivers.edge.envoy.programs import programs as envoy_programs
 from mooring.drivers.edge.envoy.settings import EnvoySettings
 from mooring.drivers.runtime.process.program import Program, write_program
+from mooring.drivers.runtime.process.runtime import LOG_KEEPER, MEMORY_KEEPER
 from mooring.drivers.runtime.process.supervisor import Supervisor
 from mooring.model.instance import ProcessState
 from mooring.server.installation import Installation
@@ -21,7 +22,7 @@ from mooring.usecases.answers import PartStatus
 
 CONTROLLER = "controller"
 EDGE = ("edge-attendant", "edge")
-OWN = frozenset({CONTROLLER, *EDGE, "log-keeper"})
+OWN = frozenset({CONTROLLER, *EDGE, LOG_KEEPER, MEMORY_KEEPER})
 
 _STOP_GRACE = 15.0
 _APP_GRACE = 10.0

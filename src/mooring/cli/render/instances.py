@@ -31,7 +31,13 @@ def instance_lines(snapshot: Snapshot, *, now: float, width: int | None) -> list
         return [line(f"{snapshot.environment} runs nothing.", Span(f" {age_words(snapshot.age)}", Style.DIM))]
     rows = [_row(view, _in_flight(view, snapshot.routes), now=now) for view in sorted(snapshot.instances, key=lambda view: view.key)]
     aged = Span(age_words(snapshot.age), Style.WARN if snapshot.age > STALE_AFTER else Style.DIM)
-    return [*table(_COLUMNS, rows, width=width), line(aged)]
+    return [*table(_COLUMNS, rows, width=width), *_reasons(snapshot), line(aged)]
+
+
+def _reasons(snapshot: Snapshot) -> list[Line]:
+    """Why those that were started again had ended, where that is known."""
+    told = [view for view in snapshot.instances if view.end_reason]
+    return [line(Span(f"{view.key}  last ended by {view.end_reason}", Style.WARN)) for view in sorted(told, key=lambda view: view.key)]
 
 
 def _in_flight(view: InstanceView, routes: RouteView | None) -> int | None:

@@ -63,6 +63,7 @@ def instance_view(
         exit_code=seen.exit_code,
         signal=seen.signal,
         retry_at=seen.retry_at,
+        end_reason=seen.end_reason,
         memory=sizes.get(seen.pid, 0),
     )
 

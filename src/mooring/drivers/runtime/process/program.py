@@ -23,6 +23,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
     `priority`: lower ones start first when the supervisor starts. `is_kept`: started again whenever it ends, and with the
     supervisor. `timeout` (seconds) is for those that are not. `umask` is what its new files do not allow.
+    `memory` (bytes; 0: as much as there is) is watched by the memory keeper, which gives the program `grace` seconds to end.
     """
 
     argv: tuple[str, ...]
@@ -33,6 +34,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 500
     is_kept: bool = True
     timeout: float = 0.0
+    memory: int = 0
+    grace: float = 0.0
     umask: int = int(UMASK, 8)
 
 
@@ -84,6 +87,8 @@ def _decoded(pairs: record.Pairs) -> Program:
         priority=int(texts["priority"]),
         is_kept=texts["is_kept"] == "yes",
         timeout=float(texts["timeout"]),
+        memory=int(texts.get("memory", "0")),
+        grace=float(texts.get("grace", "0")),
         umask=int(texts.get("umask", UMASK), 8),
     )
 
@@ -98,6 +103,8 @@ def _fields(program: Program) -> list[tuple[str, str]]:
         ("priority", str(program.priority)),
         ("is_kept", "yes" if program.is_kept else "no"),
         ("timeout", str(program.timeout)),
+        ("memory", str(program.memory)),
+        ("grace", str(program.grace)),
         ("umask", f"{program.umask:03o}"),
     ]
 

@@ -4,8 +4,8 @@
     STATE/logs/               what it wrote (logfiles.py)
     STATE/ports/, fences/     whose a port is; the highest fencing number seen
 
-Memory is not limited: without a cgroup the kernel offers only limits that break apps in other ways. The plan refuses what was
-declared beyond the budget. Must not: decide what runs, probe, or route.
+What an instance declares as its memory it is kept to (memorykeeper.py); the plan refuses what was declared beyond the budget.
+Must not: decide what runs, probe, or route.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogL
 from mooring.model.lease import Mark
 
 LOG_KEEPER = "log-keeper"
-_KEEPER_SCRIPT = Path(__file__).resolve().with_name("logkeeper.py")
+MEMORY_KEEPER = "memory-keeper"
+_HERE = Path(__file__).resolve().parent
 _ADDRESS = "127.0.0.1"
 
 
@@ -49,9 +50,9 @@ class ProcessRuntime:
         self._fences = Fences(directory / "fences")
         self._ports = Ports(directory / "ports", low=ports[0], high=ports[1])
         self._tasks = Tasks(supervisor, self._logs)
-        self._is_keeper_known = False
+        self._keepers: set[str] = set()
         self.capabilities = RuntimeCapabilities(
-            limits_memory=False, runs_interactively=True, memory_budget=budget() if memory_budget is None else memory_budget
+            limits_memory=True, runs_interactively=True, memory_budget=budget() if memory_budget is None else memory_budget
         )
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
@@ -59,6 +60,8 @@ class ProcessRuntime:
         self._fences.check(mark)
         with _translated(spec.key.slug):
             await self._ensure_log_keeper()
+            if spec.memory:
+                await self._ensure_memory_keeper()
             directory = self._directory(spec.key)
             program = read_program(directory)
             if program is not None and program.is_kept and read_record(directory) is not None:
@@ -139,22 +142,33 @@ class ProcessRuntime:
             stdout=stdout,
             stderr=stderr,
             stop_signal=signal_name(spec.stop_signal),
+            memory=spec.memory,
+            grace=spec.kill_timeout,
         )
         await self._supervisor.put_program(spec.key.slug, program, surroundings.environment(variables, address=_ADDRESS, port=port))
 
     async def _ensure_log_keeper(self) -> None:
-        if self._is_keeper_known:
+        await self._ensure_keeper(LOG_KEEPER, "logkeeper.py", self._logs.directory)
+
+    async def _ensure_memory_keeper(self) -> None:
+        await self._ensure_keeper(MEMORY_KEEPER, "memorykeeper.py", self._run)
+
+    async def _ensure_keeper(self, name: str, script: str, place: Path) -> None:
+        """A small program for all instances; it looks after what lies in `place`."""
+        if name in self._keepers:
             return
-        record.make_directory(str(self._logs.directory))
+        for needed in (self._logs.directory, place):
+            record.make_directory(str(needed))
         program = Program(
-            argv=(sys.executable, "-I", "-S", "-E", str(_KEEPER_SCRIPT), str(self._logs.directory)),
-            directory=str(self._logs.directory),
+            argv=(sys.executable, "-I", "-S", "-E", str(_HERE / script), str(place)),
+            directory=str(place),
             stdout="/dev/null",
-            stderr=str(self._logs.directory / "log-keeper.log"),
+            stderr=str(self._logs.directory / f"{name}.log"),
             priority=200,
+            umask=0o077,
         )
-        await self._supervisor.put_program(LOG_KEEPER, program, {})
-        self._is_keeper_known = True
+        await self._supervisor.put_program(name, program, {})
+        self._keepers.add(name)
 
     def _views(self) -> tuple[InstanceView, ...]:
         return views(self._run, is_supervised=self._supervisor.is_running())

@@ -26,6 +26,7 @@ import msgspec
 
 from mooring.drivers.runtime.process import kernel, record, rpc
 from mooring.drivers.runtime.process.ending import end
+from mooring.drivers.runtime.process.overuse import Overuse
 from mooring.drivers.runtime.process.program import Program, program_name, read_program, write_launch, write_program
 from mooring.drivers.runtime.process.status import WAITING, Exit, Status
 from mooring.errors import NotFound, OutcomeUnknown, Unavailable
@@ -38,7 +39,8 @@ _REAP_PATIENCE = 5.0
 
 
 class ProgramView(msgspec.Struct, frozen=True, kw_only=True):
-    """What is seen of a program. Wall times; `signal` is a name such as SIGKILL; `exit_code` and `signal` of its last end."""
+    """What is seen of a program. Wall times; `signal` is a name such as SIGKILL; `exit_code` and `signal` of its last end, and
+    `end_reason` in words where more is known of it."""
 
     name: str
     state: ProcessState
@@ -49,6 +51,7 @@ class ProgramView(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     signal: str = ""
     is_out_of_memory: bool = False
+    end_reason: str = ""
 
 
 class Supervisor:
@@ -220,7 +223,9 @@ def view(directory: Path, *, is_supervised: bool) -> ProgramView:
     """Of one program, from its files. A process that lives is RUNNING, supervised or not."""
     status, exit = Status.read(str(directory)), Exit.read(str(directory))
     is_alive = status.is_alive()
+    overuse = Overuse.read(str(directory))
     ended = exit if exit is not None and not exit.was_asked and exit.pid in (status.pid, status.previous) else None
+    is_overuse = ended is not None and overuse is not None and overuse.pid == ended.pid
     return ProgramView(
         name=directory.name,
         state=_state(status, is_alive=is_alive, is_supervised=is_supervised),
@@ -230,7 +235,8 @@ def view(directory: Path, *, is_supervised: bool) -> ProgramView:
         restarts=max(0, status.starts - 1),
         exit_code=ended.code if ended else None,
         signal=signal.Signals(ended.signal).name if ended and ended.signal else "",
-        is_out_of_memory=ended.is_out_of_memory if ended else False,
+        is_out_of_memory=bool(ended and (ended.is_out_of_memory or is_overuse)),
+        end_reason=overuse.sentence() if overuse and is_overuse else "",
     )
 
 
