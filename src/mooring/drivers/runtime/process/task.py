@@ -22,24 +22,26 @@ from mooring.drivers.runtime.process.launcher import become
 from mooring.drivers.runtime.process.status import RUNNING, Status
 
 TIMED_OUT = 124  # as timeout(1) says it
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 _KILL_AFTER = 5.0  # seconds between SIGTERM and SIGKILL
 
 
 def main(directory: str) -> None:
+    told = _Told()  # before it has begun: from then on it may be told to stop
     if not _begin(directory):
         return
     timeout = float(dict(record.read(f"{directory}/launch"))[b"timeout"])
     child = os.fork()
     if child == 0:
+        told.ignore()
         os.setpgid(0, 0)
         become(directory)
-    ended = _Ended(child)
-    is_in_time = ended.within(timeout) and not ended.was_told
+    is_in_time = told.ends_within(timeout, child=child) and not told.was_told
     if not is_in_time:
-        _end(directory, child, ended)
-    status = ended.status()
+        _end(directory, child)
+    status = os.waitpid(child, 0)[1]
     _end_rest(directory)
-    _record(directory, TIMED_OUT if not is_in_time and not ended.was_told else os.waitstatus_to_exitcode(status))
+    _record(directory, TIMED_OUT if not is_in_time and not told.was_told else os.waitstatus_to_exitcode(status))
 
 
 def _begin(directory: str) -> bool:
@@ -61,35 +63,36 @@ def _begin(directory: str) -> bool:
     return True
 
 
-class _Ended:
-    """Waits for the child; SIGTERM to us means that the one-off is to be stopped."""
+class _Told:
+    """SIGTERM to us means that the one-off is to be stopped."""
 
-    def __init__(self, child: int) -> None:
-        self._child = child
-        self._descriptor = os.pidfd_open(child)
+    def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         self.was_told = False
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPS:
             signal.signal(number, self._tell)
+
+    def ignore(self) -> None:
+        """In the child, which ends by the signal as any program does."""
+        for number in _STOPS:
+            signal.signal(number, signal.SIG_DFL)
+
+    def ends_within(self, seconds: float, *, child: int) -> bool:
+        """Whether the child ended, rather than the time, or we were told."""
+        descriptor = os.pidfd_open(child)
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        waiting.register(self._reader, select.POLLIN)
+        ready = waiting.poll(max(0, int(seconds * 1000)))
+        return any(each == descriptor for each, _ in ready)
 
     def _tell(self, _number: int, _frame: FrameType | None) -> None:
         self.was_told = True
         os.write(self._writer, b"x")
 
-    def within(self, seconds: float) -> bool:
-        """Whether it ended, rather than the time, or we were told."""
-        waiting = select.poll()
-        waiting.register(self._descriptor, select.POLLIN)
-        waiting.register(self._reader, select.POLLIN)
-        ready = waiting.poll(max(0, int(seconds * 1000)))
-        return any(descriptor == self._descriptor for descriptor, _ in ready)
 
-    def status(self) -> int:
-        return os.waitpid(self._child, 0)[1]
-
-
-def _end(directory: str, child: int, ended: _Ended) -> None:
+def _end(directory: str, child: int) -> None:
     for process in kernel.members(directory, leader=child):
         kernel.send(process, signal.SIGTERM)
     deadline = time.monotonic() + _KILL_AFTER
@@ -106,7 +109,8 @@ def _end_rest(directory: str) -> None:
 
 
 def _record(directory: str, code: int) -> None:
-    """Negative: the signal that ended it. On disk before this process ends."""
+    """Negative: the signal that ended it. On disk before this process ends; its secrets, no longer needed, are gone before that is seen."""
+    os.unlink(f"{directory}/environment")  # noqa: PTH108 - this file starts without pathlib
     beside = f"{directory}/result.new"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     os.write(descriptor, record.encoded([(b"code", str(code).encode())]))
@@ -114,7 +118,6 @@ def _record(directory: str, code: int) -> None:
     os.close(descriptor)
     os.rename(beside, f"{directory}/result")  # noqa: PTH104 - likewise
     _sync(directory)
-    os.unlink(f"{directory}/environment")  # noqa: PTH108 - likewise; its secrets are no longer needed
 
 
 def _sync(directory: str) -> None:
