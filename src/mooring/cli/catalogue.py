@@ -46,6 +46,7 @@ def _command(path: str, module: str, summary: str, *examples: tuple[str, str], a
 
 
 GROUPS = (
+    Group("context", "Platforms on other machines, reached through SSH."),
     Group("config", "Plain settings of an environment."),
     Group("secret", "Settings that are encrypted and never shown again."),
     Group("state", "Save everything that the platform remembers, and bring it back."),
@@ -82,6 +83,34 @@ SECTIONS = (
                 "Make this machine trust https://*.localhost.",
                 ("mooring trust", "say what would be installed, then ask"),
                 ("mooring trust --yes", "install without asking; needs root"),
+            ),
+        ),
+    ),
+    Section(
+        "Platforms on other machines",
+        (
+            _command(
+                "context add",
+                "contexts",
+                "Name a platform elsewhere, and use it from now on.",
+                ("mooring context add prod ssh://deploy@203.0.113.7", "through SSH, with your keys and agent; no port is opened"),
+                ("mooring context add lab ssh://lab/srv/mooring", "a host of your ssh_config, and where its state is"),
+                about="At a terminal ssh may ask about an unknown host key; after that an unknown or changed one is refused.",
+            ),
+            _command("context ls", "contexts", "All contexts, the current one marked.", ("mooring context ls", "names and addresses")),
+            _command(
+                "context use",
+                "contexts",
+                "Choose the platform that commands mean.",
+                ("mooring context use prod", "until another is chosen; --context NAME chooses for one command"),
+                ("mooring context use local", "this machine again"),
+            ),
+            _command("context rm", "contexts", "Forget a context; its platform goes on.", ("mooring context rm lab", "the name only")),
+            _command(
+                "dial",
+                "contexts",
+                "Connect standard input and output to this machine's platform.",
+                ("mooring dial", "what a context's SSH runs on the other machine"),
             ),
         ),
     ),

@@ -59,6 +59,7 @@ def _bound(body: Body[Arguments]) -> Callable[..., int]:
     @click.pass_obj
     def callback(session: Session, /, *arguments: Arguments.args, **options: Arguments.kwargs) -> int:
         session.is_json = bool(options.pop("is_json", False))
+        session.choose_context(str(options.pop("chosen_context", "") or ""))
         session.choose(str(options.pop("chosen_app", "") or ""), str(options.pop("chosen_environment", "") or ""))
         return body(session, *arguments, **options) or 0
 
@@ -70,5 +71,6 @@ def _common(*, about_environment: bool) -> list[click.Parameter]:
         click.Option(["-a", "--app", "chosen_app"], metavar="NAME", help="The app (default: mooring.toml, or the directory's name)."),
         click.Option(["-e", "--env", "chosen_environment"], metavar="NAME", help="The environment (default: production)."),
     ]
+    context = click.Option(["--context", "chosen_context"], metavar="NAME", help="The platform (default: the current context).")
     as_json = click.Option(["--json", "is_json"], is_flag=True, help="Answer with JSON on standard output.")
-    return [*(chosen if about_environment else []), as_json]
+    return [*(chosen if about_environment else []), context, as_json]

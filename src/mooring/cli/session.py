@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mooring.cli.terminal import Terminal
+from mooring.errors import UsageError
 
 if TYPE_CHECKING:
     from mooring.cli.render.styled import Line
@@ -35,9 +36,10 @@ class Session:
         self.directory = directory
         self.is_json = False
         self.is_debug = bool(variables.get("MOORING_DEBUG"))
-        self._connect = connect or _local_client
+        self._connect = connect or self._reach
         self._app = ""
         self._environment = ""
+        self._context = ""
 
     @cached_property
     def client(self) -> Client:
@@ -63,6 +65,36 @@ class Session:
         """Keep what -a and -e say; MOORING_APP and MOORING_ENV speak where they are silent."""
         self._app = app or self.variables.get("MOORING_APP", "")
         self._environment = environment or self.variables.get("MOORING_ENV", "")
+
+    def choose_context(self, name: str) -> None:
+        """Keep what --context says."""
+        self._context = name
+
+    @cached_property
+    def context(self) -> str:
+        """The platform that is meant, by its name; `local` is this machine's. Raises InvalidInput."""
+        from mooring.client.contexts import contexts_file, load, meant
+
+        return meant(self.variables, load(contexts_file(self.variables)), chosen=self._context)
+
+    def check_local(self, what: str) -> None:
+        """Raises UsageError when another machine's platform is meant: `what` is done where it is typed."""
+        if self.context != "local":
+            raise UsageError(
+                f"`mooring {what}` works on the machine where it is typed, and the context {self.context!r} is another",
+                hint=f"log in there to do it, or say `mooring {what} --context local` to mean this machine",
+            )
+
+    def _reach(self) -> Client:
+        from mooring.client.client import Client
+
+        if self.context == "local":
+            return Client()
+        from mooring.client.contexts import contexts_file, load
+        from mooring.client.ssh import SshWay
+
+        target = load(contexts_file(self.variables)).target(self.context)
+        return Client(way=SshWay(target)) if target else Client()
 
     @cached_property
     def project(self) -> Path:
@@ -106,9 +138,3 @@ class Session:
         from mooring.cli.render.styled import Span, Style, hanging
 
         self.err.write(hanging((Span("· ", Style.DIM),), text, width=self.err.width))
-
-
-def _local_client() -> Client:
-    from mooring.client.client import Client
-
-    return Client()

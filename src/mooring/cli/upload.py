@@ -48,7 +48,7 @@ def _ensure_platform(session: Session, *, may_start: bool) -> None:
     try:
         session.client.health()
     except PlatformNotRunning:
-        if not may_start or session.variables.get("MOORING_URL"):
+        if not may_start or session.variables.get("MOORING_URL") or session.context != "local":
             raise
         from mooring.cli.starting import tell
         from mooring.client import platform

@@ -92,7 +92,7 @@ class Attached:
 
 def _connected(wire: Wire, path: str) -> AbstractContextManager[ClientConnection]:
     headers = wire.headers()
-    if wire.socket_path is not None:
+    if wire.way is not None:
         return connect(
             f"ws://mooring{path}",
             sock=wire.open_socket(),

@@ -16,6 +16,7 @@ import msgspec
 from mooring.client.asking import Asking, new_key
 from mooring.client.location import controller_socket, state_directory
 from mooring.client.tail import Tail
+from mooring.client.ways import LocalWay, Way
 from mooring.client.wire import Wire
 from mooring.engine.orders import Preview
 from mooring.model.access import Role, TokenRecord
@@ -54,15 +55,19 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """`Client()` speaks to this machine's platform, or to `$MOORING_URL` with `$MOORING_TOKEN`. Thread-safe: nothing is kept open."""
+    """`Client()` speaks to this machine's platform, or to `$MOORING_URL` with `$MOORING_TOKEN`. Thread-safe: nothing is kept open.
 
-    def __init__(self, socket_path: Path | None = None, *, url: str = "", token: Secret | None = None) -> None:
-        if socket_path is None and not url:
+    `way` leads to a platform elsewhere.
+    """
+
+    def __init__(self, socket_path: Path | None = None, *, way: Way | None = None, url: str = "", token: Secret | None = None) -> None:
+        if socket_path is None and way is None and not url:
             url = os.environ.get("MOORING_URL", "")
             given = os.environ.get("MOORING_TOKEN", "")
             token = Secret(given) if url and given else token
-            socket_path = None if url else controller_socket(state_directory())
-        self._wire = Wire(socket_path=socket_path, url=url, token=token)
+        if way is None and not url:
+            way = LocalWay(socket_path or controller_socket(state_directory()))
+        self._wire = Wire(way=way, url=url, token=token)
         self._ask = Asking(self._wire)
 
     # the platform

@@ -1,4 +1,4 @@
-"""One HTTP exchange with the platform, over its Unix socket or TCP. Foreign errors end here. Must not: know any endpoint.
+"""One HTTP exchange with the platform, on whatever way leads there. Foreign errors end here. Must not: know any endpoint.
 
 The standard library's client is used because it loads in 30 ms; `mooring ps` has 300 ms for everything.
 """
@@ -9,32 +9,30 @@ import http.client
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from mooring.client.location import check_private
 from mooring.client.problems import error_of
-from mooring.errors import Forbidden, InvalidInput, OutcomeUnknown, PlatformNotRunning
+from mooring.client.ways import CONNECT_TIMEOUT, Way
+from mooring.errors import InvalidInput, OutcomeUnknown, PlatformNotRunning
 from mooring.model.secret import Secret
 
 Query = Mapping[str, str | int | bool | None]
 Body = bytes | IO[bytes] | None
-_CONNECT_TIMEOUT = 5.0
 
 
 class Wire:
     """Where the platform is, and who asks."""
 
-    def __init__(self, *, socket_path: Path | None = None, url: str = "", token: Secret | None = None) -> None:
-        self.socket_path = socket_path
+    def __init__(self, *, way: Way | None = None, url: str = "", token: Secret | None = None) -> None:
+        self.way = way
         self.url = _checked_url(url) if url else None
         self._token = token
 
     @property
     def place(self) -> str:
         """For messages."""
-        return str(self.socket_path) if self.socket_path else (self.url.geturl() if self.url else "")
+        return self.way.place if self.way else (self.url.geturl() if self.url else "")
 
     def headers(self) -> dict[str, str]:
         """What goes with every request."""
@@ -62,43 +60,35 @@ class Wire:
             connection.close()
 
     def open_socket(self) -> socket.socket:
-        """A connected Unix socket, for what is not plain HTTP."""
-        connection = _UnixConnection(str(self.socket_path))
-        self._connect(connection)
-        assert connection.sock is not None
-        connection.sock.settimeout(None)
-        return connection.sock
+        """Connected, for what is not plain HTTP; only where there is a way."""
+        assert self.way is not None
+        connection = self.way.connect()
+        connection.settimeout(None)
+        return connection
 
     def _connection(self) -> http.client.HTTPConnection:
-        if self.socket_path is not None:
-            return _UnixConnection(str(self.socket_path))
+        if self.way is not None:
+            return _WayConnection(self.way)
         assert self.url is not None
         if self.url.scheme == "https":
-            return http.client.HTTPSConnection(self.url.hostname or "", self.url.port, timeout=_CONNECT_TIMEOUT)
-        return http.client.HTTPConnection(self.url.hostname or "", self.url.port, timeout=_CONNECT_TIMEOUT)
+            return http.client.HTTPSConnection(self.url.hostname or "", self.url.port, timeout=CONNECT_TIMEOUT)
+        return http.client.HTTPConnection(self.url.hostname or "", self.url.port, timeout=CONNECT_TIMEOUT)
 
     def _connect(self, connection: http.client.HTTPConnection) -> None:
-        if self.socket_path is not None:
-            check_private(self.socket_path.parent)
         try:
             connection.connect()
-        except PermissionError as refused:
-            hint = "it belongs to who started it; use a token over HTTPS, or ask them"
-            raise Forbidden(f"the platform at {self.place} is another user's", hint=hint) from refused
         except OSError as absent:
-            hint = "`mooring up` starts it" if self.socket_path else "is the address right, and does it listen on TCP?"
+            hint = "is the address right, and does it listen on TCP?"
             raise PlatformNotRunning(f"no platform answers at {self.place}", hint=hint) from absent
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("mooring", timeout=_CONNECT_TIMEOUT)
-        self._path = path
+class _WayConnection(http.client.HTTPConnection):
+    def __init__(self, way: Way) -> None:
+        super().__init__("mooring", timeout=CONNECT_TIMEOUT)
+        self._way = way
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_CONNECT_TIMEOUT)
-        self.sock.connect(self._path)
+        self.sock = self._way.connect()
 
 
 def _asked(

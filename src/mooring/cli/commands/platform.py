@@ -27,6 +27,7 @@ PASSPHRASE_FILE = click.option(
 @click.option("--bind", metavar="ADDRESS", help="The address the edge listens on (first: 127.0.0.1).")
 @click.option("--api", metavar="ADDRESS:PORT", help="Let the API listen here too; it then takes a token.")
 def up_command(session: Session, http_port: int | None, https_port: int | None, bind: str | None, api: str | None) -> None:
+    session.check_local("up")
     from mooring.cli.starting import tell, up_lines
     from mooring.client import platform
 
@@ -36,6 +37,7 @@ def up_command(session: Session, http_port: int | None, https_port: int | None, 
 
 @command("down", about_environment=False)
 def down_command(session: Session) -> None:
+    session.check_local("down")
     from mooring.cli.starting import down_lines, tell
     from mooring.client import platform
 
@@ -46,6 +48,7 @@ def down_command(session: Session) -> None:
 @command("trust", about_environment=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def trust_command(session: Session, yes: bool) -> None:
+    session.check_local("trust")
     from mooring.cli.trust import how_to_trust, install, trust_lines
 
     acts = how_to_trust(session.variables)
@@ -89,6 +92,7 @@ def state_backup_command(session: Session, file: Path, passphrase_file: Path | N
 @PASSPHRASE_FILE
 @click.option("--key-file", type=click.Path(path_type=Path, dir_okay=False), help="The key that was kept apart from the backup.")
 def state_restore_command(session: Session, file: Path, passphrase_file: Path | None, key_file: Path | None) -> None:
+    session.check_local("state restore")
     from mooring.cli.starting import tell
     from mooring.client import platform
 
