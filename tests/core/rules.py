@@ -163,6 +163,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "cli/trust.py": "sudo and the system's certificate tools, shown before",
         "client/git.py": "git",
         "client/platform.py": "the controller's starter",
+        "client/ssh.py": "ssh",
         "drivers/builder/sandbox.py": "a builder's tools",
         "drivers/builder/warden.py": "what a build leaves behind ends with it",
         "drivers/probe/network.py": "a health check's command",
