@@ -136,9 +136,26 @@ def test_a_secret_on_the_command_line_is_refused_with_the_way_to_do_it_and_not_s
     assert SHOP not in platform.variables
 
 
-@pytest.mark.parametrize("value", [b"", b"\n", b"\xff\xfe", b"x" * 70_000])
+@pytest.mark.parametrize("value", [b"", b"\n", b"\xff\xfe", b"x" * 120_001])
 def test_an_empty_oversized_or_undecodable_secret_is_refused(platform: FakePlatform, value: bytes) -> None:
     assert mooring("secret", "set", "API_KEY", platform=platform, stdin=value).code == 2
+    assert SHOP not in platform.variables
+
+
+def test_a_secret_is_taken_from_a_file_byte_for_byte(platform: FakePlatform, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_bytes(b"a\0b\xff\r\n\n")
+    assert mooring("secret", "set", "TLS_KEY", "--file", str(key), platform=platform).code == 0
+    assert platform.variables[SHOP]["TLS_KEY"] == Secret("a\0b\udcff\r\n\n")
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "is empty"), (b"x" * 120_001, "longer than 120,000 bytes"), (None, "No such file")])
+def test_a_file_that_holds_no_secret_is_refused(platform: FakePlatform, tmp_path: Path, content: bytes | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    answer = mooring("secret", "set", "TLS_KEY", "--file", str(tmp_path / "key"), platform=platform)
+    assert answer.code == 2
+    assert said in answer.err
     assert SHOP not in platform.variables
 
 

@@ -142,6 +142,21 @@ def test_bytes_of_a_secret_that_are_no_text_are_kept(served: Served) -> None:
     assert value.reveal().encode("utf-8", "surrogateescape") == b"\xff\xfe\x01key"
 
 
+def test_a_secret_that_no_environment_carries_is_for_an_app_that_reads_it_from_a_file(served: Served) -> None:
+    app = EnvironmentId.parse("nul")
+    served.client.set_secret(app, "TLS_KEY", Secret("a\0b"))
+    with served.http as http:
+        answer = http.post("/v1/environments/nul/production/deployments", content=b"a tree", headers={"Content-Type": "application/x-tar"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-input")
+    assert "TLS_KEY holds a NUL byte" in answer.json()["detail"]
+    assert 'files = ["TLS_KEY"]' in answer.json()["hint"]
+    served.client.unset_secret(app, "TLS_KEY")
+    served.deploy(app)
+    with pytest.raises(InvalidInput, match="TLS_KEY holds a NUL byte"):
+        served.client.set_secret(app, "TLS_KEY", Secret("a\0b"))
+    assert "TLS_KEY" not in shown(served, app)
+
+
 def test_keys_can_be_rotated_and_secrets_stay_readable(served: Served) -> None:
     app = EnvironmentId.parse("rotated")
     served.client.set_secret(app, "KEY", Secret("as-before"))

@@ -249,9 +249,10 @@ SECTIONS = (
             _command(
                 "secret set",
                 "config",
-                "Set a secret; its value is read from standard input.",
+                "Set a secret, read from standard input or a file.",
                 ("printf s3cr3t | mooring secret set API_KEY", "from a pipe"),
                 ("mooring secret set API_KEY", "on a terminal: asked for, not shown"),
+                ("mooring secret set TLS_KEY --file key.pem", "from a file, byte for byte"),
                 about="Never on the command line: other users of the machine can read that, and shells remember it.",
             ),
             _command("secret unset", "config", "Remove secrets; makes a new release.", ("mooring secret unset API_KEY", "remove it")),

@@ -1,14 +1,28 @@
-"""Reading a secret's value: from a pipe, or unseen from a terminal. Must not: take it from the command line, show it, or keep it."""
+"""Reading a secret's value: from a file, from a pipe, or unseen from a terminal.
+
+Must not: take it from the command line, show it, or keep it.
+"""
 
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 
 from mooring.cli.session import Session
 from mooring.errors import InvalidInput, UsageError
 from mooring.model.secret import Secret
 
-MOST_BYTES = 65_536
+MOST_BYTES = 120_000
+
+
+def read_file(path: Path, name: str) -> Secret:
+    """The file's content, byte for byte. Raises InvalidInput when it cannot be read, is empty or too long."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+    except OSError as foreign:
+        raise InvalidInput(f"{path} cannot be read: {foreign.strerror}", hint="name a file that you may read") from foreign
+    return _checked(name, _sized(raw, name).decode("utf-8", "surrogateescape"))
 
 
 def read_secret(session: Session, name: str) -> Secret:
@@ -16,14 +30,20 @@ def read_secret(session: Session, name: str) -> Secret:
     if session.stdin.isatty():
         return _asked(session, name)
     raw = session.stdin.buffer.read(MOST_BYTES + 1)
-    if len(raw) > MOST_BYTES:
-        raise InvalidInput(f"the value of {name} is longer than {MOST_BYTES} bytes", hint="keep large secrets in a file of their own")
     try:
-        text = raw.decode("utf-8")
+        text = _sized(raw, name).decode("utf-8")
     except UnicodeDecodeError:
-        hint = f"encode it, for example: base64 -w0 FILE | mooring secret set {name}"
+        hint = f"give it as a file, byte for byte: mooring secret set {name} --file FILE"
         raise InvalidInput(f"the value of {name} is not UTF-8 text", hint=hint) from None
     return _checked(name, text.removesuffix("\n").removesuffix("\r"))
+
+
+def _sized(raw: bytes, name: str) -> bytes:
+    if len(raw) > MOST_BYTES:
+        raise InvalidInput(
+            f"the value of {name} is longer than {MOST_BYTES:,} bytes", hint="no process can be given more; keep it elsewhere"
+        )
+    return raw
 
 
 def _asked(session: Session, name: str) -> Secret:

@@ -177,7 +177,7 @@ class Client:
         """Sent as the raw body: never in an address or an argument."""
         path = _of(environment, "secrets", name)
         headers = {"Content-Type": "application/octet-stream", "Idempotency-Key": key or new_key()}
-        return self._ask.exchange("PUT", path, ConfigChange, body=value.reveal().encode(), headers=headers)
+        return self._ask.exchange("PUT", path, ConfigChange, body=value.reveal().encode("utf-8", "surrogateescape"), headers=headers)
 
     def unset_secret(self, environment: EnvironmentId, name: str, *, key: str = "") -> ConfigChange:
         return self._ask.send("DELETE", _of(environment, "secrets", name), ConfigChange, key=key)

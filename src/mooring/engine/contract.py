@@ -52,6 +52,11 @@ class Memory(Protocol):
     def config(self, environment: EnvironmentId, version: int) -> Mapping[str, str | Secret]:
         """The variables of one immutable snapshot; version 0 is empty."""
 
+    def put_config(
+        self, environment: EnvironmentId, *, changes: Mapping[str, str | Secret], unset: frozenset[str] = ..., by: str, at: float
+    ) -> int:
+        """A new snapshot from the newest; its version. The newest's own when nothing differs."""
+
     def config_versions(self, environment: EnvironmentId) -> tuple[ConfigVersion, ...]:
         """Oldest first."""
 
@@ -108,7 +113,8 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     `template` has `number` 0 and a placeholder artifact; `counts` the formation the manifest wishes for process types
     that have never been scaled. `notes` are sentences for the person who deploys; `required_variables` are names that the app
-    says it cannot run without and its files do not set. Not `is_complete`: only the builder's offer can say what processes there are.
+    says it cannot run without and its files do not set; `generated_variables` those that are made up where nobody has.
+    Not `is_complete`: only the builder's offer can say what processes there are.
     """
 
     template: Release
@@ -117,6 +123,7 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     is_complete: bool = True
     notes: tuple[str, ...] = ()
     required_variables: tuple[str, ...] = ()
+    generated_variables: tuple[str, ...] = ()
 
 
 class Workshop(Protocol):

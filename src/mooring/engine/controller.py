@@ -39,6 +39,7 @@ from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId
 from mooring.model.records import Answering, Unowned
+from mooring.model.secret import Secret
 
 _TRIGGERS: dict[type, Trigger] = {
     DeployOrder: Trigger.DEPLOY,
@@ -68,6 +69,8 @@ class Controller:
         identity: str,
         probe_rate: float = 10.0,
         new_id: Callable[[], str] = lambda: secrets.token_hex(5),
+        new_secret: Callable[[], Secret] = lambda: Secret(secrets.token_hex(32)),
+        secrets_changed: Callable[[EnvironmentId], None] = lambda _: None,
     ) -> None:
         announcer = Announcer(memory, clock, redact)
         health = HealthMonitor(prober, clock, self._health_changed)
@@ -86,6 +89,8 @@ class Controller:
             announcer=announcer,
             redact=redact,
             identity=identity,
+            new_secret=new_secret,
+            secrets_changed=secrets_changed,
             probe_rate=probe_rate,
         )
 

@@ -15,12 +15,15 @@ from mooring.engine.observer import Observer
 from mooring.errors import NeedsPerson
 from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
+from mooring.model.secret import Secret
 from mooring.planner.goal import Wanted
 
 
 @dataclass(frozen=True)
 class Parts:
-    """`identity` names this controller in leases: the same for every controller on the same state directory."""
+    """`identity` names this controller in leases: the same for every controller on the same state directory.
+
+    `secrets_changed` is told where one was made up, so that it is redacted from then on."""
 
     memory: Memory
     runtime: Runtime
@@ -33,6 +36,8 @@ class Parts:
     announcer: Announcer
     redact: Callable[[EnvironmentId, str], str]
     identity: str
+    new_secret: Callable[[], Secret]
+    secrets_changed: Callable[[EnvironmentId], None]
     probe_rate: float = 10.0
 
     def wanted(self, environment: EnvironmentId) -> Wanted | None:

@@ -9,8 +9,10 @@ from typing import assert_never
 import msgspec
 
 from mooring.engine.contract import ReleasePlan
+from mooring.engine.generated import config_with_generated
 from mooring.engine.orders import ConfigOrder, DeployOrder, DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
 from mooring.engine.parts import Parts
+from mooring.engine.variables import check_deliverable
 from mooring.errors import InvalidInput, NotFound, UsageError
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
@@ -99,15 +101,25 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
             planned = parts.workshop.plan(source, environment, origin, offered=artifact.processes)
     finally:
         await asyncio.to_thread(parts.workshop.discard, source)
-    release = _numbered(parts, planned.template, artifact, origin, deployment)
+    config, made = config_with_generated(parts, planned, environment, version=config_in_force(parts, environment))
+    if made:
+        log(f"note: made up as secrets, since app.json asks for it: {', '.join(made)}")
+    template = msgspec.structs.replace(planned.template, config_version=config)
+    release = _numbered(parts, template, artifact, origin, deployment)
     parts.memory.add_release(release)
     return release
 
 
 def check_variables(parts: Parts, planned: ReleasePlan, environment: EnvironmentId) -> None:
-    """Raise InvalidInput where the app says it needs a variable that nobody has set."""
+    """Raise InvalidInput where the app says it needs a variable that nobody has set, or could not be given one that was."""
     config = parts.memory.config(environment, config_in_force(parts, environment))
-    missing = [name for name in planned.required_variables if name not in config and name not in planned.template.variables]
+    check_deliverable(config, planned.template)
+    known = config.keys() | planned.template.variables.keys()
+    absent = [name for name in planned.template.secret_files if name not in known and name not in planned.generated_variables]
+    if absent:
+        hint = " and ".join(f"`mooring secret set {name}`" for name in absent)
+        raise InvalidInput(f"the app reads {', '.join(absent)} from a file, and nothing sets it", hint=hint, where="mooring.toml")
+    missing = [name for name in planned.required_variables if name not in known and name not in planned.generated_variables]
     if missing:
         setting = " ".join(f"{name}=…" for name in missing)
         raise InvalidInput(
@@ -125,7 +137,6 @@ def _numbered(parts: Parts, template: Release, artifact: Artifact, origin: Sourc
         number=parts.memory.next_release_number(environment),
         artifact=artifact,
         source=origin,
-        config_version=config_in_force(parts, environment),
         created_at=parts.clock.wall(),
         created_by=deployment.requested_by,
         description=deployment.description,

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from mooring.drivers.runtime.contract import Variables
 from mooring.engine.contract import Memory
+from mooring.errors import InvalidInput
+from mooring.model.config import revealed
 from mooring.model.release import Release
+from mooring.model.secret import SecretFile
 
 
 def variables_of(memory: Memory, release: Release, *, process: str) -> Variables:
-    """The builder's, then who it is, then the manifest's, then what was set by command: the later wins. `process`: `web.1`."""
+    """The builder's, then who it is, then the manifest's, then what was set by command: the later wins. `process`: `web.1`.
+
+    What the release takes as a file is a SecretFile, wherever its value comes from."""
     about = {
         "MOORING_APP": str(release.environment.app),
         "MOORING_ENVIRONMENT": str(release.environment.environment),
@@ -17,4 +22,17 @@ def variables_of(memory: Memory, release: Release, *, process: str) -> Variables
         "MOORING_PROCESS": process,
     }
     config = memory.config(release.environment, release.config_version)
-    return {**release.artifact.environment, **about, **release.variables, **config}
+    values: Variables = {**release.artifact.environment, **about, **release.variables, **config}
+    files: Variables = {str(name): SecretFile(revealed(values[name])) for name in release.secret_files if name in values}
+    return {**values, **files}
+
+
+def check_deliverable(config: Variables, release: Release) -> None:
+    """Raises InvalidInput for a secret that no environment can carry and the release does not take as a file."""
+    for name, value in config.items():
+        if "\0" in revealed(value) and name not in release.secret_files:
+            raise InvalidInput(
+                f"the secret {name} holds a NUL byte, and no environment can carry that",
+                hint=f'let the app read it from a file: [secrets] files = ["{name}"] in mooring.toml, then deploy and set it',
+                where=str(release.environment),
+            )

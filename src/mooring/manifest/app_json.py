@@ -21,7 +21,14 @@ from mooring.manifest.validation import RESERVED_VARIABLE, checked
 
 USED = ("env", "formation", "scripts", "healthchecks")
 _DESCRIBING = frozenset(("name", "description", "keywords", "website", "repository", "logo", "success_url", "$schema"))
-_UNUSED = frozenset(("addons", "buildpacks", "stack", "image", "environments", "cron"))
+_UNUSED = {
+    "addons": "nothing is provisioned; set the address of a service you have with `mooring secret set`",
+    "buildpacks": "the builder is found by the files there are; `build.builder` in mooring.toml names another",
+    "stack": "apps run on this machine's own system",
+    "image": "apps run on this machine's own system",
+    "environments": "write what differs under [environments.NAME] in mooring.toml",
+    "cron": "a process type of the app can keep its own schedule",
+}
 _RELEASE_SCRIPTS: tuple[Path, ...] = (("scripts", "release"), ("scripts", "dokku", "predeploy"))
 
 
@@ -119,7 +126,7 @@ class _Reading:
             return
         for name in self._document.values:
             if name in _UNUSED:
-                self._note((name,), f"{name} is not used")
+                self._note((name,), f"{name} is not used: {_UNUSED[name]}")
             elif name not in _DESCRIBING and name not in USED and len(self.notes) < 20:
                 close = wording.suggestion(name, USED, cutoff=0.75)
                 self._note((name,), f"{wording.shown(name)} is not used" + (f"; did you mean `{close}`?" if close else ""))

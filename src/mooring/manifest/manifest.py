@@ -7,7 +7,7 @@ import msgspec
 from mooring.model.build import BuildSettings
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import AppName, Hostname, ProcessName
+from mooring.model.names import AppName, Hostname, ProcessName, VariableName
 from mooring.model.policy import Policy
 from mooring.model.release import ProcessType
 
@@ -24,11 +24,11 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """`env`: plain variables of the files, without those set by command.
+    """`env`: plain variables of the files, without those set by command. `secret_files`: those that processes find as files.
 
     `is_complete`: false before the build, when the builder's offer may still add process types or commands (then a command is
     empty). `required_variables`: names that app.json requires and nothing has set; in `generated_variables` those of them that
-    may be made up by chance. `notes` are sentences for the person who deploys.
+    are made up where nobody has set them. `notes` are sentences for the person who deploys.
     """
 
     app: AppName | None
@@ -41,6 +41,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     build: BuildSettings
     env: dict[str, str]
     edge: EdgeSettings
+    secret_files: tuple[VariableName, ...] = ()
     required_variables: tuple[str, ...] = ()
     generated_variables: frozenset[str] = frozenset()
     settings: tuple[Setting, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mooring.manifest.hostnames import host_to_ask, hostnames_of
+from mooring.manifest.layers import Layers
 from mooring.manifest.manifest import Manifest
 from mooring.manifest.problems import Problems
 from mooring.manifest.processes import Reading, processes_of
@@ -12,7 +13,7 @@ from mooring.manifest.provenance import settings_of
 from mooring.manifest.rollout import build_of, edge_of, policy_of
 from mooring.manifest.sources import Sources, app_of, sources_of, toml_layers
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import AppName
+from mooring.model.names import AppName, VariableName
 
 
 def read(
@@ -47,6 +48,11 @@ def app_name_of(files: Mapping[str, bytes]) -> AppName | None:
     return name
 
 
+def _secret_files(layers: Layers) -> tuple[VariableName, ...]:
+    found = layers.found("secrets.files")
+    return tuple(VariableName(str(name)) for name in found.value) if found and isinstance(found.value, tuple) else ()
+
+
 def _assembled(
     sources: Sources, environment: EnvironmentId, *, is_complete: bool, config: Mapping[str, str], problems: Problems
 ) -> Manifest:
@@ -74,6 +80,7 @@ def _assembled(
         build=build_of(layers),
         env={name: str(found.value) for name, found in layers.below("env").items()},
         edge=edge_of(layers),
+        secret_files=_secret_files(layers),
         required_variables=missing,
         generated_variables=sources.app_json.generated & frozenset(missing),
         settings=settings_of(layers, processes=processes, hostnames=hostnames, config=config),

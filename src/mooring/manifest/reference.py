@@ -65,7 +65,7 @@ Of Heroku's and Dokku's file these parts are used; the rest belongs to other too
 |---|---|
 | `env.NAME` as text, or its `value` | `env.NAME` |
 | `env.NAME` without a value, unless `required` is `false` | a variable that has to be set before the first deployment |
-| `env.NAME.generator: "secret"` | such a variable, which may be generated |
+| `env.NAME.generator: "secret"` | a secret of 64 hexadecimal digits, made up once where nobody has set it |
 | `formation.NAME.quantity` | `processes.NAME.count` |
 | `scripts.dokku.predeploy`, `scripts.release` | `release` |
 | `healthchecks.NAME` | `processes.NAME.health.CHECK`, by their `type` |

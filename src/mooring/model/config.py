@@ -26,13 +26,15 @@ class ConfigVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def next_config(latest: Variables, *, changes: Variables, unset: frozenset[str]) -> dict[str, str | Secret]:
-    """The snapshot after `latest`; raises InvalidName, InvalidInput. A name in `unset` that is not there is no error."""
+    """The snapshot after `latest`; raises InvalidName, InvalidInput. A name in `unset` that is not there is no error.
+
+    A secret may hold any bytes: those that an environment cannot carry reach a process as a file."""
     for name in unset:
         variable_name(name)
     for name, value in changes.items():
         if variable_name(name) in unset:
             raise InvalidInput(f"{name} is both set and unset", hint="say one of them")
-        if "\0" in revealed(value):
+        if isinstance(value, str) and "\0" in value:
             raise InvalidInput(f"the value of {name} holds a NUL byte", hint="no process can be given that; encode it, say as base64")
     return {name: value for name, value in {**latest, **changes}.items() if name not in unset}
 

@@ -7,7 +7,7 @@ import msgspec
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Checks
-from mooring.model.names import ArtifactId, Hostname, ProcessName
+from mooring.model.names import ArtifactId, Hostname, ProcessName, VariableName
 from mooring.model.policy import Policy
 
 
@@ -62,6 +62,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     edge: EdgeSettings = EdgeSettings()
     release_command: str = ""
     variable_origins: dict[str, str] = {}  # where each of `variables` stands: `mooring.toml:7`
+    secret_files: tuple[VariableName, ...] = ()  # variables that its processes find as files, not in their environment
     variables: dict[str, str] = {}  # the manifest's plain [env]; config set by command goes over it
     created_at: float = 0.0
     created_by: str = ""

@@ -37,3 +37,14 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not serialised")
+
+
+class SecretFile(Secret):
+    """One that a process finds in a file instead: its environment holds the path, under the name with `_FILE` behind it."""
+
+    __slots__ = ()
+
+
+def path_variable(name: str) -> str:
+    """The name under which a process finds the path of a secret's file, as images of Docker have it: `TLS_KEY_FILE`."""
+    return f"{name}_FILE"

@@ -59,6 +59,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         workshop=workshop,
         clock=clock,
         redact=secrets.redact,
+        secrets_changed=secrets.changed,
         identity=IDENTITY,
     )
     platform = Platform(

@@ -16,7 +16,7 @@ from mooring.errors import StaleFence
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskState, TaskView
 from mooring.model.lease import Mark
-from mooring.model.secret import Secret
+from mooring.model.secret import Secret, SecretFile, path_variable
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.driver_faults import DriverFaults
 from mooring.testing.life import FakeLife
@@ -220,7 +220,9 @@ class FakeRuntime:
 
 
 def _revealed(variables: Variables) -> dict[str, str]:
-    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in variables.items()}
+    """As a process sees them; the files are not made, their values stand in place of the paths."""
+    names = {name: path_variable(name) if isinstance(value, SecretFile) else name for name, value in variables.items()}
+    return {names[name]: value.reveal() if isinstance(value, Secret) else value for name, value in variables.items()}
 
 
 def _as_lines(life: FakeLife) -> list[LogLine]:

@@ -18,7 +18,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, ProcessState, TaskSpec, TaskState
 from mooring.model.lease import Mark
 from mooring.model.names import ProcessName
-from mooring.model.secret import Secret
+from mooring.model.secret import Secret, SecretFile
 
 SHOP = EnvironmentId.parse("shop")
 BLOG = EnvironmentId.parse("blog/staging")
@@ -54,6 +54,9 @@ class RuntimeRig(Protocol):
 
     async def variable(self, key: InstanceKey, name: str) -> bytes:
         """As it arrived in the process."""
+
+    async def secret_file(self, key: InstanceKey, name: str) -> bytes:
+        """What the process finds under the path in its environment; fails when the value stands there, or others may read it."""
 
     async def processes(self, key: InstanceKey) -> int:
         """How many processes of the instance live, children included."""
@@ -113,6 +116,12 @@ class InstanceContract:
         assert await rig.variable(a_key(), "PLAIN") == value.encode("utf-8", "surrogateescape")
         assert await rig.variable(a_key(), "SECRET") == value.encode("utf-8", "surrogateescape")
         assert await rig.variable(a_key(), "EMPTY") == b""
+
+    async def test_a_secret_that_is_to_be_a_file_arrives_as_one_whatever_bytes_it_holds(self, rig: RuntimeRig) -> None:
+        value = "\0\n-----BEGIN\r\n\udcff\udc80ünï\n"
+        await started(rig, rig.instance(a_key()), {"TLS_KEY": SecretFile(value), "PLAIN": "x"})
+        assert await rig.secret_file(a_key(), "TLS_KEY") == value.encode("utf-8", "surrogateescape")
+        assert await rig.variable(a_key(), "PLAIN") == b"x"
 
     async def test_a_stopped_instance_is_gone_and_no_process_of_it_is_left(self, rig: RuntimeRig) -> None:
         await started(rig, rig.instance(a_key()))

@@ -18,7 +18,7 @@ from mooring.model.build import BuildSettings
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Check, CheckKind, Checks
-from mooring.model.names import ArtifactId, Hostname, ProcessName
+from mooring.model.names import ArtifactId, Hostname, ProcessName, VariableName
 from mooring.model.policy import Policy
 from mooring.model.release import Artifact, ProcessType, Release, Source
 
@@ -59,6 +59,8 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     offered: tuple[ProcessType, ...] = ()  # process types known only once it is built
     notes: tuple[str, ...] = ()
     required_variables: tuple[str, ...] = ()
+    generated_variables: tuple[str, ...] = ()
+    secret_files: tuple[str, ...] = ()
     unpack_error: MooringError | None = None
     plan_error: MooringError | None = None
     build_error: MooringError | None = None
@@ -112,6 +114,7 @@ class FakeWorkshop:
             edge=tree.edge,
             release_command=tree.release_command,
             variables=tree.variables,
+            secret_files=tuple(VariableName(name) for name in tree.secret_files),
         )
         return ReleasePlan(
             template=template,
@@ -120,6 +123,7 @@ class FakeWorkshop:
             is_complete=not tree.offered or offered is not None,
             notes=tree.notes,
             required_variables=tree.required_variables,
+            generated_variables=tree.generated_variables,
         )
 
     async def build(

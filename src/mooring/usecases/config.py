@@ -12,6 +12,7 @@ import msgspec
 
 from mooring.engine.contract import EnvironmentRecord
 from mooring.engine.orders import ConfigOrder, decode_order
+from mooring.engine.variables import check_deliverable
 from mooring.errors import InvalidInput, LeaseHeld
 from mooring.model.access import Actor
 from mooring.model.config import next_config, revealed
@@ -86,6 +87,9 @@ def apply_changes(
     wanted = next_config(present, changes=changes, unset=unset)
     if len(wanted) > MOST_VARIABLES:
         raise InvalidInput(f"that would be {len(wanted)} variables", hint=f"at most {MOST_VARIABLES} are possible")
+    release = _serving(platform, environment)
+    if release is not None:
+        check_deliverable(wanted, release)
     _refuse_locked(platform, environment)
     verb, _, names = what.partition(" ")
     platform.allow(actor, Permission.CHANGE, verb, environment, names=names)
@@ -106,8 +110,7 @@ def version_in_force(platform: Platform, environment: EnvironmentId) -> int:
     for deployment in reversed(platform.memory.unfinished_deployments()):
         if deployment.environment == environment and (version := _ordered(deployment)) is not None:
             return version
-    record = platform.memory.environment(environment)
-    release = _release(platform, record) if record is not None else None
+    release = _serving(platform, environment)
     return release.config_version if release is not None else _newest(platform, environment)
 
 
@@ -187,6 +190,11 @@ def _check(changes: Values) -> None:
             raise InvalidInput(
                 f"the value of {name} has {size} bytes", hint=f"an environment variable holds at most {LARGEST_VALUE}; use a file"
             )
+
+
+def _serving(platform: Platform, environment: EnvironmentId) -> Release | None:
+    record = platform.memory.environment(environment)
+    return _release(platform, record) if record is not None else None
 
 
 def _refuse_locked(platform: Platform, environment: EnvironmentId) -> None:

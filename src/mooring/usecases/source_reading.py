@@ -42,6 +42,7 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         policy=found.policy,
         edge=found.edge,
         release_command=found.release_command,
+        secret_files=found.secret_files,
         variables=found.env,
         variable_origins={name: place for name in found.env if (place := found.origins.get(f"env.{name}"))},
     )
@@ -52,6 +53,7 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         is_complete=found.is_complete,
         notes=found.notes,
         required_variables=found.required_variables,
+        generated_variables=tuple(sorted(found.generated_variables)),
     )
 
 

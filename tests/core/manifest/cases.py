@@ -53,6 +53,8 @@ def view(manifest: Manifest) -> dict[str, object]:
         for name in ("release_command", "env", "required_variables", "notes")
         if (value := msgspec.to_builtins(getattr(manifest, name)))
     }
+    if manifest.secret_files:
+        shown["secret_files"] = list(manifest.secret_files)
     if manifest.generated_variables:
         shown["generated_variables"] = sorted(manifest.generated_variables)
     for name in ("policy", "edge", "build"):

@@ -74,6 +74,12 @@ class FakeRig:
         assert life is not None
         return life.variables[name].encode("utf-8", "surrogateescape")
 
+    async def secret_file(self, key: InstanceKey, name: str) -> bytes:
+        life = self.fake.life(key)
+        assert life is not None
+        assert name not in life.variables
+        return life.variables[f"{name}_FILE"].encode("utf-8", "surrogateescape")
+
     async def processes(self, key: InstanceKey) -> int:
         life = self.fake.life(key)
         return 1 if life is not None and life.view(self.clock.now).pid else 0

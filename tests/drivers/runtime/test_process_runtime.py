@@ -17,7 +17,8 @@ from mooring.drivers.runtime.process import kernel
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
 from mooring.drivers.runtime.process.supervisor import Supervisor
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
-from mooring.testing.runtime_contract import Kind, RuntimeContract, RuntimeRig, a_key, view_of
+from mooring.model.secret import SecretFile
+from mooring.testing.runtime_contract import Kind, RuntimeContract, RuntimeRig, a_key, a_mark, started, view_of
 
 APP = Path(__file__).with_name("app.py")
 PATIENCE = 20.0
@@ -53,10 +54,25 @@ class ProcessRig:
         os.kill(view.pid, signal.SIGKILL)
 
     async def variable(self, key: InstanceKey, name: str) -> bytes:
+        found: list[bytes] = []
+
+        async def has_come() -> bool:  # its launcher, on the way to become it, has another environment
+            view = await view_of(self, key)
+            assert view is not None
+            variables = Path(f"/proc/{view.pid}/environ").read_bytes().split(b"\0")
+            found[:] = [entry.removeprefix(f"{name}=".encode()) for entry in variables if entry.startswith(f"{name}=".encode())]
+            return bool(found)
+
+        await self.until(has_come)
+        return found[0]
+
+    async def secret_file(self, key: InstanceKey, name: str) -> bytes:
         view = await view_of(self, key)
         assert view is not None
-        variables = Path(f"/proc/{view.pid}/environ").read_bytes().split(b"\0")
-        return next(entry.removeprefix(f"{name}=".encode()) for entry in variables if entry.startswith(f"{name}=".encode()))
+        assert f"{name}=".encode() not in Path(f"/proc/{view.pid}/environ").read_bytes()
+        path = Path(os.fsdecode(await self.variable(key, f"{name}_FILE")))
+        assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        return path.read_bytes()
 
     async def processes(self, key: InstanceKey) -> int:
         return len(kernel.members(str(self._supervisor.run_directory(key.slug))))
@@ -77,3 +93,19 @@ def rig(supervisor: Supervisor, runtime: ProcessRuntime, tmp_path: Path) -> Runt
 
 class TestProcessRuntime(RuntimeContract):
     pass
+
+
+async def test_a_file_of_a_secret_outlives_a_crash_and_goes_with_the_instance(rig: RuntimeRig) -> None:
+    await started(rig, rig.instance(a_key()), {"TLS_KEY": SecretFile("k3y")})
+    path = Path(os.fsdecode(await rig.variable(a_key(), "TLS_KEY_FILE")))
+    before = await view_of(rig, a_key())
+    await rig.kill(a_key())
+
+    async def is_back() -> bool:
+        view = await view_of(rig, a_key())
+        return before is not None and view is not None and view.pid not in (0, before.pid)
+
+    await rig.until(is_back)
+    assert await rig.secret_file(a_key(), "TLS_KEY") == b"k3y"
+    await rig.runtime.stop(a_mark(), a_key(), grace=5)
+    assert not path.parent.exists()

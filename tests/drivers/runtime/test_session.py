@@ -12,9 +12,10 @@ import pytest
 from mooring.drivers.runtime.contract import Terminal
 from mooring.drivers.runtime.process import kernel
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
+from mooring.drivers.runtime.process.supervisor import Supervisor
 from mooring.errors import Unavailable
 from mooring.model.instance import TaskSpec
-from mooring.model.secret import Secret
+from mooring.model.secret import Secret, SecretFile
 from mooring.testing.runtime_contract import SHOP
 
 Attach = Callable[..., Awaitable[Terminal]]
@@ -124,3 +125,19 @@ async def test_what_it_left_behind_does_not_hold_up_its_end(attach: Attach) -> N
 async def test_a_directory_that_is_gone_is_told(attach: Attach) -> None:
     with pytest.raises(Unavailable, match="No such file or directory"):
         await attach("true", directory="/nonexistent")
+
+
+async def test_a_secret_comes_as_a_file_that_goes_with_the_session(attach: Attach, supervisor: Supervisor) -> None:
+    session = await attach('cat "$TLS_KEY_FILE"; echo "${TLS_KEY-unset}" >&2', TLS_KEY=SecretFile("a\0b\udcff\n"))
+    assert list((supervisor.directory / "run").glob("session-*/secrets/TLS_KEY"))
+    assert await told(session) == {"stdout": b"a\0b\xff\n", "stderr": b"unset\n"}
+    await session.close()
+    assert not list((supervisor.directory / "run").glob("session-*"))
+
+
+async def test_files_of_sessions_of_a_controller_that_died_are_removed_by_the_next(supervisor: Supervisor) -> None:
+    left = supervisor.directory / "run" / "session-1-1" / "secrets"
+    left.mkdir(parents=True)
+    (left / "TLS_KEY").write_text("k3y")
+    ProcessRuntime(supervisor)
+    assert not left.parent.exists()

@@ -18,7 +18,7 @@ from mooring.drivers.runtime.process.status import Status
 from mooring.drivers.runtime.process.supervisor import Supervisor
 from mooring.errors import InvalidName
 from mooring.model.instance import TaskSpec, TaskState, TaskView
-from mooring.model.secret import Secret
+from mooring.model.secret import Secret, SecretFile
 from mooring.testing.runtime_contract import SHOP, a_mark
 
 NAME = "release.v1"
@@ -116,3 +116,15 @@ async def test_forgetting_its_release_forgets_it(runtime: ProcessRuntime, superv
     await runtime.forget(a_mark(), SHOP, releases=frozenset({1}))
     assert (await runtime.observe_task(SHOP, NAME)).state is TaskState.ABSENT
     assert not supervisor.run_directory(f"{SHOP.slug}@{NAME}").exists()
+
+
+async def test_a_one_off_finds_a_secret_as_a_file_which_is_gone_when_it_has_ended(
+    runtime: ProcessRuntime, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    command = 'cat "$TLS_KEY_FILE" > found; echo "$TLS_KEY_FILE" > place; test -z "${TLS_KEY+set}"'
+    await runtime.run_task(a_mark(), spec(tmp_path, command), {"TLS_KEY": SecretFile("a\0b\udcff\n")})
+    assert (await until(runtime, has_ended)).state is TaskState.SUCCEEDED
+    assert (tmp_path / "found").read_bytes() == b"a\0b\xff\n"
+    place = Path((tmp_path / "place").read_text().strip())
+    assert place.is_relative_to(supervisor.directory)
+    assert not place.parent.exists(), "gone before the end is seen"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -43,16 +44,18 @@ def config_show_command(session: Session, origin: bool) -> None:
 @command("secret set")
 @click.argument("name")
 @click.argument("surplus", nargs=-1, metavar="")
+@click.option("--file", type=click.Path(), help="Take the value from this file, byte for byte.")
 @DETACH
-def secret_set_command(session: Session, name: str, surplus: tuple[str, ...], detach: bool) -> int:
-    from mooring.cli.secret_input import read_secret
+def secret_set_command(session: Session, name: str, surplus: tuple[str, ...], file: str | None, detach: bool) -> int:
+    from mooring.cli.secret_input import read_file, read_secret
 
     if "=" in name or surplus:
         raise UsageError(
             "a secret's value does not go on the command line: other users of this machine can see it there, and your shell remembers it",
             hint=f'pipe it: printf %s "$VALUE" | mooring secret set {_shown_name(name)}; or give the name alone, and it is asked for',
         )
-    value = read_secret(session, variable_name(name))
+    checked = variable_name(name)
+    value = read_file(Path(file), checked) if file is not None else read_secret(session, checked)
     return _changed(session, session.client.set_secret(session.environment, name, value), is_detached=detach)
 
 

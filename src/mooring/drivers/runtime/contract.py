@@ -6,7 +6,8 @@ Promises, tested by `mooring.testing.runtime_contract` on every driver and on th
   - After `stop` returns, no process of the instance is left, children included.
   - An effect whose mark is older than one seen for that environment raises StaleFence and does nothing.
   - `observe` lists all and only what this runtime owns, running or not.
-  - What the environment holds arrives in the process byte for byte, and is nowhere readable by other users.
+  - What the environment holds arrives in the process byte for byte, and is nowhere readable by other users. A SecretFile arrives as a
+    file whose path is in NAME_FILE, and goes with the instance, task or session.
 Raises Unavailable (certainly nothing happened) or OutcomeUnknown (look again), never a foreign error.
 """
 

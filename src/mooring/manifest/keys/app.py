@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mooring.manifest.keys.key import Key, Section
-from mooring.manifest.keys.names import APP_NAME, HOSTNAME
+from mooring.manifest.keys.names import APP_NAME, HOSTNAME, VARIABLE_NAME
 from mooring.manifest.kinds.texts import ListOf, Text
 
 TOP = Section(
@@ -56,6 +56,26 @@ ENV = Section(
             summary="one variable; always text",
             text="Numbers and flags need quotes, because a process sees nothing but text.",
             example='[env]\nLOG_LEVEL = "info"\nWEB_CONCURRENCY = "2"',
+        ),
+    ),
+)
+
+SECRETS = Section(
+    path="secrets",
+    noun="a table about secrets",
+    summary="how secrets reach the app; their values are set with `mooring secret set`, never here",
+    text="A secret is a variable of each process's environment, unless it is named here.",
+    keys=(
+        Key(
+            path="secrets.files",
+            kind=ListOf(item=VARIABLE_NAME, noun="names of secrets"),
+            summary="secrets that processes read from a file",
+            text="For keys, certificates and whatever holds bytes that no environment can carry. Each process finds the path in "
+            "`NAME_FILE`, as in images of Docker, and the value not in its environment. The file holds the value byte for byte, is "
+            "readable by its owner alone, lies outside the release and goes with the process. The release command and `mooring run` "
+            "find it too.",
+            default_text="none: every secret is a variable",
+            example='[secrets]\nfiles = ["TLS_KEY"]',
         ),
     ),
 )

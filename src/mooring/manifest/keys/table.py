@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mooring.manifest.keys.app import ENV, TOP
+from mooring.manifest.keys.app import ENV, SECRETS, TOP
 from mooring.manifest.keys.build import BUILD
 from mooring.manifest.keys.deploy import DEPLOY
 from mooring.manifest.keys.edge import EDGE
@@ -16,7 +16,7 @@ from mooring.manifest.keys.names import ENVIRONMENT_NAME, PROCESS_NAME, VARIABLE
 from mooring.manifest.keys.processes import PROCESSES
 from mooring.manifest.kinds.texts import Name
 
-SECTIONS = (TOP, BUILD, ENV, PROCESSES, HEALTH, CHECK, DEPLOY, EDGE)
+SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, HEALTH, CHECK, DEPLOY, EDGE)
 KEYS: dict[str, Key] = {key.path: key for section in SECTIONS for key in section.keys}
 ENVIRONMENTS = Section(
     path="environments.NAME",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mooring.drivers.runtime.process import record
+from mooring.drivers.runtime.process import record, secret_files
 from mooring.drivers.runtime.process.launcher import UMASK
 from mooring.errors import InvalidInput, InvalidName
 from mooring.model.secret import Secret
@@ -55,9 +55,10 @@ def signal_name(text: str) -> str:
 
 
 def write_program(directory: Path, program: Program, variables: Mapping[str, str | Secret]) -> None:
-    """The environment first: a program whose `launch` is there is complete. Secrets go into a file 0600 and nowhere else."""
+    """The environment first: a program whose `launch` is there is complete. Secrets go into files 0600 and nowhere else."""
     try:
-        record.write(str(directory / "environment"), [_variable(name, value) for name, value in variables.items()])
+        environment = secret_files.laid_out(directory, variables)
+        record.write(str(directory / "environment"), [_variable(name, value) for name, value in environment.items()])
         write_launch(directory, program)
     except ValueError as error:
         raise InvalidInput("a variable with an empty name, an = in its name, or a NUL in its value cannot be handed on") from error

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mooring.drivers.runtime.contract import Inspection, Interactive, LogQuery, Runtime, RuntimeCapabilities, Terminal, Variables
-from mooring.drivers.runtime.process import kernel, record, shell, sockets, surroundings
+from mooring.drivers.runtime.process import kernel, record, secret_files, shell, sockets, surroundings
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.following import merged, tell
 from mooring.drivers.runtime.process.instances import InstanceRecord, instance_view, read_record, views, write_record
@@ -51,6 +51,7 @@ class ProcessRuntime:
         self._ports = Ports(directory / "ports", low=ports[0], high=ports[1])
         self._tasks = Tasks(supervisor, self._logs)
         self._keepers: set[str] = set()
+        secret_files.sweep(self._run)
         self.capabilities = RuntimeCapabilities(
             limits_memory=True, runs_interactively=True, memory_budget=budget() if memory_budget is None else memory_budget
         )

@@ -1,6 +1,7 @@
 """A command with somebody attached (`mooring run`): a session of its own, ended as a whole when its owner hangs up.
 
-It lives as long as whoever attached to it, and is not under the supervisor. Its variables go to it directly, not through a file.
+It lives as long as whoever attached to it, and is not under the supervisor. Its variables go to it directly, not through a file,
+but for the secrets that it is to find as files.
 Must not: outlive `close`.
 """
 
@@ -12,6 +13,7 @@ import fcntl
 import itertools
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -21,7 +23,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from mooring.drivers.runtime.contract import Terminal
-from mooring.drivers.runtime.process import kernel, shell
+from mooring.drivers.runtime.process import kernel, secret_files, shell
 from mooring.drivers.runtime.process.ending import end
 from mooring.model.instance import TaskSpec
 from mooring.model.secret import Secret
@@ -36,12 +38,18 @@ Chunks = asyncio.Queue[tuple[str, bytes] | None]
 
 def open_session(run: Path, spec: TaskSpec, variables: Mapping[str, str | Secret], size: tuple[int, int] | None) -> Session:
     """`size` in rows and columns: with a terminal of its own; None: with three pipes."""
-    marker = str(run / f"session-{os.getpid()}-{next(_numbers)}")
-    environment = {name: value.reveal() if isinstance(value, Secret) else value for name, value in variables.items()}
+    directory = run / f"session-{os.getpid()}-{next(_numbers)}"
+    marker = str(directory)
+    placed = secret_files.laid_out(directory, variables)
+    environment = {name: value.reveal() if isinstance(value, Secret) else value for name, value in placed.items()}
     environment[kernel.MARKER] = marker
-    if size is None:
-        return _with_pipes(marker, spec, environment)
-    return _with_terminal(marker, spec, {"TERM": "xterm-256color", **environment}, size)
+    try:
+        if size is None:
+            return _with_pipes(marker, spec, environment)
+        return _with_terminal(marker, spec, {"TERM": "xterm-256color", **environment}, size)
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
 
 
 def _with_pipes(marker: str, spec: TaskSpec, environment: dict[str, str]) -> Session:
@@ -151,6 +159,7 @@ class Session:
             kernel.send(process, signal.SIGHUP)
         await end(self._marker, stop_signal=signal.SIGTERM, grace=2.0)
         await asyncio.to_thread(self._process.wait)
+        await asyncio.to_thread(shutil.rmtree, self._marker, ignore_errors=True)  # its files of secrets
         os.close(self._pidfd)
         self._pidfd = -1
 

@@ -111,6 +111,7 @@ def _end_rest(directory: str) -> None:
 def _record(directory: str, code: int) -> None:
     """Negative: the signal that ended it. On disk before this process ends; its secrets, no longer needed, are gone before that is seen."""
     os.unlink(f"{directory}/environment")  # noqa: PTH108 - this file starts without pathlib
+    _remove_files(f"{directory}/secrets")
     beside = f"{directory}/result.new"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     os.write(descriptor, record.encoded([(b"code", str(code).encode())]))
@@ -118,6 +119,14 @@ def _record(directory: str, code: int) -> None:
     os.close(descriptor)
     os.rename(beside, f"{directory}/result")  # noqa: PTH104 - likewise
     _sync(directory)
+
+
+def _remove_files(folder: str) -> None:
+    if not os.path.isdir(folder):  # noqa: PTH112 - likewise
+        return
+    for name in os.listdir(folder):  # noqa: PTH208 - likewise
+        os.unlink(f"{folder}/{name}")  # noqa: PTH108 - likewise
+    os.rmdir(folder)  # noqa: PTH106 - likewise
 
 
 def _sync(directory: str) -> None:
