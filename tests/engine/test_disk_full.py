@@ -80,6 +80,21 @@ def test_a_write_that_landed_though_its_answer_was_lost_is_not_taken_for_undone(
         lose(count)
 
 
+@story
+async def test_a_release_that_is_on_record_though_the_answer_was_lost_is_rolled_out(platform: FakePlatform) -> None:
+    await deployed(platform)
+    lost: list[Point] = []
+
+    def look(point: Point) -> None:
+        if (point.moment, point.name) == (Moment.AFTER, "memory.add_release") and not lost:
+            lost.append(point)
+            raise OutcomeUnknown("the answer was lost")
+
+    platform.on_point = look
+    assert (await platform.end(platform.deploy(SHOP, WEB))).outcome is Outcome.SUCCEEDED
+    assert serving(platform) == ["v2 web.1", "v2 web.2"]
+
+
 def fill(platform: FakePlatform) -> None:
     def look(point: Point) -> None:
         if is_write(point):

@@ -9,6 +9,7 @@ from mooring.errors import BuildFailed, LeaseHeld, ManifestInvalid, SourceInvali
 from mooring.model.deployment import Outcome
 from mooring.model.lease import Lock
 from mooring.model.problem import Problem
+from mooring.testing.behaviour import Behaviour
 from mooring.testing.platform import FakePlatform, play
 from mooring.testing.workshop import Tree, process
 
@@ -63,6 +64,49 @@ def test_memory_that_would_not_fit_is_refused_with_numbers() -> None:
         assert running(platform) == ["v1 web.1"]
 
     play(tell, platform=FakePlatform(memory_budget=1_000_000_000))
+
+
+def heavy(memory: int, *, count: int = 1) -> Tree:
+    return Tree(processes=(process("web", count=count, memory=memory),), policy=QUICK)
+
+
+def test_two_apps_that_fit_alone_and_not_together_are_not_let_in_at_the_same_moment() -> None:
+    async def tell(platform: FakePlatform) -> None:
+        first, second = (platform.deploy(environment, heavy(600_000_000)) for environment in (SHOP, BLOG))
+        outcomes = [(await platform.end(each)).error_code for each in (first, second)]
+        assert sorted(outcomes) == ["", "capacity-exceeded"]
+
+    play(tell, platform=FakePlatform(memory_budget=1_000_000_000))
+
+
+def test_an_app_that_is_being_replaced_needs_room_for_old_and_new_beside_the_next_one() -> None:
+    async def tell(platform: FakePlatform) -> None:
+        await deployed(platform, heavy(300_000_000))
+        platform.runtime.behave = lambda _: Behaviour(ready_after=2.0)
+        replaced = platform.deploy(SHOP, heavy(300_000_000))
+        await platform.clock.sleep(1.0)
+        refused = await platform.end(platform.deploy(BLOG, heavy(500_000_000)))
+        assert refused.error_code == "capacity-exceeded"
+        assert (await platform.end(replaced)).outcome is Outcome.SUCCEEDED
+        await deployed(platform, heavy(500_000_000), BLOG)
+
+    play(tell, platform=FakePlatform(memory_budget=1_000_000_000))
+
+
+def test_what_could_not_be_stopped_still_takes_its_memory() -> None:
+    async def tell(platform: FakePlatform) -> None:
+        await deployed(platform, heavy(300_000_000))
+        platform.runtime.faults.fail("stop", times=1_000)
+        stuck = await platform.end(platform.deploy(SHOP, heavy(300_000_000)))
+        assert stuck.outcome is Outcome.NEEDS_PERSON
+        refused = await platform.end(platform.deploy(SHOP, heavy(300_000_000)))
+        assert refused.error_code == "capacity-exceeded"
+        assert "300.0 MB for instances that could not be stopped yet" in refused.error
+        platform.runtime.faults.recover()
+        await platform.rest(20)
+        await deployed(platform, heavy(300_000_000))
+
+    play(tell, platform=FakePlatform(memory_budget=800_000_000))
 
 
 @story
@@ -125,3 +169,10 @@ async def test_a_defect_in_a_builder_ends_the_deployment_for_a_person_to_look_at
     assert "RuntimeError" in deployment.error
     del platform.workshop.build
     await deployed(platform)
+
+
+@story
+async def test_two_apps_that_want_one_hostname_do_not_both_get_it_at_the_same_moment(platform: FakePlatform) -> None:
+    wishes = Tree(hostnames=("www.localhost",), policy=QUICK)
+    asked = [platform.deploy(environment, wishes) for environment in (SHOP, BLOG)]
+    assert sorted([(await platform.end(each)).error_code for each in asked]) == ["", "invalid-input"]

@@ -17,7 +17,7 @@ from mooring.engine.insist import insist
 from mooring.engine.orders import DeployOrder, DestroyOrder, Order, decode_order
 from mooring.engine.parts import Parts, revision_of
 from mooring.engine.rollout import Rollout, first_phase
-from mooring.engine.targets import target_of
+from mooring.engine.targets import check, target_of
 from mooring.engine.witness import Witness
 from mooring.errors import Aborted, DriverError, LeaseHeld, MooringError, NeedsPerson, StaleFence
 from mooring.model.deployment import Deployment, Outcome, Phase
@@ -128,6 +128,8 @@ class Fulfilment:
         witness.enter(phase)
         await self._watch_edge(witness, before, is_destruction=isinstance(order, DestroyOrder))
         target = await self._target(order, lease, before)
+        await self._parts.observer.look(self.deployment.environment)
+        self._check_fit(target, before)
         self._say(EventKind.PHASE_ENDED, phase=phase.value, seconds=witness.leave() or 0.0)
         if isinstance(order, DestroyOrder):
             self._mark_destroyed()
@@ -162,6 +164,15 @@ class Fulfilment:
             if not making.done():
                 making.cancel()
                 await asyncio.gather(making, return_exceptions=True)
+
+    def _check_fit(self, target: Wanted | None, before: Wanted | None) -> None:
+        """Last of all, with the target on record before anybody else is heard: two that fit alone may not fit together."""
+        if target is None:
+            return
+        try:
+            check(self._parts, target, before)
+        except MooringError as error:
+            raise _Refusal(error) from error
 
     async def _rolled_out(self, lease: Lease, target: Wanted | None, before: Wanted | None, witness: Witness) -> None:
         self._rollout = Rollout(

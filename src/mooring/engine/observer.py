@@ -67,6 +67,10 @@ class Observer:
         age = self._clock.monotonic() - self._last_look
         return Snapshot(environment=environment, age=age, instances=views, routes=routed[0] if routed else None)
 
+    def seen(self) -> tuple[InstanceKey, ...]:
+        """All instances of the last look, of whatever environment."""
+        return tuple(view.key for views in self._views.values() for view in views)
+
     def outdate(self) -> None:
         """Something was done: whatever was seen before is too old for everybody, and so is a look that goes on now."""
         self._looked_at = None
@@ -100,7 +104,7 @@ class Observer:
         await asyncio.shield(self._looking)
 
     async def _refresh(self) -> None:
-        acts = self._acts
+        acts, began = self._acts, self._clock.monotonic()
         views, routes = await self._runtime.observe(), await self._edge.observe()
         grouped: dict[EnvironmentId, list[InstanceView]] = {}
         for view in sorted(views, key=lambda each: each.key):
@@ -108,7 +112,7 @@ class Observer:
         self._health.see(views, self._asked)
         self._views = grouped
         self._routes = {route.table.environment: route for route in routes}
-        self._last_look = self._clock.monotonic()
+        self._last_look = began  # what one driver said is as old as the other was slow
         self._looked_at = self._last_look if acts == self._acts else None
 
     def _asked(self, key: InstanceKey) -> Asked | None:

@@ -43,21 +43,21 @@ class Parts:
     def wanted(self, environment: EnvironmentId) -> Wanted | None:
         """What the environment is recorded to run."""
         record = self.memory.environment(environment)
-        if record is None or record.revision is None:
+        return self.known(environment, record.revision) if record is not None else None
+
+    def known(self, environment: EnvironmentId, revision: Revision | None) -> Wanted | None:
+        """The revision with its release; None where there is none, or its release is lost."""
+        release = self.observer.release(environment, revision.release) if revision is not None else None
+        if revision is None or release is None:
             return None
-        release = self.observer.release(environment, record.revision.release)
-        if release is None:
-            return None
-        return Wanted(release=release, generation=record.revision.generation, counts=record.revision.counts)
+        return Wanted(release=release, generation=revision.generation, counts=revision.counts)
 
     def recorded(self, environment: EnvironmentId, revision: Revision | None) -> Wanted | None:
         """What a deployment's record speaks of. Raises NeedsPerson when its release is lost."""
-        if revision is None:
-            return None
-        release = self.observer.release(environment, revision.release)
-        if release is None:
+        wanted = self.known(environment, revision)
+        if wanted is None and revision is not None:
             raise NeedsPerson(f"{environment} has lost release v{revision.release}", hint="restore the state from a backup")
-        return Wanted(release=release, generation=revision.generation, counts=revision.counts)
+        return wanted
 
 
 def revision_of(wanted: Wanted | None) -> Revision | None:

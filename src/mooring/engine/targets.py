@@ -13,11 +13,10 @@ from mooring.engine.generated import config_with_generated
 from mooring.engine.orders import ConfigOrder, DeployOrder, DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
 from mooring.engine.parts import Parts
 from mooring.engine.variables import check_deliverable
-from mooring.errors import InvalidInput, NotFound, UsageError
+from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
-from mooring.model.names import Hostname
 from mooring.model.release import Artifact, Release, Source
 from mooring.planner.capacity import check_memory
 from mooring.planner.goal import Wanted
@@ -34,8 +33,7 @@ async def target_of(parts: Parts, order: Order, deployment: Deployment, before: 
         case _:
             wanted = changed(parts, order, deployment.environment, _present(deployment.environment, before), at=parts.clock.wall())
             if before is not None and wanted.release.number != before.release.number:
-                parts.memory.add_release(wanted.release)
-    check(parts, wanted, before)
+                _add(parts, wanted.release)
     return wanted
 
 
@@ -69,16 +67,42 @@ def previewed(
 
 
 def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
-    """Raise CapacityExceeded or InvalidInput where it cannot fit beside the other environments."""
+    """Raise CapacityExceeded or InvalidInput where it cannot fit beside the other environments.
+
+    It fits for as long as nothing else is decided: what is to be run has to be on record before anybody else is asked.
+    """
     environment = wanted.release.environment
-    ids = [record.environment for record in parts.memory.environments() if record.environment != environment]
-    others = [other for other in (parts.wanted(each) for each in ids) if other is not None]
-    taken: dict[Hostname, Release] = {name: other.release for other in others for name in other.release.hostnames}
+    others = _others(parts, environment)
+    taken = {name: each.release for pair in others for each in pair if each is not None for name in each.release.hostnames}
     for name in wanted.release.hostnames:
         if name in taken:
             hint = "give one of them other hostnames in its mooring.toml"
             raise InvalidInput(f"the hostname {name} belongs to {taken[name].environment} already", hint=hint, where=str(environment))
-    check_memory(wanted, before, others=others, budget=parts.runtime.capabilities.memory_budget)
+    known = [each for pair in [(wanted, before), *others] for each in pair if each is not None]
+    budget = parts.runtime.capabilities.memory_budget
+    check_memory(wanted, before, others=others, budget=budget, leftover=_leftover(parts, known))
+
+
+def _others(parts: Parts, environment: EnvironmentId) -> list[tuple[Wanted, Wanted | None]]:
+    """Of every other environment what it is to run and, while it is being deployed, what it ran before."""
+    targets = {each.environment: each.target for each in parts.memory.unfinished_deployments() if each.target is not None}
+    found: list[tuple[Wanted, Wanted | None]] = []
+    for other in (record.environment for record in parts.memory.environments() if record.environment != environment):
+        present, target = parts.wanted(other), parts.known(other, targets.get(other))
+        if target is not None:
+            found.append((target, present))
+        elif present is not None:
+            found.append((present, None))
+    return found
+
+
+def _leftover(parts: Parts, known: list[Wanted]) -> int:
+    """Bytes declared by what was last seen to run and belongs to none of these: a deployment ended though it could not be stopped."""
+    wanted = frozenset(key for each in known for key in each.instances())
+    left = [key for key in parts.observer.seen() if key not in wanted]
+    releases = [(key, parts.observer.release(key.environment, key.release)) for key in left]
+    processes = [release.process(key.process) for key, release in releases if release is not None]
+    return sum(process.memory for process in processes if process is not None)
 
 
 async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deployment) -> Release:
@@ -106,8 +130,17 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
         log(f"note: made up as secrets, since app.json asks for it: {', '.join(made)}")
     template = msgspec.structs.replace(planned.template, config_version=config)
     release = _numbered(parts, template, artifact, origin, deployment)
-    parts.memory.add_release(release)
+    _add(parts, release)
     return release
+
+
+def _add(parts: Parts, release: Release) -> None:
+    """Raises Unavailable. Where the answer is lost, the memory itself says whether it has it."""
+    try:
+        parts.memory.add_release(release)
+    except OutcomeUnknown:
+        if parts.memory.release(release.environment, release.number) != release:
+            raise
 
 
 def check_variables(parts: Parts, planned: ReleasePlan, environment: EnvironmentId) -> None:

@@ -12,27 +12,35 @@ from mooring.planner.replace import is_in_place
 
 
 def peak_memory(wanted: Wanted, before: Wanted | None) -> int:
-    """Bytes declared while both run: all of the old, and all of the new that does not take an old one's place."""
+    """Bytes declared while both run: all of the old, and of the new what it needs beside them.
+
+    One that takes an old one's place needs only what it declares above it; those of the old that stay give up no place.
+    """
     declared = dict(_declared(before))
+    peak = sum(declared.values())
     for process in wanted.release.processes:
-        old = sum(1 for key in declared if key.process == process.name)
-        new = [key for key in wanted.instances_of(process) if key not in declared]
-        extra = new[min(old, len(new)) :] if is_in_place(process, wanted) else new
-        declared |= dict.fromkeys(extra, process.memory)
-    return sum(declared.values())
+        keys = wanted.instances_of(process)
+        new = [key for key in keys if key not in declared]
+        leaving = sorted(memory for key, memory in declared.items() if key.process == process.name and key not in keys)
+        places = leaving[: len(new)] if is_in_place(process, wanted) else []
+        peak += (len(new) - len(places)) * process.memory + sum(max(0, process.memory - place) for place in places)
+    return peak
 
 
-def steady_memory(wanted: Wanted | None) -> int:
-    """Bytes declared once only `wanted` runs."""
-    return sum(memory for _, memory in _declared(wanted))
+def check_memory(
+    wanted: Wanted, before: Wanted | None, *, others: Iterable[tuple[Wanted, Wanted | None]], budget: int, leftover: int = 0
+) -> None:
+    """Raise CapacityExceeded where the peak, all other environments' peaks and what is left over exceed `budget` bytes.
 
-
-def check_memory(wanted: Wanted, before: Wanted | None, *, others: Iterable[Wanted], budget: int) -> None:
-    """Raise CapacityExceeded where the peak and all other environments' declarations exceed `budget` bytes."""
-    peak, elsewhere = peak_memory(wanted, before), sum(steady_memory(other) for other in others)
-    if peak == 0 or peak + elsewhere <= budget:
+    `others`: what each is to run and, while it is being deployed, what it ran before. `leftover`: bytes declared by what runs though
+    nothing wants it any more.
+    """
+    peak, elsewhere = peak_memory(wanted, before), sum(peak_memory(other, earlier) for other, earlier in others)
+    if peak == 0 or peak + elsewhere + leftover <= budget:
         return
     numbers = f"{format_size(peak)} while old and new run side by side, {format_size(elsewhere)} for other apps"
+    if leftover:
+        numbers += f", {format_size(leftover)} for instances that could not be stopped yet"
     raise CapacityExceeded(
         f"declared memory does not fit this host: {numbers}, {format_size(budget)} may be declared in all",
         hint="lower count or memory, or set deploy.max_surge = 0 with deploy.max_unavailable = 1 to replace in place",
