@@ -7,11 +7,13 @@ import pytest
 from engine.stories import BLOG, FULL, QUICK, SHOP, WEB, check_order, deployed, running, serving, story, told, until, web
 
 from mooring.errors import NotFound, Unavailable
+from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.health import Check, CheckKind, Checks, Health
 from mooring.model.instance import ProcessState
-from mooring.model.routing import EndpointState, Page
+from mooring.model.routing import EndpointState, Page, RouteView
 from mooring.testing.behaviour import Behaviour
+from mooring.testing.laws import Point
 from mooring.testing.platform import FakePlatform
 from mooring.testing.workshop import Tree, process
 
@@ -195,6 +197,40 @@ async def test_maintenance_of_what_is_not_there_is_refused(platform: FakePlatfor
         await platform.controller.set_maintenance(SHOP, on=True)
     with pytest.raises(NotFound):
         await platform.controller.snapshot(SHOP)
+
+
+@story
+async def test_what_the_runtime_said_is_told_as_old_as_the_edge_was_slow_to_answer(platform: FakePlatform) -> None:
+    await deployed(platform)
+    observe = platform.edge.observe
+
+    async def slowly(environment: EnvironmentId | None = None) -> tuple[RouteView, ...]:
+        await platform.clock.sleep(5.0 if environment is None else 0.0)
+        return await observe(environment)
+
+    platform.edge.observe = slowly  # type: ignore[method-assign]  # an edge that is slow
+    for _ in range(20):
+        await platform.clock.sleep(0.7)
+        assert (await platform.controller.snapshot(SHOP)).age >= 4.0 or platform.clock.monotonic() < 1_010.0
+
+
+@story
+async def test_what_a_crash_left_open_in_the_journal_while_things_were_kept_is_closed(platform: FakePlatform) -> None:
+    await deployed(platform)
+    platform.laws.is_calm = False
+    platform.runtime.lose_host([web(1)])
+
+    def look(point: Point) -> None:
+        if str(point).startswith("before runtime.start"):
+            platform.crash()
+
+    platform.on_point = look
+    await until(platform, lambda: platform.is_crashed)
+    platform.on_point = None
+    assert len(platform.memory.open_intents()) == 1
+    await platform.rest(5.0)
+    assert platform.memory.open_intents() == ()
+    assert serving(platform) == ["v1 web.1", "v1 web.2"]
 
 
 @story

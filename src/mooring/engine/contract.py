@@ -77,6 +77,9 @@ class Memory(Protocol):
 
     def write_outcome(self, sequence: int, *, outcome: str, at: float, detail: str = "") -> None: ...
     def journal(self, deployment: DeploymentId) -> tuple[JournalEntry, ...]: ...
+    def open_intents(self) -> tuple[JournalEntry, ...]:
+        """All entries without an outcome, oldest first, those that belong to no deployment included."""
+
     def append_event(self, event: Event) -> Event:
         """Stored, with its sequence."""
 

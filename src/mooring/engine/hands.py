@@ -6,7 +6,7 @@ An effect whose answer was lost is written down as unknown; the next look at the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from mooring.engine.parts import Parts
@@ -16,6 +16,7 @@ from mooring.model.events import EventKind
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.lease import Lease, Mark
 from mooring.model.names import DeploymentId
+from mooring.model.records import JournalEntry
 from mooring.model.release import Release
 from mooring.model.steps import (
     Conclude,
@@ -159,6 +160,14 @@ class Hands:
         self._parts.announcer.say(
             kind, environment=self._environment, deployment=self._deployment, step=name, summary=summary(step), **fields
         )
+
+
+def close_intents(parts: Parts, entries: Iterable[JournalEntry]) -> None:
+    """Those without an outcome, of which nobody will hear any more: the world shows what became of them. Raises Unavailable."""
+    for entry in entries:
+        if not entry.outcome:
+            detail = "the controller ended, or could not write, before it knew"
+            parts.memory.write_outcome(entry.sequence, outcome="unknown", at=parts.clock.wall(), detail=detail)
 
 
 def release_task_name(number: int) -> str:

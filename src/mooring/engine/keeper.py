@@ -10,7 +10,7 @@ import traceback
 from mooring.engine.bell import Bell
 from mooring.engine.ending import Ending
 from mooring.engine.fulfilment import Fulfilment, release_lease, take_lease
-from mooring.engine.hands import Hands
+from mooring.engine.hands import Hands, close_intents
 from mooring.engine.insist import insist
 from mooring.engine.orders import Order
 from mooring.engine.parts import Parts
@@ -44,6 +44,7 @@ class Keeper:
         self._is_abort_asked = False
         self._told = ""
         self._pause = _KEEP_EVERY
+        self._may_have_left = True  # intents without an outcome: an earlier controller, or this one when it could not write
 
     def submit(self, deployment: Deployment, order: Order) -> None:
         """Behind what is under way; a waiting one of the same kind is superseded, since the newest push wins."""
@@ -140,7 +141,16 @@ class Keeper:
             self._told = ""
         return is_well
 
+    def _close_intents(self) -> None:
+        """Between deployments nobody acts: whatever is still open stays so for ever, unless it is another controller's."""
+        lease = self._parts.memory.lease(self.environment)
+        if lease is None or lease.holder == self._parts.identity:
+            close_intents(self._parts, (entry for entry in self._parts.memory.open_intents() if entry.environment == self.environment))
+            self._may_have_left = False
+
     async def _set_right(self, lease: Lease | None) -> bool:
+        if lease is None and self._may_have_left:
+            self._close_intents()
         current = await self._parts.observer.look(self.environment, max_age=_KEEP_EVERY / 2)
         record = self._parts.memory.environment(self.environment)
         goal = Goal(
@@ -152,6 +162,7 @@ class Keeper:
         if not steps:
             return True
         held = lease or take_lease(self._parts, self.environment)
+        self._may_have_left = True
         try:
             return len(await Hands(self._parts, held, None).take(steps)) == len(steps)
         finally:
@@ -170,6 +181,7 @@ class Keeper:
                 pause = min(_LONGEST_PAUSE, 2 * pause)
         finally:
             self._current = None
+            self._may_have_left = True
 
     async def _is_fulfilled(self, deployment: Deployment, asked_at: float | None) -> bool:
         record = self._parts.memory.deployment(deployment.id)

@@ -9,7 +9,7 @@ import msgspec
 
 from mooring.engine.bell import Bell
 from mooring.engine.explain import explain
-from mooring.engine.hands import Hands, release_task_name
+from mooring.engine.hands import Hands, close_intents, release_task_name
 from mooring.engine.parts import Parts
 from mooring.engine.witness import Witness
 from mooring.errors import Aborted, DriverError
@@ -84,6 +84,11 @@ class Rollout:
         return self._target is None
 
     @property
+    def is_reverting(self) -> bool:
+        """Whether it has turned round."""
+        return self._progress.phase is Phase.REVERT
+
+    @property
     def lease(self) -> Lease:
         return self._lease
 
@@ -126,10 +131,7 @@ class Rollout:
 
     def _close_intents(self) -> None:
         """Those of which nobody will hear any more: the world shows what became of them."""
-        for entry in self._parts.memory.journal(self.deployment.id):
-            if not entry.outcome:
-                detail = "the controller ended, or could not write, before it knew"
-                self._parts.memory.write_outcome(entry.sequence, outcome="unknown", at=self._parts.clock.wall(), detail=detail)
+        close_intents(self._parts, self._parts.memory.journal(self.deployment.id))
 
     def _goal(self) -> Goal:
         record = self._parts.memory.environment(self.deployment.environment)
