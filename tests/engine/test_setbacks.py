@@ -195,6 +195,32 @@ async def test_without_auto_revert_a_worse_release_stays_and_the_receipt_shows_i
 
 
 @story
+async def test_without_auto_revert_what_serves_stays_though_the_old_one_cannot_be_stopped_by_the_deadline(platform: FakePlatform) -> None:
+    tree = msgspec.structs.replace(WEB, policy=msgspec.structs.replace(QUICK, auto_revert=False, progress_deadline=20.0))
+    await deployed(platform, tree)
+    platform.runtime.faults.fail("stop", times=1_000)
+    deployment = await platform.end(platform.deploy(SHOP, tree))
+    assert (deployment.outcome, deployment.exit_code) == (Outcome.NEEDS_PERSON, 4)
+    assert "auto_revert is off" in told(platform, EventKind.DEPLOYMENT_ENDED)[-1].fields["message"]  # type: ignore[operator]  # a text
+    assert deployment.receipt is not None and deployment.receipt.serving_release == 2
+    assert serving(platform) == ["v2 web.1", "v2 web.2"]
+    platform.runtime.faults.recover()
+    await platform.rest(20)
+    assert running(platform) == ["v2 web.1", "v2 web.2"], "and it goes on from there"
+    await check_order(platform)
+
+
+@story
+async def test_without_auto_revert_a_release_that_never_becomes_ready_still_leaves_the_old_one_serving(platform: FakePlatform) -> None:
+    tree = msgspec.structs.replace(WEB, policy=msgspec.structs.replace(QUICK, auto_revert=False))
+    await deployed(platform, tree)
+    platform.runtime.behave = only_release(2, Behaviour(answers=500))
+    assert (await platform.end(platform.deploy(SHOP, tree))).outcome is Outcome.FAILED
+    assert running(platform) == serving(platform) == ["v1 web.1", "v1 web.2"]
+    await check_order(platform)
+
+
+@story
 async def test_a_regression_is_found_by_a_controller_that_was_started_during_the_watch(platform: FakePlatform) -> None:
     await deployed(platform, WATCHED)
     platform.runtime.behave = only_release(2, Behaviour(ready_after=1.0))

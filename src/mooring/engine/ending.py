@@ -52,7 +52,8 @@ class Ending:
     async def concluded(self, step: Conclude, rollout: Rollout, *, target: Wanted | None, before: Wanted | None, witness: Witness) -> None:
         """The rollout reached its end: told in full, however long writing it down takes."""
         is_success = step.outcome is Outcome.SUCCEEDED
-        serving = target if is_success else before
+        stays = target is not None and not rollout.is_reverting  # it ends for a person to look at, and nobody has turned it round
+        serving = target if is_success or stays else before
         await insist(self._parts, lambda: self._desire(serving, is_destroyed=is_success and target is None))
         receipt = await witness.receipt(outcome=step.outcome.value, before=before, target=target, serving=serving)
         told = msgspec.to_builtins(receipt)

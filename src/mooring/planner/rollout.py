@@ -20,6 +20,7 @@ from mooring.planner.reach import Reach, Stance, reach
 
 _BLIND = "an answer from the runtime and the edge"
 _SETTLED = (Health.READY, Health.UNREADY, Health.SICK)  # they have answered once: what they answer now is their own doing
+_STUCK = "it did not get there in time, and deploy.auto_revert is off: the new release stays as it is"
 CRASH_LOOP = 3  # starts after the first within one deployment, before it is called a crash loop
 
 
@@ -32,6 +33,8 @@ def plan(goal: Goal, current: Current, *, now: float) -> Plan:
     setback = _setback(goal, goal.progress, current, now=now)
     if setback is not None:
         return Plan(steps=(setback,), phase=Phase.REVERT)
+    if _is_stuck(goal, goal.progress, now=now):
+        return Plan(steps=(Conclude(outcome=Outcome.NEEDS_PERSON, reason=_STUCK),), phase=goal.progress.phase)
     if goal.target is None and now >= _destroy_until(goal.progress):
         reason = "what it runs could not be stopped, or its routes not be removed, in time"
         return Plan(steps=(Conclude(outcome=Outcome.NEEDS_PERSON, reason=reason),), phase=goal.progress.phase)
@@ -100,7 +103,7 @@ def _setback(goal: Goal, progress: Progress, current: Current, *, now: float) ->
     if progress.is_abort_asked and progress.phase is not Phase.DRAIN:
         return GoBack(reason="somebody asked to abort it", code="aborted")
     policy = goal.target.release.policy
-    if now > _until(progress, policy):
+    if now > _until(progress, policy) and not _stays(progress, policy):
         hint = "raise deploy.progress_deadline, or find out what takes so long"
         return GoBack(reason=f"it did not get there within {policy.progress_deadline:g} s", code="not-healthy", hint=hint)
     if not current.is_known:
@@ -112,6 +115,17 @@ def _setback(goal: Goal, progress: Progress, current: Current, *, now: float) ->
     if progress.phase is Phase.WATCH and policy.auto_revert and progress.baseline is not None:
         return _watch_setback(goal.target, progress, current)
     return None
+
+
+def _stays(progress: Progress, policy: Policy) -> bool:
+    """Without `auto_revert` what has begun to serve goes on serving: only a person takes it back."""
+    return not policy.auto_revert and progress.phase in (Phase.WATCH, Phase.DRAIN)
+
+
+def _is_stuck(goal: Goal, progress: Progress, *, now: float) -> bool:
+    """Past its deadline where nobody may turn it round."""
+    policy = goal.target.release.policy if goal.target else None
+    return policy is not None and _stays(progress, policy) and now > _until(progress, policy)
 
 
 def _until(progress: Progress, policy: Policy) -> float:

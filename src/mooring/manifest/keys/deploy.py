@@ -84,8 +84,9 @@ _WATCH = (
     _key(
         "auto_revert",
         Flag(),
-        summary="whether a release that is found worse while it is watched is taken back",
-        text="With false it stays, and the deployment says what was found.",
+        summary="whether a release that is found worse once it serves is taken back",
+        text="With false it stays, whatever is found, and the receipt shows its errors. A deployment that then does not get to its end by "
+        "progress_deadline ends for a person to look at; before the new release serves, the old one simply goes on.",
         example="false",
     ),
 )
