@@ -42,9 +42,11 @@ class FakeRuntime:
         self.behave: Callable[[InstanceSpec], Behaviour] = lambda _: Behaviour()
         self.behave_task: Callable[[TaskSpec], Behaviour] = lambda _: Behaviour(exit_code=0)
         self.starts: dict[InstanceKey | tuple[EnvironmentId, str], int] = {}
+        self.gone: dict[InstanceKey, float] = {}  # when what is no more went, in monotonic seconds
         self._clock = clock
         self._lives: dict[InstanceKey, FakeLife] = {}
         self._tasks: dict[tuple[EnvironmentId, str], _Task] = {}
+        self._begun: dict[tuple[EnvironmentId, str], int] = {}  # the release of every task ever begun
         self._past_lines: list[tuple[EnvironmentId, LogLine]] = []
         self._fences: dict[EnvironmentId, int] = {}
         self._next_port = 20_000
@@ -77,7 +79,7 @@ class FakeRuntime:
             life.stops_at = self._clock.monotonic() + min(grace, life.behaviour.stop_takes)
             await self._sleep_until(life.stops_at)
             self._keep_lines(life)
-            self._lives.pop(key, None)
+            self._remove(key)
 
     async def restart(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
         with self._effect("restart", mark, key):
@@ -114,6 +116,7 @@ class FakeRuntime:
                 return
             self._tasks[name] = _Task(spec, self.behave_task(spec), _revealed(variables), self._clock.monotonic())
             self.starts[name] = self.starts.get(name, 0) + 1
+            self._begun[name] = spec.release
 
     async def observe_task(self, environment: EnvironmentId, name: str) -> TaskView:
         self.faults.check_sight()
@@ -148,8 +151,9 @@ class FakeRuntime:
             for name, task in list(self._tasks.items()):
                 if name[0] == environment and (releases is None or task.spec.release in releases):
                     del self._tasks[name]
-            if releases is None:
-                self._fences.pop(environment, None)
+            if releases is None:  # whoever comes by this name is somebody else, and counts from 1
+                self._begun = {name: release for name, release in self._begun.items() if name[0] != environment}
+                self.starts = {name: count for name, count in self.starts.items() if not isinstance(name, tuple) or name[0] != environment}
             return sum(len(line.text) + 1 for _, line in gone)
 
     # what a test asks
@@ -168,12 +172,20 @@ class FakeRuntime:
     def lose_host(self, keys: Iterable[InstanceKey] | None = None) -> None:
         """These instances (None: all) are gone, as after a host's loss."""
         for key in list(self._lives if keys is None else keys):
-            self._lives.pop(key, None)
+            self._remove(key)
 
     def running_tasks(self, environment: EnvironmentId) -> tuple[str, ...]:
         """Names of its one-off commands that run now."""
         mine = [(name, task) for (owner, name), task in self._tasks.items() if owner == environment]
         return tuple(name for name, task in mine if self._task_state(task)[0] is TaskState.RUNNING)
+
+    def task_counts(self, environment: EnvironmentId) -> dict[int, int]:
+        """How often the commands of each of its releases were begun."""
+        counts: dict[int, int] = {}
+        for name, release in self._begun.items():
+            if name[0] == environment:
+                counts[release] = counts.get(release, 0) + self.starts[name]
+        return counts
 
     def task_variables(self, environment: EnvironmentId, name: str) -> dict[str, str]:
         return self._tasks[environment, name].variables
@@ -186,6 +198,10 @@ class FakeRuntime:
             raise StaleFence(f"{mark.operation}: number {mark.fence} is older than {seen}", where=str(mark.environment))
         self._fences[mark.environment] = mark.fence
         return self.faults.around(method, subject)
+
+    def _remove(self, key: InstanceKey) -> None:
+        self._lives.pop(key, None)
+        self.gone[key] = self._clock.monotonic()
 
     async def _sleep_until(self, moment: float) -> None:
         while (left := moment - self._clock.monotonic()) > 0:

@@ -191,6 +191,11 @@ class InstanceContract:
             await rig.runtime.stop(a_mark(6), a_key(1), grace=1)
         assert [view.key for view in await rig.runtime.observe()] == [a_key(1)]
 
+    async def test_an_older_number_is_refused_after_its_environment_was_forgotten_too(self, rig: RuntimeRig) -> None:
+        await rig.runtime.forget(a_mark(5), SHOP, releases=None)
+        with pytest.raises(StaleFence):
+            await rig.runtime.start(a_mark(4), rig.instance(a_key()), {})
+
     async def test_fences_of_one_environment_do_not_bind_another(self, rig: RuntimeRig) -> None:
         await rig.runtime.start(a_mark(7), rig.instance(a_key(1)), {})
         await rig.runtime.start(a_mark(1, environment=BLOG), rig.instance(a_key(environment=BLOG)), {})

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mooring.drivers.runtime.process import record
 from mooring.errors import StaleFence, StateDamaged, Unavailable
-from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
 
 
@@ -39,9 +38,6 @@ class Fences:
                 _write(path, mark.fence)
         finally:
             os.close(descriptor)
-
-    def forget(self, environment: EnvironmentId) -> None:
-        (self._directory / environment.slug).unlink(missing_ok=True)
 
 
 def _read(path: Path) -> int:

@@ -119,7 +119,6 @@ class ProcessRuntime:
             freed = sum([await asyncio.to_thread(_remove, self._logs.release_directory(environment, number)) for number in gone])
             if releases is None:
                 await asyncio.to_thread(_remove, self._logs.directory / environment.slug)
-                self._fences.forget(environment)
             return freed
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
