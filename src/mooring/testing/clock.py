@@ -30,6 +30,7 @@ class VirtualClock:
     def __init__(self, *, monotonic: float = 1_000.0, wall: float = 1_700_000_000.0) -> None:
         self._now = monotonic
         self._offset = wall - monotonic
+        self.before_leap: Callable[[], None] | None = None  # called whenever all that can be done at a moment is done
 
     def wall(self) -> float:
         return self._now + self._offset
@@ -91,6 +92,8 @@ class _Leap:
             self._spin()
             return []
         self._turns = 0
+        if self._clock.before_leap is not None:
+            self._clock.before_leap()
         self._clock.advance(timeout)
         if self._clock.monotonic() > self._until:
             self._until = float("inf")  # told once: what cleans up afterwards needs time as well

@@ -82,6 +82,7 @@ class FakeEdge:
         self._turn = 0
         self.shown: dict[Hostname, Certificate] = {}
         self.answers: tuple[ChallengeAnswer, ...] = ()
+        self._restarts = 0
 
     # what the contract asks
 
@@ -125,6 +126,7 @@ class FakeEdge:
 
     def restart(self) -> None:
         """It dies and comes back: connections are lost, tables are not."""
+        self._restarts += 1
         self.flying.clear()
         self.streams.clear()
 
@@ -200,7 +202,7 @@ class FakeEdge:
         return [each for each in active if (each.address, each.port) in self.upstreams]
 
     async def _served(self, endpoint: Endpoint, path: str, *, was_held: bool) -> _Fate:
-        slug, release = endpoint.instance.slug, str(endpoint.instance.release)
+        slug, release, restarts = endpoint.instance.slug, str(endpoint.instance.release), self._restarts
         self.flying[slug] += 1
         try:
             status, text = await self.upstreams[endpoint.address, endpoint.port](path)
@@ -208,7 +210,10 @@ class FakeEdge:
             answer = FakeAnswer(status=503, text="", edge="instance-failed", instance=slug)
             return _Fate(answer=answer, release=release, was_held=was_held, is_reset=True)
         finally:
-            self.flying[slug] -= 1
+            if self._restarts == restarts:
+                self.flying[slug] -= 1
+        if self._restarts != restarts:
+            return _Fate(answer=FakeAnswer(status=0, text="", edge="connection-lost", instance=slug), release=release, is_reset=True)
         return _Fate(answer=FakeAnswer(status=status, text=text, instance=slug), release=release, was_held=was_held)
 
     def _table_of(self, hostname: str) -> RouteTable | None:

@@ -7,6 +7,7 @@ Must not: change anything.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 
 import msgspec
 
@@ -35,6 +36,8 @@ from mooring.testing.edge import FakeEdge
 from mooring.testing.memory import FakeMemory
 from mooring.testing.runtime import FakeRuntime
 
+_RETURN = 5.0  # seconds
+
 
 class Moment(enum.Enum):
     BEFORE = "before"
@@ -52,12 +55,27 @@ class Point(msgspec.Struct, frozen=True):
         return f"{self.moment.value} {self.name}" + (f" {self.subject}" if self.subject is not None else "")
 
 
+class Violation(msgspec.Struct, frozen=True):
+    """A law was broken; `at` is monotonic seconds. Law 0 is the promise itself: no request fails."""
+
+    law: int
+    what: str
+    at: float
+
+    def __str__(self) -> str:
+        return f"law {self.law}: {self.what} (at {self.at:.2f})"
+
+
 class Laws:
-    """`is_calm`: no instance dies by itself, so law 1 holds without an excuse."""
+    """Checked before and after every effect, and (`check_world`) whenever somebody says that time goes on.
+
+    `is_calm` False: instances die by themselves, which excuses law 1. `excuse` does so for one environment and for a while.
+    """
 
     def __init__(self, memory: FakeMemory, runtime: FakeRuntime, edge: FakeEdge, clock: Clock) -> None:
-        self.broken: list[str] = []
+        self.violations: list[Violation] = []
         self.is_calm = True
+        self.before_check: Callable[[], None] = lambda: None  # notices what has happened by itself
         self._memory = memory
         self._runtime = runtime
         self._edge = edge
@@ -65,34 +83,70 @@ class Laws:
         self._active: dict[EnvironmentId, frozenset[InstanceKey]] = {}
         self._draining: dict[InstanceKey, float] = {}
         self._most: dict[tuple[EnvironmentId, ProcessName], int] = {}
+        self._excused_until: dict[EnvironmentId, float] = {}
+        self._well_since: dict[EnvironmentId, float] = {}
 
     def check(self, point: Point) -> None:
         if point.name.startswith("memory."):
             return
+        self.before_check()
         environment = point.subject.environment if isinstance(point.subject, InstanceKey) else point.subject
         if point.moment is Moment.BEFORE:
             self._check_intent(point)
             if point.name in ("runtime.stop", "runtime.restart") and isinstance(point.subject, InstanceKey):
                 self._check_stop(point.subject)
         elif isinstance(environment, EnvironmentId):
-            self._check_routes(environment)
-            self._check_singles(environment)
-            self._check_enough(environment)
-            self._check_tasks(environment)
+            self._check_environment(environment)
+            self._check_memory()
+
+    def check_world(self) -> None:
+        """Every environment, as it is now."""
+        self.before_check()
+        for record in self._memory.environments():
+            self._check_environment(record.environment)
+        self._check_memory()
+
+    def excuse(self, environment: EnvironmentId, *, seconds: float) -> None:
+        """The app itself is unwell: law 1 is excused for at least so long, and then until as many serve again as should."""
+        until = self._clock.monotonic() + seconds
+        self._excused_until[environment] = max(until, self._excused_until.get(environment, until))
+
+    def is_excused(self, environment: EnvironmentId, *, since: float) -> bool:
+        """Whether the app has been unwell at any time since then (monotonic)."""
+        return environment in self._excused_until or self._well_since.get(environment, float("-inf")) >= since
+
+    def must_serve(self, environment: EnvironmentId) -> bool:
+        """Whether law 1 asks that somebody serves at every moment: not where the app itself wants a gap."""
+        return any(count > 0 for count in self._desired(environment).values())
+
+    def tell(self, law: int, what: str) -> None:
+        """A law was broken: told once, however long it goes on."""
+        if not any((each.law, each.what) == (law, what) for each in self.violations):
+            self.violations.append(Violation(law, what, self._clock.monotonic()))
+
+    @property
+    def broken(self) -> list[str]:
+        return [str(each) for each in self.violations]
 
     # the laws
+
+    def _check_environment(self, environment: EnvironmentId) -> None:
+        self._check_routes(environment)
+        self._check_singles(environment)
+        self._check_enough(environment)
+        self._check_tasks(environment)
 
     def _check_intent(self, point: Point) -> None:
         leases = {entry.environment: self._memory.lease(entry.environment) for entry in self._memory.open_intents()}
         mine = [entry for entry in self._memory.open_intents() if (held := leases[entry.environment]) and held.fence == entry.fence]
         if not any(_is_of(entry.step, point) for entry in mine):
-            self._break(11, f"no intent on disk {point}")
+            self.tell(11, f"no intent on disk {point}")
 
     def _check_stop(self, key: InstanceKey) -> None:
         if self._runtime.life(key) is None:
             return
         if key in active_keys(self._edge.table(key.environment)):
-            self._break(2, f"{key} gets requests and is stopped")
+            self.tell(2, f"{key} gets requests and is stopped")
         release = self._memory.release(key.environment, key.release)
         if release is None:
             return
@@ -100,14 +154,15 @@ class Laws:
         kinds = [("requests", self._edge.flying, policy.drain_timeout), ("streams", self._edge.streams, policy.stream_drain_timeout)]
         for word, flying, budget in kinds:
             if flying[key.slug] and drained < budget:
-                self._break(3, f"{key} has {flying[key.slug]} {word} in flight and is stopped before their budget is spent")
+                self.tell(3, f"{key} has {flying[key.slug]} {word} in flight and is stopped before their budget is spent")
 
     def _check_routes(self, environment: EnvironmentId) -> None:
         table, now = self._edge.table(environment), self._clock.monotonic()
         active = active_keys(table)
         for key in active - self._active.get(environment, frozenset()):
-            if not self._is_ready(key):
-                self._break(2, f"{key} gets requests and is not ready")
+            is_unwell = environment in self._excused_until  # it has died a moment ago, and nobody can know yet
+            if not is_unwell and not (self._is_ready(key) and self._has_answered(key)):
+                self.tell(2, f"{key} gets requests and is not ready")
         self._active[environment] = active
         ends = [end for route in table.routes for end in route.endpoints] if table else []
         draining = {end.instance for end in ends if end.state is EndpointState.DRAINING}
@@ -123,36 +178,52 @@ class Laws:
                 counts[key.process] = counts.get(key.process, 0) + 1
         for name, count in counts.items():
             if count > 1:
-                self._break(6, f"{name} of {environment} runs {count} times")
+                self.tell(6, f"{name} of {environment} runs {count} times")
 
     def _check_enough(self, environment: EnvironmentId) -> None:
         """Ready and routed ones, against what is desired now by old and new, and what there has been."""
-        desired, active = self._desired(environment), self._active.get(environment, frozenset())
+        desired, active, is_enough = self._desired(environment), self._active.get(environment, frozenset()), True
         for name in sorted({*desired, *(key.process for key in active)}):
             ready = sum(1 for key in active if key.process == name and self._is_ready(key))
             most = self._most[environment, name] = max(ready, self._most.get((environment, name), 0))
             floor = min(desired.get(name, 0), most)
-            if self.is_calm and ready < floor:
-                self._break(1, f"{ready} of {name} of {environment} serve, {floor} should")
+            if ready < floor and self.is_calm and environment not in self._excused_until:
+                self.tell(1, f"{ready} of {name} of {environment} serve, {floor} should")
+            is_enough = is_enough and ready >= floor
+        if is_enough and self._excused_until.get(environment, float("inf")) <= self._clock.monotonic():
+            del self._excused_until[environment]
+            self._well_since[environment] = self._clock.monotonic()
+
+    def _check_memory(self) -> None:
+        declared, budget = sum(life.spec.memory for life in self._runtime.lives()), self._runtime.capabilities.memory_budget
+        if declared > budget:
+            self.tell(7, f"{declared} bytes are declared by what runs, {budget} are to be had")
 
     def _check_tasks(self, environment: EnvironmentId) -> None:
-        for name, count in self._runtime.starts.items():
-            if isinstance(name, tuple) and count > 1:
-                self._break(5, f"{name[1]} of {name[0]} was run {count} times")
+        for release, count in self._runtime.task_counts(environment).items():
+            if count > 1:
+                self.tell(5, f"the command of v{release} of {environment} was run {count} times")
         running = self._runtime.running_tasks(environment)
         if len(running) > 1:
-            self._break(5, f"{' and '.join(running)} of {environment} run at the same time")
+            self.tell(5, f"{' and '.join(running)} of {environment} run at the same time")
 
     def _is_ready(self, key: InstanceKey) -> bool:
         life = self._runtime.life(key)
         return life is not None and life.is_ready(self._clock.monotonic())
+
+    def _has_answered(self, key: InstanceKey) -> bool:
+        life = self._runtime.life(key)
+        return life is not None and life.has_answered
 
     # what is desired
 
     def _desired(self, environment: EnvironmentId) -> dict[ProcessName, int]:
         """The fewest that have to serve: of what is recorded, and of what a deployment under way leads to."""
         record = self._memory.environment(environment)
-        if record is None or record.revision is None or record.is_being_destroyed:
+        if record is None or record.revision is None:
+            return {}
+        if record.is_being_destroyed:
+            self.excuse(environment, seconds=_RETURN)  # a destruction that cannot be ended is taken back: it serves again soon after
             return {}
         revisions = [record.revision]
         for deployment in self._memory.unfinished_deployments():
@@ -168,11 +239,6 @@ class Laws:
     def _process(self, key: InstanceKey) -> ProcessType | None:
         release = self._memory.release(key.environment, key.release)
         return release.process(key.process) if release else None
-
-    def _break(self, law: int, what: str) -> None:
-        told = f"law {law}: {what} (at {self._clock.monotonic():.2f})"
-        if told not in self.broken:
-            self.broken.append(told)
 
 
 def _fewest(wanted: list[Wanted]) -> dict[ProcessName, int]:

@@ -29,6 +29,7 @@ class FakeLife:
     exit_code: int | None = None
     signal: str = ""
     stops_at: float | None = None
+    has_answered: bool = False  # well, to a prober, since its last start
     lines: list[tuple[float, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -104,7 +105,7 @@ class FakeLife:
         self.waits_until = at + wait
 
     def _start(self, at: float) -> None:
-        self.started, self.waits_until = at, None
+        self.started, self.waits_until, self.has_answered = at, None, False
         self.restarts += 1
         self.pid += 1
         self._say()

@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from mooring.drivers.edge.contract import Edge
+from mooring.drivers.runtime.contract import Runtime
 from mooring.engine.controller import Controller
 from mooring.engine.orders import DeployOrder, Order
 from mooring.errors import NotFound
@@ -57,7 +59,7 @@ class _Life:
     """One controller's, from its start to its crash or stop."""
 
     is_over: bool = False
-    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    tasks: dict[asyncio.Task[Any], None] = field(default_factory=dict)  # in the order they were made
 
 
 _MINE: ContextVar[_Life | None] = ContextVar("controller", default=None)
@@ -67,6 +69,7 @@ class FakePlatform:
     """`on_point` is called before and after every effect and every write of the living controller, and may raise or crash it.
 
     `respond` says how an instance answers a client's request; `secrets` are redacted; `trouble` is what died without a word.
+    `runtime_line` and `edge_line` are how the next controller reaches its drivers: by themselves, unless a test puts something between.
     """
 
     def __init__(self, clock: VirtualClock | None = None, *, memory_budget: int = 8_000_000_000) -> None:
@@ -78,6 +81,8 @@ class FakePlatform:
         self.streams = FakeStreamOpener(self.clock)
         self.workshop = FakeWorkshop(self.clock)
         self.laws = Laws(self.memory, self.runtime, self.edge, self.clock)
+        self.runtime_line: Runtime = self.runtime
+        self.edge_line: Edge = self.edge
         self.on_point: Callable[[Point], None] | None = None
         self.respond: Callable[[FakeLife, str], Behaviour] = lambda life, _: life.behaviour
         self.secrets: list[str] = []
@@ -99,25 +104,30 @@ class FakePlatform:
     def is_crashed(self) -> bool:
         return self._life.is_over
 
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a controller to be asked: not while it starts, and not once it is dead."""
+        return self._controller is not None and not self._life.is_over
+
     async def start(self) -> None:
         """A controller on what there is: the first, or after a crash the next. A crash while it starts leaves it crashed."""
         asyncio.get_running_loop().set_task_factory(_owned_task)
-        self._life = _Life()
+        self._life, self._controller = _Life(), None
         try:
-            self._controller = await self._within(self._started())
+            self._controller = await self.within(self._started())
         except Crash:
             return
 
     def crash(self) -> None:
         """Now. Raises nothing itself: a hook that crashes the controller in the middle of an effect raises Crash afterwards."""
         self._life.is_over = True
-        for task in self._life.tasks:
+        for task in list(self._life.tasks):
             if task is not asyncio.current_task():
                 task.cancel()
 
     async def stop(self) -> None:
         """As an operator stops it."""
-        if not self._life.is_over:
+        if self.is_up:
             await self.controller.stop()
         self.crash()
         await asyncio.sleep(0)
@@ -135,6 +145,10 @@ class FakePlatform:
     def submit(self, environment: EnvironmentId, order: Order, *, by: str = "ann") -> DeploymentId:
         """Raises what the controller raises; Crash when it died meanwhile, and then nobody knows whether it was taken."""
         return copy_context().run(self._submit, environment, order, by)
+
+    def abort(self, deployment: DeploymentId, *, by: str = "ann") -> Deployment:
+        """Raises what the controller raises, and Crash when it died meanwhile."""
+        return copy_context().run(self._abort, deployment, by)
 
     async def end(self, deployment: DeploymentId, *, within: float = 3600.0) -> Deployment:
         """Its record once it has ended; a crashed controller is started again. What a destroyed environment's was is told by its events."""
@@ -218,8 +232,8 @@ class FakePlatform:
     async def _started(self) -> Controller:
         controller = Controller(
             memory=self.memory,
-            runtime=self.runtime,
-            edge=self.edge,
+            runtime=self.runtime_line,
+            edge=self.edge_line,
             prober=self.prober,
             streams=self.streams,
             workshop=self.workshop,
@@ -235,13 +249,17 @@ class FakePlatform:
         _MINE.set(self._life)
         return self.controller.submit(environment, order, by=by).id
 
+    def _abort(self, deployment: DeploymentId, by: str) -> Deployment:
+        _MINE.set(self._life)
+        return self.controller.abort(deployment, by=by)
+
     def _destroyed(self, last: Deployment) -> Deployment:
         """The record of a deployment that went with its environment."""
         ends = [event for event in self.events(deployment=last.id) if event.kind is EventKind.DEPLOYMENT_ENDED]
         return msgspec.structs.replace(last, outcome=Outcome(str(ends[-1].fields["outcome"]))) if ends else last
 
-    async def _within(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Whatever tasks this makes belong to the controller."""
+    async def within(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """As a part of the controller: whatever tasks this makes are its own, and it dies with it."""
         context = copy_context()
         context.run(_MINE.set, self._life)
         return await asyncio.get_running_loop().create_task(work, context=context)
@@ -292,8 +310,8 @@ def _owned_task(
     context = options.get("context")
     life = context.get(_MINE) if context is not None else _MINE.get()
     if life is not None:
-        life.tasks.add(task)
-        task.add_done_callback(life.tasks.discard)
+        life.tasks[task] = None
+        task.add_done_callback(lambda done: life.tasks.pop(done, None))
     return task
 
 
@@ -307,7 +325,7 @@ def play(story: Callable[[FakePlatform], Awaitable[Result]], *, platform: FakePl
 
 
 async def _played(story: Callable[[FakePlatform], Awaitable[Result]], platform: FakePlatform) -> Result:
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: _note(platform, context))
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: note_trouble(platform, context))
     await platform.start()
     try:
         return await story(platform)
@@ -315,7 +333,7 @@ async def _played(story: Callable[[FakePlatform], Awaitable[Result]], platform: 
         await platform.stop()
 
 
-def _note(platform: FakePlatform, context: dict[str, Any]) -> None:
+def note_trouble(platform: FakePlatform, context: dict[str, Any]) -> None:
     """A task that nobody waited for has failed."""
     if not isinstance(context.get("exception"), Crash):
         platform.trouble.append(f"{context.get('message')}: {context.get('exception')!r} {context.get('task') or context.get('future')}")

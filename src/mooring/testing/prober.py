@@ -37,6 +37,7 @@ class FakeProber:
             return self._result(check, passed=False, latency=check.timeout, said=f"no answer within {check.timeout:g} s")
         status = behaviour.answers if check.kind is CheckKind.HTTP else 0
         passed = check.kind is not CheckKind.HTTP or 200 <= status < 400
+        life.has_answered = life.has_answered or passed
         return self._result(check, passed=passed, latency=behaviour.latency, status=status, said=f"answered {status}" if status else "")
 
     def _life(self, target: ProbeTarget) -> FakeLife | None:

@@ -1,0 +1,60 @@
+"""The stories of a calm day, and each of them again with every fault before and after every effect and write. Must not: sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from mooring.testing.laws import Moment
+from mooring.testing.simulator.stage import Stage
+from mooring.testing.simulator.story import AROUND_A_WRITE, AROUND_AN_EFFECT, Happening, On, Setting, Story, What
+
+SICK, MORTAL = 3, 15  # picks of a tree that answers 500, and of one that dies while it is watched
+_FULL = Setting(has_worker=True, has_clock=True, release_seconds=0.2)
+_DEPLOY = Happening(what=What.DEPLOY, number=0.3)
+
+
+def _story(setting: Setting, *happenings: Happening) -> Story:
+    return Story(setting=setting, happenings=happenings)
+
+
+CALM = {
+    "first deploy": _story(msgspec.structs.replace(_FULL, deploys_before=0), _DEPLOY),
+    "redeploy": _story(_FULL, _DEPLOY),
+    "redeploy under slow requests": _story(Setting(latency=0.6, drain_timeout=2.0), _DEPLOY),
+    "redeploy in place": _story(Setting(is_in_place=True, stop_takes=0.5), _DEPLOY),
+    "redeploy of a single web": _story(Setting(is_web_single=True, ready_after=0.4), _DEPLOY),
+    "redeploy and prune": _story(Setting(web=1, keep_releases=1), _DEPLOY),
+    "failing redeploy": _story(Setting(has_clock=True), Happening(what=What.DEPLOY, number=0.3, pick=SICK)),
+    "reverted redeploy": _story(Setting(bake=2.0), Happening(what=What.DEPLOY, number=0.3, pick=MORTAL)),
+    "failing first deploy": _story(Setting(deploys_before=0), Happening(what=What.DEPLOY, number=0.3, pick=SICK)),
+    "cancelled release command": _story(
+        Setting(release_seconds=4.0), _DEPLOY, Happening(what=What.CANCEL, number=1.5), Happening(what=What.DEPLOY, number=2.0)
+    ),
+    "scale up": _story(Setting(), Happening(what=What.SCALE, number=0.3, pick=4)),
+    "scale down": _story(Setting(web=3), Happening(what=What.SCALE, number=0.3, pick=2)),
+    "restart": _story(Setting(has_clock=True), Happening(what=What.RESTART, number=0.3)),
+    "rollback": _story(Setting(deploys_before=2), Happening(what=What.ROLLBACK, number=0.3)),
+    "destroy": _story(Setting(has_worker=True), Happening(what=What.DESTROY, number=0.3)),
+    "sick instance": _story(
+        Setting(has_liveness=True), Happening(what=What.FLAP, number=0.3, seconds=6.0), Happening(what=What.DEPLOY, number=7.0)
+    ),
+}
+
+
+def every_fault() -> Iterator[Story]:
+    """Each story of a calm day with each fault at each of its effects and writes, one at a time."""
+    for story in CALM.values():
+        stage = Stage(story)
+        stage.play()
+        yield from _struck(story, On.EFFECT, stage.effects, AROUND_AN_EFFECT)
+        yield from _struck(story, On.WRITE, stage.writes, AROUND_A_WRITE)
+
+
+def _struck(story: Story, on: On, count: int, around: dict[What, tuple[Moment, ...]]) -> Iterator[Story]:
+    for number in range(1, count + 1):
+        for what, moments in around.items():
+            for moment in moments:
+                fault = Happening(what=what, on=on, number=number, moment=moment, seconds=1.0, pick=number)
+                yield msgspec.structs.replace(story, happenings=(*story.happenings, fault))

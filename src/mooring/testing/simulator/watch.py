@@ -1,0 +1,92 @@
+"""The watch over a story's world: who died by itself, what a deployment left when it ended, whether all is in order. Must not: act."""
+
+from __future__ import annotations
+
+from mooring.model.deployment import Deployment, Outcome, Revision
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey
+from mooring.model.names import DeploymentId
+from mooring.planner.goal import Wanted
+from mooring.testing.platform import FakePlatform
+
+HEALING = 4.0  # seconds after which a controller that can act has noticed that an instance died
+_MOST_AT_ONCE = 5  # deployments that may end by one write
+_OLD_SERVES = (Outcome.FAILED, Outcome.REVERTED, Outcome.ABORTED)
+
+
+class Watch:
+    """Tells the laws what excuses them, and what is broken that no single effect shows."""
+
+    def __init__(self, platform: FakePlatform, environments: tuple[EnvironmentId, ...]) -> None:
+        self._platform = platform
+        self._environments = environments
+        self._restarts: dict[InstanceKey, int] = {}
+        self._ended: set[DeploymentId] = set()
+
+    def begin(self) -> None:
+        """What has ended before is not looked at."""
+        self._ended = {each.id for each in self._platform.memory.deployments(limit=1_000)}
+
+    def look(self, *, is_hindered: bool) -> None:
+        """All that can be done at this moment is done. While the controller is hindered, nobody can be well again."""
+        laws, now = self._platform.laws, self._platform.clock.monotonic()
+        for environment in self._environments if is_hindered else ():
+            if laws.is_excused(environment, since=now):
+                laws.excuse(environment, seconds=HEALING)
+        laws.check_world()
+
+    def notice_deaths(self) -> None:
+        """What died, or answers badly, by itself: the app is unwell."""
+        now = self._platform.clock.monotonic()
+        for life in self._platform.runtime.lives():
+            life.advance(now)
+            key = life.spec.key
+            has_died = life.restarts > self._restarts.get(key, 0) or life.waits_until is not None
+            self._restarts[key] = life.restarts
+            if (has_died or not 0 < life.behaviour.answers < 400) and self._matters(key):
+                self._platform.laws.excuse(key.environment, seconds=HEALING)
+
+    def check_ends(self) -> None:
+        """Law 4, at the moment in which a deployment's end is written down."""
+        for record in self._platform.memory.deployments(limit=_MOST_AT_ONCE):
+            if record.outcome is not None and record.id not in self._ended:
+                self._ended.add(record.id)
+                self._check_end(record)
+
+    def disorder(self) -> list[str]:
+        """What differs between the world and the records; of an environment that is gone, all that is left of it."""
+        return [found for environment in self._environments for found in self._platform.disorder(environment)]
+
+    def is_in_order(self) -> bool:
+        """Nothing differs, and nobody is unwell."""
+        now, laws = self._platform.clock.monotonic(), self._platform.laws
+        return not self.disorder() and not any(
+            laws.is_excused(each.environment, since=now) for each in self._platform.memory.environments()
+        )
+
+    def _check_end(self, record: Deployment) -> None:
+        """Where neither could be reached, a person was told."""
+        if record.outcome is Outcome.NEEDS_PERSON:
+            self._platform.laws.excuse(record.environment, seconds=HEALING)
+        if record.target is None or record.outcome not in (*_OLD_SERVES, Outcome.SUCCEEDED):
+            return
+        old, new = self._instances(record.environment, record.baseline), self._instances(record.environment, record.target)
+        right, wrong = (new, old - new) if record.outcome is Outcome.SUCCEEDED else (old, new - old)
+        running = self._platform.running(record.environment)
+        left, missing = sorted(wrong & running), sorted(right - running)
+        is_excused = self._platform.laws.is_excused(record.environment, since=self._platform.clock.monotonic())
+        if left or (missing and not is_excused):
+            names = [f"{key} runs" for key in left] + [f"{key} does not run" for key in missing]
+            self._platform.laws.tell(4, f"deployment {record.number} ended {record.outcome.value}, and {', '.join(names)}")
+
+    def _instances(self, environment: EnvironmentId, revision: Revision | None) -> frozenset[InstanceKey]:
+        release = self._platform.memory.release(environment, revision.release) if revision else None
+        if revision is None or release is None:
+            return frozenset()
+        return frozenset(Wanted(release=release, generation=revision.generation, counts=revision.counts).instances())
+
+    def _matters(self, key: InstanceKey) -> bool:
+        """Whether it serves, or should by the record: what never had traffic excuses nothing."""
+        record = self._platform.memory.environment(key.environment)
+        is_recorded = record is not None and record.revision is not None and record.revision.release == key.release
+        return is_recorded or key in self._platform.routed(key.environment)
