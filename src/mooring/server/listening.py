@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 import h11
@@ -35,6 +36,8 @@ KEEP_ALIVE = 30  # seconds
 MOST_CONNECTIONS = 500
 LARGEST_HEAD = 65_536
 _GRACE = 5  # seconds for answers under way when the server stops
+_TICK = 1.0  # seconds between two renewals of the Date header
+_TICKS = 10  # as many of uvicorn's own, of which it acts at every tenth
 
 
 class _Closing(Protocol):
@@ -194,10 +197,12 @@ class GuardedProtocol(H11Protocol):
 
 
 class ApiServer(uvicorn.Server):
-    """Uvicorn that ends open streams when it is asked to stop."""
+    """Uvicorn that ends open streams when it is asked to stop, and is told so: by itself it looks ten times a second."""
 
     def __init__(self, application: ASGIApp, streams: _Closing) -> None:
         self._streams = streams
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
         super().__init__(
             uvicorn.Config(
                 application,
@@ -220,6 +225,19 @@ class ApiServer(uvicorn.Server):
         self._streams.close()
         await super().shutdown(sockets)
 
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(_TICKS):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), _TICK)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called within a signal: the loop is woken by its own means."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
+
     def stop(self) -> None:
         """`serve` returns soon after."""
         self.should_exit = True
+        self._told.set()

@@ -29,6 +29,7 @@ _APP_GRACE = 10.0
 _PASSED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR")
 _PASSED_PREFIXES = ("UV_", "PIP_", "NPM_CONFIG_", "SSL_CERT_", "MOORING_")
 _PASSED_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}  # else glibc gives each thread a heap, which grows and is never given back; mallopt(3)
 _WITHHELD = ("MOORING_TOKEN", "MOORING_URL")
 
 _Started = tuple[Program, Mapping[str, str]]
@@ -116,7 +117,8 @@ class Machinery:
         """-P: what lies in the working directory is not code of ours."""
         argv = (sys.executable, "-P", "-m", "mooring.server", "serve")
         program = self._program(CONTROLLER, argv, directory=str(self._installation.state), priority=300)
-        return program, {**_variables(os.environ), "MOORING_STATE": str(self._installation.state)}
+        own = {"MOORING_STATE": str(self._installation.state), **_ONE_HEAP}
+        return program, {**_variables(os.environ), **own}
 
     def _program(
         self, name: str, argv: tuple[str, ...], *, directory: str, priority: int, stop_signal: str = "TERM", umask: int = 0o077

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from mooring.drivers.runtime.process.supervisor import view
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView
 
 _PAGE = 4096
+_MEASURE_EVERY = 3.0  # seconds between two measurements of what all instances take
 
 
 class InstanceRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,18 +42,30 @@ def records(run: Path) -> dict[Path, InstanceRecord]:
     return {directory: found for directory in directories if (found := read_record(directory)) is not None}
 
 
-def views(run: Path, *, is_supervised: bool) -> tuple[InstanceView, ...]:
+class Sizes:
+    """Resident bytes of each process group, at most seconds old: reading every process of the machine at each look would cost
+    more than the look itself. Pages shared within a group count once for each process."""
+
+    def __init__(self) -> None:
+        self._measured: dict[int, int] = {}
+        self._due = 0.0
+
+    def of(self, group: int) -> int:
+        """0 for none. One that is new is measured at once."""
+        if time.monotonic() >= self._due or (group and group not in self._measured):
+            self._measured = _memory_by_group()
+            self._due = time.monotonic() + _MEASURE_EVERY
+        return self._measured.get(group, 0)
+
+
+def views(run: Path, sizes: Sizes, *, is_supervised: bool) -> tuple[InstanceView, ...]:
     """Of every instance, from files and /proc alone."""
-    memory = _memory_by_group()
-    found = [instance_view(place, each, is_supervised=is_supervised, memory=memory) for place, each in records(run).items()]
+    found = [instance_view(place, each, sizes, is_supervised=is_supervised) for place, each in records(run).items()]
     return tuple(sorted(found, key=lambda each: each.key))
 
 
-def instance_view(
-    directory: Path, remembered: InstanceRecord, *, is_supervised: bool, memory: dict[int, int] | None = None
-) -> InstanceView:
+def instance_view(directory: Path, remembered: InstanceRecord, sizes: Sizes, *, is_supervised: bool) -> InstanceView:
     seen = view(directory, is_supervised=is_supervised)
-    sizes = memory if memory is not None else _memory_by_group()
     return InstanceView(
         key=remembered.spec.key,
         state=seen.state,
@@ -64,7 +78,7 @@ def instance_view(
         signal=seen.signal,
         retry_at=seen.retry_at,
         end_reason=seen.end_reason,
-        memory=sizes.get(seen.pid, 0),
+        memory=sizes.of(seen.pid),
     )
 
 
@@ -73,7 +87,6 @@ def program_directory(run: Path, key: InstanceKey) -> Path:
 
 
 def _memory_by_group() -> dict[int, int]:
-    """Resident bytes of each process group. Pages shared within it count once for each process."""
     sizes: dict[int, int] = {}
     for process in kernel.processes().values():
         with contextlib.suppress(OSError, IndexError, ValueError):

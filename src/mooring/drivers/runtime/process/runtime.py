@@ -21,7 +21,7 @@ from mooring.drivers.runtime.contract import Inspection, Interactive, LogQuery, 
 from mooring.drivers.runtime.process import kernel, record, secret_files, shell, sockets, surroundings
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.following import merged, tell
-from mooring.drivers.runtime.process.instances import InstanceRecord, instance_view, read_record, views, write_record
+from mooring.drivers.runtime.process.instances import InstanceRecord, Sizes, instance_view, read_record, views, write_record
 from mooring.drivers.runtime.process.logfiles import LogFiles
 from mooring.drivers.runtime.process.memory import budget
 from mooring.drivers.runtime.process.ports import Ports
@@ -51,6 +51,7 @@ class ProcessRuntime:
         self._ports = Ports(directory / "ports", low=ports[0], high=ports[1])
         self._tasks = Tasks(supervisor, self._logs)
         self._keepers: set[str] = set()
+        self._sizes = Sizes()
         secret_files.sweep(self._run)
         self.capabilities = RuntimeCapabilities(
             limits_memory=True, runs_interactively=True, memory_budget=budget() if memory_budget is None else memory_budget
@@ -171,7 +172,7 @@ class ProcessRuntime:
         self._keepers.add(name)
 
     def _views(self) -> tuple[InstanceView, ...]:
-        return views(self._run, is_supervised=self._supervisor.is_running())
+        return views(self._run, self._sizes, is_supervised=self._supervisor.is_running())
 
     def _inspect(self, key: InstanceKey, lines: int) -> Inspection:
         directory = self._directory(key)
@@ -180,7 +181,7 @@ class ProcessRuntime:
         if remembered is None:
             return Inspection(view=None, last_lines=said)
         is_supervised = self._supervisor.is_running()
-        seen = instance_view(directory, remembered, is_supervised=is_supervised)
+        seen = instance_view(directory, remembered, Sizes(), is_supervised=is_supervised)
         pids = [process.pid for process in kernel.members(str(directory), leader=seen.pid)]
         return Inspection(
             view=seen,
