@@ -1,0 +1,1 @@
+"""What the benches share. Must not: measure by itself."""
