@@ -24,6 +24,7 @@ from mooring.planner.rollout import bake, plan
 _MAY_TURN = (Phase.RELEASE, Phase.PREPARE, Phase.WATCH)
 _LATER = (Phase.PREPARE, Phase.WATCH, Phase.DRAIN, Phase.REVERT)
 _PAUSE = 0.1  # seconds between two looks while something is under way; news of an instance wake it at once
+_SHORTEST_PAUSE = 0.02  # a release command tells nobody when it ends: looked at after each tenth of the time it has taken
 _LONGEST_PAUSE = 2.0  # seconds between two tries of what does not succeed
 _HEARTBEAT = 2.0
 
@@ -235,7 +236,10 @@ class Rollout:
 
     def _pause(self, wake_at: float | None) -> float:
         now = self._parts.clock.monotonic()
-        return _PAUSE if wake_at is None or wake_at <= now else max(0.005, min(_PAUSE, wake_at - now))
+        longest = _PAUSE
+        if self._progress.phase is Phase.RELEASE:
+            longest = max(_SHORTEST_PAUSE, min(_PAUSE, (now - self._progress.phase_since) / 10))
+        return longest if wake_at is None or wake_at <= now else max(0.005, min(longest, wake_at - now))
 
     def _beat(self) -> None:
         now = self._parts.clock.monotonic()
