@@ -174,6 +174,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "drivers/runtime/process/session.py": "a command with somebody attached",
         "drivers/runtime/process/supervisor.py": "the supervisor",
         "drivers/runtime/process/task.py": "a release command",
+        "drivers/transport/local.py": "a program on this machine as a host",
         "testing/envoy.py": "an edge to test against",
     },
     "unchecked_certificate": {"testing/envoy.py": "an edge to test against, with a certificate of its own"},

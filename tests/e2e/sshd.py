@@ -40,6 +40,7 @@ class Sshd:
             f"ListenAddress 127.0.0.1:{self.port}\nHostKey {self.directory / host_key}\nPidFile none\n"
             f"AuthorizedKeysFile {self.directory / 'authorized_keys'}\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
             "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPermitUserEnvironment no\nPrintMotd no\n"
+            "Subsystem sftp internal-sftp\n"
         )
         self._process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=(self.directory / "log").open("ab"))
         deadline = time.monotonic() + 15
@@ -50,6 +51,11 @@ class Sshd:
             except OSError:
                 time.sleep(0.02)
         raise AssertionError((self.directory / "log").read_text())
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def stop(self) -> None:
         if self._process is not None:
