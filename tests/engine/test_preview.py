@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 from engine.stories import FULL, QUICK, SHOP, WEB, deployed, running, story
 
-from mooring.engine.orders import ConfigOrder, DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
+from mooring.engine.orders import ConfigOrder, DeployOrder, DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
 from mooring.errors import CapacityExceeded, InvalidInput, ManifestInvalid, NotFound, UsageError
 from mooring.model.lease import Lock
 from mooring.model.names import ProcessName
@@ -94,6 +95,8 @@ async def test_planning_and_examining_touch_nothing(platform: FakePlatform) -> N
     for order in (platform.order(FULL), RestartOrder(), ConfigOrder(config_version=0, description="x"), DestroyOrder()):
         await platform.controller.preview(SHOP, order)
         await platform.controller.examine(SHOP, order)
+        if isinstance(order, DeployOrder):
+            await platform.controller.drop(Path(order.archive))
     with pytest.raises(UsageError, match="v1 is what runs now"):
         await platform.controller.examine(SHOP, RollbackOrder(number=1))
     assert points == []

@@ -232,3 +232,21 @@ async def test_an_order_that_waits_may_be_aborted_on_a_controller_that_was_start
     assert (await platform.end(waiting)).outcome is Outcome.ABORTED
     assert (await platform.end(first)).outcome is Outcome.SUCCEEDED
     assert serving(platform) == ["v1 web.1", "v1 web.2"]
+
+
+@story
+async def test_what_was_unpacked_to_be_examined_is_built_and_goes_when_it_is_not(platform: FakePlatform) -> None:
+    await deployed(platform)
+
+    async def examined(tree: Tree) -> DeploymentId:
+        order = platform.order(tree)
+        await platform.controller.examine(SHOP, order)
+        return platform.submit(SHOP, order)
+
+    first = await examined(SLOW)
+    await reached(platform, first, Phase.BUILD)
+    assert len(platform.workshop.unpacked) == 1, "once for both"
+    second, third = await examined(SLOW), await examined(SLOW)
+    outcomes = [(await platform.end(each)).outcome for each in (first, second, third)]
+    assert outcomes[1:] == [Outcome.SUPERSEDED, Outcome.SUCCEEDED]
+    assert platform.workshop.unpacked == set()

@@ -123,6 +123,7 @@ def test_a_lock_holds_deployments_off_and_names_who_locked_and_why(served: Serve
     with pytest.raises(LeaseHeld, match=f"locked by {lock.by}: sale until noon"):
         served.client.deploy(app, archive, Source(digest="d"))
     assert list(served.services.uploads.iterdir()) == []
+    assert served.world.workshop.unpacked == set()
     served.client.unlock(app)
     served.client.unlock(app)
     assert served.deploy(app).outcome is Outcome.SUCCEEDED

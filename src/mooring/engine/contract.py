@@ -133,7 +133,7 @@ class Workshop(Protocol):
     """Turns an uploaded source archive into an artifact."""
 
     def unpack(self, archive: Path) -> Path:
-        """Extract safely; the directory lives until `discard`. Raises SourceInvalid."""
+        """Extract safely; the directory lives until `discard`, and is the same until then. Raises SourceInvalid."""
 
     def plan(self, source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
         """Read manifest, Procfile, app.json. Raises ManifestInvalid with all problems.
@@ -147,6 +147,9 @@ class Workshop(Protocol):
         """Build, or find it built already; `chosen(builder, reason)` is told first. Raises BuildFailed."""
 
     def discard(self, source: Path) -> None: ...
+
+    def drop(self, archive: Path) -> None:
+        """Discard what was unpacked of it, if that still lies there."""
 
     def prune(self, keep: frozenset[str]) -> int:
         """Remove artifacts whose ids are not kept and that are not being built; bytes freed."""

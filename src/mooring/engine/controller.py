@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import msgspec
 
@@ -154,13 +155,19 @@ class Controller:
         return deployment
 
     async def examine(self, environment: EnvironmentId, order: Order) -> None:
-        """Raise what can be known to be wrong with an order before it is taken: better refused than failed. Touches nothing.
+        """Raise what can be known to be wrong with an order before it is taken: better refused than failed. Touches nothing that runs.
+
+        An archive is unpacked for it, once: `submit` its order, or `drop` it.
 
         Raises SourceInvalid, ManifestInvalid, InvalidInput, NotFound. What waits behind another deployment is judged in its turn.
         """
         keeper = self._keepers.get(environment)
         if isinstance(order, DeployOrder) or (keeper is not None and not keeper.is_busy):
             await examined(self._parts, environment, order, self._parts.wanted(environment))
+
+    async def drop(self, archive: Path) -> None:
+        """An archive that was examined is not deployed after all."""
+        await asyncio.to_thread(self._parts.workshop.drop, archive)
 
     async def preview(self, environment: EnvironmentId, order: Order) -> Preview:
         """Raises ManifestInvalid, NotFound, CapacityExceeded. Touches nothing; the caller removes the archive."""

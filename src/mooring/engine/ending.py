@@ -163,6 +163,7 @@ class Ending:
         order = decode_order(self._deployment.order) if self._deployment.order else None
         if isinstance(order, DeployOrder):
             with suppress(OSError):  # the server sweeps what stays
+                self._parts.workshop.drop(Path(order.archive))
                 Path(order.archive).unlink(missing_ok=True)
 
     def _tell(self, kind: EventKind, **fields: object) -> None:

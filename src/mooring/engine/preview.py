@@ -19,7 +19,11 @@ from mooring.planner.goal import Goal, Progress, Wanted
 async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, description: str) -> Preview:
     """Raises what would make the order impossible: ManifestInvalid, NotFound, CapacityExceeded."""
     before = parts.wanted(environment)
-    target, said = await examined(parts, environment, order, before)
+    try:
+        target, said = await examined(parts, environment, order, before)
+    finally:
+        if isinstance(order, DeployOrder):
+            await asyncio.to_thread(parts.workshop.drop, Path(order.archive))
     if target is not None:
         check(parts, target, before)
     current = await parts.observer.look(environment)
@@ -38,15 +42,14 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
 
 
 async def examined(parts: Parts, environment: EnvironmentId, order: Order, before: Wanted | None) -> tuple[Wanted | None, tuple[str, ...]]:
-    """What the order asks for, and the manifest's notes. Raises SourceInvalid, ManifestInvalid, InvalidInput, NotFound."""
+    """What the order asks for, and the manifest's notes. What was unpacked for it stays until whoever builds, or drops it, is done.
+
+    Raises SourceInvalid, ManifestInvalid, InvalidInput, NotFound."""
     if isinstance(order, DestroyOrder):
         return None, ()
     if isinstance(order, DeployOrder):
         source = await asyncio.to_thread(parts.workshop.unpack, Path(order.archive))
-        try:
-            return previewed(parts, source, order.origin, environment, before)
-        finally:
-            await asyncio.to_thread(parts.workshop.discard, source)
+        return previewed(parts, source, order.origin, environment, before)
     if before is None:
         raise NotFound(f"{environment} runs nothing yet", hint="`mooring deploy` it first", where=str(environment))
     return changed(parts, order, environment, before, at=parts.clock.wall()), ()

@@ -78,6 +78,7 @@ class FakeWorkshop:
         self._directory = directory
         self._trees: dict[Path, Tree] = {}
         self._sources: dict[Path, Tree] = {}
+        self._unpacked: dict[Path, Path] = {}
         self._count = 0
 
     def pack(self, tree: Tree, archive: Path | None = None) -> Path:
@@ -87,6 +88,9 @@ class FakeWorkshop:
         return place
 
     def unpack(self, archive: Path) -> Path:
+        known = self._unpacked.get(archive)
+        if known is not None:
+            return known
         tree = self._trees.get(archive)
         if tree is None:
             raise SourceInvalid(f"{archive} is no archive")
@@ -96,6 +100,7 @@ class FakeWorkshop:
         source = Path(f"/absent/sources/{self._count}")
         self._sources[source] = tree
         self.unpacked.add(source)
+        self._unpacked[archive] = source
         return source
 
     def plan(self, source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
@@ -148,6 +153,11 @@ class FakeWorkshop:
 
     def discard(self, source: Path) -> None:
         self.unpacked.discard(source)
+        self._unpacked = {archive: place for archive, place in self._unpacked.items() if place != source}
+
+    def drop(self, archive: Path) -> None:
+        if archive in self._unpacked:
+            self.discard(self._unpacked[archive])
 
     def prune(self, keep: frozenset[str]) -> int:
         self.kept = keep

@@ -35,6 +35,7 @@ async def deploy(
         return platform.controller.submit(environment, order, by=actor.name, answering=answering)
     except BaseException:
         archive.unlink(missing_ok=True)
+        await platform.controller.drop(archive)
         raise
 
 

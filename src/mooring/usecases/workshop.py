@@ -56,6 +56,7 @@ class Workshop:
         self._protection = handed_out
         self._handed_out: dict[str, float] = {}
         self._building = 0
+        self._unpacked: dict[Path, Path] = {}  # by archive
 
     def tidy(self) -> None:
         """Remove what a controller that died left behind. Once, before anything else is asked of this workshop."""
@@ -65,8 +66,12 @@ class Workshop:
             shelf.sweep()
 
     def unpack(self, archive: Path) -> Path:
+        known = self._unpacked.get(archive)
+        if known is not None and known.is_dir():
+            return known
         source = self._sources / secrets.token_hex(8)
         extract(archive, source, limits=self._limits)
+        self._unpacked[archive] = source
         return source
 
     def plan(self, source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
@@ -90,7 +95,13 @@ class Workshop:
 
     def discard(self, source: Path) -> None:
         if source.parent == self._sources:
+            self._unpacked = {archive: place for archive, place in self._unpacked.items() if place != source}
             remove_tree(source)
+
+    def drop(self, archive: Path) -> None:
+        source = self._unpacked.get(archive)
+        if source is not None:
+            self.discard(source)
 
     def prune(self, keep: frozenset[str]) -> int:
         now = time.monotonic()

@@ -72,6 +72,23 @@ def test_an_archive_is_unpacked_and_discarded(make: Callable[..., Contract], app
     assert app.exists(), "only what was unpacked here is ours to remove"
 
 
+def test_an_archive_is_unpacked_once_until_it_is_discarded_or_dropped(make: Callable[..., Contract], app: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "up.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(app, arcname=".")
+    workshop = make()
+    first = workshop.unpack(archive)
+    assert workshop.unpack(archive) == first
+    workshop.discard(first)
+    second = workshop.unpack(archive)
+    assert second != first
+    assert tree_digest(second) == tree_digest(app)
+    workshop.drop(archive)
+    workshop.drop(archive)
+    assert not second.exists()
+    assert archive.exists()
+
+
 def test_a_plan_says_what_the_tree_asks_to_run(make: Callable[..., Contract], app: Path) -> None:
     plan = make().plan(app, SHOP, UNKNOWN)
     assert [(process.name, process.command) for process in plan.template.processes] == [("web", "./serve")]
