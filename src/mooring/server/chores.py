@@ -16,6 +16,7 @@ from mooring.server.machinery import Machinery
 from mooring.server.turns import if_nobody_else
 from mooring.store.directory import replace
 from mooring.store.memory import SqliteMemory
+from mooring.usecases.workshop import Workshop
 
 log = logging.getLogger("mooring.chores")
 
@@ -58,6 +59,13 @@ async def forget_old(memory: SqliteMemory) -> None:
     now = time.time()
     await asyncio.to_thread(memory.forget_answers, before=now - KEPT_ANSWERS)
     await asyncio.to_thread(memory.prune_history, keep=KEPT_DEPLOYMENTS, before=now - KEPT_HISTORY)
+
+
+async def trim_downloads(workshop: Workshop, *, at_most: int) -> None:
+    """The package clients' caches grow with every version of every package."""
+    freed = await workshop.trim_downloads(at_most=at_most)
+    if freed:
+        log.info("download caches emptied", extra={"fields": {"bytes": freed}})
 
 
 def sweep_uploads(uploads: Path, memory: SqliteMemory) -> int:

@@ -14,7 +14,17 @@ from mooring.errors import Refused
 from mooring.server import logs
 from mooring.server.application import build
 from mooring.server.asked import Services
-from mooring.server.chores import FORGET_EVERY, GUARD_EVERY, TEND_EVERY, bound_logs, forget_old, guard_supervisor, repeat, sweep_uploads
+from mooring.server.chores import (
+    FORGET_EVERY,
+    GUARD_EVERY,
+    TEND_EVERY,
+    bound_logs,
+    forget_old,
+    guard_supervisor,
+    repeat,
+    sweep_uploads,
+    trim_downloads,
+)
 from mooring.server.installation import Installation
 from mooring.server.listening import ApiServer, tcp_socket, unix_socket
 from mooring.server.metrics import Metrics
@@ -58,7 +68,7 @@ async def _run(installation: Installation, settings: Settings, wired: Wired) -> 
     listening = _sockets(installation, settings, wired)
     await wired.platform.controller.start()
     log.info("started", extra={"fields": {"version": __version__, "state": str(installation.state), "swept_uploads": swept}})
-    chores = _chores(installation, wired, services)
+    chores = _chores(installation, settings, wired, services)
     try:
         await server.serve(listening)
     finally:
@@ -70,13 +80,18 @@ async def _run(installation: Installation, settings: Settings, wired: Wired) -> 
         log.info("stopped")
 
 
-def _chores(installation: Installation, wired: Wired, services: Services) -> list[asyncio.Task[None]]:
+def _chores(installation: Installation, settings: Settings, wired: Wired, services: Services) -> list[asyncio.Task[None]]:
     return [
         asyncio.create_task(
             repeat(lambda: guard_supervisor(installation, wired.machinery), every=GUARD_EVERY, name="look after the supervisor")
         ),
         asyncio.create_task(repeat(wired.edge.tend, every=TEND_EVERY, name="tend the edge")),
         asyncio.create_task(repeat(lambda: forget_old(wired.memory), every=FORGET_EVERY, name="forget what is old")),
+        asyncio.create_task(
+            repeat(
+                lambda: trim_downloads(wired.workshop, at_most=settings.largest_downloads), every=FORGET_EVERY, name="trim the downloads"
+            )
+        ),
         asyncio.create_task(repeat(lambda: asyncio.to_thread(bound_logs, installation.log), every=TEND_EVERY, name="bound the logs")),
         asyncio.create_task(services.metrics.watch(wired.platform)),
     ]

@@ -16,13 +16,15 @@ FILE = "settings.json"
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`https_port` 0: no HTTPS. `api` is `address:port` for the API besides its socket; empty: only the socket.
 
-    `api_hosts` are names by which a proxy or a tunnel calls the API."""
+    `api_hosts` are names by which a proxy or a tunnel calls the API. `largest_downloads` in bytes: what the package clients' download
+    caches may take."""
 
     http_port: int = 8080
     https_port: int = 8443
     bind: str = "127.0.0.1"
     api: str = ""
     api_hosts: tuple[str, ...] = ()
+    largest_downloads: int = 5_000_000_000
 
 
 def load(state: Path) -> Settings:
@@ -49,6 +51,8 @@ def checked(settings: Settings) -> Settings:
             raise InvalidInput(f"{option} {port} is no port", hint=f"use {least} to 65535")
     if settings.http_port == settings.https_port:
         raise InvalidInput(f"HTTP and HTTPS cannot both have port {settings.http_port}", hint="choose two ports")
+    if settings.largest_downloads < 0:
+        raise InvalidInput(f"largest_downloads is {settings.largest_downloads}", hint="0 or more bytes; 0 keeps no downloads")
     if settings.api and not parse_address(settings.api)[0].is_loopback:
         hint = "use 127.0.0.1:PORT and an SSH tunnel (ssh -L), or a proxy with HTTPS before it"
         raise InvalidInput(f"the API speaks plain HTTP, so it does not listen on {settings.api}", hint=hint)

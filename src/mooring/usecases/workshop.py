@@ -19,6 +19,7 @@ from mooring.drivers.builder.catalogue import Catalogue, Choice
 from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest
 from mooring.drivers.builder.sandbox import DISK_RESERVE, free_bytes
 from mooring.drivers.builder.shelf import Shelf
+from mooring.drivers.builder.surroundings import DOWNLOADS
 from mooring.drivers.builder.tree import remove_tree, size_of, to_completion, tree_digest
 from mooring.drivers.builder.workbench import TEMPORARY
 from mooring.engine import contract
@@ -108,6 +109,31 @@ class Workshop:
         recent = {name for name, at in self._handed_out.items() if now - at < self._protection}
         freed = self._artifacts.prune(keep | recent)
         return freed if self._building else freed + self._prune_shared()
+
+    async def trim_downloads(self, *, at_most: int) -> int:
+        """Empty the package clients' download caches, the largest first, until they take no more than that together; bytes freed.
+
+        Each as a whole: its files refer to each other in ways that are its client's own. Never while something is built, since a build
+        may be reading it; artifacts do not need it.
+        """
+        places = [place for name in DOWNLOADS if (place := self._cache / name).is_dir()]
+        sizes = {place: await to_completion(size_of, place) for place in places}
+        aside: list[Path] = []
+        freed = 0
+        for place, size in sorted(sizes.items(), key=lambda each: -each[1]):
+            if self._building or sum(sizes.values()) - freed <= at_most:
+                break
+            aside.append(self._set_aside(place))
+            freed += size
+        for leftover in aside:
+            await to_completion(remove_tree, leftover)
+        return freed
+
+    def _set_aside(self, place: Path) -> Path:
+        """At once, and before a build could begin; `tidy` finds it where the controller dies before it is removed."""
+        shelf = self._cache / TEMPORARY
+        shelf.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return place.rename(shelf / f"{place.name}-{secrets.token_hex(4)}")
 
     async def _once(self, app: Path, digest: str, settings: BuildSettings, *, choice: Choice, log: BuildLog) -> Artifact:
         """Build it, unless it is there; whoever asks for the same meanwhile waits and finds it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tarfile
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mooring.drivers.builder.contract import Builder
+from mooring.drivers.builder.surroundings import DOWNLOADS, Surroundings
 from mooring.drivers.builder.tree import tree_digest
 from mooring.engine.contract import Workshop as Contract
 from mooring.errors import BuildFailed, CapacityExceeded, ManifestInvalid, SourceInvalid
@@ -252,3 +254,50 @@ async def test_no_secret_of_the_controller_reaches_a_build(
     assert "FLAVOUR=mild" in lines
     assert not any(SENTINEL in line for line in lines)
     assert os.environ["DATABASE_URL"] == SENTINEL
+
+
+def downloads(tmp_path: Path, **sizes: int) -> dict[str, Path]:
+    """The package clients' caches, filled."""
+    cache = tmp_path / "workshop" / "cache"
+    for name, size in sizes.items():
+        (cache / name / "deep").mkdir(parents=True)
+        (cache / name / "deep" / "package").write_bytes(b"x" * size)
+    return {name: cache / name for name in sizes}
+
+
+async def test_download_caches_that_grew_too_large_are_emptied_the_largest_first(make: Callable[..., Workshop], tmp_path: Path) -> None:
+    workshop = make()
+    places = downloads(tmp_path, uv=3_000, npm=2_000, pip=500)
+    assert await workshop.trim_downloads(at_most=5_500) == 0
+    assert await workshop.trim_downloads(at_most=2_600) == 3_000
+    assert {name for name, place in places.items() if place.exists()} == {"npm", "pip"}
+    assert await workshop.trim_downloads(at_most=0) == 2_500
+    assert list((tmp_path / "workshop" / "cache" / "tmp").iterdir()) == []
+    assert await make().trim_downloads(at_most=0) == 0
+
+
+async def test_download_caches_stay_while_something_is_built_and_a_build_makes_them_anew(
+    make: Callable[..., Workshop], build: Build, write_tree: Write, tmp_path: Path
+) -> None:
+    places = downloads(tmp_path, uv=1_000)
+    waiting = "sleep 60"
+    app = write_tree({"Procfile": "web: ./serve\n"})
+    workshop = make()
+    building = asyncio.ensure_future(build(workshop, app, command=waiting))
+    async with asyncio.timeout(20):
+        while not list((tmp_path / "workshop" / "cache" / "tmp").glob("home-*")):
+            await asyncio.sleep(0.02)
+    assert await workshop.trim_downloads(at_most=0) == 0
+    assert places["uv"].exists()
+    building.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await building
+    assert await workshop.trim_downloads(at_most=0) == 1_000
+    await build(workshop, app, command="mkdir -p $UV_CACHE_DIR && touch $UV_CACHE_DIR/used")
+    assert (places["uv"] / "used").exists()
+
+
+def test_every_client_downloads_to_a_folder_that_is_trimmed(tmp_path: Path) -> None:
+    made = Surroundings.of({}).environment(tmp_path / "home", cache=tmp_path / "cache", variables={})
+    folders = {Path(made[name]).name for name in ("UV_CACHE_DIR", "npm_config_cache", "PIP_CACHE_DIR")}
+    assert folders == set(DOWNLOADS)

@@ -21,10 +21,13 @@ PASSED = frozenset({
 PASSED_PREFIXES = ("PIP_", "UV_", "NPM_CONFIG_")
 WITHHELD = frozenset({
     "UV_CACHE_DIR", "UV_PROJECT_ENVIRONMENT", "UV_PROJECT", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_WORKING_DIRECTORY", "UV_WORKING_DIR",
-    "UV_BREAK_SYSTEM_PACKAGES", "UV_EDITABLE", "UV_NO_SYNC", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_CACHE_DIR",
+    "UV_LINK_MODE", "UV_BREAK_SYSTEM_PACKAGES", "UV_EDITABLE", "UV_NO_SYNC", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_CACHE_DIR",
     "NPM_CONFIG_PREFIX", "NPM_CONFIG_CACHE", "NPM_CONFIG_GLOBAL", "NPM_CONFIG_PRODUCTION", "NPM_CONFIG_OMIT", "NPM_CONFIG_INCLUDE",
 })  # fmt: skip
 """Settings of a package client that would move its work to another place than the builder's."""
+
+DOWNLOADS = ("uv", "npm", "pip")
+"""The folders of the cache in which package clients keep what they have downloaded; each is made anew where it is missing."""
 
 CLIENT_FILES = (".npmrc", ".pip/pip.conf", ".config/pip/pip.conf", ".config/uv/uv.toml")
 FALLBACK_PATH = "/usr/local/bin:/usr/bin:/bin"
