@@ -16,6 +16,7 @@ from mooring.server.attempts import Attempts
 from mooring.server.callers import Caller
 from mooring.server.metrics import Metrics
 from mooring.server.reading import LARGEST_ARCHIVE
+from mooring.server.room import Room
 from mooring.server.sse import Streams
 from mooring.usecases.platform import Platform, environment_id
 
@@ -32,6 +33,7 @@ class Services:
     metrics: Metrics
     uploads: Path
     attempts: Attempts = field(default_factory=lambda: Attempts(time.monotonic))
+    room: Room = field(default_factory=Room)
     document: bytes = b""  # OpenAPI
     hosts: frozenset[str] = frozenset()  # names of the API besides its addresses
     largest_archive: int = LARGEST_ARCHIVE

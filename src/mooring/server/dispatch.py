@@ -23,6 +23,7 @@ from mooring.server.callers import Caller, Peer, TcpPeer, identify, peer_in
 from mooring.server.endpoint import Body, Endpoint
 from mooring.server.once import Once
 from mooring.server.reading import LARGEST_JSON, WrongType, content_type, read_archive, read_bytes, read_json, read_query
+from mooring.server.room import Room
 from mooring.usecases.permission import require
 
 _ARCHIVES = ("application/x-tar", "application/gzip")
@@ -100,18 +101,18 @@ class Dispatcher:
         kind = content_type(request.headers)
         match endpoint.body:
             case Body.NONE:
-                if await read_bytes(request, at_most=LARGEST_JSON):
+                if await read_bytes(request, at_most=LARGEST_JSON, room=self._services.room):
                     raise InvalidInput("this takes no body", hint="leave it out")
                 return _Content()
             case Body.RAW:
                 # Its digest is left out: what is kept with a key must not help to guess a secret.
-                return _Content(body=await read_bytes(request, at_most=LARGEST_JSON))
+                return _Content(body=await read_bytes(request, at_most=LARGEST_JSON, room=self._services.room))
             case Body.ARCHIVE:
                 return await self._archive(request, kind)
             case Body.ARCHIVE_OR_JSON if kind in _ARCHIVES:
                 return await self._archive(request, kind)
             case _:
-                return await _json(endpoint, request, kind)
+                return await _json(endpoint, request, kind, room=self._services.room)
 
     async def _archive(self, request: Request, kind: str) -> _Content:
         if kind not in _ARCHIVES:
@@ -143,8 +144,8 @@ def _identified(services: Services, headers: Mapping[str, str], peer: Peer | Non
         raise
 
 
-async def _json(endpoint: Endpoint, request: Request, kind: str) -> _Content:
-    content = await read_bytes(request, at_most=LARGEST_JSON)
+async def _json(endpoint: Endpoint, request: Request, kind: str, *, room: Room) -> _Content:
+    content = await read_bytes(request, at_most=LARGEST_JSON, room=room)
     if kind not in ("application/json", "") or (content and not kind):
         raise WrongType(f"{kind[:100] or 'a body without a type'} is not taken here", hint="send application/json")
     return _Content(body=read_json(content, endpoint.body_type), digest=hashlib.sha256(content).hexdigest())

@@ -17,8 +17,9 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 
-from mooring.errors import InvalidInput, OutcomeUnknown, Unavailable
+from mooring.errors import InvalidInput, Unavailable
 from mooring.server.query import Parameter
+from mooring.server.room import Room
 
 LARGEST_JSON = 1_000_000
 LARGEST_ARCHIVE = 2_000_000_000
@@ -81,15 +82,17 @@ def _number(parameter: Parameter, text: str) -> int:
     return number
 
 
-async def read_bytes(request: Request, *, at_most: int) -> bytes:
-    """The whole body. Raises TooLarge."""
+async def read_bytes(request: Request, *, at_most: int, room: Room) -> bytes:
+    """The whole body. Raises TooLarge, TooBusy."""
     _check_announced(request, at_most=at_most)
     content = bytearray()
-    async for chunk in _chunks(request):
-        content += chunk
-        if len(content) > at_most:
-            raise _too_large(at_most)
-    return bytes(content)
+    with room.share() as share:
+        async for chunk in _chunks(request):
+            content += chunk
+            if len(content) > at_most:
+                raise _too_large(at_most)
+            share.grow_to(len(content))
+        return bytes(content)
 
 
 def read_json(content: bytes, kind: Any) -> object:
@@ -139,7 +142,7 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
         except TimeoutError:
             raise InvalidInput(f"nothing of the body came for {LONGEST_SILENCE:.0f} seconds") from None
         except ClientDisconnect:
-            raise OutcomeUnknown("the caller went away before the body was whole") from None
+            raise InvalidInput("the connection ended before the body was whole") from None
         yield chunk
 
 

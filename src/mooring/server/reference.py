@@ -26,7 +26,7 @@ do everything, and with `mooring up --api 127.0.0.1:9000` also on TCP, where eac
   in this list does not exist.
 - **Errors** are problem documents (RFC 9457, `application/problem+json`) with `code`, `detail`, `hint`, and `problems` where there are
   several; the codes are listed in [errors.md](errors.md). Besides those: `too-large` (413), `wrong-content-type` (415),
-  `method-not-allowed` (405), `too-many-attempts` (429).
+  `method-not-allowed` (405), `too-many-attempts` and `too-busy` (429).
 - **Asking twice.** Where a route says so, requests with the same `Idempotency-Key` header are done once and answered alike for a day.
   The same key with another body is refused (409).
 - **Streams** are server-sent events: `id` is an event's sequence, `data` its JSON. A stream that has told everything says
