@@ -9,13 +9,15 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mooring.drivers.runtime.contract import LogQuery
-from mooring.drivers.runtime.process import times
+from mooring.drivers.runtime.process import reading, times
 from mooring.drivers.runtime.process.following import tell
 from mooring.drivers.runtime.process.logfiles import LogFile, LogFiles
 from mooring.drivers.runtime.process.logkeeper import LogKeeper
-from mooring.drivers.runtime.process.reading import LONGEST_LINE, Follower, last_lines
+from mooring.drivers.runtime.process.reading import LONGEST_LINE, Follower, last_lines, tail
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
 from mooring.model.instance import CUT, InstanceSpec, LogLine
 from mooring.model.names import ProcessName
@@ -65,6 +67,25 @@ def test_a_line_that_is_too_long_is_cut_with_a_mark(logs: LogFiles) -> None:
     long, short = last_lines(file, 2)[0]
     assert long.text == "x" * LONGEST_LINE + CUT
     assert short.text == "short"
+
+
+@given(content=st.text(alphabet="ab\n", max_size=40), count=st.integers(0, 9), block=st.integers(1, 9), most=st.integers(1, 50))
+def test_the_last_lines_are_those_of_the_whole_file_however_it_is_read(
+    tmp_path_factory: pytest.TempPathFactory, content: str, count: int, block: int, most: int
+) -> None:
+    file = a_log(LogFiles(tmp_path_factory.mktemp("logs")))
+    append(file, content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_BLOCK", block)
+        patch.setattr(reading, "_MOST_HISTORY", most)
+        lines, whole = last_lines(file, count)
+        counted = tail(file, count).count
+    least = max(len(content) - most, 0)
+    known = content[least:] if least == 0 else content[least:].partition("\n")[2]
+    pieces = known.splitlines(keepends=True) if least == 0 or "\n" in content[least:] else []
+    assert texts(lines) == ([piece.rstrip("\n") for piece in pieces][-count:] if count else [])
+    assert counted == len(lines)
+    assert whole == max(content.rfind("\n", least) + 1, least)
 
 
 def test_a_line_is_not_cut_within_a_character(logs: LogFiles) -> None:

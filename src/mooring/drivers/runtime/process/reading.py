@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import codecs
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import msgspec
 
 from mooring.drivers.runtime.process import times
 from mooring.drivers.runtime.process.logfiles import LogFile
@@ -21,37 +24,74 @@ _MOST_NEWS = 256 * 1024  # bytes read of one file at one look
 Piece = tuple[int, bytes]  # where a line ends in its file, and the line
 
 
-def last_lines(file: LogFile, count: int) -> tuple[list[LogLine], int]:
-    """The last `count` whole lines and an unfinished one, oldest first; and where the whole ones end."""
+class Tail(msgspec.Struct, frozen=True, kw_only=True):
+    """The last lines of a file: `count` of them, from byte `start` to `end`, an unfinished one too; the whole ones end at `whole`."""
+
+    file: LogFile
+    start: int = 0
+    end: int = 0
+    whole: int = 0
+    count: int = 0
+
+    def lines(self) -> Iterator[LogLine]:
+        """Oldest first, a block of the file in memory at a time: whoever reads them may be slow."""
+        pairs = times.known(self.file.path)
+        try:
+            changed = self.file.path.stat().st_mtime
+            for end, text in _pieces(self.file.path, self.start, self.end):
+                yield _line(self.file, text, times.time_of(pairs, end, otherwise=changed))
+        except OSError:
+            return  # it was removed meanwhile
+
+
+def tail(file: LogFile, count: int) -> Tail:
+    """Where the last `count` lines are. Looks back as far as they need, and at most _MOST_HISTORY."""
     try:
         descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return [], 0
+        return Tail(file=file)
     try:
-        content, start = _tail(descriptor, count)
-        changed = os.fstat(descriptor).st_mtime
+        size = os.fstat(descriptor).st_size
+        least = max(_first_byte(descriptor), size - _MOST_HISTORY)
+        return _found(file, _newlines(descriptor, size, least), count, size=size, least=least)
     finally:
         os.close(descriptor)
-    pieces = _pieces(content, start)
-    if start > 0:
-        del pieces[:1]  # most likely begins within a line
-    pairs = times.known(file.path)
-    lines = [_line(file, text, times.time_of(pairs, end, otherwise=changed)) for end, text in pieces[-count:]] if count else []
-    return lines, start + content.rfind(b"\n") + 1
 
 
-def _tail(descriptor: int, count: int) -> tuple[bytes, int]:
-    """Bytes from the end with more than `count` lines in them, and where they start."""
-    size = os.fstat(descriptor).st_size
-    first = _first_byte(descriptor)
-    start, chunks, newlines = size, [], 0
-    while start > first and newlines <= count and size - start < _MOST_HISTORY:
-        length = min(_BLOCK, start - first)
-        start -= length
-        chunk = os.pread(descriptor, length, start)
-        newlines += chunk.count(b"\n")
-        chunks.append(chunk)
-    return b"".join(reversed(chunks)), start
+def last_lines(file: LogFile, count: int) -> tuple[list[LogLine], int]:
+    """The last `count` whole lines and an unfinished one, oldest first; and where the whole ones end."""
+    found = tail(file, count)
+    return list(found.lines()), found.whole
+
+
+def _found(file: LogFile, newlines: Iterator[int], count: int, *, size: int, least: int) -> Tail:
+    """`newlines` from the last one back; before `least` nothing is looked at."""
+    last = next(newlines, None)
+    whole = least if last is None else last + 1
+    unfinished = 1 if whole < size else 0
+    if count == 0:
+        return Tail(file=file, start=size, end=size, whole=whole)
+    earliest, seen = whole - 1, 0 if last is None else 1
+    while seen <= count - unfinished and (position := next(newlines, None)) is not None:
+        earliest, seen = position, seen + 1
+    if seen > count - unfinished:
+        return Tail(file=file, start=earliest + 1, end=size, whole=whole, count=count)
+    if least == 0:
+        return Tail(file=file, end=size, whole=whole, count=seen + unfinished)
+    # what lies at `least` most likely begins within a line
+    return Tail(file=file, start=earliest + 1 if seen else size, end=size, whole=whole, count=max(seen - 1 + unfinished, 0) if seen else 0)
+
+
+def _newlines(descriptor: int, size: int, least: int) -> Iterator[int]:
+    end = size
+    while end > least:
+        begin = max(end - _BLOCK, least)
+        chunk = os.pread(descriptor, end - begin, begin)
+        at = chunk.rfind(b"\n")
+        while at >= 0:
+            yield begin + at
+            at = chunk.rfind(b"\n", 0, at)
+        end = begin
 
 
 def _first_byte(descriptor: int) -> int:
@@ -62,12 +102,35 @@ def _first_byte(descriptor: int) -> int:
         return 0
 
 
-def _pieces(content: bytes, start: int) -> list[Piece]:
-    pieces, position = [], start
-    for part in _split(content):
-        position += len(part)
-        pieces.append((position, part))
-    return pieces
+def _pieces(path: Path, start: int, end: int) -> Iterator[Piece]:
+    """Each line and where it ends; of a long one the beginning. A line whose beginning was given back meanwhile is left out."""
+    position, begun, is_torn = start, b"", False
+    while position < end:
+        content, first = _block(path, position, end)
+        if first > position:
+            position, begun, is_torn = first, b"", True
+            continue
+        if not content:
+            return
+        *ended, rest = content.split(b"\n")
+        for part in ended:
+            position += len(part) + 1
+            if not is_torn:
+                yield position, (begun + part)[: LONGEST_LINE + 2]
+            begun, is_torn = b"", False
+        position += len(rest)
+        begun = (begun + rest)[: LONGEST_LINE + 2]
+    if begun and not is_torn:
+        yield position, begun
+
+
+def _block(path: Path, position: int, end: int) -> tuple[bytes, int]:
+    """What lies there, and where the file's data begin now. Opened for each block: a slow reader holds no file open."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(descriptor, min(_BLOCK, end - position), position), _first_byte(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _split(content: bytes) -> list[bytes]:
