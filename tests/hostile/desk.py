@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -17,13 +17,14 @@ QUICK = '[deploy]\nhealthy_deadline = "10s"\nbake = "0s"\ndrain_timeout = "2s"\n
 
 @dataclass(frozen=True)
 class Desk:
-    """`port` is the API's on TCP; `viewer` a valid token, `revoked` one that has ended."""
+    """`port` is the API's on TCP; `viewer` a valid token, `revoked` one that has ended; `resting` bytes of the controller at rest."""
 
     platform: Platform
     shop: App
     port: int
     viewer: str
     revoked: str
+    resting: int = 0
 
     @property
     def socket_path(self) -> Path:
@@ -48,15 +49,22 @@ class Desk:
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
             return exchange(connection, sent)
 
+    def controller(self) -> int:
+        """Its pid."""
+        for pid in self.platform.pids():
+            if b"mooring.server\0serve" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+        raise AssertionError("no controller runs")
+
     def logged(self) -> str:
         """What the controller wrote."""
         return (self.platform.state / "log" / "controller.log").read_text()
 
     def server_errors(self) -> list[str]:
-        """The lines of the metrics that count answers of 500 and above."""
+        """The lines of the metrics that count answers of 500 and above, but for 501: what the protocol knows and nobody here offers."""
         with self.http as http:
             lines = http.get("/metrics").text.splitlines()
-        return [line for line in lines if 'status="5' in line]
+        return [line for line in lines if 'status="5' in line and 'status="501"' not in line]
 
 
 def exchange(connection: socket.socket, sent: bytes) -> bytes:
@@ -87,4 +95,11 @@ def furnished(platform: Platform) -> Desk:
     port = free_port()
     answer = platform.mooring("up", "--api", f"127.0.0.1:{port}")
     assert answer.code == 0, answer
-    return Desk(platform=platform, shop=shop, port=port, viewer=tokens["seer"], revoked=tokens["ended"])
+    desk = Desk(platform=platform, shop=shop, port=port, viewer=tokens["seer"], revoked=tokens["ended"])
+    return replace(desk, resting=memory(desk.controller(), "VmRSS"))
+
+
+def memory(pid: int, what: str) -> int:
+    """Bytes: VmRSS now, VmHWM at most since it was reset."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(what))
+    return int(line.split()[1]) * 1024

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from e2e.platform import Platform, eventually
-from hostile.desk import BASE, Desk, furnished
+from hostile.desk import BASE, Desk, furnished, memory
 
 LARGEST_GROWTH = 100_000_000  # bytes
 KEEP = b"Host: localhost\r\nContent-Type: application/json\r\n"
@@ -28,30 +28,16 @@ def desk(platform: Platform) -> Iterator[Desk]:
     assert here.server_errors() == []
 
 
-def controller(desk: Desk) -> int:
-    for pid in desk.platform.pids():
-        if b"mooring.server\0serve" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return pid
-    raise AssertionError("no controller runs")
-
-
-def memory(pid: int, what: str) -> int:
-    """Bytes: VmRSS now, VmHWM at most since it was reset."""
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(what))
-    return int(line.split()[1]) * 1024
-
-
 @contextmanager
 def bounded(desk: Desk, record: Callable[[str, object], None]) -> Iterator[None]:
-    """Whatever is done inside: the controller is the same process after, it answers, and its peak was bounded."""
-    pid = controller(desk)
-    before = memory(pid, "VmRSS")
+    """Whatever is done inside: the controller is the same process after, it answers, and its peak since it was at rest was bounded."""
+    pid = desk.controller()
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     yield
     with desk.http as http:
         assert http.get("/health").status_code == 200
-    assert controller(desk) == pid
-    grown = memory(pid, "VmHWM") - before
+    assert desk.controller() == pid
+    grown = memory(pid, "VmHWM") - desk.resting
     record("megabytes", round(grown / 1e6, 1))
     assert grown < LARGEST_GROWTH
 

@@ -43,6 +43,7 @@ class Round:
     secret: Sentinel = field(default_factory=new_sentinel)
     copied: Sentinel = field(default_factory=new_sentinel)
     said: dict[str, bytes] = field(default_factory=dict)
+    token: str = ""
 
     @property
     def sentinels(self) -> tuple[Sentinel, Sentinel]:
@@ -98,6 +99,7 @@ def lived(platform: Platform, arguments: Arguments) -> Round:
 
 
 def plant(here: Round) -> None:
+    here.token = here.platform.mooring("token", "create", "seer", "--role", "viewer", "--json").json["token"]
     here.app.write("mooring.toml", QUICK + BUILD)
     here.app.write("app.json", json.dumps({"env": {"COPY": here.copied.value}}))
     here.mooring("secret", "set", "SECRET", stdin=here.secret.value)
@@ -160,8 +162,11 @@ def look_around(here: Round) -> None:
 def ask_edge_and_api(here: Round) -> None:
     """A visitor's headers and query hold it; so does a caller's wrong token. What the app answers is the app's own affair."""
     percent = here.secret.patterns["percent"].decode()
-    token = here.secret.patterns["hexadecimal"].decode()
-    headers = {"Authorization": f"Bearer {token}", "Cookie": f"key={percent}", "X-Key": percent}
+    headers = {
+        "Authorization": f"Bearer {here.token}-{here.secret.patterns['hexadecimal'].decode()}",
+        "Cookie": f"key={percent}",
+        "X-Key": percent,
+    }
     edge = http.client.HTTPConnection("127.0.0.1", here.platform.port, timeout=15)
     edge.request("GET", f"/?key={percent}", headers={"Host": here.app.host, **headers})
     edge.getresponse().read()
@@ -206,6 +211,12 @@ def test_no_file_but_those_that_must_hold_the_secret_holds_it(lived: Round) -> N
     copies = set(hits((lived.copied,), contents)) - found
     assert {Path(name).name for name in copies} <= {"app.json", "mooring.db", "mooring.db-wal"}
     assert [name for name in found | copies if stat.S_IMODE((state / name).stat().st_mode) != 0o600 and not name.endswith("app.json")] == []
+
+
+def test_a_token_is_in_no_file_and_in_nothing_that_is_said_later(lived: Round) -> None:
+    half = lived.token[-20:].encode()
+    assert [path for path in regular(lived.platform.state) if half in path.read_bytes()] == []
+    assert [what for what, said in lived.said.items() if half in said] == []
 
 
 def test_nothing_is_left_outside_the_state(lived: Round) -> None:
