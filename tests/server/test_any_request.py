@@ -20,6 +20,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.server.authorization import TABLE
 from mooring.server.endpoints import ENDPOINTS
 
+pytestmark = pytest.mark.timeout(1200)  # a thousand examples each, with --long
 SHOP = EnvironmentId.parse("shop")
 CHECKS = [
     schemathesis.checks.not_a_server_error,
