@@ -8,7 +8,8 @@ import msgspec
 
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Health
-from mooring.model.names import ProcessName
+from mooring.model.names import LOCAL, HostName, ProcessName
+from mooring.model.release import Artifact
 
 
 class InstanceKey(msgspec.Struct, frozen=True, order=True):
@@ -19,18 +20,24 @@ class InstanceKey(msgspec.Struct, frozen=True, order=True):
     slot: int
     release: int
     generation: int = 0
+    host: HostName = LOCAL
 
     def __str__(self) -> str:
-        return f"v{self.release} {self.process}.{self.slot}"
+        where = "" if self.host == LOCAL else f" on {self.host}"
+        return f"v{self.release} {self.process}.{self.slot}{where}"
 
     @property
     def slug(self) -> str:
         """A name for programs, folders and endpoints, unique over all environments."""
-        return f"{self.environment.slug}--{self.process}.{self.slot}.v{self.release}.{self.generation}"
+        where = "" if self.host == LOCAL else f"@{self.host}"
+        return f"{self.environment.slug}--{self.process}.{self.slot}.v{self.release}.{self.generation}{where}"
 
 
 class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a runtime needs to start it, but for the environment, which travels apart because it holds secrets."""
+    """All that a runtime needs to start it, but for the environment, which travels apart because it holds secrets.
+
+    `artifact` is what was delivered to the host; None where `directory`, as it lies on the controller's machine, is all there is.
+    """
 
     key: InstanceKey
     command: str
@@ -40,6 +47,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     kill_timeout: float = 10.0
     memory: int = 0
     log_bytes: int = 10_000_000
+    artifact: Artifact | None = None
 
 
 class ProcessState(enum.Enum):
@@ -87,7 +95,10 @@ class TaskState(enum.Enum):
 
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A command run once, under the supervisor too, so that a dying controller neither kills nor repeats it. `name`: `release.v7`."""
+    """A command run once, under the supervisor too, so that a dying controller neither kills nor repeats it. `name`: `release.v7`.
+
+    `artifact` as in InstanceSpec.
+    """
 
     environment: EnvironmentId
     name: str
@@ -95,6 +106,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     timeout: float
     release: int
+    host: HostName = LOCAL
+    artifact: Artifact | None = None
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,10 @@ Hostname = NewType("Hostname", str)
 VariableName = NewType("VariableName", str)
 DeploymentId = NewType("DeploymentId", str)
 ArtifactId = NewType("ArtifactId", str)
+HostName = NewType("HostName", str)
+
+LOCAL = HostName("local")
+"""The machine on which the controller itself runs."""
 
 _LABEL = re.compile(r"\A[a-z](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]\Z|\A[a-z]\Z")
 _PROCESS = re.compile(r"\A[A-Za-z](?:[A-Za-z0-9_-]{0,30}[A-Za-z0-9])?\Z")
@@ -56,6 +60,12 @@ def process_name(text: str) -> ProcessName:
 def variable_name(text: str) -> VariableName:
     """A portable environment variable name."""
     return VariableName(_checked(text, pattern=_VARIABLE, what="variable name", alphabet="letters, digits and _, not a digit first"))
+
+
+def host_name(text: str) -> HostName:
+    """What a machine is called here: like an app name."""
+    alphabet = "a-z, 0-9 and single dashes, 1-40 characters, a letter first"
+    return HostName(_checked(text, pattern=_LABEL, what="host's name", alphabet=alphabet))
 
 
 def hostname(text: str) -> Hostname:

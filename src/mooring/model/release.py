@@ -26,7 +26,10 @@ class ProcessType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that can run, cached by content. `directory` is absolute on the host that built it; `size` in bytes."""
+    """Something that can run, cached by content. `directory` is absolute on the host that built it; `size` in bytes.
+
+    `image`: of a container, its id by digest in the engine that has it; empty for what runs without one.
+    """
 
     id: ArtifactId
     builder: str
@@ -36,6 +39,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}  # what the builder needs at run time: PATH, VIRTUAL_ENV
     processes: dict[str, str] = {}  # commands the builder offers when nothing else names them: web -> npm start
     dependencies: tuple[str, ...] = ()  # absolute directories in the shared cache that it cannot run without
+    image: str = ""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

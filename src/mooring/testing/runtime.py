@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from mooring.drivers.runtime.contract import Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
+from mooring.drivers.runtime.contract import Delivery, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
 from mooring.engine.contract import Clock
-from mooring.errors import StaleFence
+from mooring.errors import CapacityExceeded, StaleFence, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskState, TaskView
 from mooring.model.lease import Mark
+from mooring.model.names import ArtifactId
+from mooring.model.release import Artifact
 from mooring.model.secret import Secret, SecretFile, path_variable
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.driver_faults import DriverFaults
@@ -34,15 +36,20 @@ class _Task:
 
 
 class FakeRuntime:
-    """`starts` counts how often each key and each task was really begun: what a law about 'never twice' looks at."""
+    """`starts` counts how often each key and each task was really begun: what a law about 'never twice' looks at.
 
-    def __init__(self, clock: Clock, *, memory_budget: int = 8_000_000_000) -> None:
+    `room`: bytes of artifacts that can be delivered; None: it runs them where they were built.
+    """
+
+    def __init__(self, clock: Clock, *, memory_budget: int = 8_000_000_000, room: int | None = None) -> None:
         self.capabilities = RuntimeCapabilities(limits_memory=False, runs_interactively=False, memory_budget=memory_budget)
         self.faults: DriverFaults[object] = DriverFaults("runtime")
         self.behave: Callable[[InstanceSpec], Behaviour] = lambda _: Behaviour()
         self.behave_task: Callable[[TaskSpec], Behaviour] = lambda _: Behaviour(exit_code=0)
         self.starts: dict[InstanceKey | tuple[EnvironmentId, str], int] = {}
         self.gone: dict[InstanceKey, float] = {}  # when what is no more went, in monotonic seconds
+        self.delivered: dict[ArtifactId, Artifact] = {}
+        self._room = room
         self._clock = clock
         self._lives: dict[InstanceKey, FakeLife] = {}
         self._tasks: dict[tuple[EnvironmentId, str], _Task] = {}
@@ -54,10 +61,29 @@ class FakeRuntime:
 
     # what the contract asks
 
+    async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
+        with self._effect("deliver", mark, artifact.id):
+            if self._room is None or artifact.id in self.delivered:
+                return Delivery(sent=0, total=artifact.size)
+            free = self._room - sum(each.size for each in self.delivered.values())
+            if artifact.size > free:
+                raise CapacityExceeded(f"{artifact.id} needs {artifact.size} bytes, and {free} are free")
+            self.delivered[artifact.id] = artifact
+            return Delivery(sent=artifact.size, total=artifact.size)
+
+    async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
+        with self._effect("reclaim", mark, mark.environment):
+            running = {life.spec.artifact.id for life in self._lives.values() if life.spec.artifact}
+            gone = [each for name, each in self.delivered.items() if name not in keep | running]
+            for each in gone:
+                del self.delivered[each.id]
+            return sum(each.size for each in gone)
+
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         with self._effect("start", mark, spec.key):
             if spec.key in self._lives:
                 return
+            self._check_delivered(spec.artifact)
             self._next_port += 1
             self._next_pid += 10_000
             self._lives[spec.key] = FakeLife(
@@ -198,6 +224,10 @@ class FakeRuntime:
             raise StaleFence(f"{mark.operation}: number {mark.fence} is older than {seen}", where=str(mark.environment))
         self._fences[mark.environment] = mark.fence
         return self.faults.around(method, subject)
+
+    def _check_delivered(self, artifact: Artifact | None) -> None:
+        if self._room is not None and (artifact is None or artifact.id not in self.delivered):
+            raise Unavailable(f"the artifact {artifact.id if artifact else '?'} was not delivered")
 
     def _remove(self, key: InstanceKey) -> None:
         self._lives.pop(key, None)

@@ -13,11 +13,12 @@ from typing import Protocol
 import pytest
 
 from mooring.drivers.runtime.contract import LogQuery, Runtime
-from mooring.errors import StaleFence
+from mooring.errors import StaleFence, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, ProcessState, TaskSpec, TaskState
 from mooring.model.lease import Mark
 from mooring.model.names import ProcessName
+from mooring.model.release import Artifact
 from mooring.model.secret import Secret, SecretFile
 
 SHOP = EnvironmentId.parse("shop")
@@ -302,6 +303,54 @@ class LogContract:
         assert [line.release async for line in rig.runtime.logs(LogQuery(environment=SHOP))] == [2]
         await rig.runtime.forget(a_mark(), SHOP, releases=None)
         assert [line async for line in rig.runtime.logs(LogQuery(environment=SHOP))] == []
+
+
+class DeliveryRig(RuntimeRig, Protocol):
+    """Of a runtime to which artifacts have to be brought."""
+
+    def artifact(self, name: str, *, size: int = ...) -> Artifact:
+        """One that lies on this machine, of about so many bytes, with a program that can be started from it."""
+
+    def from_artifact(self, key: InstanceKey, artifact: Artifact) -> InstanceSpec:
+        """A STEADY instance that runs what is in the artifact."""
+
+
+class DeliveryContract:
+    async def test_an_artifact_is_sent_once(self, rig: DeliveryRig) -> None:
+        artifact = rig.artifact("one", size=100_000)
+        first = await rig.runtime.deliver(a_mark(), artifact)
+        assert first.sent > 0
+        second = await rig.runtime.deliver(a_mark(), artifact)
+        assert second.sent == 0
+        assert second.total == first.total > 0
+
+    async def test_what_was_delivered_can_be_started(self, rig: DeliveryRig) -> None:
+        artifact = rig.artifact("one")
+        await rig.runtime.deliver(a_mark(), artifact)
+        view = await started(rig, rig.from_artifact(a_key(), artifact))
+        assert view.state is ProcessState.RUNNING
+
+    async def test_what_was_not_delivered_is_not_started(self, rig: DeliveryRig) -> None:
+        with pytest.raises(Unavailable, match="deliver"):
+            await rig.runtime.start(a_mark(), rig.from_artifact(a_key(), rig.artifact("one")), {})
+        assert await rig.runtime.observe() == ()
+
+    async def test_reclaiming_takes_what_is_not_kept_and_does_not_run(self, rig: DeliveryRig) -> None:
+        running, kept, left = (rig.artifact(name, size=50_000) for name in ("running", "kept", "left"))
+        for each in (running, kept, left):
+            await rig.runtime.deliver(a_mark(), each)
+        await started(rig, rig.from_artifact(a_key(), running))
+        assert await rig.runtime.reclaim(a_mark(), keep=frozenset({kept.id})) > 0
+        assert [(await rig.runtime.deliver(a_mark(), each)).sent > 0 for each in (running, kept, left)] == [False, False, True]
+
+    async def test_an_older_fence_delivers_and_reclaims_nothing(self, rig: DeliveryRig) -> None:
+        artifact = rig.artifact("one")
+        await rig.runtime.deliver(a_mark(4), artifact)
+        with pytest.raises(StaleFence):
+            await rig.runtime.reclaim(a_mark(3), keep=frozenset())
+        with pytest.raises(StaleFence):
+            await rig.runtime.deliver(a_mark(3), rig.artifact("two"))
+        assert (await rig.runtime.deliver(a_mark(4), artifact)).sent == 0
 
 
 class RuntimeContract(InstanceContract, TaskContract, LogContract):

@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from mooring.drivers.runtime.contract import Runtime
-from mooring.errors import OutcomeUnknown, Unavailable
+from mooring.errors import CapacityExceeded, OutcomeUnknown, Unavailable
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
+from mooring.model.names import ArtifactId
+from mooring.model.release import Artifact
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.runtime import FakeRuntime
-from mooring.testing.runtime_contract import Kind, RuntimeContract, RuntimeRig, a_key, a_mark
+from mooring.testing.runtime_contract import DeliveryContract, DeliveryRig, Kind, RuntimeContract, RuntimeRig, a_key, a_mark
 
 BEHAVIOURS = {
     Kind.STEADY: Behaviour(lines=("hello",)),
@@ -43,9 +45,9 @@ class TestClock:
 
 
 class FakeRig:
-    def __init__(self) -> None:
+    def __init__(self, *, room: int | None = None) -> None:
         self.clock = TestClock()
-        self.fake = FakeRuntime(self.clock)
+        self.fake = FakeRuntime(self.clock, room=room)
         self.fake.behave = lambda spec: BEHAVIOURS[Kind(spec.command)]
         self.fake.behave_task = lambda spec: BEHAVIOURS[Kind(spec.command)]
 
@@ -58,6 +60,12 @@ class FakeRig:
 
     def task(self, name: str, kind: Kind, *, timeout: float = 60.0) -> TaskSpec:
         return TaskSpec(environment=a_key().environment, name=name, command=kind.value, directory="/srv", timeout=timeout, release=1)
+
+    def artifact(self, name: str, *, size: int = 1_000) -> Artifact:
+        return Artifact(id=ArtifactId(name), builder="procfile", reason="", directory=f"/artifacts/{name}", size=size)
+
+    def from_artifact(self, key: InstanceKey, artifact: Artifact) -> InstanceSpec:
+        return InstanceSpec(key=key, command=Kind.STEADY.value, directory=artifact.directory, is_routed=True, artifact=artifact)
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         for _ in range(10_000):
@@ -95,6 +103,16 @@ def rig() -> RuntimeRig:
 
 class TestFakeRuntime(RuntimeContract):
     pass
+
+
+class TestFakeDelivery(DeliveryContract):
+    @pytest.fixture
+    def rig(self) -> DeliveryRig:
+        return FakeRig(room=1_000_000)
+
+    async def test_what_does_not_fit_is_refused_with_numbers(self, rig: DeliveryRig) -> None:
+        with pytest.raises(CapacityExceeded, match="needs 2000000 bytes, and 1000000 are free"):
+            await rig.runtime.deliver(a_mark(), rig.artifact("big", size=2_000_000))
 
 
 async def test_an_effect_whose_answer_is_lost_has_happened() -> None:

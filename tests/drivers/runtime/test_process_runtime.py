@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from mooring.drivers.runtime.contract import Runtime
+from mooring.drivers.runtime.contract import Delivery, Runtime
 from mooring.drivers.runtime.process import kernel
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
 from mooring.drivers.runtime.process.supervisor import Supervisor
+from mooring.errors import InvalidInput, Unavailable
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
+from mooring.model.names import ArtifactId
+from mooring.model.release import Artifact
 from mooring.model.secret import SecretFile
 from mooring.testing.runtime_contract import Kind, RuntimeContract, RuntimeRig, a_key, a_mark, started, view_of
 
@@ -109,3 +112,22 @@ async def test_a_file_of_a_secret_outlives_a_crash_and_goes_with_the_instance(ri
     assert await rig.secret_file(a_key(), "TLS_KEY") == b"k3y"
     await rig.runtime.stop(a_mark(), a_key(), grace=5)
     assert not path.parent.exists()
+
+
+async def test_an_artifact_runs_where_it_was_built_and_nothing_is_sent(rig: RuntimeRig, tmp_path: Path) -> None:
+    artifact = Artifact(id=ArtifactId("a1"), builder="procfile", reason="", directory=str(tmp_path), size=12)
+    assert await rig.runtime.deliver(a_mark(), artifact) == Delivery(sent=0, total=12)
+    assert await rig.runtime.reclaim(a_mark(), keep=frozenset()) == 0
+    assert tmp_path.is_dir()
+
+
+async def test_an_artifact_that_somebody_removed_is_missed_before_anything_starts(rig: RuntimeRig, tmp_path: Path) -> None:
+    gone = Artifact(id=ArtifactId("a1"), builder="procfile", reason="", directory=str(tmp_path / "gone"), size=12)
+    with pytest.raises(Unavailable, match="the artifact a1 is gone"):
+        await rig.runtime.deliver(a_mark(), gone)
+
+
+async def test_an_image_is_refused_with_what_to_do(rig: RuntimeRig) -> None:
+    image = Artifact(id=ArtifactId("a1"), builder="image", reason="", directory="", size=12, image="sha256:00")
+    with pytest.raises(InvalidInput, match="container engine"):
+        await rig.runtime.deliver(a_mark(), image)

@@ -8,6 +8,8 @@ Promises, tested by `mooring.testing.runtime_contract` on every driver and on th
   - `observe` lists all and only what this runtime owns, running or not.
   - What the environment holds arrives in the process byte for byte, and is nowhere readable by other users. A SecretFile arrives as a
     file whose path is in NAME_FILE, and goes with the instance, task or session.
+  - `deliver` of what is there already sends nothing; what does not fit is refused with numbers before anything is sent. An instance
+    or task may count on what was delivered before it; `reclaim` takes away nothing that runs, and nothing that was not delivered.
 Raises Unavailable (certainly nothing happened) or OutcomeUnknown (look again), never a foreign error.
 """
 
@@ -22,7 +24,8 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.health import Listening
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
 from mooring.model.lease import Mark
-from mooring.model.names import ProcessName
+from mooring.model.names import ArtifactId, ProcessName
+from mooring.model.release import Artifact
 from mooring.model.secret import Secret
 
 Variables = Mapping[str, str | Secret]
@@ -45,6 +48,13 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
     release: int | None = None
 
 
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What it took to bring an artifact to a host: bytes that were sent, of the bytes it has."""
+
+    sent: int
+    total: int
+
+
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """Raw facts for a diagnosis, taken while the instance still exists.
 
@@ -63,6 +73,12 @@ class Runtime(Protocol):
 
     @property
     def capabilities(self) -> RuntimeCapabilities: ...
+
+    async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
+        """Bring to this host all that the artifact needs to run. Raises CapacityExceeded, InvalidInput where it could not run here."""
+
+    async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
+        """Remove what was delivered and is not among these; bytes freed."""
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         """Start it (choosing a free port when routed) and return; being ready is the prober's to find."""

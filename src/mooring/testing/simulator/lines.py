@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from mooring.drivers.edge.contract import Edge, EdgeCapabilities
-from mooring.drivers.runtime.contract import Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
+from mooring.drivers.runtime.contract import Delivery, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
 from mooring.model.lease import Mark
-from mooring.model.names import Hostname
+from mooring.model.names import ArtifactId, Hostname
+from mooring.model.release import Artifact
 from mooring.model.routing import RouteTable, RouteView, Traffic
 from mooring.testing.simulator.wire import Wire
 
@@ -27,6 +28,12 @@ class RuntimeLine:
     @property
     def capabilities(self) -> RuntimeCapabilities:
         return self._runtime.capabilities
+
+    async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
+        return await self._wire.carry("runtime", "deliver", mark, artifact.id, lambda: self._runtime.deliver(mark, artifact))
+
+    async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
+        return await self._wire.carry("runtime", "reclaim", mark, mark.environment, lambda: self._runtime.reclaim(mark, keep=keep))
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         await self._wire.carry("runtime", "start", mark, spec.key, lambda: self._runtime.start(mark, spec, variables))

@@ -17,7 +17,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mooring.drivers.runtime.contract import Inspection, Interactive, LogQuery, Runtime, RuntimeCapabilities, Terminal, Variables
+from mooring.drivers.runtime.contract import (
+    Delivery,
+    Inspection,
+    Interactive,
+    LogQuery,
+    Runtime,
+    RuntimeCapabilities,
+    Terminal,
+    Variables,
+)
 from mooring.drivers.runtime.process import kernel, record, secret_files, shell, sockets, surroundings
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.following import merged, tell
@@ -28,10 +37,12 @@ from mooring.drivers.runtime.process.ports import Ports
 from mooring.drivers.runtime.process.program import Program, read_program, signal_name
 from mooring.drivers.runtime.process.supervisor import Supervisor, view
 from mooring.drivers.runtime.process.tasks import Tasks
-from mooring.errors import Unavailable
+from mooring.errors import InvalidInput, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
 from mooring.model.lease import Mark
+from mooring.model.names import ArtifactId
+from mooring.model.release import Artifact
 
 LOG_KEEPER = "log-keeper"
 MEMORY_KEEPER = "memory-keeper"
@@ -56,6 +67,20 @@ class ProcessRuntime:
         self.capabilities = RuntimeCapabilities(
             limits_memory=True, runs_interactively=True, memory_budget=budget() if memory_budget is None else memory_budget
         )
+
+    async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
+        """It runs where it was built. Raises Unavailable where somebody removed it, InvalidInput for an image."""
+        self._fences.check(mark)
+        if artifact.image:
+            raise InvalidInput("an image runs in a container engine only", hint='set runtime = "docker", and add a host that has it')
+        if not await asyncio.to_thread(Path(artifact.directory).is_dir):
+            raise Unavailable(f"the artifact {artifact.id} is gone", hint="deploy its source again", where=artifact.directory)
+        return Delivery(sent=0, total=artifact.size)
+
+    async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
+        """Nothing: whoever built them prunes them."""
+        self._fences.check(mark)
+        return 0
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         signal_name(spec.stop_signal)
