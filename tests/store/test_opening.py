@@ -134,6 +134,19 @@ def test_a_damaged_state_is_refused_with_a_hint_and_nothing_new_is_made(damage: 
     assert {path.name: path.lstat().st_size for path in state.iterdir()} == before
 
 
+def test_the_log_beside_a_damaged_database_stays_as_it_is(state: Path) -> None:
+    memory = SqliteMemory.open(state)
+    memory.append_audit(who="anna", what="deploy", at=1.0)
+    saved = (state / "mooring.db-wal").read_bytes()  # as a power cut leaves it
+    assert saved
+    memory.close()
+    (state / "mooring.db-wal").write_bytes(saved)
+    _overwrite(0)(state)
+    with pytest.raises(StateDamaged):
+        SqliteMemory.open(state)
+    assert (state / "mooring.db-wal").read_bytes() == saved, "what was committed last is only there"
+
+
 def test_a_garbled_key_is_refused_even_before_anything_is_sealed_with_it(tmp_path: Path) -> None:
     with opened(tmp_path / "state"):
         pass

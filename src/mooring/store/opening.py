@@ -36,11 +36,15 @@ def open_database(directory: Path) -> Database:
 
 
 def read_version(path: Path) -> str:
-    """The schema's version; empty for a database that was never migrated. Raises StateDamaged when it is newer or no database."""
+    """The schema's version; empty for a database that was never migrated. Raises StateDamaged when it is newer or no database.
+
+    Where a log lies beside it, read only: SQLite would move the log into a database that is damaged, and remove the log. (Without one
+    it would leave an empty log behind.)"""
     with translated(str(path)):
         if path.stat().st_size == 0:
             raise StateDamaged("the state is an empty file", hint=_LEFT_BEHIND, where=str(path))
-        with closing(sqlite3.connect(path)) as plain:
+        mode = "ro" if _has_log(path) else "rw"
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)) as plain:
             damage = plain.execute("PRAGMA quick_check(1)").fetchone()[0]
             if damage != "ok":
                 raise StateDamaged(f"the state is damaged: {damage}", hint=_LEFT_BEHIND, where=str(path))
@@ -49,6 +53,11 @@ def read_version(path: Path) -> str:
         message = f"the state has version {version!r}, and this Mooring knows {VERSIONS[-1]} and older: a newer one has written it"
         raise StateDamaged(message, hint="install that Mooring again, or restore a backup made before it", where=str(path))
     return version
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def migrate(database: Database) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.runtime.process import kernel, record
+from mooring.drivers.runtime.process.program import read_program
 from mooring.drivers.runtime.process.supervisor import view
-from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView
+from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, ProcessState
 
 _PAGE = 4096
 _MEASURE_EVERY = 3.0  # seconds between two measurements of what all instances take
+_ALIVE = (ProcessState.RUNNING, ProcessState.BACKOFF)
 
 
 class InstanceRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +61,10 @@ class Sizes:
 
 
 def views(run: Path, sizes: Sizes, *, is_supervised: bool) -> tuple[InstanceView, ...]:
-    """Of every instance, from files and /proc alone."""
-    found = [instance_view(place, each, sizes, is_supervised=is_supervised) for place, each in records(run).items()]
-    return tuple(sorted(found, key=lambda each: each.key))
+    """Of every instance, from files and /proc alone. One that does not run, and whose program cannot be read any more, is not there."""
+    found = {place: instance_view(place, each, sizes, is_supervised=is_supervised) for place, each in records(run).items()}
+    there = [view for place, view in found.items() if view.state in _ALIVE or read_program(place) is not None]
+    return tuple(sorted(there, key=lambda each: each.key))
 
 
 def instance_view(directory: Path, remembered: InstanceRecord, sizes: Sizes, *, is_supervised: bool) -> InstanceView:

@@ -20,8 +20,12 @@ class Overuse:
 
     @classmethod
     def read(cls, directory: str) -> Overuse | None:
+        """None when there was none, or the note cannot be read any more."""
         found = record.fields(f"{directory}/overuse")
-        return cls(pid=int(found["pid"]), used=int(found["used"]), limit=int(found["limit"])) if found else None
+        try:
+            return cls(pid=int(found["pid"]), used=int(found["used"]), limit=int(found["limit"]))
+        except (KeyError, ValueError):
+            return None
 
     def write(self, directory: str) -> None:
         record.write_fields(f"{directory}/overuse", {name: str(value) for name, value in vars(self).items()})

@@ -45,7 +45,7 @@ class Ports:
                     (self._directory / str(port)).unlink(missing_ok=True)
 
     def _owned(self) -> dict[int, str]:
-        return {int(path.name): path.read_text() for path in self._directory.iterdir() if path.name.isdigit()}
+        return {int(path.name): path.read_text(errors="replace") for path in self._directory.iterdir() if path.name.isdigit()}
 
     def _candidates(self) -> Iterator[int]:
         count = self._high - self._low + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mooring.errors import InvalidInput, InvalidName
 from mooring.model.secret import Secret
 
 _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.@-]{0,199}\Z")
+_CHECKSUM = "environment_checksum"
 _SIGNAL = re.compile(r"\A(?:SIG)?(HUP|INT|QUIT|KILL|TERM|USR1|USR2|WINCH)\Z")
 
 
@@ -65,16 +67,30 @@ def write_program(directory: Path, program: Program, variables: Mapping[str, str
 
 
 def write_launch(directory: Path, program: Program) -> None:
-    """The record alone, without the environment."""
-    record.write(str(directory / "launch"), [(key.encode(), os.fsencode(value)) for key, value in _fields(program)])
+    """The record alone, without the environment; it holds that one's checksum."""
+    fields = [*_fields(program), (_CHECKSUM, _checksum(directory))]
+    record.write(str(directory / "launch"), [(key.encode(), os.fsencode(value)) for key, value in fields])
 
 
 def read_program(directory: Path) -> Program | None:
-    """None when nothing is registered there, or nothing that can be read."""
+    """None when nothing is registered there, or nothing that can be read whole: a program is not started with half its environment."""
+    pairs = record.read(str(directory / "launch"))
     try:
-        return _decoded(record.read(str(directory / "launch")))
+        program = _decoded(pairs)
     except (KeyError, ValueError):
         return None
+    expected = dict(pairs).get(_CHECKSUM.encode(), b"").decode(errors="replace")
+    is_whole = not program.is_kept or not expected or expected == _checksum(directory)  # a one-off's environment goes when it has ended
+    return program if is_whole else None
+
+
+def _checksum(directory: Path) -> str:
+    """Of its environment. Against damage, not against people."""
+    try:
+        content = (directory / "environment").read_bytes()
+    except FileNotFoundError:
+        content = b""
+    return f"{zlib.crc32(content):08x}"
 
 
 def _decoded(pairs: record.Pairs) -> Program:

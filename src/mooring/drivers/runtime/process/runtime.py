@@ -94,6 +94,7 @@ class ProcessRuntime:
             if program is not None and program.is_kept and read_record(directory) is not None:
                 await self._supervisor.start_program(spec.key.slug)
             else:
+                await self._supervisor.remove_program(spec.key.slug, grace=spec.kill_timeout)  # what is left of one whose record is damaged
                 await self._put(spec, variables)
 
     async def stop(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:

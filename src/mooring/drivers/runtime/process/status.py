@@ -33,13 +33,16 @@ class Status:
 
     @classmethod
     def read(cls, directory: str, name: str = "status") -> Status:
-        """All zero when the program was never started."""
+        """All zero when the program was never started, or what was written of it cannot be read any more."""
         status = cls()
         found = record.fields(f"{directory}/{name}")
-        for field, empty in vars(cls()).items():
-            text = found.get(field, "")
-            if text:
-                setattr(status, field, text if isinstance(empty, str) else float(text) if isinstance(empty, float) else int(text))
+        try:
+            for field, empty in vars(cls()).items():
+                text = found.get(field, "")
+                if text:
+                    setattr(status, field, text if isinstance(empty, str) else float(text) if isinstance(empty, float) else int(text))
+        except ValueError:
+            return cls()
         return status
 
     def write(self, directory: str, name: str = "status") -> None:
@@ -63,17 +66,19 @@ class Exit:
 
     @classmethod
     def read(cls, directory: str) -> Exit | None:
+        """None when no end was noted, or the note cannot be read any more."""
         found = record.fields(f"{directory}/exit")
-        if not found:
+        try:
+            return cls(
+                pid=int(found["pid"]),
+                code=int(found["code"]) if found["code"] else None,
+                signal=int(found["signal"]),
+                at=float(found["at"]),
+                was_asked=found["was_asked"] == "yes",
+                is_out_of_memory=found["is_out_of_memory"] == "yes",
+            )
+        except (KeyError, ValueError):
             return None
-        return cls(
-            pid=int(found["pid"]),
-            code=int(found["code"]) if found["code"] else None,
-            signal=int(found["signal"]),
-            at=float(found["at"]),
-            was_asked=found["was_asked"] == "yes",
-            is_out_of_memory=found["is_out_of_memory"] == "yes",
-        )
 
     def write(self, directory: str) -> None:
         record.write_fields(
