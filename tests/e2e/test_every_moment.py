@@ -10,7 +10,6 @@ import asyncio
 import http.client
 import os
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,11 +17,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 import pytest
+from e2e.journal import Journal
 from e2e.platform import App, Platform, Traffic, eventually
 
 from mooring.drivers.runtime.process.supervisor import Supervisor
 from mooring.server.installation import Installation
-from mooring.store.directory import DATABASE
 
 MANIFEST = """
 [deploy]
@@ -41,27 +40,6 @@ class Gap(NamedTuple):
 
     began: float
     ended: float
-
-
-class Journal:
-    """Of one platform, read while it is written."""
-
-    def __init__(self, platform: Platform) -> None:
-        self._database = sqlite3.connect(f"file:{platform.state / DATABASE}?mode=ro", uri=True, isolation_level=None)
-
-    def newest(self) -> str:
-        row = self._database.execute("SELECT id FROM deployments ORDER BY position DESC LIMIT 1").fetchone()
-        return str(row[0])
-
-    def moments(self, deployment: str) -> int:
-        """Writes so far: each entry is one, its outcome another."""
-        found = self._database.execute("SELECT count(*), coalesce(sum(outcome <> ''), 0) FROM journal WHERE deployment = ?", (deployment,))
-        entries, ended = found.fetchone()
-        return int(entries) + int(ended)
-
-    def outcome(self, deployment: str) -> str | None:
-        row = self._database.execute("SELECT outcome FROM deployments WHERE id = ?", (deployment,)).fetchone()
-        return None if row is None or row[0] is None else str(row[0])
 
 
 @pytest.fixture(scope="module")
