@@ -8,7 +8,7 @@ from mooring.manifest import wording
 from mooring.manifest.layers import Layers
 from mooring.manifest.problems import Problems
 from mooring.model.build import BuildLimits, BuildSettings
-from mooring.model.edge import EdgeSettings
+from mooring.model.edge import EdgeSettings, HttpsSettings
 from mooring.model.policy import Policy
 
 
@@ -36,12 +36,18 @@ def _report_order(policy: Policy, shorter: str, longer: str, *, layers: Layers, 
 
 
 def edge_of(layers: Layers) -> EdgeSettings:
-    """All of `[edge]`."""
+    """All of `[edge]` and `[https]`."""
     return EdgeSettings(
         hold=float(str(layers.value("edge.hold"))),
         request_timeout=float(str(layers.value("edge.request_timeout"))),
         stream_idle_timeout=float(str(layers.value("edge.stream_idle_timeout"))),
         max_request_bytes=int(str(layers.value("edge.max_request_size"))),
+        https=HttpsSettings(
+            acme=layers.value("https.acme") is True,
+            redirect=layers.value("https.redirect") is True,
+            hsts=float(str(layers.value("https.hsts"))),
+            hsts_subdomains=layers.value("https.hsts_subdomains") is True,
+        ),
     )
 
 

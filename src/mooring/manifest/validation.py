@@ -172,7 +172,7 @@ def _meant(node: Node, name: str) -> str:
         return f"did you mean `{elsewhere[0]}`?"
     more = f"`mooring explain {node.path}`" if node.path else "`mooring explain`"
     here = [*node.children, *(["environments"] if node is TREE else [])]
-    return f"the keys here are {wording.joined(here)}; see {more}" if len(here) <= 10 else f"{more} lists the keys"
+    return f"the keys here are {wording.joined(here)}; see {more}" if len(here) < 12 else f"{more} lists the keys"
 
 
 _HEALTH = "processes.NAME.health"

@@ -11,12 +11,13 @@ from mooring.manifest.keys.build import BUILD
 from mooring.manifest.keys.deploy import DEPLOY
 from mooring.manifest.keys.edge import EDGE
 from mooring.manifest.keys.health import CHECK, CHECKS, HEALTH
+from mooring.manifest.keys.https import HTTPS
 from mooring.manifest.keys.key import Key, Section
 from mooring.manifest.keys.names import ENVIRONMENT_NAME, PROCESS_NAME, VARIABLE_NAME
 from mooring.manifest.keys.processes import PROCESSES
 from mooring.manifest.kinds.texts import Name
 
-SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, HEALTH, CHECK, DEPLOY, EDGE)
+SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, HEALTH, CHECK, DEPLOY, EDGE, HTTPS)
 KEYS: dict[str, Key] = {key.path: key for section in SECTIONS for key in section.keys}
 ENVIRONMENTS = Section(
     path="environments.NAME",
