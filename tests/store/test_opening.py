@@ -91,7 +91,7 @@ def test_a_state_of_a_newer_mooring_is_refused_and_left_alone(state: Path) -> No
         plain.execute("UPDATE alembic_version SET version_num = '9999'")
         plain.commit()
     before = (state / "mooring.db").read_bytes()
-    with pytest.raises(StateDamaged, match="the state has version '9999', and this Mooring knows 0001 and older") as refused:
+    with pytest.raises(StateDamaged, match="the state has version '9999', and this Mooring knows 0002 and older") as refused:
         SqliteMemory.open(state)
     assert "install that Mooring again" in refused.value.hint
     assert (state / "mooring.db").read_bytes() == before

@@ -9,13 +9,15 @@ from typing import Protocol
 import msgspec
 
 from mooring.drivers.builder.contract import BuildLog
+from mooring.errors import StateDamaged
 from mooring.model.build import BuildSettings
+from mooring.model.certificate import Attempt, AttemptOutcome, Certificate, CertificateSource
 from mooring.model.config import ConfigVersion
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
 from mooring.model.lease import Lease, Lock
-from mooring.model.names import DeploymentId
+from mooring.model.names import DeploymentId, Hostname
 from mooring.model.records import Answer
 from mooring.model.records import EnvironmentRecord as EnvironmentRecord
 from mooring.model.records import JournalEntry as JournalEntry
@@ -109,6 +111,25 @@ class Memory(Protocol):
     def lock(self, environment: EnvironmentId) -> Lock | None: ...
     def save_lock(self, lock: Lock) -> None: ...
     def remove_lock(self, environment: EnvironmentId) -> None: ...
+
+
+class CertificateMemory(Protocol):
+    """Certificates and the orders placed for them: on disk when a call returns. Raises Unavailable on a full disk."""
+
+    def save_certificate(self, source: CertificateSource, name: Hostname, certificate: Certificate) -> None:
+        """In the place of an older one of that name."""
+
+    def certificates(self, source: CertificateSource) -> dict[Hostname, Certificate]: ...
+    def damaged_certificates(self) -> tuple[StateDamaged, ...]: ...
+    def remove_certificate(self, source: CertificateSource, name: Hostname) -> None:
+        """Raises NotFound."""
+
+    def begin_attempt(self, hostname: Hostname, *, at: float) -> int:
+        """Synced before it returns; gives the attempt's sequence."""
+
+    def end_attempt(self, sequence: int, *, outcome: AttemptOutcome, detail: str = "", retry_at: float = 0.0) -> None: ...
+    def attempts(self) -> tuple[Attempt, ...]:
+        """All that are remembered, oldest first."""
 
 
 class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -219,6 +219,10 @@ class Controller:
             raise _absent(environment)
         self._parts.memory.save_environment(EnvironmentRecord(environment=environment, created_at=self._parts.clock.wall()))
 
+    def tell(self, message: str) -> None:
+        """News of the platform itself, a sentence."""
+        self._parts.announcer.say(EventKind.PLATFORM, message=message)
+
     async def snapshot(self, environment: EnvironmentId) -> Snapshot:
         """Raises NotFound."""
         self._record(environment)

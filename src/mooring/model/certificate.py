@@ -6,6 +6,7 @@ import enum
 
 import msgspec
 
+from mooring.model.environment import EnvironmentId
 from mooring.model.names import Hostname
 from mooring.model.secret import Secret
 
@@ -38,12 +39,12 @@ class Certificate:
         return hash(self.chain)
 
     def covers(self, hostname: str) -> bool:
-        """Whether a client that asks for `hostname` accepts it; a wildcard stands for one label. Source: RFC 6125, 6.4.3."""
+        """Whether a client that asks for `hostname` accepts it; a wildcard stands for one label. CertificateSource: RFC 6125, 6.4.3."""
         _, _, parent = hostname.partition(".")
         return hostname in self.hostnames or (not hostname.startswith("*.") and bool(parent) and f"*.{parent}" in self.hostnames)
 
 
-class Source(enum.Enum):
+class CertificateSource(enum.Enum):
     """Who keeps a certificate fresh."""
 
     ACME = "acme"  # the platform, from an authority
@@ -53,12 +54,12 @@ class Source(enum.Enum):
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
     """A certificate that is there, as far as planning needs to know it. Times are wall seconds."""
 
-    source: Source
+    source: CertificateSource
     starts_at: float
     expires_at: float
 
 
-class Outcome(enum.Enum):
+class AttemptOutcome(enum.Enum):
     OPEN = "open"  # under way, or its controller died over it
     ISSUED = "issued"
     FAILED = "failed"
@@ -70,6 +71,25 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int = 0
     hostname: Hostname
     at: float
-    outcome: Outcome = Outcome.OPEN
+    outcome: AttemptOutcome = AttemptOutcome.OPEN
     detail: str = ""
     retry_at: float = 0.0
+
+
+class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
+    """How a hostname stands. Times are wall seconds, 0 where there is none.
+
+    `source` is `acme` or `own`, empty without a certificate; `hindrance` says why the platform orders none; `failures` counts those in a
+    row since the last success, of which `last_error` is the last. `environment` None: an own certificate that no app uses.
+    """
+
+    hostname: Hostname
+    environment: EnvironmentId | None = None
+    source: str = ""
+    issuer: str = ""
+    expires_at: float = 0.0
+    is_under_way: bool = False
+    next_order_at: float = 0.0
+    hindrance: str = ""
+    failures: int = 0
+    last_error: str = ""

@@ -10,11 +10,34 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from mooring.model.certificate import Attempt, Certificate, Holding, Outcome, Source
+from mooring.model.certificate import Attempt, AttemptOutcome, Certificate, CertificateSource, Holding
+from mooring.model.edge import HttpsSettings
 from mooring.model.names import Hostname
 
 _HOUR = 3600.0
 _LONGEST_WORD = 7 * 86_400.0  # an authority that asks for more patience than a week is asked again after a week
+
+
+# No authority of the wide web signs for these; source: RFC 6761, RFC 6762 appendix G, RFC 8375, and what routers call their networks.
+_PRIVATE = frozenset(
+    (
+        "alt",
+        "arpa",
+        "corp",
+        "example",
+        "home",
+        "internal",
+        "intranet",
+        "invalid",
+        "lan",
+        "local",
+        "localdomain",
+        "localhost",
+        "onion",
+        "private",
+        "test",
+    )
+)
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,12 +70,27 @@ class CertificatePlan(msgspec.Struct, frozen=True, kw_only=True):
 class Held(msgspec.Struct, frozen=True):
     """A certificate that may be shown for a hostname."""
 
-    source: Source
+    source: CertificateSource
     certificate: Certificate
 
     @property
     def holding(self) -> Holding:
         return Holding(source=self.source, starts_at=self.certificate.starts_at, expires_at=self.certificate.expires_at)
+
+
+def is_public(hostname: Hostname) -> bool:
+    """Whether it can be a name of the wide web: more than one label, and the last one neither private nor a number."""
+    *below, last = hostname.removeprefix("*.").split(".")
+    return bool(below) and last not in _PRIVATE and not last.isdigit()
+
+
+def hindrance(hostname: Hostname, settings: HttpsSettings, *, has_hook: bool) -> str:
+    """Why the platform orders no certificate for a public hostname; empty when it does."""
+    if not settings.acme:
+        return "the app's manifest says `acme = false`"
+    if hostname.startswith("*.") and not has_hook:
+        return "a wildcard is proven by DNS: `mooring up --acme-dns-hook COMMAND`"
+    return ""
 
 
 def best(candidates: Iterable[Held], *, now: float) -> Held | None:
@@ -63,7 +101,7 @@ def best(candidates: Iterable[Held], *, now: float) -> Held | None:
 
     def rank(held: Held) -> tuple[bool, bool, float]:
         is_valid = held.certificate.starts_at <= now < held.certificate.expires_at
-        return is_valid, is_valid and held.source is Source.OWN, held.certificate.expires_at
+        return is_valid, is_valid and held.source is CertificateSource.OWN, held.certificate.expires_at
 
     return max(candidates, key=rank, default=None)
 
@@ -79,7 +117,7 @@ def plan(
 ) -> CertificatePlan:
     """What to order for the `wanted` hostnames. `asked` are those that a person wants anew at once: only the authority may delay them."""
     known = _by_hostname(_believed(attempts, now))
-    open_names = {name for name, mine in known.items() if any(each.outcome is Outcome.OPEN for each in mine)}
+    open_names = {name for name, mine in known.items() if any(each.outcome is AttemptOutcome.OPEN for each in mine)}
     cases = [
         _case(name, holdings.get(name), known.get(name, []), now=now, terms=terms, is_asked=name in asked)
         for name in dict.fromkeys(wanted)
@@ -101,16 +139,16 @@ def failures(attempts: Iterable[Attempt], hostname: Hostname) -> tuple[Attempt, 
     """Those in a row since the last success, newest last."""
     found: list[Attempt] = []
     for each in _in_order(attempts, hostname):
-        if each.outcome is Outcome.ISSUED:
+        if each.outcome is AttemptOutcome.ISSUED:
             found.clear()
-        elif each.outcome is Outcome.FAILED:
+        elif each.outcome is AttemptOutcome.FAILED:
             found.append(each)
     return tuple(found)
 
 
 def renewal_at(holding: Holding, terms: Terms) -> float:
     """When the platform begins to look for its successor. A person's own is replaced when it has expired, and not before."""
-    if holding.source is Source.OWN:
+    if holding.source is CertificateSource.OWN:
         return holding.expires_at
     return holding.starts_at + terms.renew_after * _lifetime(holding)
 
@@ -145,7 +183,7 @@ def _reason(holding: Holding | None, now: float) -> str:
 
 
 def _retry_at(last: Attempt) -> float:
-    return min(last.retry_at, last.at + _LONGEST_WORD) if last.outcome is Outcome.FAILED else 0.0
+    return min(last.retry_at, last.at + _LONGEST_WORD) if last.outcome is AttemptOutcome.FAILED else 0.0
 
 
 def _rested_at(attempts: Sequence[Attempt], failed: Sequence[Attempt], holding: Holding | None, *, terms: Terms) -> float:
@@ -155,7 +193,7 @@ def _rested_at(attempts: Sequence[Attempt], failed: Sequence[Attempt], holding: 
         return failed[-1].at + pause
     if not attempts:
         return 0.0
-    is_acme = holding is not None and holding.source is Source.ACME
+    is_acme = holding is not None and holding.source is CertificateSource.ACME
     return attempts[-1].at + (terms.renew_after * _lifetime(holding) if is_acme and holding else terms.first_pause)
 
 
@@ -170,7 +208,9 @@ def _room(attempts: Sequence[Attempt], now: float, *, terms: Terms, under_way: i
 def _believed(attempts: Iterable[Attempt], now: float) -> list[Attempt]:
     """Without those that a clock which was wrong then has put far into the future; one that is open counts in any case."""
     return [
-        msgspec.structs.replace(each, at=min(each.at, now)) for each in attempts if each.at <= now + _HOUR or each.outcome is Outcome.OPEN
+        msgspec.structs.replace(each, at=min(each.at, now))
+        for each in attempts
+        if each.at <= now + _HOUR or each.outcome is AttemptOutcome.OPEN
     ]
 
 

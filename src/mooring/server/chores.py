@@ -58,6 +58,7 @@ async def forget_old(memory: SqliteMemory) -> None:
     """Answers a day old, and the details of deployments that ended a month ago."""
     now = time.time()
     await asyncio.to_thread(memory.forget_answers, before=now - KEPT_ANSWERS)
+    await asyncio.to_thread(memory.forget_attempts, before=now - KEPT_HISTORY)
     await asyncio.to_thread(memory.prune_history, keep=KEPT_DEPLOYMENTS, before=now - KEPT_HISTORY)
 
 

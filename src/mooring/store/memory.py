@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mooring.store.answers import AnswerShelf
 from mooring.store.audit import AuditShelf
+from mooring.store.certificates import CertificateShelf
 from mooring.store.config import ConfigShelf
 from mooring.store.deployments import DeploymentShelf
 from mooring.store.environments import EnvironmentShelf
@@ -36,6 +37,7 @@ class SqliteMemory(
     AuditShelf,
     AnswerShelf,
     RetentionShelf,
+    CertificateShelf,
 ):
     """One state directory. Raises Unavailable when the disk does not work, StateDamaged when the state is not what it was."""
 

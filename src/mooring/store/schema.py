@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 """Every version that this program can open, oldest first; the last is the one it writes."""
 
 metadata = MetaData()
@@ -163,4 +163,18 @@ answers = Table(
     Column("answer", LargeBinary, nullable=False),
     Column("at", Float, nullable=False),
     Index("answers_by_age", "at"),
+)
+
+# Every order placed with a certificate authority; `outcome` is open until it has ended, `retry_at` when it may be asked again.
+certificate_attempts = Table(
+    "certificate_attempts",
+    metadata,
+    Column("sequence", Integer, primary_key=True),
+    Column("hostname", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("retry_at", Float, nullable=False),
+    Index("certificate_attempts_by_age", "at"),
+    sqlite_autoincrement=True,
 )

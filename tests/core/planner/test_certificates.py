@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mooring.model.certificate import Attempt, Certificate, Holding, Outcome, Source
+from mooring.model.certificate import Attempt, AttemptOutcome, Certificate, CertificateSource, Holding
 from mooring.model.names import Hostname
 from mooring.model.secret import Secret
 from mooring.planner.certificates import CertificatePlan, Held, Terms, best, failures, plan
@@ -19,10 +19,12 @@ TERMS = Terms(per_hour=6, at_once=2)
 
 
 def acme(*, age: float, life: float = 90 * DAY) -> Holding:
-    return Holding(source=Source.ACME, starts_at=NOW - age, expires_at=NOW - age + life)
+    return Holding(source=CertificateSource.ACME, starts_at=NOW - age, expires_at=NOW - age + life)
 
 
-def attempt(sequence: int, hostname: Hostname = SHOP, *, ago: float, outcome: Outcome = Outcome.FAILED, retry_in: float = 0.0) -> Attempt:
+def attempt(
+    sequence: int, hostname: Hostname = SHOP, *, ago: float, outcome: AttemptOutcome = AttemptOutcome.FAILED, retry_in: float = 0.0
+) -> Attempt:
     retry_at = NOW + retry_in if retry_in else 0.0
     return Attempt(sequence=sequence, hostname=hostname, at=NOW - ago, outcome=outcome, retry_at=retry_at)
 
@@ -51,7 +53,7 @@ def test_what_is_not_wanted_is_not_renewed() -> None:
 
 
 def test_a_persons_own_certificate_is_replaced_only_when_it_has_expired() -> None:
-    own = Holding(source=Source.OWN, starts_at=NOW - 300 * DAY, expires_at=NOW + 1.0)
+    own = Holding(source=CertificateSource.OWN, starts_at=NOW - 300 * DAY, expires_at=NOW + 1.0)
     assert ordered(plan([SHOP], {SHOP: own}, [], NOW)) == []
     assert ordered(plan([SHOP], {SHOP: own}, [], NOW + 1.0)) == [SHOP]
 
@@ -61,7 +63,7 @@ def test_the_pause_doubles_with_each_failure_in_a_row_and_a_success_ends_it() ->
     assert plan([SHOP], {}, failed, NOW).next_orders[SHOP] == NOW + 480.0
     many = [attempt(number, ago=0.0) for number in range(1, 40)]
     assert plan([SHOP], {}, many, NOW).next_orders[SHOP] == NOW + 6 * HOUR
-    issued = [attempt(1, ago=200.0), attempt(2, ago=150.0, outcome=Outcome.ISSUED), attempt(3, ago=0.0)]
+    issued = [attempt(1, ago=200.0), attempt(2, ago=150.0, outcome=AttemptOutcome.ISSUED), attempt(3, ago=0.0)]
     assert plan([SHOP], {}, issued, NOW).next_orders[SHOP] == NOW + 120.0
     assert len(failures(issued, SHOP)) == 1
 
@@ -96,25 +98,27 @@ def test_a_clock_that_was_a_year_ahead_stops_nothing() -> None:
 
 def test_a_clock_that_is_a_year_ahead_does_not_order_again_and_again() -> None:
     """Whatever is issued has expired by that clock."""
-    issued = [attempt(1, ago=60.0, outcome=Outcome.ISSUED)]
+    issued = [attempt(1, ago=60.0, outcome=AttemptOutcome.ISSUED)]
     assert ordered(plan([SHOP], {SHOP: acme(age=365 * DAY)}, issued, NOW)) == []
 
 
 # which one is shown
 
 
-def held(source: Source, *, starts: float = -DAY, ends: float) -> Held:
+def held(source: CertificateSource, *, starts: float = -DAY, ends: float) -> Held:
     return Held(source, Certificate(chain=f"{ends}", key=Secret("k"), hostnames=(SHOP,), starts_at=NOW + starts, expires_at=NOW + ends))
 
 
 def test_a_persons_own_is_shown_before_the_platforms_as_long_as_it_is_valid() -> None:
-    own, ours = held(Source.OWN, ends=DAY), held(Source.ACME, ends=80 * DAY)
+    own, ours = held(CertificateSource.OWN, ends=DAY), held(CertificateSource.ACME, ends=80 * DAY)
     assert best([ours, own], now=NOW) == own
     assert best([ours, own], now=NOW + DAY) == ours
 
 
-@given(st.lists(st.tuples(st.sampled_from(Source), st.integers(-50, 50), st.integers(-50, 50)), max_size=6))
-def test_while_any_is_valid_a_valid_one_is_shown_and_nothing_is_shown_only_when_there_is_none(kinds: list[tuple[Source, int, int]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from(CertificateSource), st.integers(-50, 50), st.integers(-50, 50)), max_size=6))
+def test_while_any_is_valid_a_valid_one_is_shown_and_nothing_is_shown_only_when_there_is_none(
+    kinds: list[tuple[CertificateSource, int, int]],
+) -> None:
     candidates = [held(source, starts=starts * DAY, ends=ends * DAY) for source, starts, ends in kinds]
     shown = best(candidates, now=NOW)
     valid = [each for each in candidates if each.certificate.starts_at <= NOW < each.certificate.expires_at]
@@ -147,11 +151,11 @@ class World:
 
     def check_order(self, name: Hostname) -> None:
         mine = [each for each in self.attempts if each.hostname == name]
-        under_way = [each for each in self.attempts if each.outcome is Outcome.OPEN]
+        under_way = [each for each in self.attempts if each.outcome is AttemptOutcome.OPEN]
         assert name not in {each.hostname for each in under_way}, "never twice at once"
         assert len(under_way) < TERMS.at_once, "not more at once than agreed"
         assert sum(1 for each in self.attempts if each.at > self.now - HOUR) < TERMS.per_hour, "not more in any hour than agreed"
-        if mine and mine[-1].outcome is Outcome.FAILED:
+        if mine and mine[-1].outcome is AttemptOutcome.FAILED:
             row = failures(mine, name)
             assert self.now - row[-1].at >= min(120.0 * 2 ** (len(row) - 1), 6 * HOUR) - 1e-6, "not before its pause is over"
             assert self.now >= row[-1].retry_at, "not before the authority wants to be asked"
@@ -160,16 +164,16 @@ class World:
             assert self.now - holding.starts_at >= self.life * 2 / 3 - 1e-3, "not while it is fresh"
 
     def end(self, index: int, *, issued: bool, patience: float = 0.0) -> None:
-        under_way = [number for number, each in enumerate(self.attempts) if each.outcome is Outcome.OPEN]
+        under_way = [number for number, each in enumerate(self.attempts) if each.outcome is AttemptOutcome.OPEN]
         if not under_way:
             return
         number = under_way[index % len(under_way)]
-        outcome = Outcome.ISSUED if issued else Outcome.FAILED
+        outcome = AttemptOutcome.ISSUED if issued else AttemptOutcome.FAILED
         retry_at = self.now + patience if patience and not issued else 0.0
         self.attempts[number] = msgspec.structs.replace(self.attempts[number], outcome=outcome, retry_at=retry_at)
         if issued:
             name = self.attempts[number].hostname
-            self.holdings[name] = Holding(source=Source.ACME, starts_at=self.now, expires_at=self.now + self.life)
+            self.holdings[name] = Holding(source=CertificateSource.ACME, starts_at=self.now, expires_at=self.now + self.life)
 
 
 STEPS = st.lists(
@@ -205,7 +209,7 @@ def test_with_an_authority_that_issues_in_the_end_no_certificate_ever_runs_out(c
     mood = iter(moods)
     while world.now < end:
         found = world.look()
-        while any(each.outcome is Outcome.OPEN for each in world.attempts):
+        while any(each.outcome is AttemptOutcome.OPEN for each in world.attempts):
             world.end(0, issued=next(mood, True))
         for name in world.holdings:
             first_issued[name] = min(first_issued[name], world.now)
