@@ -167,6 +167,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "client/ssh.py": "ssh",
         "drivers/builder/sandbox.py": "a builder's tools",
         "drivers/builder/warden.py": "what a build leaves behind ends with it",
+        "drivers/issuer/hook.py": "the operator's program that sets TXT records",
         "drivers/probe/network.py": "a health check's command",
         "drivers/runtime/process/controlling.py": "a terminal for an app's command",
         "drivers/runtime/process/daemon.py": "the supervisor leaves its parent",

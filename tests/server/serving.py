@@ -17,6 +17,7 @@ import httpx
 
 from mooring.client.client import Client
 from mooring.drivers.runtime.contract import Variables
+from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
 from mooring.model.access import Role
@@ -199,6 +200,9 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
         memory=world.memory,
         runtime=world.runtime,
         edge=world.edge,
+        certificates=CertificateKeeper(
+            memory=world.memory, edge=world.edge, issuer=None, dns=None, clock=world.clock, tell=controller.tell, glance_every=0.05
+        ),
         clock=world.clock,
         secrets=secrets,
         parts=_parts,
@@ -212,7 +216,9 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
     server = ApiServer(build(services), services.streams)
     sockets = [unix_socket(path), tcp_socket("127.0.0.1", 0)]
     await controller.start()
+    platform.certificates.prepare()
     watching = asyncio.create_task(services.metrics.watch(platform))
+    keeping = asyncio.create_task(platform.certificates.run())
     port = sockets[1].getsockname()[1]
     made.update(port=port, services=services, loop=asyncio.get_running_loop(), server=server)
     serving = asyncio.create_task(server.serve(sockets))
@@ -221,6 +227,7 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
     ready.set()
     await serving
     watching.cancel()
+    keeping.cancel()
     await controller.stop()
 
 

@@ -31,6 +31,7 @@ CHECKS = [
 ]
 CANNOT_BE_WRONG = [route for route in TABLE if "{" not in route[1] and route[1] not in ("/v1/events", "/v1/deployments")]
 RULES_BEYOND_A_SCHEMA = {
+    ("POST", "/v1/certificates"): "key, chain and names must fit together",
     ("GET", "/v1/deployments"): "no environment without its app",
     ("GET", "/v1/events"): "no environment without its app; a negative `after` has its own meaning",
     ("GET", "/v1/environments/{app}/{environment}/run"): "a WebSocket",

@@ -35,10 +35,11 @@ class Section(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A word that has commands of its own below it."""
+    """A word that has commands of its own below it. `usual` is the one that is meant when none is named."""
 
     path: str
     summary: str
+    usual: str = ""
 
 
 def _command(path: str, module: str, summary: str, *examples: tuple[str, str], about: str = "") -> Command:
@@ -46,6 +47,7 @@ def _command(path: str, module: str, summary: str, *examples: tuple[str, str], a
 
 
 GROUPS = (
+    Group("certs", "Certificates of public hostnames.", usual="ls"),
     Group("context", "Platforms on other machines, reached through SSH."),
     Group("config", "Plain settings of an environment."),
     Group("secret", "Settings that are encrypted and never shown again."),
@@ -262,6 +264,36 @@ SECTIONS = (
                 "config",
                 "Seal every stored value anew under a fresh key.",
                 ("mooring secret rotate", "of all environments; no app is restarted"),
+            ),
+        ),
+    ),
+    Section(
+        "HTTPS",
+        (
+            _command(
+                "certs ls",
+                "certs",
+                "Public hostnames: certificates, their ends, what went wrong.",
+                ("mooring certs ls", "of all apps; `ls` may be left out"),
+            ),
+            _command(
+                "certs add",
+                "certs",
+                "Use a certificate of your own, in the place of an older one.",
+                ("mooring certs add --cert chain.pem --key key.pem", "for every hostname that it is for"),
+                about="Checked first: key, order of the chain, names, times. Shown within seconds; no connection is closed.",
+            ),
+            _command(
+                "certs renew",
+                "certs",
+                "Order a hostname's certificate anew at once.",
+                ("mooring certs renew shop.example.com", "the old one is shown until the new one is there"),
+            ),
+            _command(
+                "certs remove",
+                "certs",
+                "Stop using a certificate of your own.",
+                ("mooring certs remove shop.example.com", "the platform's own takes its place, where it has one"),
             ),
         ),
     ),

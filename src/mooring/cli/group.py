@@ -16,13 +16,21 @@ from mooring.errors import UsageError
 
 
 class LazyGroup(click.Group):
-    """A group whose commands come from the catalogue; `prefix` is "" at the root, "config" below `mooring config`."""
+    """A group whose commands come from the catalogue; `prefix` is "" at the root, "config" below `mooring config`.
 
-    def __init__(self, *, prefix: str = "", summary: str = "") -> None:
+    `usual` is run when no command is named, also with options alone.
+    """
+
+    def __init__(self, *, prefix: str = "", summary: str = "", usual: str = "") -> None:
         super().__init__(
             name=prefix or "mooring", help=summary, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]}
         )
         self.prefix = prefix
+        self.usual = usual
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_bare = not args or (args[0].startswith("-") and args[0] not in ("-h", "--help"))
+        return super().parse_args(ctx, [self.usual, *args] if self.usual and is_bare else args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         heads = [path.split(" ")[0] for path in self._paths()]
@@ -32,7 +40,7 @@ class LazyGroup(click.Group):
         path = f"{self.prefix} {cmd_name}".strip()
         group = next((group for group in catalogue.GROUPS if group.path == path), None)
         if group is not None:
-            return LazyGroup(prefix=group.path, summary=group.summary)
+            return LazyGroup(prefix=group.path, summary=group.summary, usual=group.usual)
         command = catalogue.find(path)
         return _load(command) if command else None
 

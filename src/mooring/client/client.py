@@ -20,15 +20,18 @@ from mooring.client.ways import LocalWay, Way
 from mooring.client.wire import Wire
 from mooring.engine.orders import Preview
 from mooring.model.access import Role, TokenRecord
+from mooring.model.certificate import CertificateView
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
 from mooring.model.instance import LogLine
 from mooring.model.lease import Lock
+from mooring.model.names import Hostname
 from mooring.model.records import JournalEntry
 from mooring.model.release import Release, Source
 from mooring.model.secret import Secret
 from mooring.usecases.answers import (
+    CertificateAdded,
     ConfigChange,
     EnvironmentDetail,
     EnvironmentSummary,
@@ -218,6 +221,24 @@ class Client:
         from mooring.client.attached import Attached
 
         return Attached.open(self._wire, _of(environment, "run"), request)
+
+    # certificates
+
+    def certificates(self) -> tuple[CertificateView, ...]:
+        return self._ask.get("/v1/certificates", tuple[CertificateView, ...])
+
+    def add_certificate(self, pem: bytes, *, for_hostname: Hostname | None = None) -> CertificateAdded:
+        """A chain with its key, PEM, in one."""
+        headers = {"Content-Type": "application/octet-stream"}
+        query = {"hostname": for_hostname} if for_hostname else {}
+        return self._ask.exchange("POST", "/v1/certificates", CertificateAdded, query=query, body=pem, headers=headers)
+
+    def renew_certificate(self, hostname: Hostname) -> CertificateView:
+        return self._ask.send("POST", f"/v1/certificates/{_segment(hostname)}/renewal", CertificateView)
+
+    def remove_certificate(self, hostname: Hostname) -> None:
+        """One of a person's own."""
+        self._ask.tell("DELETE", f"/v1/certificates/{_segment(hostname)}")
 
     # tokens
 

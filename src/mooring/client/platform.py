@@ -46,12 +46,23 @@ _DECODER: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
 def start(
-    *, http_port: int | None = None, https_port: int | None = None, bind: str | None = None, api: str | None = None
+    *,
+    http_port: int | None = None,
+    https_port: int | None = None,
+    bind: str | None = None,
+    api: str | None = None,
+    acme_email: str | None = None,
+    acme_directory: str | None = None,
+    acme_ca_file: str | None = None,
+    acme_dns_hook: str | None = None,
 ) -> Iterator[Progress | Summary]:
     """What `mooring up` does: progress as it comes, the summary last. None: as it was the last time.
 
-    `api` is an `address:port` on which the API listens besides its socket; it takes a token. Raises what stands in the way."""
+    `api` is an `address:port` on which the API listens besides its socket; it takes a token.
+    With `acme_email` certificates are ordered from `acme_directory`. Raises what stands in the way."""
     options = {"--http-port": http_port, "--https-port": https_port, "--bind": bind, "--api": api}
+    options |= {"--acme-email": acme_email, "--acme-directory": acme_directory}
+    options |= {"--acme-ca-file": acme_ca_file, "--acme-dns-hook": acme_dns_hook}
     given = [word for option, value in options.items() if value is not None for word in (option, str(value))]
     return _lines("up", *given)
 

@@ -31,7 +31,9 @@ class Challenges:
 
     def _hook(self) -> Answering:
         if self._dns is None:
-            raise NotIssued("a wildcard is proven by DNS, and there is no hook for it", hint="mooring up --acme-dns-hook COMMAND")
+            raise NotIssued(
+                "a wildcard is proven by DNS, and there is no hook for it", hint="`mooring up --acme-dns-hook COMMAND` sets one"
+            )
         return self._dns
 
 

@@ -37,6 +37,8 @@ def schema_pattern(pattern: re.Pattern[str]) -> str:
 LABEL_PATTERN = schema_pattern(_LABEL)
 PROCESS_PATTERN = schema_pattern(_PROCESS)
 VARIABLE_PATTERN = schema_pattern(_VARIABLE)
+_PLAIN_LABEL = schema_pattern(_HOST_LABEL)[1:-1]
+HOSTNAME_PATTERN = rf"^(?:\*\.)?{_PLAIN_LABEL}(?:\.{_PLAIN_LABEL})*$"
 
 
 def app_name(text: str) -> AppName:

@@ -17,6 +17,8 @@ from mooring.errors import MooringError, NeedsPerson
 from mooring.server.installation import Installation
 from mooring.server.telling import Teller
 
+_SETTINGS = ("http_port", "https_port", "bind", "api", "acme_email", "acme_directory", "acme_ca_file", "acme_dns_hook")
+
 
 def main() -> int:
     os.umask(0o077)
@@ -52,11 +54,13 @@ def _act(asked: argparse.Namespace, installation: Installation, teller: Teller) 
     match asked.verb:
         case "up":
             from mooring.server import settings, starting
+            from mooring.server.issuing import hook_words
 
             known = settings.load(installation.state)
-            given = {name: getattr(asked, name) for name in ("http_port", "https_port", "bind", "api") if getattr(asked, name) is not None}
-            if given.get("api") == "off":
-                given["api"] = ""
+            given = {name: getattr(asked, name) for name in _SETTINGS if getattr(asked, name) is not None}
+            given |= {name: "" for name in ("api", "acme_email", "acme_ca_file") if given.get(name) == "off"}
+            if "acme_dns_hook" in given:
+                given["acme_dns_hook"] = () if given["acme_dns_hook"] == "off" else hook_words(given["acme_dns_hook"])
             starting.up(installation, msgspec.structs.replace(known, **given), teller)
         case "down":
             from mooring.server import stopping
@@ -78,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--https-port", type=int)
     up.add_argument("--bind")
     up.add_argument("--api", help="address:port on loopback for the API besides its socket; `off` for none")
+    up.add_argument("--acme-email", help="of the account with which certificates are ordered; `off` for none")
+    up.add_argument("--acme-directory", help="`letsencrypt`, `staging`, or the address of another authority")
+    up.add_argument("--acme-ca-file", help="roots for the authority's own HTTPS; `off` for the system's")
+    up.add_argument("--acme-dns-hook", help="the program that sets TXT records, with its arguments; `off` for none")
     verbs.add_parser("down", help="stop everything")
     restore = verbs.add_parser("restore", help="bring back what a backup holds")
     restore.add_argument("backup")

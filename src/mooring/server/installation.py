@@ -44,5 +44,9 @@ class Installation:
         return self.state / "uploads"
 
     @property
+    def certificates(self) -> Path:
+        return self.state / "certificates"
+
+    @property
     def log(self) -> Path:
         return self.state / "log"

@@ -108,7 +108,7 @@ class Machinery:
                     stop_signal=each.stop_signal,
                     umask=each.umask,
                 ),
-                {**_variables(os.environ), **each.environment},
+                {**passed_variables(os.environ), **each.environment},
             )
             for each in sorted(found, key=lambda program: program.priority)
         }
@@ -118,7 +118,7 @@ class Machinery:
         argv = (sys.executable, "-P", "-m", "mooring.server", "serve")
         program = self._program(CONTROLLER, argv, directory=str(self._installation.state), priority=300)
         own = {"MOORING_STATE": str(self._installation.state), **_ONE_HEAP}
-        return program, {**_variables(os.environ), **own}
+        return program, {**passed_variables(os.environ), **own}
 
     def _program(
         self, name: str, argv: tuple[str, ...], *, directory: str, priority: int, stop_signal: str = "TERM", umask: int = 0o077
@@ -131,7 +131,7 @@ def envoy_settings(settings: Settings) -> EnvoySettings:
     return EnvoySettings(http_port=settings.http_port, https_port=settings.https_port, bind=settings.bind)
 
 
-def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+def passed_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """What the platform's own programs inherit of the shell that started them: no secret that happens to be exported there."""
     return {name: value for name, value in environ.items() if _is_passed(name)}
 

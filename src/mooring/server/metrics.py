@@ -38,6 +38,12 @@ class Metrics:
         self._lag = Gauge(
             "mooring_loop_lag_seconds", "How much later than asked the controller's loop woke up last.", registry=self.registry
         )
+        self._expiry = Gauge(
+            "mooring_certificate_expiry_timestamp_seconds",
+            "When the certificate shown for a hostname expires, in seconds since 1970.",
+            ["hostname"],
+            registry=self.registry,
+        )
         for outcome in Outcome:
             self._deployments.labels(outcome.value)
 
@@ -57,6 +63,10 @@ class Metrics:
         self._environments.set(len(records))
         self._under_way.set(len(platform.memory.unfinished_deployments()))
         self._streams.set(streams)
+        self._expiry.clear()
+        for view in platform.certificates.views():
+            if view.expires_at and view.environment:
+                self._expiry.labels(view.hostname).set(view.expires_at)
         return generate_latest(self.registry)
 
     async def watch(self, platform: Platform) -> None:

@@ -67,6 +67,7 @@ async def _run(installation: Installation, settings: Settings, wired: Wired) -> 
     server = ApiServer(build(services), services.streams)
     listening = _sockets(installation, settings, wired)
     await wired.platform.controller.start()
+    wired.platform.certificates.prepare()
     log.info("started", extra={"fields": {"version": __version__, "state": str(installation.state), "swept_uploads": swept}})
     chores = _chores(installation, settings, wired, services)
     try:
@@ -94,6 +95,7 @@ def _chores(installation: Installation, settings: Settings, wired: Wired, servic
         ),
         asyncio.create_task(repeat(lambda: asyncio.to_thread(bound_logs, installation.log), every=TEND_EVERY, name="bound the logs")),
         asyncio.create_task(services.metrics.watch(wired.platform)),
+        asyncio.create_task(wired.platform.certificates.run(), name="certificates"),
     ]
 
 

@@ -17,7 +17,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`https_port` 0: no HTTPS. `api` is `address:port` for the API besides its socket; empty: only the socket.
 
     `api_hosts` are names by which a proxy or a tunnel calls the API. `largest_downloads` in bytes: what the package clients' download
-    caches may take."""
+    caches may take.
+
+    `acme_email` empty: the platform orders no certificates. `acme_directory` is `letsencrypt`, `staging` or an address, whose own HTTPS
+    is checked with the roots in `acme_ca_file` (empty: the system's). `acme_dns_hook` is argv of the program that sets TXT records."""
 
     http_port: int = 8080
     https_port: int = 8443
@@ -25,6 +28,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     api: str = ""
     api_hosts: tuple[str, ...] = ()
     largest_downloads: int = 5_000_000_000
+    acme_email: str = ""
+    acme_directory: str = "letsencrypt"
+    acme_ca_file: str = ""
+    acme_dns_hook: tuple[str, ...] = ()
 
 
 def load(state: Path) -> Settings:

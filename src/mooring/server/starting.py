@@ -13,6 +13,7 @@ from mooring.client.client import Client
 from mooring.errors import MooringError, NeedsPerson, Refused
 from mooring.server import settings as kept
 from mooring.server.installation import Installation
+from mooring.server.issuing import check_acme
 from mooring.server.machinery import CONTROLLER, EDGE, Machinery
 from mooring.server.ports import check_free
 from mooring.server.settings import Settings
@@ -29,7 +30,7 @@ def up(installation: Installation, wanted: Settings, teller: Teller) -> None:
     """`wanted` are the settings to have from now on. Raises what stands in the way."""
     prepare(installation.state)
     with one_at_a_time(installation.state):
-        asyncio.run(_up(installation, kept.checked(wanted), teller))
+        asyncio.run(_up(installation, _checked(wanted), teller))
 
 
 async def _up(installation: Installation, wanted: Settings, teller: Teller) -> None:
@@ -52,6 +53,11 @@ async def _up(installation: Installation, wanted: Settings, teller: Teller) -> N
     await _await_edge(installation, wanted)
     teller.progress(f"the edge listens on port {wanted.http_port}")
     teller.summary(installation, wanted, is_up=True, changed=True, apps=_apps(installation))
+
+
+def _checked(wanted: Settings) -> Settings:
+    check_acme(wanted)
+    return kept.checked(wanted)
 
 
 def _runs(installation: Installation, machinery: Machinery) -> bool:

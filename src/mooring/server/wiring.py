@@ -16,9 +16,11 @@ from mooring.drivers.probe.network import NetworkProber
 from mooring.drivers.probe.stream import EdgeStreams
 from mooring.drivers.runtime.process import sockets
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
+from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
 from mooring.server.installation import Installation
+from mooring.server.issuing import hook_for, issuer_for
 from mooring.server.machinery import Machinery, envoy_settings
 from mooring.server.redaction import Redactors
 from mooring.server.settings import Settings
@@ -67,12 +69,20 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         memory=memory,
         runtime=runtime,
         edge=edge,
+        certificates=CertificateKeeper(
+            memory=memory,
+            edge=edge,
+            issuer=issuer_for(installation, settings),
+            dns=hook_for(settings),
+            clock=clock,
+            tell=controller.tell,
+        ),
         clock=clock,
         secrets=secrets,
         parts=lambda: asyncio.to_thread(machinery.parts),
         interactive=runtime,
         directory=installation.state,
-        hidden={"edge/authority": installation.edge / "authority"},
+        hidden={"edge/authority": installation.edge / "authority", "certificates": installation.certificates},
         version=__version__,
         started_at=clock.wall(),
     )

@@ -184,4 +184,4 @@ def _hidden_files(ring: KeyRing | None, secret_extra: Mapping[str, Path]) -> dic
 
 def _kept_apart(state_directory: Path, ring: KeyRing | None, secret_extra: Mapping[str, Path]) -> tuple[Path, ...]:
     key = [state_directory / directories.KEY] if ring is not None else []
-    return (*key, *(path for _, path in _walk(secret_extra)))
+    return (*key, *(path for name, path in secret_extra.items() if any(_walk({name: path}))))

@@ -14,6 +14,7 @@ from mooring.model.access import TokenRecord
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Lock
+from mooring.model.names import Hostname
 from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
 
@@ -100,6 +101,16 @@ class TokenCreated(msgspec.Struct, frozen=True, kw_only=True):
 
     record: TokenRecord
     token: str
+
+
+class CertificateAdded(msgspec.Struct, frozen=True, kw_only=True):
+    """`name` is what it is called from now on; `shown_for` the hostnames of apps that it is shown for, `expires_at` in wall seconds."""
+
+    name: Hostname
+    hostnames: tuple[str, ...]
+    issuer: str
+    expires_at: float
+    shown_for: tuple[Hostname, ...]
 
 
 class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ class Permission(enum.Enum):
 
     SEE = Role.VIEWER  # everything but secrets and the audit log
     CHANGE = Role.DEPLOYER  # deploy, roll back, scale, restart, config, secrets, run, lock
-    ADMINISTER = Role.ADMIN  # destroy, tokens, keys, backups
+    ADMINISTER = Role.ADMIN  # destroy, tokens, keys, backups, certificates of one's own
 
 
 def require(actor: Actor, permission: Permission) -> None:

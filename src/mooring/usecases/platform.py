@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mooring.drivers.edge.contract import Edge
 from mooring.drivers.runtime.contract import Interactive, Runtime
+from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.contract import Clock
 from mooring.engine.controller import Controller
 from mooring.errors import NotFound
@@ -39,6 +40,7 @@ class Platform:
     memory: SqliteMemory
     runtime: Runtime
     edge: Edge
+    certificates: CertificateKeeper
     clock: Clock
     secrets: Secrets
     parts: Callable[[], Awaitable[tuple[PartStatus, ...]]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,12 +27,20 @@ PASSPHRASE_FILE = click.option(
 )
 @click.option("--bind", metavar="ADDRESS", help="The address the edge listens on (first: 127.0.0.1).")
 @click.option("--api", metavar="ADDRESS:PORT", help="Let the API listen here too; it then takes a token.")
-def up_command(session: Session, http_port: int | None, https_port: int | None, bind: str | None, api: str | None) -> None:
+@click.option(
+    "--acme-email",
+    metavar="ADDRESS",
+    help="Order certificates for public hostnames with an account of this address; who gives it agrees to the authority's terms.",
+)
+@click.option("--acme-directory", metavar="URL", help="Of which authority (first: letsencrypt; also: staging).")
+@click.option("--acme-ca-file", metavar="FILE", help="Roots for the authority's own HTTPS (first: the system's).")
+@click.option("--acme-dns-hook", metavar="COMMAND", help="The program that sets TXT records, with its arguments: for wildcards.")
+def up_command(session: Session, /, **settings: Any) -> None:
     session.check_local("up")
     from mooring.cli.starting import tell, up_lines
     from mooring.client import platform
 
-    summary = tell(session, platform.start(http_port=http_port, https_port=https_port, bind=bind, api=api))
+    summary = tell(session, platform.start(**settings))
     session.answer(summary, up_lines(summary, width=session.out.width))
 
 

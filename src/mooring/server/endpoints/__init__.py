@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mooring.server.endpoint import Endpoint
-from mooring.server.endpoints import about, config, deployments, environments, events, orders, tokens
+from mooring.server.endpoints import about, certificates, config, deployments, environments, events, orders, tokens
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *about.ENDPOINTS,
@@ -12,5 +12,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *config.ENDPOINTS,
     *deployments.ENDPOINTS,
     *events.ENDPOINTS,
+    *certificates.ENDPOINTS,
     *tokens.ENDPOINTS,
 )

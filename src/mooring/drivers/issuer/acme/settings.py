@@ -6,16 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
-STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
-
 
 class AcmeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`account` is the account key's file. `authorities` is a file of roots the directory's own HTTPS is checked with, None: the
     system's. Seconds: `patience` for the authority to decide, `look_every` between two looks, `answer_within` for one HTTP answer.
     """
 
-    directory: str = LETS_ENCRYPT
+    directory: str
     email: str
     account: Path
     authorities: Path | None = None
