@@ -98,6 +98,11 @@ class Pebble:
         """PEM; new at every start."""
         return self._management("GET", "/roots/0").decode()
 
+    def set_address(self, hostname: str, address: str) -> None:
+        """Instead of 127.0.0.1."""
+        self._dns("clear-a", {"host": hostname})
+        self._dns("add-a", {"host": hostname, "addresses": [address]})
+
     def set_txt(self, place: str, content: str) -> None:
         self._dns("set-txt", {"host": f"{place}.", "value": content})
 
@@ -132,7 +137,7 @@ class Pebble:
         finally:
             connection.close()
 
-    def _dns(self, verb: str, body: dict[str, str]) -> None:
+    def _dns(self, verb: str, body: dict[str, object]) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.dns_management_port, timeout=PATIENCE)
         try:
             connection.request("POST", f"/{verb}", body=json.dumps(body))
