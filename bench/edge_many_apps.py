@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from mooring.drivers.edge.envoy.ledger import Ledger
 from mooring.drivers.edge.envoy.settings import Layout
+from mooring.drivers.edge.ledger import Ledger
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
 from mooring.model.lease import Mark

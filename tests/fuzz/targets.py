@@ -12,8 +12,10 @@ from pathlib import Path
 
 from core.manifest.outcomes import outcome
 
-from mooring.drivers.edge.envoy.log_reader import read_lines
-from mooring.drivers.edge.envoy.traffic import summarize
+from mooring.drivers.edge.envoy.access_log import decode
+from mooring.drivers.edge.envoy.judgement import judged
+from mooring.drivers.edge.log_reader import read_lines
+from mooring.drivers.edge.traffic import summarize
 from mooring.model.routing import Traffic
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -42,8 +44,8 @@ def access_log(content: bytes) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
         log = Path(folder) / "access.log"
         log.write_bytes(content)
-        lines = read_lines(log, "shop-production", since=0.0, until=2e9)
-    traffic = summarize(lines)
+        lines = read_lines(log, "shop-production", decode, since=0.0, until=2e9)
+    traffic = summarize([judged(line) for line in lines])
     assert isinstance(traffic, Traffic)
     assert traffic.requests == len(lines) <= content.count(b"\n") + 1
 

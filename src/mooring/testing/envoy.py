@@ -18,8 +18,9 @@ from pathlib import Path
 import httpx
 
 from mooring.drivers.edge.envoy.edge import EnvoyEdge
-from mooring.drivers.edge.envoy.programs import Program, programs
+from mooring.drivers.edge.envoy.programs import programs
 from mooring.drivers.edge.envoy.settings import EnvoySettings
+from mooring.drivers.edge.program import Program
 from mooring.testing.edge_contract import App, Reply
 from mooring.testing.secure_edge_contract import Visit
 

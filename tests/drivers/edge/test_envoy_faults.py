@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from mooring.drivers.edge.envoy.edge import EnvoyEdge
-from mooring.drivers.edge.envoy.files import write_whole
-from mooring.drivers.edge.envoy.ledger import Ledger
 from mooring.drivers.edge.envoy.publisher import Publisher, Refusal, publication
 from mooring.drivers.edge.envoy.settings import EnvoySettings, Layout
+from mooring.drivers.edge.files import write_whole
+from mooring.drivers.edge.ledger import Ledger
 from mooring.errors import InvalidInput, Unavailable
 from mooring.testing.edge_contract import PATIENCE, Shop, eventually
 from mooring.testing.envoy import EnvoyRig

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from mooring.drivers.edge.contract import PROBE_AGENT
-from mooring.drivers.edge.envoy.access_log import Line
-from mooring.drivers.edge.envoy.log_reader import read_lines
-from mooring.drivers.edge.envoy.rotation import rotate, segments
-from mooring.drivers.edge.envoy.settings import EnvoySettings
-from mooring.drivers.edge.envoy.traffic import Fate, fate_of, summarize
+from mooring.drivers.edge.envoy.access_log import Line, decode
+from mooring.drivers.edge.envoy.judgement import fate_of, judged
+from mooring.drivers.edge.log_reader import read_lines
+from mooring.drivers.edge.rotation import rotate, segments
+from mooring.drivers.edge.traffic import Fate, summarize
 from mooring.model.routing import Broken
 
 APP = "shop--production--web.1.v3.0"
@@ -58,7 +58,7 @@ def test_a_summary_counts_measures_and_tells() -> None:
     lines = [_line(us=micro, path=f"/{micro}") for micro in (1_000, 2_000, 3_000)]
     lines.append(_line(status=503, flags="UF", us=500, sent=7))
     lines.append(_line(status=101, us=9_000_000, path="/socket", cluster="streams-03"))
-    traffic = summarize(lines)
+    traffic = summarize([judged(line) for line in lines])
     assert (traffic.requests, traffic.edge_errors, traffic.failed, traffic.bytes_sent) == (5, 1, 1, 7)
     assert (traffic.slowest, traffic.slowest_path, traffic.p50, traffic.p99) == (0.003, "/3000", 0.002, 0.003)
     assert traffic.failures == (f"GET /x: 503 after 0.00s: the instance did not accept the connection ({APP})",)
@@ -75,7 +75,7 @@ def test_what_an_instance_broke_off_is_counted_by_instance_and_nothing_else_is()
         _line(105.0, status=503, instance="waiting-room", details="via_upstream"),
         _line(106.0),
     ]
-    assert summarize(lines).broken == {APP: Broken(2, 101.5), other: Broken(1, 102.01)}
+    assert summarize([judged(line) for line in lines]).broken == {APP: Broken(2, 101.5), other: Broken(1, 102.01)}
 
 
 def test_no_traffic_is_all_zeros() -> None:
@@ -84,7 +84,7 @@ def test_no_traffic_is_all_zeros() -> None:
 
 
 def test_only_the_first_failures_are_told() -> None:
-    assert len(summarize([_line(status=503, flags="UF")] * 50).failures) == 10
+    assert len(summarize([judged(_line(status=503, flags="UF"))] * 50).failures) == 10
 
 
 @pytest.fixture
@@ -98,13 +98,13 @@ def _write(path: Path, lines: list[Line], *, junk: bytes = b"") -> None:
 
 def test_the_window_is_found_in_a_long_file(log: Path) -> None:
     _write(log, [_line(1000 + number / 10) for number in range(20_000)])
-    found = read_lines(log, "shop--production", since=2000.0, until=2001.0)
+    found = read_lines(log, "shop--production", decode, since=2000.0, until=2001.0)
     assert [round(line.start, 1) for line in found] == [round(2000 + number / 10, 1) for number in range(11)]
 
 
 def test_a_long_request_that_began_before_the_window_and_ended_in_it_counts(log: Path) -> None:
     _write(log, [_line(1000.0, ms=50), _line(900.0, ms=105_000), _line(1010.0)])
-    found = read_lines(log, "shop--production", since=1004.0, until=1006.0)
+    found = read_lines(log, "shop--production", decode, since=1004.0, until=1006.0)
     assert [line.start for line in found] == [900.0]
 
 
@@ -112,7 +112,7 @@ def test_rotated_files_are_read_as_far_back_as_needed(log: Path) -> None:
     _write(log.with_name("access.log.2"), [_line(float(number)) for number in range(100, 200)])
     _write(log.with_name("access.log.1"), [_line(float(number)) for number in range(200, 300)])
     _write(log, [_line(float(number)) for number in range(300, 400)])
-    found = read_lines(log, "shop--production", since=150.0, until=350.0)
+    found = read_lines(log, "shop--production", decode, since=150.0, until=350.0)
     assert [line.start for line in found] == [float(number) for number in range(150, 351)]
 
 
@@ -123,23 +123,22 @@ def test_other_environments_probes_and_half_lines_are_left_out(log: Path) -> Non
         [_line(), other, _line(agent=f"{PROBE_AGENT}/1")],
         junk=b'not json "shop--production/\n{"at": "1", "route": "shop--production/w',
     )
-    assert read_lines(log, "shop--production", since=0.0, until=200.0) == [_line()]
+    assert read_lines(log, "shop--production", decode, since=0.0, until=200.0) == [_line()]
 
 
 def test_without_a_log_there_was_no_traffic(log: Path) -> None:
-    assert read_lines(log, "shop--production", since=0.0, until=1.0) == []
+    assert read_lines(log, "shop--production", decode, since=0.0, until=1.0) == []
 
 
 def test_a_full_log_moves_on_and_the_oldest_is_dropped(log: Path) -> None:
-    settings = EnvoySettings(log_segment_bytes=10, log_segments=2)
     for number in range(5):
         log.write_text(f"full file number {number}")
-        assert rotate(log, settings)
+        assert rotate(log, largest=10, kept=2)
         assert not log.exists()
     assert [path.read_text()[-1] for path in segments(log)] == ["4", "3"]
 
 
 def test_a_log_that_is_not_full_stays(log: Path) -> None:
     log.write_text("short")
-    assert not rotate(log, EnvoySettings(log_segment_bytes=10))
+    assert not rotate(log, largest=10, kept=2)
     assert log.read_text() == "short"

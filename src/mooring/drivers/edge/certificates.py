@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mooring.drivers.edge.envoy.files import make_directory, read_whole, write_whole
+from mooring.drivers.edge.files import make_directory, read_whole, write_whole
 from mooring.drivers.pem import key_pem
 from mooring.errors import InvalidInput, StateDamaged
 from mooring.model.certificate import Certificate

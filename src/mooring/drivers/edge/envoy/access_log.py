@@ -81,6 +81,9 @@ class Line(msgspec.Struct, frozen=True):
         return self.start + (self.ms or 0) / 1000
 
 
+decode = msgspec.json.Decoder(Line).decode
+
+
 def logger(path: Path) -> Json:
     """Envoy's access logger that writes the lines."""
     return {

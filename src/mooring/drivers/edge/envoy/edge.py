@@ -16,19 +16,21 @@ import msgspec
 
 from mooring.drivers.edge.certificates import Trust, is_local
 from mooring.drivers.edge.contract import Edge, EdgeCapabilities, SecureEdge
+from mooring.drivers.edge.envoy.access_log import decode
 from mooring.drivers.edge.envoy.admin import Admin, HostStatus
 from mooring.drivers.edge.envoy.bootstrap import bootstrap
 from mooring.drivers.edge.envoy.derivation import LISTENERS, ROUTES, Derivation, readers_of
-from mooring.drivers.edge.envoy.files import make_directory, read_whole, write_whole
-from mooring.drivers.edge.envoy.ledger import Ledger
-from mooring.drivers.edge.envoy.log_reader import read_lines
+from mooring.drivers.edge.envoy.judgement import judged
 from mooring.drivers.edge.envoy.publisher import Publication, Publisher, Refusal, place
-from mooring.drivers.edge.envoy.rotation import rotate
 from mooring.drivers.edge.envoy.secured import Secured
 from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_name, shard_of, streams_name
-from mooring.drivers.edge.envoy.traffic import summarize
-from mooring.drivers.edge.envoy.wardrobe import Wardrobe
+from mooring.drivers.edge.files import make_directory, read_whole, write_whole
+from mooring.drivers.edge.ledger import Ledger
+from mooring.drivers.edge.log_reader import read_lines
+from mooring.drivers.edge.rotation import rotate
 from mooring.drivers.edge.tables import check_table
+from mooring.drivers.edge.traffic import summarize
+from mooring.drivers.edge.wardrobe import Wardrobe
 from mooring.errors import MooringError, Unavailable
 from mooring.model.certificate import Certificate
 from mooring.model.environment import EnvironmentId
@@ -125,8 +127,8 @@ class EnvoyEdge:
 
     async def traffic(self, environment: EnvironmentId, *, since: float, until: float) -> Traffic:
         await asyncio.sleep(max(0.0, min(until + FLUSHED_AFTER - time.time(), FLUSHED_AFTER)))
-        lines = await asyncio.to_thread(read_lines, self._layout.access_log, environment.slug, since=since, until=until)
-        return summarize(lines)
+        lines = await asyncio.to_thread(read_lines, self._layout.access_log, environment.slug, decode, since=since, until=until)
+        return summarize([judged(line) for line in lines])
 
     def url(self, hostname: Hostname) -> str:
         port = self._settings.http_port
@@ -183,7 +185,7 @@ class EnvoyEdge:
     async def tend(self) -> None:
         """What is to be done from time to time: rotate the log, renew certificates. Raises Unavailable, OutcomeUnknown."""
         async with self._changing:
-            if rotate(self._layout.access_log, self._settings):
+            if rotate(self._layout.access_log, largest=self._settings.log_segment_bytes, kept=self._settings.log_segments):
                 await self._admin.reopen_logs()
             if self._settings.https_port and self._wardrobe.ensure(("localhost", *self._hostnames())):
                 await self._publisher.publish(self._listeners())

@@ -6,24 +6,11 @@ import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-import msgspec
-
 from mooring.drivers.edge.envoy.settings import EnvoySettings, Layout
+from mooring.drivers.edge.program import Program
 from mooring.errors import Unavailable
 
 FLUSH_MILLISECONDS = "100"
-
-
-class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """`stop_signal` ends it at once: neither has anything to save. `priority`: the lower starts first."""
-
-    name: str
-    argv: tuple[str, ...]
-    directory: Path
-    environment: dict[str, str] = {}
-    stop_signal: str = "TERM"
-    umask: int = 0o077  # the access log is for the owner only
-    priority: int = 100
 
 
 def programs(directory: Path, run_directory: Path, settings: EnvoySettings) -> tuple[Program, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.edge.envoy.admin import Admin
-from mooring.drivers.edge.envoy.files import make_directory, read_whole, write_whole
+from mooring.drivers.edge.files import make_directory, read_whole, write_whole
 from mooring.errors import OutcomeUnknown, Unavailable
 
 TAKEN_WITHIN = 5.0  # seconds

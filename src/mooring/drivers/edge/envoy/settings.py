@@ -7,10 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from mooring.errors import InvalidInput
+from mooring.drivers.edge.layout import EdgeLayout
 from mooring.model.environment import EnvironmentId
 
-SOCKET_PATH_LIMIT = 107  # bytes of a Unix socket's path; source: unix(7)
 SHARDS = 8
 STREAMS = "streams-"  # how the names of the clusters begin that take WebSockets and event streams
 
@@ -34,11 +33,8 @@ class EnvoySettings(msgspec.Struct, frozen=True, kw_only=True):
     drain: int = 120
 
 
-class Layout(msgspec.Struct, frozen=True):
-    """Every path of the edge. `directory` holds what must last, `run_directory` the sockets (its path must be short)."""
-
-    directory: Path
-    run_directory: Path
+class Layout(EdgeLayout, frozen=True):
+    """What only Envoy has, besides."""
 
     @property
     def bootstrap(self) -> Path:
@@ -53,21 +49,9 @@ class Layout(msgspec.Struct, frozen=True):
         return self.directory / "routes" / "routes.json"
 
     @property
-    def tables(self) -> Path:
-        return self.directory / "tables"
-
-    @property
-    def certificates(self) -> Path:
-        return self.directory / "certificates"
-
-    @property
     def token(self) -> Path:
         """The word by which Envoy knows that "send it again" comes from the attendant and not from an app."""
         return self.directory / "attendant.token"
-
-    @property
-    def access_log(self) -> Path:
-        return self.directory / "log" / "access.log"
 
     @property
     def admin_socket(self) -> Path:
@@ -83,29 +67,13 @@ class Layout(msgspec.Struct, frozen=True):
         """Where the attendant answers for certificates: apart, so that no request of a client can ever ask for a key."""
         return self.run_directory / "edge-certificates.sock"
 
-    def table(self, environment: EnvironmentId) -> Path:
-        return self.tables / f"{environment.slug}.json"
-
-    def certificate(self, hostname: str) -> Path:
-        """Chain and key in one file, so that they are never of different ages."""
-        return self.certificates / f"{hostname.replace('*', '_')}.pem"
-
-    @property
-    def authority(self) -> Path:
-        return self.directory / "authority"
-
     def endpoints(self, shard: int) -> Path:
         """Each in a folder of its own: Envoy watches folders, and a change should wake one watcher only."""
         return self.directory / "endpoints" / f"{shard:02}" / "endpoints.json"
 
-    def check(self) -> None:
-        """Raises InvalidInput when a socket's path would not fit."""
-        for socket in (self.admin_socket, self.waiting_socket, self.certificate_socket):
-            if len(bytes(socket)) > SOCKET_PATH_LIMIT:
-                raise InvalidInput(
-                    f"the path {socket} is longer than the {SOCKET_PATH_LIMIT} bytes that a socket's path may have",
-                    hint="choose a shorter directory for the state",
-                )
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        return self.admin_socket, self.waiting_socket, self.certificate_socket
 
 
 def shard_of(environment: EnvironmentId) -> int:

@@ -13,8 +13,8 @@ import signal
 from pathlib import Path
 
 from mooring.drivers.edge.envoy.attendant.server import Attendant
-from mooring.drivers.edge.envoy.files import read_whole
 from mooring.drivers.edge.envoy.settings import Layout
+from mooring.drivers.edge.files import read_whole
 
 
 async def serve(arguments: list[str]) -> None:

@@ -11,8 +11,8 @@ import re
 import msgspec
 
 from mooring.drivers.edge.envoy.attendant.exchange import Answer, Request
-from mooring.drivers.edge.envoy.files import read_whole
 from mooring.drivers.edge.envoy.settings import Layout
+from mooring.drivers.edge.files import read_whole
 from mooring.errors import InvalidName, Unavailable
 from mooring.model.names import hostname
 

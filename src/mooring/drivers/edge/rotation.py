@@ -1,10 +1,9 @@
-"""Keeps the access log bounded: the full file is renamed, the oldest removed. Must not: tell Envoy, or compress."""
+"""Keeps the access log bounded: the full file is renamed, the oldest removed. Must not: tell the proxy, or compress."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from mooring.drivers.edge.envoy.settings import EnvoySettings
 from mooring.errors import Unavailable
 
 
@@ -14,12 +13,15 @@ def segments(path: Path) -> list[Path]:
     return [each for each in found if each.exists()]
 
 
-def rotate(path: Path, settings: EnvoySettings) -> bool:
-    """Make room when the current file is full; whether it was. Envoy writes to the renamed file until it is told to reopen."""
+def rotate(path: Path, *, largest: int, kept: int) -> bool:
+    """Make room when the current file has `largest` bytes, keeping `kept` older ones; whether it was full.
+
+    The proxy writes to the renamed file until it is told to reopen. Raises Unavailable.
+    """
     try:
-        if not path.exists() or path.stat().st_size < settings.log_segment_bytes:
+        if not path.exists() or path.stat().st_size < largest:
             return False
-        for number in range(max(settings.log_segments, 1), 0, -1):
+        for number in range(max(kept, 1), 0, -1):
             newer = _older(path, number - 1) if number > 1 else path
             if newer.exists():
                 newer.replace(_older(path, number))

@@ -1,30 +1,15 @@
-"""What a window's requests came to: served, failed by the app, failed by the edge, broken off. Must not: read files.
+"""Whose doing it was what became of a request: read from Envoy's own words for it. Must not: read files, or count.
 
 Envoy marks each request that did not go its ordinary way with response flags; source: envoyproxy.io, "Access logging", RESPONSE_FLAGS.
 """
 
 from __future__ import annotations
 
-import enum
-from collections import Counter
-from collections.abc import Sequence
-
 from mooring.drivers.edge.envoy.access_log import WAITING_ROOM, Line
 from mooring.drivers.edge.envoy.settings import STREAMS
-from mooring.model.routing import Broken, Traffic
+from mooring.drivers.edge.traffic import MIDDLE, NOBODY, Fate, Request
 
-SHOWN_FAILURES = 10
 LOOK_EVERY = 0.05  # seconds; as the attendant's waiting room does
-
-
-class Fate(enum.Enum):
-    SERVED = "served"
-    APP_ERROR = "app error"
-    EDGE_ERROR = "edge error"
-    RESET = "reset"
-    STREAM_ENDED = "stream ended"
-    CANCELLED = "cancelled"
-
 
 _REASONS = {
     "UF": "the instance did not accept the connection",
@@ -45,29 +30,21 @@ _REASONS = {
 _BROKEN_OFF = frozenset({"UC", "UR", "UPE"})
 
 
-def summarize(lines: Sequence[Line]) -> Traffic:
-    fates = [(line, fate_of(line)) for line in lines]
-    count = Counter(fate for _, fate in fates)
-    answered = sorted(line.seconds for line, fate in fates if fate in (Fate.SERVED, Fate.APP_ERROR) and not _is_stream(line))
-    slowest = max((line for line, fate in fates if fate is not Fate.CANCELLED and not _is_stream(line)), key=_seconds, default=None)
-    failures = [_sentence(line) for line, fate in fates if fate in (Fate.EDGE_ERROR, Fate.RESET)]
-    releases = Counter(line.release for line in lines if line.release)
-    return Traffic(
-        requests=len(lines),
-        bytes_sent=sum(line.sent for line in lines),
-        app_errors=count[Fate.APP_ERROR],
-        edge_errors=count[Fate.EDGE_ERROR],
-        resets=count[Fate.RESET],
-        held=sum(1 for line, fate in fates if fate in (Fate.SERVED, Fate.APP_ERROR) and _was_held(line)),
-        cancelled=count[Fate.CANCELLED],
-        streams_ended=count[Fate.STREAM_ENDED],
-        slowest=slowest.seconds if slowest else 0.0,
-        slowest_path=slowest.path or "" if slowest else "",
-        p50=_percentile(answered, 0.50),
-        p99=_percentile(answered, 0.99),
-        by_release=dict(sorted(releases.items())),
-        broken=_broken([line for line, fate in fates if fate in (Fate.EDGE_ERROR, Fate.RESET) and _is_broken_off(line)]),
-        failures=tuple(failures[:SHOWN_FAILURES]),
+def judged(line: Line) -> Request:
+    return Request(
+        end=line.end,
+        seconds=line.seconds,
+        method=line.method or "",
+        path=line.path or "",
+        status=line.status or 0,
+        sent=line.sent,
+        instance=line.instance or "" if _is_by_instance(line) else "",
+        release=line.release or "",
+        fate=fate_of(line),
+        reason=_reason(line),
+        is_stream=_is_stream(line),
+        is_broken_off=_is_broken_off(line),
+        was_held=_was_held(line),
     )
 
 
@@ -94,11 +71,6 @@ def _is_broken_off(line: Line) -> bool:
     return bool(_BROKEN_OFF & set((line.flags or "").split(",")))
 
 
-def _broken(lines: Sequence[Line]) -> dict[str, Broken]:
-    counts = Counter(line.instance or "" for line in lines)
-    return {slug: Broken(count, max(line.end for line in lines if line.instance == slug)) for slug, count in sorted(counts.items())}
-
-
 def _had_begun(line: Line) -> bool:
     """The answer's first bytes had been sent when it broke off: then its status is the app's own."""
     return "after_response_started" in (line.details or "")
@@ -119,18 +91,8 @@ def _was_held(line: Line) -> bool:
     return (line.attempts or 0) > 1 and (line.waited_us or 0) >= LOOK_EVERY * 1_000_000
 
 
-def _seconds(line: Line) -> float:
-    return line.seconds
-
-
-def _percentile(ordered: Sequence[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
-
-
-def _sentence(line: Line) -> str:
-    flag = next((flag for flag in (line.flags or "").split(",") if flag in _REASONS), "")
-    reason = _REASONS.get(flag, "no instance was ready in time" if line.instance == WAITING_ROOM else line.details or "unknown")
+def _reason(line: Line) -> str:
     if _had_begun(line):
-        reason = "the instance closed the connection in the middle of its answer"
-    where = f" ({line.instance})" if _is_by_instance(line) else ""
-    return f"{line.method} {line.path}: {line.status} after {line.seconds:.2f}s: {reason}{where}"
+        return MIDDLE
+    flag = next((flag for flag in (line.flags or "").split(",") if flag in _REASONS), "")
+    return _REASONS.get(flag, NOBODY if line.instance == WAITING_ROOM else line.details or "unknown")

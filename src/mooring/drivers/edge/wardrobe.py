@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable
 
 from mooring.drivers.edge.certificates import LocalAuthority, is_due, is_local
-from mooring.drivers.edge.envoy.files import make_directory, read_whole, remove, write_whole
-from mooring.drivers.edge.envoy.settings import Layout
+from mooring.drivers.edge.files import make_directory, read_whole, remove, write_whole
+from mooring.drivers.edge.layout import EdgeLayout
 from mooring.drivers.pem import read_certificate, to_pem
 from mooring.model.certificate import Certificate
 
@@ -20,7 +20,7 @@ FALLBACK = "localhost"
 class Wardrobe:
     """Names under .localhost get theirs made here; for others it holds what it is given. A name without one is served by HTTP alone."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: EdgeLayout) -> None:
         self._layout = layout
         self._authority = LocalAuthority(layout.authority)
         self._held: dict[str, Certificate] = {}

@@ -1,6 +1,6 @@
 """What each environment's table is and which fence it was set under, one small file each: the truth from which all else is derived.
 
-A removed environment keeps its fence, without a table. Must not: derive, or talk to Envoy.
+A removed environment keeps its fence, without a table. Must not: derive, or talk to a proxy.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mooring.drivers.edge.envoy.files import make_directory, read_whole, write_whole
+from mooring.drivers.edge.files import make_directory, read_whole, write_whole
 from mooring.errors import StaleFence, StateDamaged
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
