@@ -40,6 +40,16 @@ ODD = (
     "%s",
 )
 
+SHOUT = """
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1] + "~")
+listener.listen()
+os.rename(sys.argv[1] + "~", sys.argv[1])
+connection = listener.accept()[0]
+connection.sendall(connection.makefile("rb").readline().upper())
+"""
+
 
 class TransportContract:
     async def test_arguments_arrive_byte_for_byte(self, transport: Transport) -> None:
@@ -105,15 +115,14 @@ class TransportContract:
             await transport.read(directory / "large", most=1000)
 
     async def test_a_socket_of_the_host_is_reached(self, transport: Transport, directory: PurePosixPath) -> None:
-        async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write((await reader.readline()).upper())
-            writer.close()
-
-        server = await asyncio.start_unix_server(shout, str(directory / "socket"))
-        async with server, transport.forwarded(directory / "socket") as here:
+        shouting = asyncio.create_task(transport.run(["python3", "-c", SHOUT, str(directory / "socket")]))
+        while (await transport.run(["test", "-S", str(directory / "socket")])).code:
+            assert not shouting.done(), shouting.result()
+        async with transport.forwarded(directory / "socket") as here:
             reader, writer = await asyncio.open_unix_connection(str(here))
             writer.write(b"hello\n")
             assert await reader.read() == b"HELLO\n"
             writer.close()
+        assert (await shouting).code == 0
         if here != Path(directory / "socket"):
             assert not here.exists()

@@ -9,24 +9,27 @@ import asyncio
 import secrets
 import shlex
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import asyncssh
 import msgspec
 
 from mooring.drivers.transport.contract import MOST, TIMEOUT, Completed, Transport
 from mooring.drivers.transport.outcomes import check_argv, lost, missing, too_long, too_much
-from mooring.errors import InvalidInput, NeedsPerson, NotFound, Unavailable
+from mooring.errors import InvalidInput, NeedsPerson, NotFound, OutcomeUnknown, Unavailable
 
 _CONNECT_WITHIN = 15.0  # seconds
 _KEEPALIVE = 10.0  # seconds; three without an answer end the connection
 _SESSIONS = 8  # at once; sshd allows 10 on a connection unless told otherwise. Source: sshd_config(5), MaxSessions
 _NOT_FOUND = 127  # source: POSIX, Shell Command Language, 2.8.2
 _PIECE = 65_536
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 2.0  # seconds before a refused session is asked for again; about 5 in all
 _SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "SEGV": 11, "PIPE": 13, "ALRM": 14, "TERM": 15}
+
+Begun = TypeVar("Begun")
 
 
 class SshHost(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +65,11 @@ class SshTransport:
         async with self._room:
             connection = await self.connected()
             try:
-                process = await connection.create_process(shlex.join(argv), encoding=None)
-            except (asyncssh.Error, OSError) as error:
-                raise Unavailable(f"{argv[0]} was not started: {_words(error)}", where=self.host) from error
-            return await self._ended(process, argv[0], stdin=stdin, within=within, most=most)
+                async with asyncio.timeout(within):
+                    process = await self._begun(argv[0], lambda: connection.create_process(shlex.join(argv), encoding=None))
+                    return await self._ended(process, argv[0], stdin=stdin, most=most)
+            except TimeoutError:
+                raise too_long(self.host, argv[0], within) from None
 
     async def read(self, path: PurePosixPath, *, most: int = MOST) -> bytes:
         async with self._room, self._files() as files:
@@ -155,13 +159,24 @@ class SshTransport:
         except (asyncssh.Error, OSError, TimeoutError) as error:
             raise Unavailable(f"{host.address}:{host.port} cannot be reached: {_words(error)}", where=host.name) from error
 
-    async def _ended(self, process: asyncssh.SSHClientProcess[bytes], program: str, *, stdin: bytes, within: float, most: int) -> Completed:
+    async def _begun(self, program: str, begin: Callable[[], Awaitable[Begun]]) -> Begun:
+        """A host that has not put away its earlier sessions yet refuses one more: then nothing was begun, and it is asked again."""
+        pause = _SHORTEST_PAUSE
+        while True:
+            try:
+                return await begin()
+            except asyncssh.ChannelOpenError as error:
+                if pause > _LONGEST_PAUSE or (self._connection is not None and self._connection.is_closed()):
+                    raise Unavailable(f"{program} was not started: {_words(error)}", where=self.host) from error
+            except (asyncssh.Error, OSError) as error:
+                raise lost(self.host, program) from error  # it was asked for, and the answer did not come
+            await asyncio.sleep(pause)
+            pause *= 2
+
+    async def _ended(self, process: asyncssh.SSHClientProcess[bytes], program: str, *, stdin: bytes, most: int) -> Completed:
         try:
-            async with asyncio.timeout(within):
-                out, err, _ = await asyncio.gather(_read(process.stdout, most), _read(process.stderr, most), _fed(process.stdin, stdin))
-                await process.wait_closed()
-        except TimeoutError:
-            raise too_long(self.host, program, within) from None
+            out, err, _ = await asyncio.gather(_read(process.stdout, most), _read(process.stderr, most), _fed(process.stdin, stdin))
+            await process.wait_closed()
         except OverflowError:
             raise too_much(self.host, program, most) from None
         except (asyncssh.Error, OSError) as error:
@@ -179,9 +194,9 @@ class SshTransport:
     async def _files(self) -> AsyncIterator[asyncssh.SFTPClient]:
         connection = await self.connected()
         try:
-            files = await connection.start_sftp_client()
-        except (asyncssh.Error, OSError) as error:
-            raise Unavailable(f"files cannot be reached: {_words(error)}", where=self.host) from error
+            files = await self._begun("sftp", connection.start_sftp_client)
+        except OutcomeUnknown as error:
+            raise Unavailable(f"files cannot be reached: {error.message}", where=self.host) from error
         async with files:
             yield files
 
