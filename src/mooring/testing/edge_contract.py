@@ -101,9 +101,9 @@ class Shop:
         return await self.rig.ask(self.hostname, path)
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Fails when it never holds."""
-    async with asyncio.timeout(PATIENCE):
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within: float = PATIENCE) -> None:
+    """Fails when it does not hold within so many seconds."""
+    async with asyncio.timeout(within):
         while not await condition():  # noqa: ASYNC110 - what is waited for is in another process
             await asyncio.sleep(0.01)
 

@@ -19,7 +19,7 @@ import httpx
 
 from mooring.drivers.edge.envoy.edge import EnvoyEdge
 from mooring.drivers.edge.envoy.programs import programs
-from mooring.drivers.edge.envoy.settings import EnvoySettings
+from mooring.drivers.edge.envoy.settings import EnvoySettings, Layout
 from mooring.drivers.edge.program import Program
 from mooring.testing.edge_contract import App, Reply
 from mooring.testing.secure_edge_contract import Visit
@@ -27,6 +27,7 @@ from mooring.testing.secure_edge_contract import Visit
 PATIENCE = 15.0
 
 Handle = Callable[[str, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class EnvoyPlatform:
@@ -38,6 +39,7 @@ class EnvoyPlatform:
         self.run_directory = directory / "run"
         self.settings = EnvoySettings(http_port=http_port, https_port=https_port, bind="127.0.0.1", concurrency=1, max_held=40)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.given: set[int] = set()  # ports that apps had: the tables of earlier tests still name them
         self.log = directory / "envoy.log"
 
     def edge(self) -> EnvoyEdge:
@@ -66,10 +68,15 @@ class EnvoyPlatform:
         process.wait(PATIENCE)
 
     def wait_until_listening(self) -> None:
+        """Envoy, and the attendant: a handshake for which nobody has a certificate is asked about once in ten seconds only."""
+        layout = Layout(self.directory, self.run_directory)
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", self.settings.http_port), timeout=1).close()
+                for path in (layout.waiting_socket, layout.certificate_socket):
+                    with socket.socket(socket.AF_UNIX) as attendant:
+                        attendant.connect(str(path))
                 return
             except OSError:
                 time.sleep(0.02)
@@ -103,9 +110,7 @@ class EnvoyRig:
             await _serve(app, reader, writer)
             self._connections.discard(writer)
 
-        server = await asyncio.start_server(connected, "127.0.0.1", port)
-        app.port = server.sockets[0].getsockname()[1]
-        self._servers[app.port] = server
+        app.port = await self._open(connected, port)
         return app
 
     async def listen_and_die(self) -> App:
@@ -131,10 +136,19 @@ class EnvoyRig:
             finally:
                 writer.close()
 
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        app.port = server.sockets[0].getsockname()[1]
-        self._servers[app.port] = server
+        app.port = await self._open(connected, 0)
         return app
+
+    async def _open(self, connected: Connected, wanted: int) -> int:
+        """The port it listens on: the wanted one, or with 0 one that no app of this platform ever had."""
+        while True:
+            server = await asyncio.start_server(connected, "127.0.0.1", wanted)
+            port: int = server.sockets[0].getsockname()[1]
+            if wanted or port not in self.platform.given:
+                self.platform.given.add(port)
+                self._servers[port] = server
+                return port
+            server.close()
 
     async def silence(self, app: App) -> None:
         """As if it were killed: nobody listens, and its connections are gone."""

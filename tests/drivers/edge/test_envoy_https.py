@@ -93,6 +93,7 @@ async def test_with_the_controller_and_the_attendant_away_a_shown_certificate_is
         assert (await rig.visit(shop.hostname, is_secure=True)).leaf == leaf_of(shown)
     finally:
         rig.platform.start_program(rig.platform.program("edge-attendant"))
+        await asyncio.to_thread(rig.platform.wait_until_listening)
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")

@@ -17,7 +17,7 @@ from mooring.model.certificate import Certificate
 Json = dict[str, object]
 
 ATTENDANT = "attendant"  # the cluster behind which the attendant answers for certificates
-ASK_AGAIN = "10s"  # how soon a renewed certificate is shown
+ASK_AGAIN = "10s"  # a renewed certificate is shown after once to twice as long: Envoy draws lots
 HANDSHAKE = "10s"
 QUIC_CHAINS = 32
 
