@@ -37,6 +37,7 @@ from mooring.testing.edge import FakeEdge
 from mooring.testing.prober import FakeProber, FakeStreamOpener
 from mooring.testing.runtime import FakeRuntime
 from mooring.testing.workshop import FakeWorkshop, Tree, process
+from mooring.testing.world import FakeWorld
 from mooring.usecases.answers import PartStatus
 from mooring.usecases.platform import Platform
 
@@ -236,7 +237,7 @@ def _controller(world: World, redact: Callable[[EnvironmentId, str], str]) -> Co
         memory=world.memory,
         runtime=world.runtime,
         edge=world.edge,
-        prober=FakeProber(world.runtime, world.clock),
+        prober=FakeProber(FakeWorld(world.runtime), world.clock),
         streams=FakeStreamOpener(world.clock),
         workshop=world.workshop,
         clock=world.clock,

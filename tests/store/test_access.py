@@ -12,7 +12,7 @@ from mooring.errors import InvalidInput, InvalidName, NotFound, Refused
 from mooring.model.access import Actor, AuditEntry, Role
 from mooring.model.secret import Secret
 from mooring.store.memory import SqliteMemory
-from mooring.testing.memory_contract import BLOG, SHOP, an_answer
+from mooring.testing.samples import BLOG, SHOP, an_answer
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from mooring.model.secret import Secret
 from mooring.store.backup import backup
 from mooring.store.memory import SqliteMemory
 from mooring.store.restore import restore
-from mooring.testing.memory_contract import SHOP, a_release
+from mooring.testing.samples import SHOP, a_release
 
 PASSPHRASE = Secret("correct horse battery")
 VALUES = {"LEVEL": "info", "API_KEY": Secret("s3cr3t-sentinel-value")}

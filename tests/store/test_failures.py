@@ -25,12 +25,12 @@ from mooring.model.certificate import AttemptOutcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.lease import Lease, Lock
-from mooring.model.names import DeploymentId, Hostname
+from mooring.model.names import DeploymentId, HostId, Hostname
 from mooring.model.records import EnvironmentRecord
 from mooring.model.secret import Secret
 from mooring.store import translation
 from mooring.store.memory import SqliteMemory
-from mooring.testing.memory_contract import SHOP, a_deployment, a_release, a_step, an_answer, an_event
+from mooring.testing.samples import SHOP, a_deployment, a_host, a_release, a_step, an_answer, an_event
 
 # The primary codes of errors; each also stands for its extended ones, such as SQLITE_IOERR_FSYNC.
 PRIMARY = """
@@ -125,6 +125,8 @@ WRITES: dict[str, Callable[[SqliteMemory], object]] = {
     "write_outcome": lambda memory: memory.write_outcome(1, outcome="done", at=1.0),
     "append_event": lambda memory: memory.append_event(an_event()),
     "append_events": lambda memory: memory.append_events([an_event()]),
+    "save_host": lambda memory: memory.save_host(a_host()),
+    "forget_host": lambda memory: memory.forget_host(HostId("web-1")),
     "take_lease": lambda memory: memory.take_lease(SHOP, holder="c1", now=0.0, dead_after=1.0),
     "renew_lease": lambda memory: memory.renew_lease(Lease(environment=SHOP, holder="", fence=1, since=0.0, heartbeat=0.0), now=1.0),
     "release_lease": lambda memory: memory.release_lease(Lease(environment=SHOP, holder="", fence=1, since=0.0, heartbeat=0.0)),
@@ -155,6 +157,7 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "journal": lambda memory: memory.journal(DeploymentId("d1")),
     "open_intents": lambda memory: memory.open_intents(),
     "events": lambda memory: memory.events(),
+    "hosts": lambda memory: memory.hosts(),
     "lease": lambda memory: memory.lease(SHOP),
     "lock": lambda memory: memory.lock(SHOP),
     "token": lambda memory: memory.token("x"),
@@ -201,6 +204,7 @@ RECORDS = {
     "releases": lambda memory: memory.releases(SHOP),
     "config_versions": lambda memory: memory.config_versions(SHOP),
     "events": lambda memory: memory.events(),
+    "hosts": lambda memory: memory.hosts(),
 }
 
 
@@ -210,6 +214,7 @@ def test_a_garbled_record_is_told_and_not_guessed(table: str, record: str | byte
     memory.add_release(a_release())
     memory.put_config(SHOP, changes={"A": "1"}, by="anna", at=1.0)
     memory.append_event(an_event())
+    memory.save_host(a_host())
     with closing(sqlite3.connect(tmp_path / "state" / "mooring.db")) as plain:
         plain.execute(f"UPDATE {table} SET record = CAST(? AS TEXT)", [record])
         plain.commit()
@@ -258,6 +263,7 @@ def filled(memory: SqliteMemory) -> SqliteMemory:
     memory.take_lease(SHOP, holder="c1", now=0.5, dead_after=1.0)
     memory.save_lock(Lock(environment=SHOP, by="ben", reason="sale", since=0.0))
     memory.remember_answer(an_answer("old"))
+    memory.save_host(msgspec.structs.replace(a_host("web-1"), is_draining=True))
     return memory
 
 
@@ -288,7 +294,7 @@ import sys
 from pathlib import Path
 from mooring.errors import MooringError
 from mooring.store.memory import SqliteMemory
-from mooring.testing.memory_contract import SHOP, a_step
+from mooring.testing.samples import SHOP, a_step
 memory = SqliteMemory.open(Path(sys.argv[1]))
 print("open", flush=True)
 try:

@@ -7,7 +7,8 @@ import pytest
 from mooring.errors import OutcomeUnknown, Unavailable
 from mooring.model.records import EnvironmentRecord
 from mooring.testing.memory import FakeMemory
-from mooring.testing.memory_contract import BLOG, SHOP, MemoryContract, a_step
+from mooring.testing.memory_contract import MemoryContract
+from mooring.testing.samples import BLOG, SHOP, a_step
 
 
 class TestFakeMemory(MemoryContract):

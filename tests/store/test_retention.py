@@ -12,7 +12,7 @@ from mooring.model.deployment import Outcome
 from mooring.model.names import DeploymentId
 from mooring.model.records import EnvironmentRecord
 from mooring.store.memory import SqliteMemory
-from mooring.testing.memory_contract import BLOG, SHOP, a_deployment, a_step, an_event
+from mooring.testing.samples import BLOG, SHOP, a_deployment, a_step, an_event
 
 
 @pytest.fixture

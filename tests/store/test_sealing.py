@@ -21,7 +21,7 @@ from mooring.model.records import EnvironmentRecord
 from mooring.model.secret import Secret
 from mooring.store.keys import KeyRing, read_ring
 from mooring.store.memory import SqliteMemory
-from mooring.testing.memory_contract import BLOG, SHOP
+from mooring.testing.samples import BLOG, SHOP
 
 SENTINEL = "sentinel <&'\"$> ü /+ value"
 ENCODINGS: list[Callable[[str], bytes]] = [

@@ -14,7 +14,7 @@ import pytest
 from mooring.errors import LeaseHeld
 from mooring.model.records import EnvironmentRecord
 from mooring.store.memory import SqliteMemory
-from mooring.testing.memory_contract import SHOP, a_step, an_event
+from mooring.testing.samples import SHOP, a_step, an_event
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ APPENDER = """
 import sys
 from pathlib import Path
 from mooring.store.memory import SqliteMemory
-from mooring.testing.memory_contract import SHOP, a_step
+from mooring.testing.samples import SHOP, a_step
 memory = SqliteMemory.open(Path(sys.argv[1]))
 for _ in range(100):
     print(memory.write_intent(deployment=None, environment=SHOP, step=a_step(), fence=1, at=1.0))

@@ -16,8 +16,9 @@ from mooring.model.config import ConfigVersion
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
+from mooring.model.host import Host
 from mooring.model.lease import Lease, Lock
-from mooring.model.names import DeploymentId, Hostname
+from mooring.model.names import DeploymentId, HostId, Hostname
 from mooring.model.records import Answer
 from mooring.model.records import EnvironmentRecord as EnvironmentRecord
 from mooring.model.records import JournalEntry as JournalEntry
@@ -94,6 +95,13 @@ class Memory(Protocol):
         limit: int = 1000,
     ) -> tuple[Event, ...]:
         """In order of sequence; the oldest `limit` after `after`."""
+
+    # hosts
+    def hosts(self) -> tuple[Host, ...]:
+        """All that were added, by name; the local one is not among them."""
+
+    def save_host(self, host: Host) -> None: ...
+    def forget_host(self, name: HostId) -> None: ...
 
     # leases and locks
     def take_lease(self, environment: EnvironmentId, *, holder: str, now: float, dead_after: float) -> Lease:

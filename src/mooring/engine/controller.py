@@ -14,6 +14,7 @@ from mooring.drivers.probe.contract import Prober, StreamOpener
 from mooring.drivers.runtime.contract import Runtime
 from mooring.engine.announcer import Announcer
 from mooring.engine.contract import Clock, EnvironmentRecord, Memory, Workshop
+from mooring.engine.fleet import Fleet
 from mooring.engine.health import HealthMonitor
 from mooring.engine.keeper import Keeper
 from mooring.engine.observer import Observer
@@ -54,7 +55,10 @@ _MAINTENANCE_WAIT = 10.0  # seconds for the edge to take the maintenance page
 
 
 class Controller:
-    """One per state directory. All methods are called from the event loop that ran `start`."""
+    """One per state directory. All methods are called from the event loop that ran `start`.
+
+    `runtime` is the local host's; `fleet` takes the others.
+    """
 
     def __init__(
         self,
@@ -75,17 +79,18 @@ class Controller:
     ) -> None:
         announcer = Announcer(memory, clock, redact)
         health = HealthMonitor(prober, clock, self._health_changed)
+        self.fleet = Fleet(clock, runtime)
         self._new_id = new_id
         self._keepers: dict[EnvironmentId, Keeper] = {}
         self._tasks: dict[EnvironmentId, asyncio.Task[None]] = {}
         self._parts = Parts(
             memory=memory,
-            runtime=runtime,
+            runtime=self.fleet,
             edge=edge,
             streams=streams,
             workshop=workshop,
             clock=clock,
-            observer=Observer(runtime, edge, memory, clock, health),
+            observer=Observer(self.fleet, edge, memory, clock, health),
             health=health,
             announcer=announcer,
             redact=redact,

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from mooring.engine.bell import Bell
+from mooring.engine.delivery import deliver
 from mooring.engine.ending import Ending
 from mooring.engine.insist import insist
 from mooring.engine.orders import DeployOrder, DestroyOrder, Order, decode_order
@@ -24,6 +25,7 @@ from mooring.model.deployment import Deployment, Outcome, Phase
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.lease import Lease
+from mooring.model.names import LOCAL
 from mooring.planner.goal import Wanted
 
 BEFORE_ROLLOUT = (Phase.QUEUED, Phase.CHECK, Phase.BUILD)  # phases in which nothing has been touched: the order begins anew
@@ -127,7 +129,7 @@ class Fulfilment:
         self._say(EventKind.PHASE_STARTED, phase=phase.value)
         witness.enter(phase)
         await self._watch_edge(witness, before, is_destruction=isinstance(order, DestroyOrder))
-        target = await self._target(order, lease, before)
+        target = await self._target(order, lease, before, witness)
         await self._parts.observer.look(self.deployment.environment)
         self._check_fit(target, before)
         self._say(EventKind.PHASE_ENDED, phase=phase.value, seconds=witness.leave() or 0.0)
@@ -136,11 +138,11 @@ class Fulfilment:
         self._save(target=revision_of(target), phase=first_phase(self.deployment.trigger, target, before))
         return target
 
-    async def _target(self, order: Order, lease: Lease, before: Wanted | None) -> Wanted | None:
+    async def _target(self, order: Order, lease: Lease, before: Wanted | None, witness: Witness) -> Wanted | None:
         """Building may take long: it can be aborted, which cancels it, and what serves is kept in order meanwhile."""
         if self._is_abort_asked:
             raise _Refusal(Aborted("somebody asked to abort it before it began"))
-        making = asyncio.create_task(target_of(self._parts, order, self.deployment, before), name=f"prepare {self.deployment.id}")
+        making = asyncio.create_task(self._made(order, lease, before, witness), name=f"prepare {self.deployment.id}")
         making.add_done_callback(lambda _: self._bell.ring())
         self._preparing = making
         try:
@@ -164,6 +166,15 @@ class Fulfilment:
             if not making.done():
                 making.cancel()
                 await asyncio.gather(making, return_exceptions=True)
+
+    async def _made(self, order: Order, lease: Lease, before: Wanted | None, witness: Witness) -> Wanted | None:
+        """The target, with all that its hosts need to start it; nothing is sent of what would not fit."""
+        target = await target_of(self._parts, order, self.deployment, before)
+        if target is not None and any(host != LOCAL for host in target.hosts()):
+            await self._parts.observer.look(self.deployment.environment)
+            check(self._parts, target, before)
+            witness.bytes_sent = await deliver(self._parts, target, self.deployment, lease)
+        return target
 
     def _check_fit(self, target: Wanted | None, before: Wanted | None) -> None:
         """Last of all, with the target on record before anybody else is heard: two that fit alone may not fit together."""

@@ -9,17 +9,19 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
+from mooring.drivers.runtime.contract import Delivery
 from mooring.engine.parts import Parts
 from mooring.engine.variables import variables_of
-from mooring.errors import DriverError, MooringError, NotFound, OutcomeUnknown, StaleFence
+from mooring.errors import CapacityExceeded, DriverError, InvalidInput, MooringError, NotFound, OutcomeUnknown, StaleFence
 from mooring.model.events import EventKind
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.lease import Lease, Mark
-from mooring.model.names import DeploymentId
+from mooring.model.names import DeploymentId, HostId
 from mooring.model.records import JournalEntry
 from mooring.model.release import Release
 from mooring.model.steps import (
     Conclude,
+    Deliver,
     ForgetReleases,
     GoBack,
     RemoveRoutes,
@@ -41,6 +43,7 @@ class Hands:
         self._environment = lease.environment
         self._deployment = deployment
         self._fence = lease.fence
+        self.deliveries: dict[HostId, Delivery] = {}
         self._mark = Mark(environment=lease.environment, operation=deployment or "keep", fence=lease.fence)
 
     @property
@@ -67,7 +70,7 @@ class Hands:
     async def apply(self, step: Step) -> bool:
         """One step; whether it was done, or may have been. A driver's failure is recorded and told, and left to the next look.
 
-        Raises StaleFence, Unavailable when the memory cannot be written, and defects.
+        Raises StaleFence, Unavailable when the memory cannot be written, what a host says that cannot take a delivery, and defects.
         """
         clock, memory = self._parts.clock, self._parts.memory
         sequence = memory.write_intent(
@@ -83,7 +86,7 @@ class Hands:
         except (DriverError, NotFound) as error:
             self._failed(sequence, step, error, outcome="not-done")
             return False
-        except StaleFence as error:
+        except (StaleFence, CapacityExceeded, InvalidInput) as error:
             self._failed(sequence, step, error, outcome="refused")
             raise
         else:
@@ -108,18 +111,28 @@ class Hands:
                 await edge.apply(self._mark, table)
             case RemoveRoutes():
                 await edge.remove(self._mark)
-            case RunRelease(release=number, command=command):
-                await self._run_release(self._release(number), command)
-            case StopRelease(release=number):
-                await runtime.stop_task(self._mark, self._environment, release_task_name(number))
-            case ForgetReleases(releases=releases):
-                await runtime.forget(self._mark, self._environment, releases=None if releases is None else frozenset(releases))
+            case Deliver() | RunRelease() | StopRelease() | ForgetReleases():
+                await self._perform_on_releases(step)
             case Conclude() | GoBack():
                 pass
             case _:
                 assert_never(step)
 
-    async def _run_release(self, release: Release, command: str) -> None:
+    async def _perform_on_releases(self, step: Deliver | RunRelease | StopRelease | ForgetReleases) -> None:
+        runtime = self._parts.runtime
+        match step:
+            case Deliver(host=host, release=number):
+                self.deliveries[host] = await runtime.deliver_to(host, self._mark, self._release(number).artifact)
+            case RunRelease(release=number, command=command, host=host):
+                await self._run_release(self._release(number), command, host)
+            case StopRelease(release=number):
+                await runtime.stop_task(self._mark, self._environment, release_task_name(number))
+            case ForgetReleases(releases=releases):
+                await runtime.forget(self._mark, self._environment, releases=None if releases is None else frozenset(releases))
+            case _:
+                assert_never(step)
+
+    async def _run_release(self, release: Release, command: str, host: HostId) -> None:
         task = TaskSpec(
             environment=self._environment,
             name=release_task_name(release.number),
@@ -127,6 +140,8 @@ class Hands:
             directory=release.artifact.directory,
             timeout=release.policy.release_timeout,
             release=release.number,
+            host=host,
+            artifact=release.artifact,
         )
         await self._parts.runtime.run_task(self._mark, task, variables_of(self._parts.memory, release, process="release"))
 
@@ -142,6 +157,7 @@ class Hands:
             stop_signal=process.stop_signal,
             kill_timeout=release.policy.kill_timeout,
             memory=process.memory,
+            artifact=release.artifact,
         )
 
     def _release(self, number: int) -> Release:
@@ -177,10 +193,8 @@ def release_task_name(number: int) -> str:
 def summary(step: Step) -> str:
     """What the step does, in a few words."""
     match step:
-        case RunRelease(command=command):
-            return f"run release command: {command}"
-        case StopRelease(release=number):
-            return f"end the release command of v{number}"
+        case RunRelease() | StopRelease() | Deliver():
+            return _summary_of_release(step)
         case ForgetReleases(releases=releases):
             return "remove all that is left" if releases is None else "remove logs of " + ", ".join(f"v{number}" for number in releases)
         case StartInstance(instance=key):
@@ -195,5 +209,17 @@ def summary(step: Step) -> str:
             return f"end: {outcome.value}"
         case RemoveRoutes() | GoBack():
             return str(type(step).__struct_config__.tag).replace("-", " ")
+        case _:
+            assert_never(step)
+
+
+def _summary_of_release(step: RunRelease | StopRelease | Deliver) -> str:
+    match step:
+        case RunRelease(command=command):
+            return f"run release command: {command}"
+        case StopRelease(release=number):
+            return f"end the release command of v{number}"
+        case Deliver(host=host, release=number):
+            return f"deliver v{number} to {host}"
         case _:
             assert_never(step)

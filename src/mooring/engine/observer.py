@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 
 from mooring.drivers.edge.contract import Edge
-from mooring.drivers.runtime.contract import Runtime
-from mooring.engine.contract import Clock, Memory
+from mooring.engine.contract import Clock, EnvironmentRecord, Memory
+from mooring.engine.fleet import Fleet
 from mooring.engine.health import Asked, HealthMonitor
 from mooring.engine.orders import Snapshot
 from mooring.errors import DriverError
 from mooring.model.environment import EnvironmentId
-from mooring.model.instance import InstanceKey, InstanceView
-from mooring.model.names import ProcessName
+from mooring.model.instance import InstanceKey, InstanceView, ProcessState
+from mooring.model.names import HostId, ProcessName
 from mooring.model.release import Release
 from mooring.model.routing import EndpointState, RouteView
-from mooring.planner.goal import Current
+from mooring.planner.goal import Current, wanted_of
 
 
 class Observer:
     """Keeps the last look, its age, and since when endpoints have been draining."""
 
-    def __init__(self, runtime: Runtime, edge: Edge, memory: Memory, clock: Clock, health: HealthMonitor) -> None:
+    def __init__(self, runtime: Fleet, edge: Edge, memory: Memory, clock: Clock, health: HealthMonitor) -> None:
         self._runtime = runtime
         self._edge = edge
         self._memory = memory
@@ -106,6 +106,9 @@ class Observer:
     async def _refresh(self) -> None:
         acts, began = self._acts, self._clock.monotonic()
         views, routes = await self._runtime.observe(), await self._edge.observe()
+        unseen = self._runtime.unseen()
+        if unseen:
+            views = (*views, *self._believed(unseen, routes))
         grouped: dict[EnvironmentId, list[InstanceView]] = {}
         for view in sorted(views, key=lambda each: each.key):
             grouped.setdefault(view.key.environment, []).append(view)
@@ -114,6 +117,22 @@ class Observer:
         self._routes = {route.table.environment: route for route in routes}
         self._last_look = began  # what one driver said is as old as the other was slow
         self._looked_at = self._last_look if acts == self._acts else None
+
+    def _believed(self, unseen: frozenset[HostId], routes: tuple[RouteView, ...]) -> tuple[InstanceView, ...]:
+        """What is recorded to run on hosts that nobody has looked at yet: it is not taken for gone. Where it is routed it can be asked."""
+        ends = {end.instance: end for route in routes for path in route.table.routes for end in path.endpoints}
+        keys = {key for record in self._memory.environments() for key in self._recorded(record) if key.host in unseen}
+        keys |= {key for key in ends if key.host in unseen}
+        return tuple(
+            InstanceView(key=key, state=ProcessState.RUNNING, address=ends[key].address, port=ends[key].port)
+            if key in ends
+            else InstanceView(key=key, state=ProcessState.UNKNOWN)
+            for key in keys
+        )
+
+    def _recorded(self, record: EnvironmentRecord) -> tuple[InstanceKey, ...]:
+        release = self.release(record.environment, record.revision.release) if record.revision else None
+        return wanted_of(record.revision, release).instances() if record.revision and release else ()
 
     def _asked(self, key: InstanceKey) -> Asked | None:
         release = self.release(key.environment, key.release)

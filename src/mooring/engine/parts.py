@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from mooring.drivers.edge.contract import Edge
 from mooring.drivers.probe.contract import StreamOpener
-from mooring.drivers.runtime.contract import Runtime
 from mooring.engine.announcer import Announcer
 from mooring.engine.contract import Clock, Memory, Workshop
+from mooring.engine.fleet import Fleet
 from mooring.engine.health import HealthMonitor
 from mooring.engine.observer import Observer
 from mooring.errors import NeedsPerson
 from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.secret import Secret
-from mooring.planner.goal import Wanted
+from mooring.planner.goal import Wanted, wanted_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Parts:
     `secrets_changed` is told where one was made up, so that it is redacted from then on."""
 
     memory: Memory
-    runtime: Runtime
+    runtime: Fleet
     edge: Edge
     streams: StreamOpener
     workshop: Workshop
@@ -50,7 +50,7 @@ class Parts:
         release = self.observer.release(environment, revision.release) if revision is not None else None
         if revision is None or release is None:
             return None
-        return Wanted(release=release, generation=revision.generation, counts=revision.counts)
+        return wanted_of(revision, release)
 
     def recorded(self, environment: EnvironmentId, revision: Revision | None) -> Wanted | None:
         """What a deployment's record speaks of. Raises NeedsPerson when its release is lost."""
@@ -64,4 +64,4 @@ def revision_of(wanted: Wanted | None) -> Revision | None:
     """As it is recorded."""
     if wanted is None:
         return None
-    return Revision(release=wanted.release.number, generation=wanted.generation, counts=wanted.counts)
+    return Revision(release=wanted.release.number, generation=wanted.generation, counts=wanted.counts, placement=wanted.placement)

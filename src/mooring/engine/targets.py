@@ -17,9 +17,12 @@ from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
+from mooring.model.names import HostId
+from mooring.model.placement import Placement
 from mooring.model.release import Artifact, Release, Source
-from mooring.planner.capacity import check_memory
+from mooring.planner.capacity import check_memory, declared_by
 from mooring.planner.goal import Wanted
+from mooring.planner.placement import place
 
 
 async def target_of(parts: Parts, order: Order, deployment: Deployment, before: Wanted | None) -> Wanted | None:
@@ -29,7 +32,7 @@ async def target_of(parts: Parts, order: Order, deployment: Deployment, before: 
             return None
         case DeployOrder(archive=archive, origin=origin):
             release = await _built(parts, Path(archive), origin, deployment)
-            wanted = Wanted(release=release, counts=before.counts if before else {})
+            wanted = placed(parts, Wanted(release=release, counts=before.counts if before else {}))
         case _:
             wanted = changed(parts, order, deployment.environment, _present(deployment.environment, before), at=parts.clock.wall())
             if before is not None and wanted.release.number != before.release.number:
@@ -43,14 +46,16 @@ def changed(
     """What an order that needs no build makes of what runs; the release, where it is a new one, is not stored yet."""
     match order:
         case ConfigOrder(config_version=version, description=description):
-            return msgspec.structs.replace(before, release=_copy(parts, before.release, at=at, config=version, what=description))
+            release = _copy(parts, before.release, at=at, config=version, what=description)
+            return placed(parts, msgspec.structs.replace(before, release=release))
         case RollbackOrder(number=number):
-            return msgspec.structs.replace(before, release=_earlier(parts, environment, before, number, at=at))
+            return placed(parts, msgspec.structs.replace(before, release=_earlier(parts, environment, before, number, at=at)))
         case ScaleOrder(counts=counts):
             _check_counts(before.release, {str(name): count for name, count in counts.items()})
-            return msgspec.structs.replace(before, counts={**before.counts, **counts})
+            scaled = msgspec.structs.replace(before, counts={**before.counts, **counts})
+            return placed(parts, scaled, kept=before.placement)
         case RestartOrder():
-            return msgspec.structs.replace(before, generation=before.generation + 1)
+            return placed(parts, msgspec.structs.replace(before, generation=before.generation + 1))
         case _:
             assert_never(order)
 
@@ -63,7 +68,15 @@ def previewed(
     check_variables(parts, planned, environment)
     number = parts.memory.next_release_number(environment)
     release = msgspec.structs.replace(planned.template, number=number)
-    return Wanted(release=release, counts=before.counts if before else {}), planned.notes
+    return placed(parts, Wanted(release=release, counts=before.counts if before else {})), planned.notes
+
+
+def placed(parts: Parts, wanted: Wanted, *, kept: Placement | None = None) -> Wanted:
+    """With a host for each of its instances. Raises InvalidInput where a region of its has none that may be used."""
+    hosts = parts.memory.hosts()
+    load = declared_by(_others(parts, wanted.release.environment), [host.name for host in hosts]) if wanted.release.regions else {}
+    placement = place(wanted.release, wanted.counts, hosts, kept=kept, load=load)
+    return msgspec.structs.replace(wanted, placement=placement)
 
 
 def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
@@ -79,8 +92,7 @@ def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
             hint = "give one of them other hostnames in its mooring.toml"
             raise InvalidInput(f"the hostname {name} belongs to {taken[name].environment} already", hint=hint, where=str(environment))
     known = [each for pair in [(wanted, before), *others] for each in pair if each is not None]
-    budget = parts.runtime.capabilities.memory_budget
-    check_memory(wanted, before, others=others, budget=budget, leftover=_leftover(parts, known))
+    check_memory(wanted, before, others=others, budgets=parts.runtime.budgets(), leftover=_leftover(parts, known))
 
 
 def _others(parts: Parts, environment: EnvironmentId) -> list[tuple[Wanted, Wanted | None]]:
@@ -96,13 +108,16 @@ def _others(parts: Parts, environment: EnvironmentId) -> list[tuple[Wanted, Want
     return found
 
 
-def _leftover(parts: Parts, known: list[Wanted]) -> int:
-    """Bytes declared by what was last seen to run and belongs to none of these: a deployment ended though it could not be stopped."""
+def _leftover(parts: Parts, known: list[Wanted]) -> dict[HostId, int]:
+    """Bytes declared, by host, by what was last seen to run and belongs to none of these: it could not be stopped yet."""
     wanted = frozenset(key for each in known for key in each.instances())
-    left = [key for key in parts.observer.seen() if key not in wanted]
-    releases = [(key, parts.observer.release(key.environment, key.release)) for key in left]
-    processes = [release.process(key.process) for key, release in releases if release is not None]
-    return sum(process.memory for process in processes if process is not None)
+    left: dict[HostId, int] = {}
+    for key in parts.observer.seen():
+        release = None if key in wanted else parts.observer.release(key.environment, key.release)
+        process = release.process(key.process) if release is not None else None
+        if process is not None:
+            left[key.host] = left.get(key.host, 0) + process.memory
+    return left
 
 
 async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deployment) -> Release:

@@ -55,6 +55,7 @@ class Witness:
         self._first_answer: float | None = None
         self._looked_at = float("-inf")
         self.moved = 0
+        self.bytes_sent = 0
         self.notes: list[str] = []
         self.diagnoses: list[Diagnosis] = []
 
@@ -144,6 +145,7 @@ class Witness:
             instances_stopped=len({step.instance for step in done if isinstance(step, StopInstance)}),
             connections_moved=self.moved,
             artifact_bytes=target.release.artifact.size if target else 0,
+            bytes_sent=self.bytes_sent,
             urls=tuple(self._parts.edge.url(name) for name in _routed_names(serving)),
             notes=tuple(note for note in (*self.notes, sentence(broken)) if note),
             diagnoses=tuple(self.diagnoses),

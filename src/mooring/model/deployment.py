@@ -8,6 +8,7 @@ import msgspec
 
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import DeploymentId, ProcessName
+from mooring.model.placement import Placement
 from mooring.model.receipt import Receipt
 
 
@@ -58,11 +59,12 @@ EXIT_CODES = {
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
-    """What an environment is desired to run: a release, its generation (restarts by hand) and how many of each process type."""
+    """What an environment is desired to run: a release, its generation (restarts by hand), how many of each process type, and where."""
 
     release: int
     generation: int = 0
     counts: dict[ProcessName, int] = {}
+    placement: Placement = {}
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):

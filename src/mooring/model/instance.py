@@ -8,7 +8,7 @@ import msgspec
 
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Health
-from mooring.model.names import LOCAL, HostName, ProcessName
+from mooring.model.names import LOCAL, HostId, ProcessName
 from mooring.model.release import Artifact
 
 
@@ -20,7 +20,7 @@ class InstanceKey(msgspec.Struct, frozen=True, order=True):
     slot: int
     release: int
     generation: int = 0
-    host: HostName = LOCAL
+    host: HostId = LOCAL
 
     def __str__(self) -> str:
         where = "" if self.host == LOCAL else f" on {self.host}"
@@ -106,7 +106,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     timeout: float
     release: int
-    host: HostName = LOCAL
+    host: HostId = LOCAL
     artifact: Artifact | None = None
 
 
@@ -130,3 +130,4 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     release: int
     stream: str
     text: str
+    host: HostId = LOCAL

@@ -18,9 +18,10 @@ Hostname = NewType("Hostname", str)
 VariableName = NewType("VariableName", str)
 DeploymentId = NewType("DeploymentId", str)
 ArtifactId = NewType("ArtifactId", str)
-HostName = NewType("HostName", str)
+HostId = NewType("HostId", str)
+RegionName = NewType("RegionName", str)
 
-LOCAL = HostName("local")
+LOCAL = HostId("local")
 """The machine on which the controller itself runs."""
 
 _LABEL = re.compile(r"\A[a-z](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]\Z|\A[a-z]\Z")
@@ -64,10 +65,16 @@ def variable_name(text: str) -> VariableName:
     return VariableName(_checked(text, pattern=_VARIABLE, what="variable name", alphabet="letters, digits and _, not a digit first"))
 
 
-def host_name(text: str) -> HostName:
+def host_id(text: str) -> HostId:
     """What a machine is called here: like an app name."""
     alphabet = "a-z, 0-9 and single dashes, 1-40 characters, a letter first"
-    return HostName(_checked(text, pattern=_LABEL, what="host's name", alphabet=alphabet))
+    return HostId(_checked(text, pattern=_LABEL, what="host's name", alphabet=alphabet))
+
+
+def region_name(text: str) -> RegionName:
+    """Like an app name."""
+    alphabet = "a-z, 0-9 and single dashes, 1-40 characters, a letter first"
+    return RegionName(_checked(text, pattern=_LABEL, what="region's name", alphabet=alphabet))
 
 
 def hostname(text: str) -> Hostname:

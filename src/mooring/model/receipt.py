@@ -28,6 +28,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """`from_release` 0: there was none. `seconds` from the request to the end.
 
     `broken_by_app`: those of the edge's failed requests that an instance broke off by itself, though nobody had told it to stop.
+    `bytes_sent`: to other hosts, of the artifact's `artifact_bytes` for each of them.
     `first_answer`: seconds from request until the new release was routed."""
 
     environment: str
@@ -46,6 +47,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     instances_stopped: int = 0
     connections_moved: int = 0
     artifact_bytes: int = 0
+    bytes_sent: int = 0
     urls: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()

@@ -7,7 +7,9 @@ import msgspec
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Checks
+from mooring.model.host import HostRuntime
 from mooring.model.names import ArtifactId, Hostname, ProcessName, VariableName
+from mooring.model.placement import Region
 from mooring.model.policy import Policy
 
 
@@ -53,7 +55,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """Artifact + config + process types, numbered per environment. `config_version` names an encrypted snapshot in the store."""
+    """Artifact + config + process types, numbered per environment. `config_version` names an encrypted snapshot in the store.
+
+    Without `regions` all of it runs on the controller's own machine. `runtime` None: however its hosts run things.
+    """
 
     environment: EnvironmentId
     number: int
@@ -66,6 +71,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     edge: EdgeSettings = EdgeSettings()
     release_command: str = ""
     variable_origins: dict[str, str] = {}  # where each of `variables` stands: `mooring.toml:7`
+    runtime: HostRuntime | None = None
+    regions: tuple[Region, ...] = ()
     secret_files: tuple[VariableName, ...] = ()  # variables that its processes find as files, not in their environment
     variables: dict[str, str] = {}  # the manifest's plain [env]; config set by command goes over it
     created_at: float = 0.0

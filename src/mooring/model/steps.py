@@ -6,6 +6,7 @@ import msgspec
 
 from mooring.model.deployment import Outcome
 from mooring.model.instance import InstanceKey
+from mooring.model.names import LOCAL, HostId
 from mooring.model.routing import RouteTable
 
 
@@ -15,11 +16,20 @@ class RunRelease(msgspec.Struct, frozen=True, kw_only=True, tag="run-release"):
     release: int
     command: str
     reason: str
+    host: HostId = LOCAL
 
 
 class StopRelease(msgspec.Struct, frozen=True, kw_only=True, tag="stop-release"):
     """End a release command that still runs though its deployment turned round: the next one's must not run beside it."""
 
+    release: int
+    reason: str
+
+
+class Deliver(msgspec.Struct, frozen=True, kw_only=True, tag="deliver"):
+    """Bring a release's artifact to a host, before anything of it starts there."""
+
+    host: HostId
     release: int
     reason: str
 
@@ -85,6 +95,7 @@ class GoBack(msgspec.Struct, frozen=True, kw_only=True, tag="go-back"):
 Step = (
     RunRelease
     | StopRelease
+    | Deliver
     | StartInstance
     | SetRoutes
     | StopInstance

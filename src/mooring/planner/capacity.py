@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mooring.errors import CapacityExceeded
 from mooring.model.instance import InstanceKey
+from mooring.model.names import LOCAL, HostId
 from mooring.model.quantity import format_size
 from mooring.planner.goal import Wanted
 from mooring.planner.replace import is_in_place
 
 
-def peak_memory(wanted: Wanted, before: Wanted | None) -> int:
-    """Bytes declared while both run: all of the old, and of the new what it needs beside them.
+def peak_memory(wanted: Wanted, before: Wanted | None, *, host: HostId = LOCAL) -> int:
+    """Bytes declared on one host while both run: all of the old, and of the new what it needs beside them.
 
     One that takes an old one's place needs only what it declares above it; those of the old that stay give up no place.
     """
-    declared = dict(_declared(before))
+    declared = dict(_declared(before, host))
     peak = sum(declared.values())
     for process in wanted.release.processes:
-        keys = wanted.instances_of(process)
+        keys = [key for key in wanted.instances_of(process) if key.host == host]
         new = [key for key in keys if key not in declared]
         leaving = sorted(memory for key, memory in declared.items() if key.process == process.name and key not in keys)
         places = leaving[: len(new)] if is_in_place(process, wanted) else []
@@ -28,27 +29,46 @@ def peak_memory(wanted: Wanted, before: Wanted | None) -> int:
 
 
 def check_memory(
-    wanted: Wanted, before: Wanted | None, *, others: Iterable[tuple[Wanted, Wanted | None]], budget: int, leftover: int = 0
+    wanted: Wanted,
+    before: Wanted | None,
+    *,
+    others: Iterable[tuple[Wanted, Wanted | None]],
+    budgets: Mapping[HostId, int],
+    leftover: Mapping[HostId, int] | None = None,
 ) -> None:
-    """Raise CapacityExceeded where the peak, all other environments' peaks and what is left over exceed `budget` bytes.
+    """Raise CapacityExceeded where on any host the peak, all other environments' peaks and what is left over exceed its budget (bytes).
 
     `others`: what each is to run and, while it is being deployed, what it ran before. `leftover`: bytes declared by what runs though
     nothing wants it any more.
     """
-    peak, elsewhere = peak_memory(wanted, before), sum(peak_memory(other, earlier) for other, earlier in others)
+    known = tuple(others)
+    for host in dict.fromkeys((*wanted.hosts(), *(before.hosts() if before else ()))):
+        elsewhere = sum(peak_memory(other, earlier, host=host) for other, earlier in known)
+        _check_host(wanted, host, peak_memory(wanted, before, host=host), elsewhere, budgets.get(host, 0), (leftover or {}).get(host, 0))
+
+
+def declared_by(others: Iterable[tuple[Wanted, Wanted | None]], hosts: Iterable[HostId]) -> dict[HostId, int]:
+    """Bytes that these declare at their peaks, by host."""
+    known = tuple(others)
+    return {host: sum(peak_memory(other, earlier, host=host) for other, earlier in known) for host in hosts}
+
+
+def _check_host(wanted: Wanted, host: HostId, peak: int, elsewhere: int, budget: int, leftover: int) -> None:
     if peak == 0 or peak + elsewhere + leftover <= budget:
         return
     numbers = f"{format_size(peak)} while old and new run side by side, {format_size(elsewhere)} for other apps"
     if leftover:
         numbers += f", {format_size(leftover)} for instances that could not be stopped yet"
+    place = "this host" if host == LOCAL else f"host {host}"
     raise CapacityExceeded(
-        f"declared memory does not fit this host: {numbers}, {format_size(budget)} may be declared in all",
+        f"declared memory does not fit {place}: {numbers}, {format_size(budget)} may be declared in all",
         hint="lower count or memory, or set deploy.max_surge = 0 with deploy.max_unavailable = 1 to replace in place",
         where=str(wanted.release.environment),
     )
 
 
-def _declared(wanted: Wanted | None) -> list[tuple[InstanceKey, int]]:
+def _declared(wanted: Wanted | None, host: HostId) -> list[tuple[InstanceKey, int]]:
     if wanted is None:
         return []
-    return [(key, process.memory) for process in wanted.release.processes for key in wanted.instances_of(process)]
+    keys = [(key, process.memory) for process in wanted.release.processes for key in wanted.instances_of(process)]
+    return [(key, memory) for key, memory in keys if key.host == host]

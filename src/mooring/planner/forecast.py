@@ -13,6 +13,7 @@ from mooring.model.instance import InstanceKey, InstanceView, ProcessState, Task
 from mooring.model.routing import EndpointState
 from mooring.model.steps import (
     Conclude,
+    Deliver,
     ForgetReleases,
     GoBack,
     RemoveRoutes,
@@ -98,7 +99,7 @@ def _applied(step: Step, goal: Goal, current: Current, *, now: float) -> tuple[G
             return goal, msgspec.structs.replace(current, instances=left)
         case RemoveRoutes():
             return goal, msgspec.structs.replace(current, table=None)
-        case RestartInstance() | ForgetReleases() | Conclude() | GoBack():
+        case Deliver() | RestartInstance() | ForgetReleases() | Conclude() | GoBack():
             return goal, current
         case _:
             assert_never(step)

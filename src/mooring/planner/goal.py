@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import msgspec
 
-from mooring.model.deployment import Phase
+from mooring.model.deployment import Phase, Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceView, TaskState
-from mooring.model.names import ProcessName
+from mooring.model.names import LOCAL, HostId, ProcessName
+from mooring.model.placement import Placement
 from mooring.model.release import ProcessType, Release
 from mooring.model.routing import RouteTable
 from mooring.model.steps import Step
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A release with its generation and counts: the instances that should run, and no others."""
+    """A release with its generation, counts and places: the instances that should run, and no others."""
 
     release: Release
     generation: int = 0
     counts: dict[ProcessName, int] = {}
+    placement: Placement = {}
 
     def count(self, process: ProcessType) -> int:
-        """How many: as scaled, else as the release says; never more than one of a single process type."""
+        """How many: as placed, else as scaled, else as the release says; never more than one of a single process type."""
+        if process.name in self.placement:
+            return len(self.placement[process.name])
         count = self.counts.get(process.name, process.count)
         return min(count, 1) if process.is_single else count
+
+    def hosts_of(self, process: ProcessType) -> tuple[HostId, ...]:
+        """One for each slot."""
+        return self.placement.get(process.name, (LOCAL,) * self.count(process))
+
+    def hosts(self) -> tuple[HostId, ...]:
+        """All on which something of it runs, each once, in the order of process types and slots."""
+        return tuple(dict.fromkeys(host for process in self.release.processes for host in self.hosts_of(process)))
 
     def instances_of(self, process: ProcessType) -> tuple[InstanceKey, ...]:
         return tuple(
@@ -33,12 +45,18 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
                 slot=slot,
                 release=self.release.number,
                 generation=self.generation,
+                host=host,
             )
-            for slot in range(1, self.count(process) + 1)
+            for slot, host in enumerate(self.hosts_of(process), start=1)
         )
 
     def instances(self) -> tuple[InstanceKey, ...]:
         return tuple(key for process in self.release.processes for key in self.instances_of(process))
+
+
+def wanted_of(revision: Revision, release: Release) -> Wanted:
+    """The revision with its release."""
+    return Wanted(release=release, generation=revision.generation, counts=revision.counts, placement=revision.placement)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from mooring.model.deployment import Outcome, Phase
 from mooring.model.health import Health
 from mooring.model.instance import InstanceKey, ProcessState, TaskState
+from mooring.model.names import LOCAL, HostId
 from mooring.model.policy import Policy
 from mooring.model.steps import Conclude, GoBack, RunRelease, Step, StopRelease
 from mooring.planner.goal import Current, Goal, Plan, Progress, Wanted
@@ -90,10 +91,15 @@ def _release(goal: Goal, progress: Progress, current: Current, *, now: float) ->
         kept = reach(goal, current, now=now, wanted=progress.baseline, before=None, stance=Stance.KEEPING).steps
     if progress.release_task is TaskState.ABSENT:
         reason = "runs once on the new artifact, before any traffic moves"
-        step = RunRelease(release=release.number, command=release.release_command, reason=reason)
+        step = RunRelease(release=release.number, command=release.release_command, reason=reason, host=_first_host(goal.target))
         return Plan(steps=(*kept, step), phase=Phase.RELEASE)
     until = progress.phase_since + release.policy.release_timeout + 5
     return Plan(steps=kept, phase=Phase.RELEASE, waiting_for=f"the release command of {release.version}", wake_at=until)
+
+
+def _first_host(wanted: Wanted) -> HostId:
+    """Where what runs once runs: beside the first instance, or on the local host where there is none."""
+    return next(iter(wanted.hosts()), LOCAL)
 
 
 def _setback(goal: Goal, progress: Progress, current: Current, *, now: float) -> GoBack | None:

@@ -17,6 +17,7 @@ from mooring.store.config import ConfigShelf
 from mooring.store.deployments import DeploymentShelf
 from mooring.store.environments import EnvironmentShelf
 from mooring.store.events import EventShelf
+from mooring.store.hosts import HostShelf
 from mooring.store.journal import JournalShelf
 from mooring.store.leases import LeaseShelf
 from mooring.store.opening import open_database
@@ -32,6 +33,7 @@ class SqliteMemory(
     DeploymentShelf,
     JournalShelf,
     EventShelf,
+    HostShelf,
     LeaseShelf,
     TokenShelf,
     AuditShelf,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 """Every version that this program can open, oldest first; the last is the one it writes."""
 
 metadata = MetaData()
@@ -98,6 +98,13 @@ events = Table(
     Index("events_by_deployment", "deployment", "sequence"),
     Index("events_by_age", "at"),
     sqlite_autoincrement=True,
+)
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("record", Text, nullable=False),
 )
 
 # The highest fencing number ever given for an environment; stays when the environment is forgotten.

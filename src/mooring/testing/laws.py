@@ -19,6 +19,7 @@ from mooring.model.names import ProcessName
 from mooring.model.release import ProcessType
 from mooring.model.routing import EndpointState
 from mooring.model.steps import (
+    Deliver,
     ForgetReleases,
     RemoveRoutes,
     RestartInstance,
@@ -29,12 +30,12 @@ from mooring.model.steps import (
     StopInstance,
     StopRelease,
 )
-from mooring.planner.goal import Wanted
+from mooring.planner.goal import Wanted, wanted_of
 from mooring.planner.replace import is_in_place
 from mooring.planner.routes import active_keys
 from mooring.testing.edge import FakeEdge
 from mooring.testing.memory import FakeMemory
-from mooring.testing.runtime import FakeRuntime
+from mooring.testing.world import FakeWorld
 
 _RETURN = 5.0  # seconds
 
@@ -72,12 +73,12 @@ class Laws:
     `is_calm` False: instances die by themselves, which excuses law 1. `excuse` does so for one environment and for a while.
     """
 
-    def __init__(self, memory: FakeMemory, runtime: FakeRuntime, edge: FakeEdge, clock: Clock) -> None:
+    def __init__(self, memory: FakeMemory, world: FakeWorld, edge: FakeEdge, clock: Clock) -> None:
         self.violations: list[Violation] = []
         self.is_calm = True
         self.before_check: Callable[[], None] = lambda: None  # notices what has happened by itself
         self._memory = memory
-        self._runtime = runtime
+        self._world = world
         self._edge = edge
         self._clock = clock
         self._active: dict[EnvironmentId, frozenset[InstanceKey]] = {}
@@ -143,7 +144,7 @@ class Laws:
             self.tell(11, f"no intent on disk {point}")
 
     def _check_stop(self, key: InstanceKey) -> None:
-        if self._runtime.life(key) is None:
+        if self._world.life(key) is None:
             return
         if key in active_keys(self._edge.table(key.environment)):
             self.tell(2, f"{key} gets requests and is stopped")
@@ -171,7 +172,7 @@ class Laws:
 
     def _check_singles(self, environment: EnvironmentId) -> None:
         counts: dict[ProcessName, int] = {}
-        for life in self._runtime.lives():
+        for life in self._world.lives():
             key = life.spec.key
             process = self._process(key)
             if key.environment == environment and process is not None and process.is_single:
@@ -195,24 +196,24 @@ class Laws:
             self._well_since[environment] = self._clock.monotonic()
 
     def _check_memory(self) -> None:
-        declared, budget = sum(life.spec.memory for life in self._runtime.lives()), self._runtime.capabilities.memory_budget
-        if declared > budget:
-            self.tell(7, f"{declared} bytes are declared by what runs, {budget} are to be had")
+        for host, (declared, budget) in self._world.declared().items():
+            if declared > budget:
+                self.tell(7, f"{declared} bytes are declared by what runs on {host}, {budget} are to be had")
 
     def _check_tasks(self, environment: EnvironmentId) -> None:
-        for release, count in self._runtime.task_counts(environment).items():
+        for release, count in self._world.task_counts(environment).items():
             if count > 1:
                 self.tell(5, f"the command of v{release} of {environment} was run {count} times")
-        running = self._runtime.running_tasks(environment)
+        running = self._world.running_tasks(environment)
         if len(running) > 1:
             self.tell(5, f"{' and '.join(running)} of {environment} run at the same time")
 
     def _is_ready(self, key: InstanceKey) -> bool:
-        life = self._runtime.life(key)
+        life = self._world.life(key)
         return life is not None and life.is_ready(self._clock.monotonic())
 
     def _has_answered(self, key: InstanceKey) -> bool:
-        life = self._runtime.life(key)
+        life = self._world.life(key)
         return life is not None and life.has_answered
 
     # what is desired
@@ -234,7 +235,7 @@ class Laws:
 
     def _wanted(self, environment: EnvironmentId, revision: Revision) -> Wanted | None:
         release = self._memory.release(environment, revision.release)
-        return Wanted(release=release, generation=revision.generation, counts=revision.counts) if release else None
+        return wanted_of(revision, release) if release else None
 
     def _process(self, key: InstanceKey) -> ProcessType | None:
         release = self._memory.release(key.environment, key.release)
@@ -270,4 +271,6 @@ def _is_of(step: Step, point: Point) -> bool:
             return table.environment == point.subject
         case ("edge.remove", RemoveRoutes()) | ("runtime.forget", ForgetReleases()):
             return True
+        case "runtime.deliver", Deliver() | StartInstance() | RunRelease():
+            return True  # whatever begins on another host brings what it runs from
     return False

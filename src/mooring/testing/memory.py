@@ -17,8 +17,9 @@ from mooring.model.config import ConfigVersion, differences, next_config
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
+from mooring.model.host import Host
 from mooring.model.lease import Lease, Lock
-from mooring.model.names import DeploymentId
+from mooring.model.names import DeploymentId, HostId
 from mooring.model.records import Answer, EnvironmentRecord, JournalEntry
 from mooring.model.release import Release
 from mooring.model.secret import Secret
@@ -44,6 +45,7 @@ class FakeMemory:
         self._leases: dict[EnvironmentId, Lease] = {}
         self._fences: dict[EnvironmentId, int] = {}
         self._locks: dict[EnvironmentId, Lock] = {}
+        self._hosts: dict[HostId, Host] = {}
         self._last_entry = 0
 
     # environments
@@ -66,6 +68,19 @@ class FakeMemory:
             self._locks.pop(environment, None)
             self._deployments = {key: one for key, one in self._deployments.items() if one.environment != environment}
             self._journal = {key: entry for key, entry in self._journal.items() if entry.environment != environment}
+
+    # hosts
+
+    def hosts(self) -> tuple[Host, ...]:
+        return tuple(self._hosts[name] for name in sorted(self._hosts))
+
+    def save_host(self, host: Host) -> None:
+        with self.faults.around("save_host"):
+            self._hosts[host.name] = host
+
+    def forget_host(self, name: HostId) -> None:
+        with self.faults.around("forget_host"):
+            self._hosts.pop(name, None)
 
     # releases and config
 

@@ -14,23 +14,17 @@ import pytest
 from mooring.engine.contract import Memory
 from mooring.errors import InvalidInput, InvalidName, LeaseHeld, NotFound, Refused, StaleFence
 from mooring.model.config import ConfigVersion
-from mooring.model.deployment import Deployment, Outcome, Phase, Revision, Trigger
+from mooring.model.deployment import Outcome, Phase, Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
-from mooring.model.health import Check, Checks
-from mooring.model.instance import InstanceKey
 from mooring.model.lease import Lock
-from mooring.model.names import ArtifactId, DeploymentId, ProcessName
-from mooring.model.policy import Policy
-from mooring.model.records import Answer, EnvironmentRecord, JournalEntry
-from mooring.model.release import Artifact, ProcessType, Release, Source
+from mooring.model.names import DeploymentId, HostId, ProcessName
+from mooring.model.records import EnvironmentRecord, JournalEntry
 from mooring.model.secret import Secret
-from mooring.model.steps import Conclude, StartInstance
+from mooring.model.steps import Conclude
 from mooring.store.memory import SqliteMemory
 from mooring.testing.memory import FakeMemory
-
-SHOP = EnvironmentId.parse("shop")
-BLOG = EnvironmentId.parse("blog/staging")
+from mooring.testing.samples import BLOG, SHOP, a_deployment, a_host, a_release, a_step, an_answer, an_event
 
 
 class ConfigurableMemory(Memory, Protocol):
@@ -45,47 +39,6 @@ class ConfigurableMemory(Memory, Protocol):
     def config_versions(self, environment: EnvironmentId) -> tuple[ConfigVersion, ...]: ...
 
     def open_intents(self) -> tuple[JournalEntry, ...]: ...
-
-
-def a_release(number: int = 1, *, environment: EnvironmentId = SHOP, description: str = "") -> Release:
-    web = ProcessType(name=ProcessName("web"), command="run", checks=Checks(startup=Check(), readiness=Check()))
-    artifact = Artifact(id=ArtifactId("a1"), builder="procfile", reason="a Procfile is present", directory="/srv/a1", size=1)
-    return Release(
-        environment=environment,
-        number=number,
-        artifact=artifact,
-        source=Source(digest="d1"),
-        config_version=0,
-        processes=(web,),
-        hostnames=(),
-        policy=Policy(),
-        description=description,
-    )
-
-
-def a_deployment(name: str = "d1", *, environment: EnvironmentId = SHOP, number: int = 1) -> Deployment:
-    return Deployment(
-        id=DeploymentId(name),
-        environment=environment,
-        number=number,
-        trigger=Trigger.DEPLOY,
-        requested_at=100.0 + number,
-        requested_by="anna",
-        target=Revision(release=number, counts={ProcessName("web"): 2}),
-    )
-
-
-def a_step(slot: int = 1) -> StartInstance:
-    return StartInstance(instance=InstanceKey(SHOP, ProcessName("web"), slot, 1), reason="wanted, and not there")
-
-
-def an_event(text: str = "hello", *, environment: EnvironmentId | None = SHOP, deployment: str | None = None) -> Event:
-    at = DeploymentId(deployment) if deployment else None
-    return Event(at=5.0, kind=EventKind.PLATFORM, environment=environment, deployment=at, fields={"message": text})
-
-
-def an_answer(key: str, *, scope: str = "ci", digest: str = "d", content: bytes = b"{}", at: float = 0.0) -> Answer:
-    return Answer(scope=scope, key=key, digest=digest, content=content, at=at)
 
 
 class EnvironmentContract:
@@ -303,6 +256,18 @@ class EventContract:
         assert stored.fields["keys"] == ["A", "B"]
 
 
+class HostContract:
+    def test_a_host_is_kept_as_it_was_saved_last_until_it_is_forgotten(self, memory: ConfigurableMemory) -> None:
+        for host in (a_host("web-2"), a_host("web-1")):
+            memory.save_host(host)
+        changed = msgspec.structs.replace(a_host("web-2"), is_draining=True)
+        memory.save_host(changed)
+        assert memory.hosts() == (a_host("web-1"), changed)
+        memory.forget_host(HostId("web-1"))
+        memory.forget_host(HostId("web-1"))
+        assert memory.hosts() == (changed,)
+
+
 class LeaseContract:
     def test_the_fence_grows_with_every_taking_per_environment(self, memory: ConfigurableMemory) -> None:
         first = memory.take_lease(SHOP, holder="c1 d1", now=0.0, dead_after=15.0)
@@ -379,6 +344,7 @@ class MemoryContract(
     DeploymentContract,
     JournalContract,
     EventContract,
+    HostContract,
     LeaseContract,
     LockContract,
 ):

@@ -30,10 +30,11 @@ from mooring.errors import NotFound
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
+from mooring.model.host import Host, HostRuntime
 from mooring.model.instance import InstanceKey
-from mooring.model.names import DeploymentId
+from mooring.model.names import DeploymentId, HostId, RegionName
 from mooring.model.release import Source
-from mooring.planner.goal import Wanted
+from mooring.planner.goal import wanted_of
 from mooring.planner.routes import active_keys, routed_keys
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.clock import DAY, VirtualClock, run_virtually
@@ -44,6 +45,7 @@ from mooring.testing.memory import FakeMemory
 from mooring.testing.prober import FakeProber, FakeStreamOpener
 from mooring.testing.runtime import FakeRuntime
 from mooring.testing.workshop import FakeWorkshop, Tree
+from mooring.testing.world import FakeWorld
 
 Result = TypeVar("Result")
 REDACTED = "(redacted)"
@@ -76,11 +78,12 @@ class FakePlatform:
         self.clock = clock or VirtualClock()
         self.memory = FakeMemory()
         self.runtime = FakeRuntime(self.clock, memory_budget=memory_budget)
+        self.world = FakeWorld(self.runtime)
         self.edge = FakeEdge(self.clock)
-        self.prober = FakeProber(self.runtime, self.clock)
+        self.prober = FakeProber(self.world, self.clock)
         self.streams = FakeStreamOpener(self.clock)
         self.workshop = FakeWorkshop(self.clock)
-        self.laws = Laws(self.memory, self.runtime, self.edge, self.clock)
+        self.laws = Laws(self.memory, self.world, self.edge, self.clock)
         self.runtime_line: Runtime = self.runtime
         self.edge_line: Edge = self.edge
         self.on_point: Callable[[Point], None] | None = None
@@ -132,6 +135,27 @@ class FakePlatform:
         self.crash()
         await asyncio.sleep(0)
 
+    # its hosts
+
+    def add_host(self, name: str, *, region: str = "eu", memory: int = 8_000_000_000, room: int = 10_000_000_000) -> FakeRuntime:
+        """Another machine, known to this controller and to those after it."""
+        host = Host(name=HostId(name), address=f"root@{name}", runtime=HostRuntime.SYSTEMD, region=RegionName(region), memory=memory)
+        port = 20_000 + 1_000 * len(self.world.hosts)
+        runtime = FakeRuntime(self.clock, memory_budget=memory, room=room, host=host.name, first_port=port)
+        self._connect_runtime(runtime)
+        self.world.hosts[host.name] = runtime
+        self.memory.save_host(host)
+        if self.is_up:
+            self.controller.fleet.add(host.name, runtime)
+        return runtime
+
+    def take_host(self, name: str) -> None:
+        """It is no host of this platform any more."""
+        self.memory.forget_host(HostId(name))
+        self.world.hosts.pop(HostId(name))
+        if self.is_up:
+            self.controller.fleet.remove(HostId(name))
+
     # what is asked of it
 
     def deploy(self, environment: EnvironmentId, tree: Tree, *, archive: Path | None = None, commit: str = "") -> DeploymentId:
@@ -175,7 +199,7 @@ class FakePlatform:
     # what is true in the world
 
     def running(self, environment: EnvironmentId) -> frozenset[InstanceKey]:
-        return frozenset(life.spec.key for life in self.runtime.lives() if life.spec.key.environment == environment)
+        return frozenset(life.spec.key for life in self.world.lives() if life.spec.key.environment == environment)
 
     def routed(self, environment: EnvironmentId) -> frozenset[InstanceKey]:
         """Who gets requests."""
@@ -188,12 +212,12 @@ class FakePlatform:
         release = self.memory.release(environment, revision.release) if revision else None
         if revision is None or release is None:
             return frozenset()
-        return frozenset(Wanted(release=release, generation=revision.generation, counts=revision.counts).instances())
+        return frozenset(wanted_of(revision, release).instances())
 
     def disorder(self, environment: EnvironmentId) -> list[str]:
         """What differs between the world and the record: nothing, once all is at rest."""
         wanted, running = self.wanted(environment), self.running(environment)
-        with_route = {key for key in wanted if (life := self.runtime.life(key)) is not None and life.port}
+        with_route = {key for key in wanted if (life := self.world.life(key)) is not None and life.port}
         known = routed_keys(self.edge.table(environment))
         found = [f"{key} should run" for key in sorted(wanted - running)]
         found += [f"{key} runs and should not" for key in sorted(running - wanted)]
@@ -208,13 +232,16 @@ class FakePlatform:
     # within
 
     def _connect(self) -> None:
-        memory, runtime, edge = self.memory.faults, self.runtime.faults, self.edge.faults
+        memory, edge = self.memory.faults, self.edge.faults
         memory.before = lambda _, name: self._pass(Point(Moment.BEFORE, f"memory.{name}"))
         memory.after = lambda _, name: self._pass(Point(Moment.AFTER, f"memory.{name}"))
-        runtime.before = lambda name, subject: self._pass(Point(Moment.BEFORE, f"runtime.{name}", subject))
-        runtime.after = lambda name, subject: self._pass(Point(Moment.AFTER, f"runtime.{name}", subject))
+        self._connect_runtime(self.runtime)
         edge.before = lambda name, subject: self._pass(Point(Moment.BEFORE, f"edge.{name}", subject))
         edge.after = lambda name, subject: self._pass(Point(Moment.AFTER, f"edge.{name}", subject))
+
+    def _connect_runtime(self, runtime: FakeRuntime) -> None:
+        runtime.faults.before = lambda name, subject: self._pass(Point(Moment.BEFORE, f"runtime.{name}", subject))
+        runtime.faults.after = lambda name, subject: self._pass(Point(Moment.AFTER, f"runtime.{name}", subject))
 
     def _pass(self, point: Point) -> None:
         """Only what the living controller does goes through; what a test does by itself is not looked at."""
@@ -242,6 +269,8 @@ class FakePlatform:
             identity="this controller",
             new_id=self._new_id,
         )
+        for host in self.memory.hosts():
+            controller.fleet.add(host.name, self.world.hosts[host.name])
         await controller.start()
         return controller
 
@@ -294,12 +323,12 @@ class _Upstreams(dict[tuple[str, int], Respond]):
         pid, behaviour = life.pid, self._platform.respond(life, path)
         await self._platform.clock.sleep(behaviour.latency)
         life.advance(self._platform.clock.monotonic())
-        if life.pid != pid or life.waits_until is not None or self._platform.runtime.life(life.spec.key) is not life:
+        if life.pid != pid or life.waits_until is not None or self._platform.world.life(life.spec.key) is not life:
             raise InstanceLost
         return behaviour.answers, f"hello from {life.spec.key}"
 
     def _life(self, place: object) -> FakeLife | None:
-        return next((life for life in self._platform.runtime.lives() if place == ("127.0.0.1", life.port)), None)
+        return next((life for life in self._platform.world.lives() if place == ("127.0.0.1", life.port)), None)
 
 
 def _owned_task(

@@ -1,4 +1,4 @@
-"""A prober that asks the instances of a FakeRuntime, and a probe stream that counts by the clock. Must not: open a socket."""
+"""A prober that asks the instances of a FakeWorld, and a probe stream that counts by the clock. Must not: open a socket."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from mooring.engine.contract import Clock
 from mooring.model.health import Check, CheckKind, ProbeResult, ProbeTarget
 from mooring.model.receipt import ProbeStream
 from mooring.testing.life import FakeLife
-from mooring.testing.runtime import FakeRuntime
+from mooring.testing.world import FakeWorld
 
 
 class FakeProber:
     """Answers as the instance behaves. `asked` counts the questions, by port (or pid for those without one)."""
 
-    def __init__(self, runtime: FakeRuntime, clock: Clock) -> None:
-        self._runtime = runtime
+    def __init__(self, world: FakeWorld, clock: Clock) -> None:
+        self._world = world
         self._clock = clock
         self.asked: dict[int, int] = {}
 
@@ -42,7 +42,7 @@ class FakeProber:
 
     def _life(self, target: ProbeTarget) -> FakeLife | None:
         now = self._clock.monotonic()
-        found = (life for life in self._runtime.lives() if (target.port and life.port == target.port) or life.view(now).pid == target.pid)
+        found = (life for life in self._world.lives() if (target.port and life.port == target.port) or life.view(now).pid == target.pid)
         return next(found, None)
 
     def _result(self, check: Check, *, passed: bool, said: str, status: int = 0, latency: float = 0.0) -> ProbeResult:

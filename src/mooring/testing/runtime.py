@@ -6,9 +6,11 @@ refuses effects. It passes the same contract as the runtime `process`. Must not:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+
+import msgspec
 
 from mooring.drivers.runtime.contract import Delivery, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
 from mooring.engine.contract import Clock
@@ -16,7 +18,7 @@ from mooring.errors import CapacityExceeded, StaleFence, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskState, TaskView
 from mooring.model.lease import Mark
-from mooring.model.names import ArtifactId
+from mooring.model.names import LOCAL, ArtifactId, HostId
 from mooring.model.release import Artifact
 from mooring.model.secret import Secret, SecretFile, path_variable
 from mooring.testing.behaviour import Behaviour
@@ -38,10 +40,19 @@ class _Task:
 class FakeRuntime:
     """`starts` counts how often each key and each task was really begun: what a law about 'never twice' looks at.
 
-    `room`: bytes of artifacts that can be delivered; None: it runs them where they were built.
+    `room`: bytes of artifacts that can be delivered; None: it runs them where they were built. `host`: where in the world it is: its
+    lives have it in their keys, though nobody who uses it as a runtime sees or says it.
     """
 
-    def __init__(self, clock: Clock, *, memory_budget: int = 8_000_000_000, room: int | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        memory_budget: int = 8_000_000_000,
+        room: int | None = None,
+        host: HostId = LOCAL,
+        first_port: int = 20_000,
+    ) -> None:
         self.capabilities = RuntimeCapabilities(limits_memory=False, runs_interactively=False, memory_budget=memory_budget)
         self.faults: DriverFaults[object] = DriverFaults("runtime")
         self.behave: Callable[[InstanceSpec], Behaviour] = lambda _: Behaviour()
@@ -56,8 +67,9 @@ class FakeRuntime:
         self._begun: dict[tuple[EnvironmentId, str], int] = {}  # the release of every task ever begun
         self._past_lines: list[tuple[EnvironmentId, LogLine]] = []
         self._fences: dict[EnvironmentId, int] = {}
-        self._next_port = 20_000
-        self._next_pid = 10_000
+        self._host = host
+        self._next_port = first_port
+        self._next_pid = first_port - 10_000
 
     # what the contract asks
 
@@ -80,6 +92,7 @@ class FakeRuntime:
             return sum(each.size for each in gone)
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
+        spec = msgspec.structs.replace(spec, key=self._placed(spec.key))
         with self._effect("start", mark, spec.key):
             if spec.key in self._lives:
                 return
@@ -98,6 +111,7 @@ class FakeRuntime:
             self.starts[spec.key] = self.starts.get(spec.key, 0) + 1
 
     async def stop(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
+        key = self._placed(key)
         with self._effect("stop", mark, key):
             life = self._lives.get(key)
             if life is None:
@@ -108,6 +122,7 @@ class FakeRuntime:
             self._remove(key)
 
     async def restart(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
+        key = self._placed(key)
         with self._effect("restart", mark, key):
             life = self._lives.get(key)
             if life is None:
@@ -117,16 +132,15 @@ class FakeRuntime:
 
     async def observe(self) -> tuple[InstanceView, ...]:
         self.faults.check_sight()
-        return tuple(self._lives[key].view(self._clock.monotonic()) for key in sorted(self._lives))
+        return tuple(self._view(self._lives[key]) for key in sorted(self._lives))
 
     async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
         self.faults.check_sight()
-        life = self._lives.get(key)
+        life = self._lives.get(self._placed(key))
         if life is None:
             said = [line.text for environment, line in self._past_lines if environment == key.environment and _is_of(line, key)]
             return Inspection(view=None, last_lines=tuple(said[-lines:]))
-        now = self._clock.monotonic()
-        view = life.view(now)
+        now, view = self._clock.monotonic(), self._view(life)
         has_died = view.exit_code is not None or bool(view.signal)
         return Inspection(
             view=view,
@@ -186,19 +200,23 @@ class FakeRuntime:
 
     def life(self, key: InstanceKey) -> FakeLife | None:
         """The instance itself: its variables, its behaviour, which may be replaced."""
-        return self._lives.get(key)
+        return self._lives.get(self._placed(key))
 
     def lives(self) -> tuple[FakeLife, ...]:
         return tuple(self._lives.values())
 
     def kill(self, key: InstanceKey) -> None:
         """Its process dies by SIGKILL, and is started again."""
-        self._lives[key].kill(self._clock.monotonic())
+        self._lives[self._placed(key)].kill(self._clock.monotonic())
 
     def lose_host(self, keys: Iterable[InstanceKey] | None = None) -> None:
         """These instances (None: all) are gone, as after a host's loss."""
         for key in list(self._lives if keys is None else keys):
             self._remove(key)
+
+    def put_back(self, lives: Mapping[InstanceKey, FakeLife]) -> None:
+        """These live again, as on a host whose disk was restored."""
+        self._lives.update(lives)
 
     def running_tasks(self, environment: EnvironmentId) -> tuple[str, ...]:
         """Names of its one-off commands that run now."""
@@ -224,6 +242,13 @@ class FakeRuntime:
             raise StaleFence(f"{mark.operation}: number {mark.fence} is older than {seen}", where=str(mark.environment))
         self._fences[mark.environment] = mark.fence
         return self.faults.around(method, subject)
+
+    def _placed(self, key: InstanceKey) -> InstanceKey:
+        return msgspec.structs.replace(key, host=self._host)
+
+    def _view(self, life: FakeLife) -> InstanceView:
+        view = life.view(self._clock.monotonic())
+        return msgspec.structs.replace(view, key=msgspec.structs.replace(view.key, host=LOCAL))
 
     def _check_delivered(self, artifact: Artifact | None) -> None:
         if self._room is not None and (artifact is None or artifact.id not in self.delivered):

@@ -18,7 +18,9 @@ from mooring.model.build import BuildSettings
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Check, CheckKind, Checks
+from mooring.model.host import HostRuntime
 from mooring.model.names import ArtifactId, Hostname, ProcessName, VariableName
+from mooring.model.placement import Region
 from mooring.model.policy import Policy
 from mooring.model.release import Artifact, ProcessType, Release, Source
 
@@ -61,6 +63,9 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     required_variables: tuple[str, ...] = ()
     generated_variables: tuple[str, ...] = ()
     secret_files: tuple[str, ...] = ()
+    regions: tuple[Region, ...] = ()
+    runtime: HostRuntime | None = None
+    size: int = 1_000  # bytes of what is built
     unpack_error: MooringError | None = None
     plan_error: MooringError | None = None
     build_error: MooringError | None = None
@@ -120,6 +125,8 @@ class FakeWorkshop:
             release_command=tree.release_command,
             variables=tree.variables,
             secret_files=tuple(VariableName(name) for name in tree.secret_files),
+            regions=tree.regions,
+            runtime=tree.runtime,
         )
         return ReleasePlan(
             template=template,
@@ -147,7 +154,7 @@ class FakeWorkshop:
             builder=tree.builder,
             reason="the test says so",
             directory=self._directory,
-            size=1_000,
+            size=tree.size,
             processes={str(each.name): each.command for each in tree.offered},
         )
 

@@ -14,7 +14,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.health import Health
 from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
-from mooring.planner.goal import Wanted
+from mooring.planner.goal import Wanted, wanted_of
 from mooring.usecases.answers import EnvironmentDetail, EnvironmentSummary, PlatformStatus
 from mooring.usecases.discretion import shown_release
 from mooring.usecases.permission import Permission, require
@@ -112,7 +112,7 @@ def _release(platform: Platform, record: EnvironmentRecord) -> Release | None:
 def _wanted(record: EnvironmentRecord, release: Release | None) -> Wanted | None:
     if record.revision is None or release is None:
         return None
-    return Wanted(release=release, generation=record.revision.generation, counts=record.revision.counts)
+    return wanted_of(record.revision, release)
 
 
 def _urls(platform: Platform, release: Release | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from mooring.engine.orders import Preview
 from mooring.model.quantity import format_duration
 from mooring.model.steps import (
     Conclude,
+    Deliver,
     ForgetReleases,
     GoBack,
     RemoveRoutes,
@@ -36,10 +37,8 @@ def plan_lines(preview: Preview, *, width: int | None) -> list[Line]:
 def step_words(step: Step) -> str:
     """What a step does, as a person says it."""
     match step:
-        case RunRelease():
-            return f"run the release command of v{step.release}: {step.command}"
-        case StopRelease():
-            return f"end the release command of v{step.release}"
+        case RunRelease() | StopRelease() | Deliver():
+            return _words_of_release(step)
         case StartInstance():
             return f"start {step.instance}"
         case SetRoutes():
@@ -54,6 +53,17 @@ def step_words(step: Step) -> str:
             return f"end: {step.outcome.value}"
         case RemoveRoutes() | GoBack():
             return "go back" if isinstance(step, GoBack) else "remove all routes"
+    assert_never(step)
+
+
+def _words_of_release(step: RunRelease | StopRelease | Deliver) -> str:
+    match step:
+        case RunRelease():
+            return f"run the release command of v{step.release}: {step.command}"
+        case StopRelease():
+            return f"end the release command of v{step.release}"
+        case Deliver():
+            return f"deliver v{step.release} to {step.host}"
     assert_never(step)
 
 

@@ -6,7 +6,7 @@ from mooring.model.deployment import Deployment, Outcome, Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId
-from mooring.planner.goal import Wanted
+from mooring.planner.goal import wanted_of
 from mooring.testing.platform import FakePlatform
 
 HEALING = 4.0  # seconds after which a controller that can act has noticed that an instance died
@@ -83,7 +83,7 @@ class Watch:
         release = self._platform.memory.release(environment, revision.release) if revision else None
         if revision is None or release is None:
             return frozenset()
-        return frozenset(Wanted(release=release, generation=revision.generation, counts=revision.counts).instances())
+        return frozenset(wanted_of(revision, release).instances())
 
     def _matters(self, key: InstanceKey) -> bool:
         """Whether it serves, or should by the record: what never had traffic excuses nothing."""

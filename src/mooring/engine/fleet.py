@@ -1,0 +1,296 @@
+"""Many hosts as one runtime: each effect goes to the host that its key names, each look goes to all of them at once.
+
+A runtime knows one host and no host's name: it is taken off a key on the way in, and put on again on the way out. A host that does not
+answer keeps nobody else waiting: of it the last known is told, with its age. Whether an app on it still answers is the prober's to find.
+Must not: decide where anything runs, or know how a host is reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+import msgspec
+
+from mooring.drivers.runtime.contract import (
+    Delivery,
+    Inspection,
+    Interactive,
+    LogQuery,
+    Runtime,
+    RuntimeCapabilities,
+    Terminal,
+    Variables,
+)
+from mooring.engine.contract import Clock
+from mooring.errors import CapacityExceeded, DriverError, InvalidInput, Unavailable
+from mooring.model.environment import EnvironmentId
+from mooring.model.host import Sight
+from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskState, TaskView
+from mooring.model.lease import Mark
+from mooring.model.names import LOCAL, ArtifactId, HostId
+from mooring.model.release import Artifact
+
+LOOK = 1.5  # seconds that a look at all hosts waits for the slowest of them
+_SULKING = 2.0  # seconds for which a host that was found not to answer is not asked again by an effect
+_ENDED = object()
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Member:
+    """`views` None: it has not answered since this controller began. `acts` counts effects, so that an older look is not believed."""
+
+    name: HostId
+    runtime: Runtime
+    views: tuple[InstanceView, ...] | None = None
+    seen_at: float = 0.0
+    error: str = ""
+    failed_at: float = 0.0
+    acts: int = 0
+    looking: asyncio.Task[None] | None = None
+    tasks: set[tuple[EnvironmentId, str]] = field(default_factory=set)
+
+
+class Fleet:
+    """`add` and `remove` change it while it works. The local host is asked directly: what it does not say is not known."""
+
+    def __init__(self, clock: Clock, local: Runtime) -> None:
+        self._clock = clock
+        self._local = local
+        self._members: dict[HostId, _Member] = {LOCAL: _Member(LOCAL, local)}
+
+    # the fleet itself
+
+    def add(self, name: HostId, runtime: Runtime) -> None:
+        """A host, or another way to one that is there."""
+        self._members[name] = _Member(name, runtime)
+
+    def remove(self, name: HostId) -> None:
+        """Nothing of it is seen or done any more; what runs there goes on."""
+        gone = self._members.pop(name, None)
+        if gone is not None and gone.looking is not None:
+            gone.looking.cancel()
+
+    def sights(self) -> tuple[Sight, ...]:
+        """How well each host is seen, the local one left out."""
+        now = self._clock.monotonic()
+        return tuple(
+            Sight(host=each.name, age=None if each.views is None else now - each.seen_at, error=each.error)
+            for each in self._members.values()
+            if each.name != LOCAL
+        )
+
+    def unseen(self) -> frozenset[HostId]:
+        """Hosts of which nothing is known, not even from before."""
+        return frozenset(each.name for each in self._members.values() if each.name != LOCAL and each.views is None)
+
+    def budgets(self) -> dict[HostId, int]:
+        """Bytes that declared memory may add up to, by host."""
+        return {each.name: each.runtime.capabilities.memory_budget for each in self._members.values()}
+
+    def runtime_of(self, host: HostId) -> Runtime:
+        """Raises Unavailable for a host that is not there."""
+        return self._member(host).runtime
+
+    # what the contract asks
+
+    @property
+    def capabilities(self) -> RuntimeCapabilities:
+        return self._local.capabilities
+
+    async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
+        """To the local host; `deliver_to` names another."""
+        return await self.deliver_to(LOCAL, mark, artifact)
+
+    async def deliver_to(self, host: HostId, mark: Mark, artifact: Artifact) -> Delivery:
+        return await self._act(host, lambda runtime: runtime.deliver(mark, artifact))
+
+    async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
+        """On every host that answers; what lies on another is reclaimed the next time."""
+        return sum(await self._on_all(lambda runtime: runtime.reclaim(mark, keep=keep), is_strict=False))
+
+    async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
+        stripped = msgspec.structs.replace(spec, key=_without(spec.key))
+        await self._act(spec.key.host, lambda runtime: _started(runtime, mark, stripped, variables, host=spec.key.host))
+
+    async def stop(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
+        await self._act(key.host, lambda runtime: runtime.stop(mark, _without(key), grace=grace))
+
+    async def restart(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
+        await self._act(key.host, lambda runtime: runtime.restart(mark, _without(key), grace=grace))
+
+    async def observe(self) -> tuple[InstanceView, ...]:
+        """The local host's as they are; others' as they are if they say so within LOOK seconds, else as they last were."""
+        others = [each for each in self._members.values() if each.name != LOCAL]
+        looks = {self._look(each) for each in others}
+        views = list(await self._local.observe())
+        if looks:
+            await asyncio.wait(looks, timeout=LOOK)
+        for each in others:
+            views += [_with(view, each.name) for view in each.views or ()]
+        return tuple(views)
+
+    async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
+        found = await self._member(key.host).runtime.inspect(_without(key), lines=lines)
+        return found if found.view is None else msgspec.structs.replace(found, view=_with(found.view, key.host))
+
+    async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
+        self._member(spec.host).tasks.add((spec.environment, spec.name))
+        stripped = msgspec.structs.replace(spec, host=LOCAL)
+        await self._act(spec.host, lambda runtime: _run(runtime, mark, stripped, variables, host=spec.host))
+
+    async def observe_task(self, environment: EnvironmentId, name: str) -> TaskView:
+        """Where it was run; where that is not known, on every host. Raises Unavailable while one that may have it does not answer."""
+        known = [each for each in self._members.values() if (environment, name) in each.tasks]
+        views = [await each.runtime.observe_task(environment, name) for each in known or list(self._members.values())]
+        return next((view for view in views if view.state is not TaskState.ABSENT), views[0])
+
+    async def stop_task(self, mark: Mark, environment: EnvironmentId, name: str) -> None:
+        known = [each for each in self._members.values() if (environment, name) in each.tasks] or list(self._members.values())
+        for each in known:
+            await self._act(each.name, lambda runtime: runtime.stop_task(mark, environment, name))
+
+    async def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
+        """Of all hosts, history merged by time; what is followed comes as it comes."""
+        if len(self._members) == 1:
+            async for line in self._local.logs(query):
+                yield line
+            return
+        past = msgspec.structs.replace(query, follow=False)
+        histories = await asyncio.gather(*(_history(each, past) for each in self._members.values()))
+        for line in heapq.merge(*histories, key=lambda each: each.at):
+            yield line
+        if query.follow:
+            async for line in self._followed(msgspec.structs.replace(query, lines=0)):
+                yield line
+
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+        """On every host. Raises what the first that could not do it raised, when the others have done it."""
+        return sum(await self._on_all(lambda runtime: runtime.forget(mark, environment, releases=releases), is_strict=True))
+
+    async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
+        runtime = self._member(spec.host).runtime
+        if not runtime.capabilities.runs_interactively:
+            raise Unavailable(f"nothing runs interactively on {spec.host}", hint="its runtime cannot do that", where=spec.host)
+        stripped = msgspec.structs.replace(spec, host=LOCAL)
+        return await cast(Interactive, runtime).attach(stripped, variables, terminal=terminal, rows=rows, columns=columns)
+
+    # within
+
+    def _member(self, host: HostId) -> _Member:
+        member = self._members.get(host)
+        if member is None:
+            raise Unavailable(
+                f"there is no host {host} any more", hint="`mooring host ls` lists them; deploy again to place it anew", where=host
+            )
+        return member
+
+    async def _act(self, host: HostId, effect: Callable[[Runtime], Awaitable[T]]) -> T:
+        """One effect on one host. A host that was just found not to answer is not waited for again."""
+        member = self._member(host)
+        if member.error and self._clock.monotonic() - member.failed_at < _SULKING:
+            raise Unavailable(f"{host} does not answer: {member.error}", where=host)
+        member.acts += 1
+        try:
+            return await effect(member.runtime)
+        finally:
+            member.acts += 1
+
+    async def _on_all(self, effect: Callable[[Runtime], Awaitable[T]], *, is_strict: bool) -> list[T]:
+        results = await asyncio.gather(*(self._act(name, effect) for name in list(self._members)), return_exceptions=True)
+        done: list[T] = []
+        for result in results:
+            if not isinstance(result, BaseException):
+                done.append(result)
+            elif is_strict or not isinstance(result, DriverError):
+                raise result
+        return done
+
+    def _look(self, member: _Member) -> asyncio.Task[None]:
+        """The look at this host that goes on, or a new one."""
+        if member.looking is None or member.looking.done():
+            member.looking = asyncio.create_task(self._seen(member), name=f"look at {member.name}")
+        return member.looking
+
+    async def _seen(self, member: _Member) -> None:
+        """Until a look began after the last effect: an older one may not know of it."""
+        while True:
+            acts, began = member.acts, self._clock.monotonic()
+            try:
+                views = await member.runtime.observe()
+            except DriverError as error:
+                member.error, member.failed_at = error.message, self._clock.monotonic()
+                return
+            member.views, member.seen_at, member.error = views, began, ""
+            if acts == member.acts:
+                return
+
+    async def _followed(self, query: LogQuery) -> AsyncIterator[LogLine]:
+        lines: asyncio.Queue[LogLine | object] = asyncio.Queue(maxsize=1000)
+
+        async def carry(member: _Member) -> None:
+            with contextlib.suppress(DriverError):  # it does not answer any more: the others are told on
+                async for line in member.runtime.logs(query):
+                    await lines.put(msgspec.structs.replace(line, host=member.name))
+            await lines.put(_ENDED)
+
+        carriers = [asyncio.create_task(carry(each)) for each in self._members.values()]
+        left = len(carriers)
+        try:
+            while left:
+                line = await lines.get()
+                if isinstance(line, LogLine):
+                    yield line
+                else:
+                    left -= 1
+        finally:
+            for carrier in carriers:
+                carrier.cancel()
+            await asyncio.gather(*carriers, return_exceptions=True)
+
+
+async def _started(runtime: Runtime, mark: Mark, spec: InstanceSpec, variables: Variables, *, host: HostId) -> None:
+    await _delivered(runtime, mark, spec.artifact, host=host)
+    await runtime.start(mark, spec, variables)
+
+
+async def _run(runtime: Runtime, mark: Mark, spec: TaskSpec, variables: Variables, *, host: HostId) -> None:
+    await _delivered(runtime, mark, spec.artifact, host=host)
+    await runtime.run_task(mark, spec, variables)
+
+
+async def _delivered(runtime: Runtime, mark: Mark, artifact: Artifact | None, *, host: HostId) -> None:
+    """A host that lost its disk gets again what it runs from. Raises Unavailable also where it cannot take it: nothing was started."""
+    if artifact is None or host == LOCAL:
+        return
+    try:
+        await runtime.deliver(mark, artifact)
+    except (CapacityExceeded, InvalidInput) as error:
+        raise Unavailable(error.message, hint=error.hint, where=host) from error
+
+
+async def _history(member: _Member, query: LogQuery) -> list[LogLine]:
+    """Nothing of a host that does not answer."""
+    lines: list[LogLine] = []
+    with contextlib.suppress(DriverError):
+        async for line in member.runtime.logs(query):
+            lines.append(msgspec.structs.replace(line, host=member.name))
+    return lines
+
+
+def _without(key: InstanceKey) -> InstanceKey:
+    return key if key.host == LOCAL else msgspec.structs.replace(key, host=LOCAL)
+
+
+def _with(view: InstanceView, host: HostId) -> InstanceView:
+    return msgspec.structs.replace(view, key=msgspec.structs.replace(view.key, host=host))
+
+
+_runtime: type[Runtime] = Fleet
+_interactive: type[Interactive] = Fleet

@@ -1,0 +1,65 @@
+"""Values to fill a memory with: as plain as they can be, each different where a test needs it. Must not: mean anything."""
+
+from __future__ import annotations
+
+from mooring.model.deployment import Deployment, Revision, Trigger
+from mooring.model.environment import EnvironmentId
+from mooring.model.events import Event, EventKind
+from mooring.model.health import Check, Checks
+from mooring.model.host import Host, HostRuntime
+from mooring.model.instance import InstanceKey
+from mooring.model.names import ArtifactId, DeploymentId, HostId, ProcessName
+from mooring.model.policy import Policy
+from mooring.model.records import Answer
+from mooring.model.release import Artifact, ProcessType, Release, Source
+from mooring.model.steps import StartInstance
+
+SHOP = EnvironmentId.parse("shop")
+BLOG = EnvironmentId.parse("blog/staging")
+
+
+def a_release(number: int = 1, *, environment: EnvironmentId = SHOP, description: str = "") -> Release:
+    web = ProcessType(name=ProcessName("web"), command="run", checks=Checks(startup=Check(), readiness=Check()))
+    artifact = Artifact(id=ArtifactId("a1"), builder="procfile", reason="a Procfile is present", directory="/srv/a1", size=1)
+    return Release(
+        environment=environment,
+        number=number,
+        artifact=artifact,
+        source=Source(digest="d1"),
+        config_version=0,
+        processes=(web,),
+        hostnames=(),
+        policy=Policy(),
+        description=description,
+    )
+
+
+def a_deployment(name: str = "d1", *, environment: EnvironmentId = SHOP, number: int = 1) -> Deployment:
+    return Deployment(
+        id=DeploymentId(name),
+        environment=environment,
+        number=number,
+        trigger=Trigger.DEPLOY,
+        requested_at=100.0 + number,
+        requested_by="anna",
+        target=Revision(release=number, counts={ProcessName("web"): 2}),
+    )
+
+
+def a_step(slot: int = 1) -> StartInstance:
+    return StartInstance(instance=InstanceKey(SHOP, ProcessName("web"), slot, 1), reason="wanted, and not there")
+
+
+def an_event(text: str = "hello", *, environment: EnvironmentId | None = SHOP, deployment: str | None = None) -> Event:
+    at = DeploymentId(deployment) if deployment else None
+    return Event(at=5.0, kind=EventKind.PLATFORM, environment=environment, deployment=at, fields={"message": text})
+
+
+def a_host(name: str = "web-1") -> Host:
+    return Host(
+        name=HostId(name), address="root@203.0.113.7", runtime=HostRuntime.DOCKER, host_key="ssh-ed25519 AAAA", labels={"disk": "ssd"}
+    )
+
+
+def an_answer(key: str, *, scope: str = "ci", digest: str = "d", content: bytes = b"{}", at: float = 0.0) -> Answer:
+    return Answer(scope=scope, key=key, digest=digest, content=content, at=at)

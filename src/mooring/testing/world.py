@@ -1,0 +1,41 @@
+"""All fake runtimes of a platform as what is true in the world: what lives, on whatever host. Must not: change anything."""
+
+from __future__ import annotations
+
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey
+from mooring.model.names import LOCAL, HostId
+from mooring.testing.life import FakeLife
+from mooring.testing.runtime import FakeRuntime
+
+
+class FakeWorld:
+    """`hosts` may grow while it goes on; keys carry their host."""
+
+    def __init__(self, local: FakeRuntime) -> None:
+        self.hosts: dict[HostId, FakeRuntime] = {LOCAL: local}
+
+    def life(self, key: InstanceKey) -> FakeLife | None:
+        runtime = self.hosts.get(key.host)
+        return runtime.life(key) if runtime else None
+
+    def lives(self) -> tuple[FakeLife, ...]:
+        return tuple(life for runtime in self.hosts.values() for life in runtime.lives())
+
+    def running_tasks(self, environment: EnvironmentId) -> tuple[str, ...]:
+        return tuple(name for runtime in self.hosts.values() for name in runtime.running_tasks(environment))
+
+    def task_counts(self, environment: EnvironmentId) -> dict[int, int]:
+        """How often the commands of each of its releases were begun, wherever."""
+        counts: dict[int, int] = {}
+        for runtime in self.hosts.values():
+            for release, count in runtime.task_counts(environment).items():
+                counts[release] = counts.get(release, 0) + count
+        return counts
+
+    def declared(self) -> dict[HostId, tuple[int, int]]:
+        """Bytes declared by what runs, and the budget, by host."""
+        return {
+            name: (sum(life.spec.memory for life in runtime.lives()), runtime.capabilities.memory_budget)
+            for name, runtime in self.hosts.items()
+        }

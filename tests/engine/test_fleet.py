@@ -1,0 +1,170 @@
+"""Many hosts as one runtime: it keeps the contract of each, and one that hangs or is off keeps nobody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from mooring.drivers.runtime.contract import LogQuery
+from mooring.engine.fleet import LOOK, Fleet
+from mooring.errors import CapacityExceeded, Unavailable
+from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView
+from mooring.model.names import LOCAL, ArtifactId, HostId
+from mooring.model.release import Artifact
+from mooring.testing.behaviour import Behaviour
+from mooring.testing.clock import VirtualClock, run_virtually
+from mooring.testing.runtime import FakeRuntime
+from mooring.testing.runtime_contract import SHOP, a_key, a_mark
+
+EU = HostId("eu-1")
+US = HostId("us-1")
+
+
+def fleet_of(clock: VirtualClock, *names: HostId) -> tuple[Fleet, dict[HostId, FakeRuntime]]:
+    members = {LOCAL: FakeRuntime(clock), **{name: FakeRuntime(clock, room=5_000) for name in names}}
+    fleet = Fleet(clock, members[LOCAL])
+    for name in names:
+        fleet.add(name, members[name])
+    return fleet, members
+
+
+def at(host: HostId, slot: int = 1) -> InstanceKey:
+    return msgspec.structs.replace(a_key(slot), host=host)
+
+
+def spec(host: HostId, *, size: int = 100) -> InstanceSpec:
+    artifact = Artifact(id=ArtifactId(f"a{size}"), builder="procfile", reason="", directory="/a", size=size)
+    return InstanceSpec(key=at(host), command="run", directory="/a", is_routed=True, artifact=artifact)
+
+
+def virtually(test: Callable[[VirtualClock], Awaitable[None]]) -> None:
+    clock = VirtualClock()
+    run_virtually(test(clock), clock)  # type: ignore[arg-type]  # a coroutine is awaitable
+
+
+def test_an_effect_goes_to_its_host_with_what_it_runs_from_and_views_say_where() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU, US)
+        await fleet.start(a_mark(), spec(EU), {})
+        assert [len(each.lives()) for each in members.values()] == [0, 1, 0]
+        assert list(members[EU].delivered) == ["a100"]
+        assert [view.key for view in await fleet.observe()] == [at(EU)]
+        await fleet.stop(a_mark(), at(EU), grace=1)
+        assert await fleet.observe() == ()
+
+    virtually(story)
+
+
+def test_of_a_host_that_does_not_answer_the_last_known_is_told_with_its_age() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU)
+        await fleet.start(a_mark(), spec(EU), {})
+        seen = await fleet.observe()
+        members[EU].faults.is_down = True
+        await clock.sleep(30)
+        assert [view.key for view in await fleet.observe()] == [view.key for view in seen]
+        (sight,) = fleet.sights()
+        assert sight.error
+        assert sight.age == pytest.approx(30, abs=1)
+        assert fleet.unseen() == frozenset()
+
+    virtually(story)
+
+
+def test_a_host_that_never_answered_is_unseen() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU)
+        members[EU].faults.is_down = True
+        assert await fleet.observe() == ()
+        assert fleet.unseen() == {EU}
+        members[EU].faults.is_down = False
+        await fleet.observe()
+        assert fleet.unseen() == frozenset()
+
+    virtually(story)
+
+
+def test_a_look_waits_for_a_hanging_host_only_so_long_and_believes_it_later() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU)
+        answered = asyncio.Event()
+        look = members[EU].observe
+
+        async def hang() -> tuple[InstanceView, ...]:
+            await answered.wait()
+            return await look()
+
+        members[EU].observe = hang  # type: ignore[method-assign]  # a host whose line hangs
+        began = clock.monotonic()
+        assert await fleet.observe() == ()
+        assert clock.monotonic() - began == pytest.approx(LOOK)
+        answered.set()
+        await fleet.observe()
+        assert fleet.unseen() == frozenset()
+
+    virtually(story)
+
+
+def test_an_effect_on_a_host_that_was_just_found_off_is_refused_at_once() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU)
+        members[EU].faults.is_down = True
+        await fleet.observe()
+        with pytest.raises(Unavailable, match="eu-1 does not answer"):
+            await fleet.start(a_mark(), spec(EU), {})
+        assert members[EU].lives() == ()
+
+    virtually(story)
+
+
+def test_what_a_host_has_no_room_for_is_refused_by_a_delivery_and_not_done_by_a_start() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, _ = fleet_of(clock, EU)
+        large = spec(EU, size=9_000)
+        assert large.artifact is not None
+        with pytest.raises(CapacityExceeded):
+            await fleet.deliver_to(EU, a_mark(), large.artifact)
+        with pytest.raises(Unavailable, match="9000 bytes"):
+            await fleet.start(a_mark(), large, {})
+
+    virtually(story)
+
+
+def test_a_host_that_was_removed_is_named() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, _ = fleet_of(clock, EU)
+        fleet.remove(EU)
+        with pytest.raises(Unavailable, match="no host eu-1"):
+            await fleet.stop(a_mark(), at(EU), grace=1)
+
+    virtually(story)
+
+
+def test_logs_of_all_hosts_are_merged_by_time_and_one_that_is_off_is_left_out() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU, US)
+        for host in (US, EU):
+            members[host].behave = lambda _: Behaviour(lines=("hello",))
+            await fleet.start(a_mark(), spec(host), {})
+            await clock.sleep(1)
+        lines = [line async for line in fleet.logs(LogQuery(environment=SHOP))]
+        assert [line.host for line in lines] == [US, EU]
+        followed = fleet.logs(LogQuery(environment=SHOP, follow=True))
+        assert [(await anext(followed)).host for _ in range(2)] == [US, EU]
+        await followed.aclose()  # type: ignore[attr-defined]  # an async generator
+
+    virtually(story)
+
+
+def test_a_fleet_of_one_is_that_one() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock)
+        assert fleet.capabilities == members[LOCAL].capabilities
+        members[LOCAL].faults.is_down = True
+        with pytest.raises(Unavailable):
+            await fleet.observe()
+
+    virtually(story)

@@ -1,0 +1,216 @@
+"""One environment on several hosts: all or none, whatever becomes of one of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+from engine.stories import FULL, QUICK, SHOP, check_order, deployed, running, serving, story, told, until
+
+from mooring.engine.orders import RollbackOrder, ScaleOrder
+from mooring.model.deployment import Outcome
+from mooring.model.events import EventKind
+from mooring.model.health import Health
+from mooring.model.instance import InstanceKey
+from mooring.model.names import HostId, ProcessName, RegionName
+from mooring.model.placement import Region
+from mooring.testing.behaviour import Behaviour
+from mooring.testing.platform import FakePlatform
+from mooring.testing.runtime import FakeRuntime
+from mooring.testing.workshop import Tree, process
+
+EU = Region(name=RegionName("eu"))
+SPREAD = Tree(processes=(process("web", count=3),), policy=QUICK, regions=(EU,))
+WEB = ProcessName("web")
+
+
+def three_hosts(platform: FakePlatform) -> tuple[FakeRuntime, FakeRuntime, FakeRuntime]:
+    return platform.add_host("eu-1"), platform.add_host("eu-2"), platform.add_host("eu-3")
+
+
+def on(host: str, slot: int, *, release: int = 1) -> InstanceKey:
+    return InstanceKey(SHOP, WEB, slot, release, host=HostId(host))
+
+
+def unplug(runtime: FakeRuntime) -> None:
+    """The host is off: it neither answers nor does anything, and nothing on it lives."""
+    runtime.faults.is_down = True
+    runtime.lose_host()
+
+
+@story
+async def test_instances_are_spread_over_the_hosts_of_the_region(platform: FakePlatform) -> None:
+    three_hosts(platform)
+    deployment = await deployed(platform, SPREAD)
+    assert serving(platform) == ["v1 web.1 on eu-1", "v1 web.2 on eu-2", "v1 web.3 on eu-3"]
+    assert deployment.receipt is not None
+    assert deployment.receipt.bytes_sent == 3 * 1_000
+    await check_order(platform)
+
+
+@story
+async def test_a_second_deployment_replaces_them_on_every_host_and_sends_what_is_new(platform: FakePlatform) -> None:
+    hosts = three_hosts(platform)
+    await deployed(platform, SPREAD)
+    await deployed(platform, SPREAD)
+    assert serving(platform) == ["v2 web.1 on eu-1", "v2 web.2 on eu-2", "v2 web.3 on eu-3"]
+    assert [len(host.lives()) for host in hosts] == [1, 1, 1]
+    await check_order(platform)
+
+
+@story
+async def test_a_host_without_room_ends_it_before_anything_is_started_anywhere(platform: FakePlatform) -> None:
+    platform.add_host("eu-1")
+    platform.add_host("eu-2", room=1_500)
+    await deployed(platform, msgspec.structs.replace(SPREAD, size=1_000))
+    before = running(platform)
+    ended = await platform.run(SHOP, platform.order(msgspec.structs.replace(SPREAD, size=2_000)))
+    assert ended.outcome is Outcome.FAILED
+    assert "2000 bytes" in ended.error
+    assert running(platform) == before == serving(platform)
+    assert not [event for event in told(platform, EventKind.STEP_STARTED) if event.fields["summary"].startswith("start v2")]
+
+
+@story
+async def test_a_host_that_is_off_before_a_deployment_ends_it_and_the_rest_serves_on(platform: FakePlatform) -> None:
+    _, _, third = three_hosts(platform)
+    await deployed(platform, SPREAD)
+    platform.laws.is_calm = False
+    unplug(third)
+    ended = await platform.run(SHOP, platform.order(SPREAD))
+    assert ended.outcome is Outcome.FAILED
+    assert "eu-3" in ended.error
+    assert serving(platform) == ["v1 web.1 on eu-1", "v1 web.2 on eu-2"]
+
+
+@story
+async def test_a_host_lost_in_the_middle_of_preparing_turns_it_round_on_all(platform: FakePlatform) -> None:
+    _, _, third = three_hosts(platform)
+    await deployed(platform, SPREAD)
+    platform.laws.is_calm = False
+    third.behave = lambda spec: Behaviour(ready_after=3.0)
+    identity = platform.deploy(SHOP, SPREAD)
+    await until(platform, lambda: "v2 web.3 on eu-3" in running(platform))
+    unplug(third)
+    ended = await platform.end(identity)
+    assert ended.outcome in (Outcome.FAILED, Outcome.NEEDS_PERSON)
+    assert serving(platform) == ["v1 web.1 on eu-1", "v1 web.2 on eu-2"]
+    third.faults.is_down = False
+    await platform.rest(10.0)
+    assert serving(platform) == ["v1 web.1 on eu-1", "v1 web.2 on eu-2", "v1 web.3 on eu-3"]
+
+
+@story
+async def test_a_host_that_comes_back_with_the_old_release_gets_no_requests_for_it_and_loses_it(platform: FakePlatform) -> None:
+    """As one whose disk was put back from an image of before."""
+    _, second, _ = three_hosts(platform)
+    await deployed(platform, SPREAD)
+    image = {life.spec.key: life for life in second.lives()}
+    await deployed(platform, SPREAD)
+    second.put_back(image)
+    await until(platform, lambda: running(platform) == serving(platform) == [f"v2 web.{slot} on eu-{slot}" for slot in (1, 2, 3)])
+    await check_order(platform)
+
+
+@story
+async def test_what_cannot_be_told_to_stop_keeps_a_deployment_from_succeeding(platform: FakePlatform) -> None:
+    """Nobody may call the old release gone while it may still run."""
+    platform.add_host("eu-1")
+    second = platform.add_host("eu-2")
+    two = msgspec.structs.replace(SPREAD, processes=(process("web", count=2),))
+    await deployed(platform, two)
+    second.faults.is_down = True
+    only_first = msgspec.structs.replace(two, regions=(Region(name=EU.name, hosts=(HostId("eu-1"),)),))
+    ended = await platform.run(SHOP, platform.order(only_first))
+    assert ended.outcome is Outcome.REVERTED
+    assert serving(platform) == ["v1 web.1 on eu-1", "v1 web.2 on eu-2"]
+
+
+@story
+async def test_a_host_that_was_taken_away_for_good_holds_nobody_up(platform: FakePlatform) -> None:
+    platform.add_host("eu-1")
+    second = platform.add_host("eu-2")
+    await deployed(platform, msgspec.structs.replace(SPREAD, processes=(process("web", count=2),)))
+    platform.laws.is_calm = False
+    unplug(second)
+    platform.take_host("eu-2")
+    await deployed(platform, msgspec.structs.replace(SPREAD, processes=(process("web", count=2),)))
+    assert serving(platform) == ["v2 web.1 on eu-1", "v2 web.2 on eu-1"]
+    await check_order(platform)
+
+
+@story
+async def test_a_controller_that_starts_while_a_host_does_not_answer_takes_nothing_for_gone(platform: FakePlatform) -> None:
+    """The app there goes on answering: its route stays."""
+    _, second, _ = three_hosts(platform)
+    await deployed(platform, SPREAD)
+    before = serving(platform)
+    platform.crash()
+    second.faults.is_down = True
+    await platform.start()
+    await platform.rest(10.0)
+    assert serving(platform) == before
+    assert sum(event.fields["summary"] == "start v1 web.2 on eu-2" for event in told(platform, EventKind.STEP_STARTED)) == 1
+    second.faults.is_down = False
+    await check_order(platform)
+
+
+@story
+async def test_a_single_process_on_a_host_that_is_off_is_not_started_a_second_time_elsewhere(platform: FakePlatform) -> None:
+    first, second = platform.add_host("eu-1"), platform.add_host("eu-2")
+    tree = Tree(processes=(process("clock", is_single=True),), policy=QUICK, regions=(EU,))
+    await deployed(platform, tree)
+    assert [len(host.lives()) for host in (first, second)] == [1, 0]
+    platform.crash()
+    first.faults.is_down = True
+    await platform.start()
+    moved = msgspec.structs.replace(tree, regions=(Region(name=EU.name, hosts=(HostId("eu-2"),)),))
+    ended = await platform.run(SHOP, platform.order(moved))
+    assert ended.outcome is not Outcome.SUCCEEDED
+    assert [len(host.lives()) for host in (first, second)] == [1, 0]
+
+
+@story
+async def test_scaling_moves_nothing_that_runs(platform: FakePlatform) -> None:
+    three_hosts(platform)
+    await deployed(platform, SPREAD)
+    before = platform.running(SHOP)
+    ended = await platform.run(SHOP, ScaleOrder(counts={WEB: 5}))
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert before < platform.running(SHOP)
+    assert sorted(Counter(key.host for key in platform.running(SHOP)).values()) == [1, 2, 2]
+
+
+@story
+async def test_a_rollback_is_all_or_none_too(platform: FakePlatform) -> None:
+    three_hosts(platform)
+    await deployed(platform, SPREAD)
+    await deployed(platform, SPREAD)
+    ended = await platform.run(SHOP, RollbackOrder())
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert serving(platform) == ["v3 web.1 on eu-1", "v3 web.2 on eu-2", "v3 web.3 on eu-3"]
+
+
+@story
+async def test_the_release_command_runs_once_on_one_host(platform: FakePlatform) -> None:
+    hosts = three_hosts(platform)
+    await deployed(platform, msgspec.structs.replace(FULL, regions=(EU,)))
+    counts = [host.starts.get((SHOP, "release.v1"), 0) for host in hosts]
+    assert sum(counts) == 1
+    assert platform.runtime.lives() == ()
+    await check_order(platform)
+
+
+@story
+async def test_one_slow_host_keeps_nobody_from_being_looked_at(platform: FakePlatform) -> None:
+    first, second = platform.add_host("eu-1"), platform.add_host("eu-2")
+    first.behave = lambda _: Behaviour(ready_after=2.0)
+    await deployed(platform, msgspec.structs.replace(SPREAD, processes=(process("web", count=2),)))
+    platform.laws.is_calm = False
+    second.faults.is_down = True
+    first.kill(InstanceKey(SHOP, WEB, 1, 1))
+    await until(platform, lambda: "v1 web.1 on eu-1" not in serving(platform), within=5.0)
+    await until(platform, lambda: "v1 web.1 on eu-1" in serving(platform), within=10.0)
+    snapshot = await platform.controller.snapshot(SHOP)
+    assert {view.key.host: view.health for view in snapshot.instances}["eu-1"] is Health.READY
+    assert [(sight.host, bool(sight.error)) for sight in platform.controller.fleet.sights()] == [("eu-1", False), ("eu-2", True)]
