@@ -159,7 +159,7 @@ RULES: dict[str, Rule] = {
 
 ALLOWED: dict[str, dict[str, str]] = {
     "chance": {"testing/simulator/chance.py": "the simulator's stories, each by its seed"},
-    "formatted_shell_line": {"drivers/runtime/process/shell.py": "puts exec before an app's own line"},
+    "formatted_shell_line": {"drivers/runtime/shell.py": "puts exec before an app's own line"},
     "process_start": {
         "cli/trust.py": "sudo and the system's certificate tools, shown before",
         "client/git.py": "git",

@@ -12,7 +12,7 @@ from core.rules import ALLOWED, RULES, broken
 
 import mooring
 from mooring import errors
-from mooring.drivers.runtime.process.shell import argv
+from mooring.drivers.runtime.shell import argv
 
 SOURCE = Path(mooring.__file__).parent
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__.py" or path.stat().st_size)

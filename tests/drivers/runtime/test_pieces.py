@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mooring.drivers.runtime.process import kernel, memory, record, shell, sockets, surroundings
+from mooring.drivers.runtime import shell
+from mooring.drivers.runtime.process import kernel, memory, record, sockets, surroundings
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.ports import Ports, is_free
 from mooring.errors import StaleFence, StateDamaged, Unavailable

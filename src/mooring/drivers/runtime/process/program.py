@@ -12,12 +12,12 @@ import msgspec
 
 from mooring.drivers.runtime.process import record, secret_files
 from mooring.drivers.runtime.process.launcher import UMASK
+from mooring.drivers.runtime.shell import signal_name
 from mooring.errors import InvalidInput, InvalidName
 from mooring.model.secret import Secret
 
 _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.@-]{0,199}\Z")
 _CHECKSUM = "environment_checksum"
-_SIGNAL = re.compile(r"\A(?:SIG)?(HUP|INT|QUIT|KILL|TERM|USR1|USR2|WINCH)\Z")
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,14 +46,6 @@ def program_name(text: str) -> str:
     if not _NAME.match(text):
         raise InvalidName(f"the program name {text!r} is not allowed", hint="use letters, digits, _ . @ and -")
     return text
-
-
-def signal_name(text: str) -> str:
-    """`TERM` for TERM and SIGTERM."""
-    match = _SIGNAL.match(text)
-    if match is None:
-        raise InvalidInput(f"{text!r} is no stop signal", hint="use TERM, INT, QUIT, HUP, USR1, USR2, WINCH or KILL")
-    return match[1]
 
 
 def write_program(directory: Path, program: Program, variables: Mapping[str, str | Secret]) -> None:

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mooring.drivers.runtime import shell
 from mooring.drivers.runtime.contract import (
     Delivery,
     Inspection,
@@ -27,16 +28,17 @@ from mooring.drivers.runtime.contract import (
     Terminal,
     Variables,
 )
-from mooring.drivers.runtime.process import kernel, record, secret_files, shell, sockets, surroundings
+from mooring.drivers.runtime.process import kernel, record, secret_files, sockets, surroundings
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.following import merged, tell
 from mooring.drivers.runtime.process.instances import InstanceRecord, Sizes, instance_view, read_record, views, write_record
 from mooring.drivers.runtime.process.logfiles import LogFiles
 from mooring.drivers.runtime.process.memory import budget
 from mooring.drivers.runtime.process.ports import Ports
-from mooring.drivers.runtime.process.program import Program, read_program, signal_name
+from mooring.drivers.runtime.process.program import Program, read_program
 from mooring.drivers.runtime.process.supervisor import Supervisor, view
 from mooring.drivers.runtime.process.tasks import Tasks
+from mooring.drivers.runtime.shell import signal_name
 from mooring.errors import InvalidInput, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView

@@ -22,8 +22,9 @@ import termios
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+from mooring.drivers.runtime import shell
 from mooring.drivers.runtime.contract import Terminal
-from mooring.drivers.runtime.process import kernel, secret_files, shell
+from mooring.drivers.runtime.process import kernel, secret_files
 from mooring.drivers.runtime.process.ending import end
 from mooring.model.instance import TaskSpec
 from mooring.model.secret import Secret

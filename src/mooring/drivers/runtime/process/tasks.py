@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 from pathlib import Path
 
 import msgspec
 
+from mooring.drivers.runtime import shell
 from mooring.drivers.runtime.contract import Variables
-from mooring.drivers.runtime.process import record, shell, surroundings
+from mooring.drivers.runtime.process import record, surroundings
 from mooring.drivers.runtime.process.ending import end
 from mooring.drivers.runtime.process.following import merged
 from mooring.drivers.runtime.process.logfiles import LogFiles
 from mooring.drivers.runtime.process.program import Program
 from mooring.drivers.runtime.process.status import Status
 from mooring.drivers.runtime.process.supervisor import Supervisor
-from mooring.errors import InvalidName, OutcomeUnknown
+from mooring.errors import OutcomeUnknown
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import TaskSpec, TaskState, TaskView
 
-_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z")
 _LOG_BYTES = 10_000_000
 _LAST_LINES = 50
 _BEGIN_PATIENCE = 10.0  # seconds
@@ -91,16 +90,9 @@ class Tasks:
             await asyncio.sleep(0.005)
 
 
-def task_name(text: str) -> str:
-    """1-80 characters: letters, digits, _ . and -, a letter or digit first."""
-    if not _NAME.match(text):
-        raise InvalidName(f"the task name {text!r} is not allowed", hint="use letters, digits, _ . and -")
-    return text
-
-
 def _program(environment: EnvironmentId, name: str) -> str:
     """`@` is in no name of an instance."""
-    return f"{environment.slug}@{task_name(name)}"
+    return f"{environment.slug}@{shell.task_name(name)}"
 
 
 def _spec(directory: Path) -> TaskSpec | None:

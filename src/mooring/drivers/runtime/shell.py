@@ -1,9 +1,16 @@
-"""The app's own command line, as `/bin/sh -c` gets it. Must not: put anything into it, or run it."""
+"""What every runtime reads alike: the app's own command line, as `/bin/sh -c` gets it; names of signals and of one-offs.
+
+Must not: put anything into a command, or run it.
+"""
 
 from __future__ import annotations
 
 import re
 
+from mooring.errors import InvalidInput, InvalidName
+
+_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z")
+_SIGNAL = re.compile(r"\A(?:SIG)?(HUP|INT|QUIT|KILL|TERM|USR1|USR2|WINCH)\Z")
 _OPERATORS = re.compile(r"[;&|<>()`\n\\{}]")
 _FIRST_WORD = re.compile(r"\A[A-Za-z0-9_./+@-]+\Z")
 _BUILTIN = re.compile(  # what a shell knows itself: there is nothing to exec
@@ -22,3 +29,18 @@ def is_simple(command: str) -> bool:
     """Whether `exec` before it changes nothing but who waits: one program with its arguments, without operators."""
     words = command.split()
     return bool(words) and not _OPERATORS.search(command) and bool(_FIRST_WORD.match(words[0])) and not _BUILTIN.match(words[0])
+
+
+def signal_name(text: str) -> str:
+    """`TERM` for TERM and SIGTERM."""
+    match = _SIGNAL.match(text)
+    if match is None:
+        raise InvalidInput(f"{text!r} is no stop signal", hint="use TERM, INT, QUIT, HUP, USR1, USR2, WINCH or KILL")
+    return match[1]
+
+
+def task_name(text: str) -> str:
+    """1-80 characters: letters, digits, _ . and -, a letter or digit first."""
+    if not _NAME.match(text):
+        raise InvalidName(f"the task name {text!r} is not allowed", hint="use letters, digits, _ . and -")
+    return text
