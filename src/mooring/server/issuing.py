@@ -62,6 +62,8 @@ def check_acme(settings: Settings) -> None:
     name, at, domain = settings.acme_email.partition("@")
     if settings.acme_email and not (name and at and "." in domain and settings.acme_email.isascii() and settings.acme_email.isprintable()):
         raise InvalidInput(f"--acme-email {settings.acme_email!r} is no mail address", hint="write it like ops@example.com")
+    if settings.acme_email and not settings.https_port:
+        raise InvalidInput("certificates are for HTTPS, and there is none", hint="choose an --https-port, or say --acme-email off")
     if not directory_url(settings.acme_directory).startswith("https://"):
         hint = "use `letsencrypt`, `staging`, or the https:// address of an ACME directory"
         raise InvalidInput(f"--acme-directory {settings.acme_directory!r} is none", hint=hint)

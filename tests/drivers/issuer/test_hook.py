@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,9 @@ async def test_its_failure_is_told_in_its_last_words(tmp_path: Path) -> None:
         await made.present(CHALLENGE)
 
 
-async def test_one_that_does_not_end_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    made = hook(tmp_path, 'sleep 300 & echo $! >"$OUT"; wait', within=1.0)
+@pytest.mark.parametrize("how", ["wait", "exit 0"])
+async def test_one_that_does_not_end_is_ended_with_all_that_it_started(tmp_path: Path, how: str) -> None:
+    made = hook(tmp_path, f'sleep 300 & echo $! >"$OUT"; {how}', within=1.0)
     with pytest.raises(Unavailable, match="did not end within 1 seconds"):
         await made.present(CHALLENGE)
     pid = int((tmp_path / "out").read_text())
@@ -55,6 +57,17 @@ async def test_one_that_does_not_end_is_ended_with_all_that_it_started(tmp_path:
     while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1][:3]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+async def test_one_that_writes_without_end_costs_no_memory(tmp_path: Path) -> None:
+    made = hook(tmp_path, "head -c 50000000 /dev/zero | tr '\\0' x; echo; echo last words; exit 1")
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unavailable, match=r"ended with 1 .*: last words$"):
+            await made.present(CHALLENGE)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_one_that_is_not_there_is_told() -> None:

@@ -16,6 +16,7 @@ from mooring.errors import Unavailable
 
 _WITHIN = 180.0  # seconds: name servers take their time
 _LONGEST = 300
+_KEPT = 4096  # bytes of its output
 
 
 class DnsHook:
@@ -46,25 +47,36 @@ class DnsHook:
             )
         except (OSError, ValueError) as error:
             raise Unavailable(f"the DNS hook {self._argv[0]} cannot be run: {error}", hint="look at its path and its mode") from error
+        assert process.stdout is not None
         try:
-            said, _ = await asyncio.wait_for(process.communicate(), self._within)
+            async with asyncio.timeout(self._within):
+                said = await _tail(process.stdout)
+                code = await process.wait()
         except TimeoutError as error:
             raise Unavailable(f"the DNS hook did not end within {self._within:.0f} seconds ({verb} {challenge.place})") from error
         finally:
-            _end(process)
-        if process.returncode:
+            if process.returncode is None or not process.stdout.at_eof():
+                _end(process)
+        if code:
             lines = said.decode(errors="replace").strip().splitlines()
             last = lines[-1][:_LONGEST] if lines else "it wrote nothing"
-            raise Unavailable(f"the DNS hook ended with {process.returncode} ({verb} {challenge.place}): {last}")
+            raise Unavailable(f"the DNS hook ended with {code} ({verb} {challenge.place}): {last}")
+
+
+async def _tail(stream: asyncio.StreamReader) -> bytes:
+    """What comes last, however much is written."""
+    kept = b""
+    while chunk := await stream.read(65_536):
+        kept = (kept + chunk)[-_KEPT:]
+    return kept
 
 
 def _end(process: asyncio.subprocess.Process) -> None:
-    """With all that it has started."""
-    if process.returncode is None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+    """With all that it has started: what still holds its output keeps its group, so the number is nobody else's."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 _: type[Answering] = DnsHook

@@ -15,7 +15,7 @@ from josepy.jwk import JWK
 from mooring import __version__
 from mooring.drivers.issuer.acme.settings import AcmeSettings
 
-_NONCE_TRIES = 10  # a server under load may refuse several in a row; source: RFC 8555, 6.5
+_NONCE_TRIES = 20  # a server under load may refuse several in a row; source: RFC 8555, 6.5
 _PATIENCE_CODES = (429, 503)
 
 
