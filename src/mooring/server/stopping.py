@@ -19,7 +19,7 @@ from mooring.server.turns import one_at_a_time
 from mooring.store.directory import DATABASE, KEY
 from mooring.store.restore import restore
 
-_SUPPLIES = ("workshop", "processes", "edge")  # not in a backup, and still good: artifacts, logs, certificates
+_SUPPLIES = ("workshop", "processes", "edge", "certificates")  # not in a backup, or not in every one, and still good
 
 
 def down(installation: Installation, teller: Teller) -> None:
