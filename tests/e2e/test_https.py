@@ -9,28 +9,49 @@ import shutil
 import signal
 import socket
 import ssl
+import sys
 import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
-from authority.pebble import Pebble
+from authority.pebble import Front, Pebble, Refusal
 from e2e.platform import App, Platform, eventually
 
+from mooring.client.location import controller_socket
 from mooring.drivers.pem import to_pem
 from mooring.testing.authority import DAY, PaperAuthority
 
 SHOP, WWW, BLOG = "shop.example.com", "www.shop.example.com", "blog.example.org"
+HOOK = """#!{python}
+import json, os, sys, urllib.request
+verb = {{"present": "set-txt", "cleanup": "clear-txt"}}[sys.argv[2]]
+record = {{"host": os.environ["MOORING_DNS_NAME"] + ".", "value": os.environ["MOORING_DNS_VALUE"]}}
+urllib.request.urlopen("http://127.0.0.1:" + sys.argv[1] + "/" + verb, json.dumps(record).encode()).close()
+with open({log!r}, "a") as log:
+    print(verb, record["host"], file=log)
+"""
 
 
 class Site:
-    """A platform that orders from a Pebble of its own."""
+    """A platform that orders from a Pebble of its own, through a front that can refuse; every fourth good nonce is refused anyway."""
 
-    def __init__(self, platform: Platform, pebble: Pebble) -> None:
+    def __init__(self, platform: Platform, pebble: Pebble, front: Front) -> None:
         self.platform = platform
         self.pebble = pebble
+        self.front = front
+
+    def expiry(self, hostname: str) -> float:
+        """As whoever scrapes the platform is told."""
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(controller_socket(self.platform.state)))) as client:
+            told = client.get("http://localhost/metrics").text
+        wanted = f'mooring_certificate_expiry_timestamp_seconds{{hostname="{hostname}"}} '
+        return next(float(line.removeprefix(wanted)) for line in told.splitlines() if line.startswith(wanted))
 
     def app(self, name: str, *hostnames: str, https: str = "") -> App:
         app = self.platform.app("procfile-only", name)
@@ -134,19 +155,52 @@ class Visitors:
             self.failures.append(repr(error))
 
 
+class WrongAnswers:
+    """A web server that has an answer for everything, and none that is right."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self.asked = 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked += 1
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"welcome")
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nothing: it is counted."""
+
+        self._server = ThreadingHTTPServer((address, port), Handler)
+
+    def __enter__(self) -> WrongAnswers:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 def started(build_cache: Path, *, validity: int) -> Iterator[Site]:
     directory = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))
     platform = Platform(directory)
     platform.variables |= {"UV_CACHE_DIR": str(build_cache / "uv"), "npm_config_cache": str(build_cache / "npm")}
-    pebble = Pebble(directory / "pebble", http_port=platform.port, validity=validity)
+    pebble = Pebble(directory / "pebble", http_port=platform.port, validity=validity, nonces_refused=25)
+    front = Front(pebble)
+    hook = directory / "set txt"
+    hook.write_text(HOOK.format(python=sys.executable, log=str(directory / "hook.log")))
+    hook.chmod(0o700)
     try:
         pebble.start()
         platform.up()
-        account = ("--acme-email", "ops@example.com", "--acme-directory", pebble.url, "--acme-ca-file", str(pebble.root))
-        assert platform.mooring("up", *account).code == 0
-        yield Site(platform, pebble)
+        account = ("--acme-email", "ops@example.com", "--acme-directory", front.url, "--acme-ca-file", str(pebble.root))
+        assert platform.mooring("up", *account, "--acme-dns-hook", f"'{hook}' {pebble.dns_management_port}").code == 0
+        yield Site(platform, pebble, front)
         platform.down()
     finally:
+        front.close()
         pebble.stop()
         platform.kill_all()
         shutil.rmtree(directory, ignore_errors=True)
@@ -182,6 +236,7 @@ def test_two_hostnames_have_certificates_of_the_authority_soon_after_the_deploy(
     assert view["source"] == "acme"
     assert view["issuer"].startswith("Pebble Intermediate CA")
     assert view["next_order_at"] == pytest.approx(time.time() + 60 * 86_400, abs=3600)
+    assert site.expiry(SHOP) == view["expires_at"]
     told = site.platform.mooring("certs").out
     assert f"{SHOP}" in told
     assert "89d" in told
@@ -228,6 +283,12 @@ def test_an_authority_that_is_away_or_refuses_costs_nobody_anything(site: Site, 
         view = eventually(lambda: found if (found := site.view(BLOG))["failures"] else None, within=60)
         assert view["last_error"].startswith("connection: ")
         assert site.plain(BLOG)[0] == 200, "what has no certificate is served by HTTP"
+        with WrongAnswers("127.0.0.9", site.platform.port) as elsewhere:
+            assert site.platform.mooring("certs", "renew", BLOG).code == 0
+            eventually(lambda: site.view(BLOG)["failures"] == 2, within=60)
+        assert elsewhere.asked > 0
+        assert site.view(BLOG)["last_error"].startswith("unauthorized: ")
+        assert site.plain(BLOG)[0] == 200
         site.pebble.kill_authority()
         assert site.platform.mooring("certs", "renew", SHOP).code == 0
         eventually(lambda: "does not answer" in site.view(SHOP)["last_error"], within=60)
@@ -243,6 +304,43 @@ def test_an_authority_that_is_away_or_refuses_costs_nobody_anything(site: Site, 
     for name in (SHOP, WWW):
         eventually(lambda name=name: site.is_served(name, fresh), within=60)
     assert blog.mooring("destroy", "--confirm", "blog").code == 0
+
+
+def test_a_rate_limit_is_kept_to_whoever_asks_and_the_old_certificate_is_shown_meanwhile(site: Site, shop: App) -> None:
+    orders: list[float] = []
+    problem = json.dumps({"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many certificates", "status": 429}).encode()
+
+    def refuse(path: str) -> Refusal | None:
+        """The first order alone, for ten seconds."""
+        if path == "/order-plz":
+            orders.append(time.monotonic())
+        headers = {"Content-Type": "application/problem+json", "Retry-After": "10"}
+        return (429, headers, problem) if path == "/order-plz" and len(orders) == 1 else None
+
+    root = site.pebble.issuing_root()
+    before = site.leaf(SHOP, root)
+    site.front.refuse = refuse
+    try:
+        with Visitors(site, SHOP, root) as visitors:
+            assert site.platform.mooring("certs", "renew", SHOP).code == 0
+            eventually(lambda: site.view(SHOP)["last_error"] == "rateLimited: too many certificates", within=60)
+            assert site.platform.mooring("certs", "renew", SHOP).code == 0
+            assert site.leaf(SHOP, root) == before
+            eventually(lambda: site.leaf(SHOP, root) != before, within=60)
+    finally:
+        site.front.refuse = lambda path: None
+    assert orders[1] - orders[0] >= 10
+    assert (visitors.failures, len(visitors.leaves)) == ([], 2)
+
+
+def test_a_wildcard_is_proven_by_the_operators_hook(site: Site) -> None:
+    app = site.app("wild", "*.wild.example.net")
+    root = site.pebble.issuing_root()
+    eventually(lambda: site.is_served("any.wild.example.net", root), within=60)
+    assert site.view("*.wild.example.net")["source"] == "acme"
+    told = (site.platform.directory / "hook.log").read_text().splitlines()
+    assert told == [f"{verb} _acme-challenge.wild.example.net." for verb in ("set-txt", "clear-txt")]
+    assert app.mooring("destroy", "--confirm", "wild").code == 0
 
 
 def test_with_the_controller_killed_https_goes_on_and_the_next_one_orders_nothing(site: Site, shop: App) -> None:
@@ -287,6 +385,26 @@ def test_a_certificate_is_renewed_by_itself_well_before_it_expires_with_no_reque
     assert len(visitors.leaves) == 2
 
 
+def test_a_backup_in_clear_holds_no_key_and_after_restoring_it_the_certificates_are_those_that_were(
+    site: Site, shop: App, tmp_path: Path
+) -> None:
+    root = site.pebble.issuing_root()
+    before = site.leaf(SHOP, root)
+    file = tmp_path / "backup"
+    answer = site.platform.mooring("state", "backup", str(file))
+    assert (answer.code, f"{site.platform.state}/certificates" in answer.out) == (0, True), answer
+    with zipfile.ZipFile(file) as archive:
+        assert [name for name in archive.namelist() if b"PRIVATE" in archive.read(name) or "certificates/" in name] == []
+    asked = len(site.front.seen)
+    assert site.platform.down().code == 0
+    assert site.platform.mooring("state", "restore", str(file)).code == 0
+    site.platform.up()
+    eventually(lambda: site.is_served(SHOP, root), within=60)
+    assert site.leaf(SHOP, root) == before
+    assert site.view(SHOP)["source"] == "acme"
+    assert "/order-plz" not in site.front.seen[asked:]
+
+
 def test_settings_of_acme_that_make_no_sense_are_refused_and_change_nothing(site: Site) -> None:
     for words, said in (
         (("--acme-email", "nobody"), "is no mail address"),
@@ -294,6 +412,7 @@ def test_settings_of_acme_that_make_no_sense_are_refused_and_change_nothing(site
         (("--acme-ca-file", "/nonexistent"), "is no file"),
         (("--acme-dns-hook", "relative/hook"), "is no program that can be run"),
         (("--acme-dns-hook", "'open"), "cannot be read"),
+        (("--https-port", "0"), "certificates are for HTTPS"),
     ):
         answer = site.platform.mooring("up", *words)
         assert (answer.code, said in answer.err) == (2, True), answer
