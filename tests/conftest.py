@@ -13,6 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "docker: starts a container engine of its own, for which it has to be root")
     config.addinivalue_line("markers", "long: runs only with --long, and is deselected otherwise")
     config.addinivalue_line("markers", "fleet: runs on real hosts; what that means stands in tests/fleet/conftest.py")
 

@@ -44,9 +44,9 @@ def test_every_key_a_page_asks_to_explain_exists(page: Path) -> None:
             assert explain(key)
 
 
-def test_every_decision_is_numbered_in_a_row_and_has_a_decision() -> None:
+def test_every_decision_has_a_number_of_its_own_and_a_decision() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    assert len({page.name[:4] for page in pages}) == len(pages)
     assert all("**Decided:**" in page.read_text() or page.name.startswith("0002") for page in pages)
 
 

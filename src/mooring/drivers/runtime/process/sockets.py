@@ -52,11 +52,11 @@ def _rows() -> list[_Row]:
 
 
 def _row(columns: list[str]) -> _Row:
-    address, port = columns[1].split(":")
-    return _Row(_address(address), int(port, 16), int(columns[7]), columns[9])
+    place, port = columns[1].split(":")
+    return _Row(address(place), int(port, 16), int(columns[7]), columns[9])
 
 
-def _address(text: str) -> str:
+def address(text: str) -> str:
     """Hexadecimal words of 32 bits, each in the byte order of the machine."""
     words = bytes.fromhex(text)
     raw = b"".join(words[start : start + 4][::-1] for start in range(0, len(words), 4))

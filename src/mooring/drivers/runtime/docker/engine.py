@@ -1,0 +1,180 @@
+"""One container engine's API, over the socket that a transport leads to. Foreign errors end here. Must not: know what is ours.
+
+Works with Docker's engine from 20.10 (API 1.41) and what speaks its API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import aiodocker
+import aiohttp
+from aiodocker.stream import Stream
+
+from mooring.drivers.transport.contract import Transport
+from mooring.errors import OutcomeUnknown, Unavailable
+
+_PATIENCE = 60.0  # seconds for an answer
+_CONNECT_WITHIN = 10.0  # seconds
+_NOT_CONNECTED = 900  # aiodocker's own word for it
+
+Answer = Any
+Parameters = Mapping[str, str | int | bool]
+
+
+class Missing(Unavailable):
+    """The engine has no such container or image. Met by this driver alone."""
+
+
+class Conflict(Unavailable):
+    """The name is taken, or what is to go is in use. Met by this driver alone."""
+
+
+class Engine:
+    """Connects with the first call, and again after the connection was lost."""
+
+    def __init__(self, transport: Transport, socket: PurePosixPath) -> None:
+        self._transport = transport
+        self._socket = socket
+        self._client: aiodocker.Docker | None = None
+        self._stack = AsyncExitStack()
+        self._connecting = asyncio.Lock()
+
+    @property
+    def host(self) -> str:
+        return self._transport.host
+
+    async def get(self, path: str, parameters: Parameters | None = None) -> Answer:
+        return await self._asked("GET", path, parameters)
+
+    async def listed(self, path: str, filters: Mapping[str, list[str]], **parameters: int) -> list[Answer]:
+        answer: list[Answer] = await self.get(path, {"filters": json.dumps(filters), **parameters})
+        return answer
+
+    async def post(
+        self, path: str, parameters: Parameters | None = None, body: object = None, *, within: float | None = _PATIENCE
+    ) -> Answer:
+        return await self._asked("POST", path, parameters, body, within=within)
+
+    async def delete(self, path: str, **parameters: int) -> None:
+        await self._asked("DELETE", path, parameters)
+
+    async def has_file(self, container: str, path: str) -> bool:
+        """Whether there is something at that path in a container's file system, running or not."""
+        try:
+            await self._asked("HEAD", f"containers/{container}/archive", {"path": path})
+        except Missing:
+            return False
+        return True
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, parameters: Parameters | None = None, *, method: str = "GET", content: object = None
+    ) -> AsyncIterator[aiohttp.StreamReader]:
+        """An answer that comes in pieces and may take for ever."""
+        client = await self._connected()
+        headers = {"Content-Type": "application/x-tar"} if content is not None else None
+        with self._translated(path, is_harmless=method == "GET"):
+            query = client._query(path, method, params=_plain(parameters), data=content, headers=headers, timeout=_endless())
+            async with query as response:
+                try:
+                    yield response.content
+                finally:
+                    response.close()
+
+    async def attached(self, container: str) -> Stream:
+        """Its input and output, from before it is started."""
+        client = await self._connected()
+        return client.containers.container(container).attach(stdin=True, stdout=True, stderr=True)
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+            await client.session.close()
+        await self._stack.aclose()
+
+    async def _asked(
+        self, method: str, path: str, parameters: Parameters | None = None, body: object = None, *, within: float | None = _PATIENCE
+    ) -> Answer:
+        client = await self._connected()
+        timeout = aiohttp.ClientTimeout(total=within, connect=_CONNECT_WITHIN)
+        data = json.dumps(body).encode() if body is not None else None
+        with self._translated(path, is_harmless=method in ("GET", "HEAD")):
+            async with client._query(path, method, params=_plain(parameters), data=data, timeout=timeout) as response:
+                try:
+                    content = await response.read()
+                finally:
+                    response.close()
+        return json.loads(content) if content and response.content_type == "application/json" else content
+
+    async def _connected(self) -> aiodocker.Docker:
+        """Raises Unavailable, NeedsPerson, InvalidInput."""
+        async with self._connecting:
+            if self._client is None:
+                here = await self._stack.enter_async_context(self._transport.forwarded(self._socket))
+                self._client = _client(here)
+            return self._client
+
+    @contextmanager
+    def _translated(self, path: str, *, is_harmless: bool) -> Iterator[None]:
+        """What was not harmless and lost its answer may have happened."""
+        try:
+            yield
+        except aiodocker.DockerError as error:
+            if error.status == _NOT_CONNECTED:
+                raise self._lost(error, error.__context__, path, is_harmless=is_harmless) from error
+            raise _refused(error, self.host) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._lost(error, error, path, is_harmless=is_harmless) from error
+
+    def _lost(self, error: Exception, cause: BaseException | None, path: str, *, is_harmless: bool) -> Unavailable | OutcomeUnknown:
+        self._forget_connection()
+        what = path.partition("/")[0]
+        if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ServerTimeoutError):
+            return Unavailable(f"the container engine does not answer at {self._socket}", hint="is it running?", where=self.host)
+        if is_harmless:
+            return Unavailable(f"the container engine broke off its answer about {what}", where=self.host)
+        return OutcomeUnknown(
+            f"the container engine's answer about {what} was lost", hint="look there before it is repeated", where=self.host
+        )
+
+    def _forget_connection(self) -> None:
+        """The next call makes a new one; who still reads from the old one finds its end."""
+        client, self._client = self._client, None
+        stack, self._stack = self._stack, AsyncExitStack()
+        if client is not None:
+            closing = asyncio.ensure_future(_closed(client, stack))
+            closing.add_done_callback(lambda task: task.exception())
+
+
+def _client(socket: Path) -> aiodocker.Docker:
+    connector = aiohttp.UnixConnector(str(socket), limit=0)  # whoever follows logs keeps theirs
+    session = aiohttp.ClientSession(connector=connector)
+    return aiodocker.Docker(url="unix://localhost", connector=connector, session=session)
+
+
+async def _closed(client: aiodocker.Docker, stack: AsyncExitStack) -> None:
+    with suppress(Exception):  # it is broken already
+        await client.close()
+        await client.session.close()
+    with suppress(Exception):
+        await stack.aclose()
+
+
+def _refused(error: aiodocker.DockerError, host: str) -> Unavailable:
+    kind = {404: Missing, 409: Conflict}.get(error.status, Unavailable)
+    return kind(f"the container engine refused: {error.message}", where=host)
+
+
+def _plain(parameters: Parameters | None) -> dict[str, str | int]:
+    return {name: int(value) if isinstance(value, bool) else value for name, value in (parameters or {}).items()}
+
+
+def _endless() -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=_CONNECT_WITHIN)

@@ -1,0 +1,150 @@
+"""Starts and stops the containers of instances. Must not: decide which, or check fencing numbers.
+
+A container has the instance's name as long as it is to run. One that is to run no more is renamed first and stopped then: at every moment
+what runs under a name is wanted, and what was stopped keeps its log until its release is forgotten.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+from mooring.drivers.runtime.contract import Variables
+from mooring.drivers.runtime.docker import labels
+from mooring.drivers.runtime.docker.containers import Container
+from mooring.drivers.runtime.docker.engine import Conflict, Engine, Missing
+from mooring.drivers.runtime.docker.host import HostFiles
+from mooring.drivers.runtime.docker.images import Image
+from mooring.drivers.runtime.docker.labels import ContainerKind, Names, asking
+from mooring.drivers.runtime.docker.making import Maker
+from mooring.drivers.runtime.docker.settings import DockerSettings
+from mooring.drivers.runtime.docker.views import has_begun, is_running
+from mooring.drivers.runtime.docker.watching import Watcher
+from mooring.drivers.runtime.process.program import signal_name
+from mooring.errors import CapacityExceeded, Unavailable
+from mooring.model.instance import InstanceKey, InstanceSpec
+
+_PORT_TAKEN = ("port is already allocated", "address already in use")
+_MOST_TRIES = 20
+_KILL_PATIENCE = 30.0  # seconds beyond the grace, for the engine to end what it killed
+
+
+class Instances:
+    def __init__(self, engine: Engine, *, maker: Maker, files: HostFiles, watcher: Watcher, names: Names, settings: DockerSettings) -> None:
+        self._engine = engine
+        self._maker = maker
+        self._files = files
+        self._watcher = watcher
+        self._names = names
+        self._settings = settings
+
+    async def start(self, spec: InstanceSpec, variables: Variables) -> None:
+        name = self._names.instance(spec.key)
+        known = await self._found(name)
+        if known is not None and is_running(known["State"]):
+            return
+        image = await self._maker.image(spec.artifact)
+        if known is not None:
+            await self._put_away(known, name)
+        tried: set[int] = set()
+        while not await self._started(spec, variables, image, tried):
+            if len(tried) >= _MOST_TRIES:
+                raise Unavailable(f"{_MOST_TRIES} ports are taken by others, {min(tried)} among them", where=self._engine.host)
+
+    async def stop(self, key: InstanceKey, *, grace: float) -> None:
+        name = self._names.instance(key)
+        filters = {**labels.of_key(self._names.controller, key), "status": ["running", "restarting", "paused", "created"]}
+        for each in await self._engine.listed("containers/json", filters, all=1):
+            await self._retire(each["Id"])
+            await self._end(each["Id"], grace)
+        dead = await self._found(name)
+        if dead is not None:
+            await self._put_away(dead, name)
+        await self._files.remove(name)
+
+    async def restart(self, key: InstanceKey, *, grace: float) -> None:
+        known = await self._found(self._names.instance(key))
+        if known is None:
+            return
+        self._watcher.touch(known["Id"])
+        await self._engine.post(f"containers/{known['Id']}/restart", {"t": ceil(grace)}, within=grace + _KILL_PATIENCE)
+        self._watcher.touch(known["Id"])
+
+    async def newest(self, key: InstanceKey) -> dict[str, Any] | None:
+        """What the instance has, or had last."""
+        listed = await self._engine.listed("containers/json", labels.of_key(self._names.controller, key), all=1)
+        if not listed:
+            return None
+        newest = max(listed, key=lambda each: (f"/{self._names.instance(key)}" in each["Names"], each["Created"]))
+        return await self._found(newest["Id"])
+
+    async def _found(self, name: str) -> dict[str, Any] | None:
+        try:
+            answer: dict[str, Any] = await self._engine.get(f"containers/{name}/json")
+        except Missing:
+            return None
+        if (answer["Config"].get("Labels") or {}).get(labels.CONTROLLER) != self._names.controller:
+            hint = "remove it, or rename it"
+            raise Unavailable(f"a container of somebody else is called {name}", hint=hint, where=self._engine.host)
+        return answer
+
+    async def _started(self, spec: InstanceSpec, variables: Variables, image: Image, tried: set[int]) -> bool:
+        """False when the port was taken by others, which is then among those tried."""
+        name = self._names.instance(spec.key)
+        port = await self._free_port(tried) if spec.is_routed else 0
+        tried.add(port)
+        inside = image.port_inside(port)
+        container = Container(
+            image=image.id,
+            argv=image.argv_of(spec.command),
+            environment={},
+            labels=labels.of_instance(self._names.controller, spec.key, port=port, memory=spec.memory),
+            ports=(port, inside) if port else None,
+            memory=spec.memory,
+            log_bytes=spec.log_bytes,
+            stop_signal=f"SIG{signal_name(spec.stop_signal)}",
+            is_kept=True,
+        )
+        placed = {"HOST": "0.0.0.0", **variables, "PORT": str(inside)} if port else variables
+        made = await self._maker.make(name, container, placed, image)
+        try:
+            await self._engine.post(f"containers/{made}/start")
+        except Unavailable as error:
+            await self._maker.discard(made, name)
+            if any(words in error.message for words in _PORT_TAKEN):
+                return False
+            raise
+        self._watcher.touch(made)
+        return True
+
+    async def _free_port(self, tried: set[int]) -> int:
+        """The lowest that no container of ours has; that others have it is found out by trying. Raises CapacityExceeded."""
+        filters = asking(self._names.controller, ContainerKind.INSTANCE)
+        listed = await self._engine.listed("containers/json", {**filters, "status": ["running", "restarting", "paused", "created"]}, all=1)
+        taken = {int(labels.number(each["Labels"], labels.PORT)) for each in listed} | tried
+        first, last = self._settings.ports
+        for port in range(first, last + 1):
+            if port not in taken:
+                return port
+        raise CapacityExceeded(f"all ports from {first} to {last} are taken", where=self._engine.host)
+
+    async def _put_away(self, known: dict[str, Any], name: str) -> None:
+        """One that the engine will not run again: it goes where it never ran, and stays for its log where it did."""
+        if has_begun(known["State"]):
+            await self._retire(known["Id"])
+        else:
+            await self._maker.discard(known["Id"], name)
+
+    async def _retire(self, container: str) -> None:
+        self._watcher.touch(container)
+        try:
+            await self._engine.post(f"containers/{container}/rename", {"name": self._names.retired(container)})
+        except (Missing, Conflict):
+            pass  # it is gone, or has that name already
+
+    async def _end(self, container: str, grace: float) -> None:
+        try:
+            await self._engine.post(f"containers/{container}/stop", {"t": ceil(grace)}, within=grace + _KILL_PATIENCE)
+        except Missing:
+            pass  # it is gone
+        self._watcher.touch(container)

@@ -1,0 +1,92 @@
+"""Follows the engine's events, so that only what changed is asked for again, and to know how things ended. Must not: be the only witness.
+
+The engine forgets how a container ended as soon as it starts it again; its events tell. They come some milliseconds after what they tell,
+and a broken stream may have swallowed some: while there is none, everything counts as changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+from mooring.drivers.runtime.docker.engine import Engine
+from mooring.drivers.runtime.docker.labels import asking
+from mooring.drivers.runtime.docker.views import End
+from mooring.errors import MooringError
+
+_AGAIN_AFTER = 1.0  # seconds, when the stream broke
+_BEGIN_WITHIN = 2.0  # seconds until the stream is open, before the first look goes on without it
+
+
+class Watcher:
+    """Begins with the first `begin`. `version` of a container grows with whatever happens to it."""
+
+    def __init__(self, engine: Engine, controller: str) -> None:
+        self._engine = engine
+        self._controller = controller
+        self._versions: Counter[str] = Counter()
+        self._ends: dict[str, End] = {}
+        self._out_of_memory: set[str] = set()
+        self._is_open = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._watch())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_open.wait(), _BEGIN_WITHIN)
+
+    def version(self, container: str) -> int | None:
+        """None while nothing is known."""
+        return self._versions[container] if self._is_open.is_set() else None
+
+    def touch(self, container: str) -> None:
+        """This driver itself is about to change it, or has."""
+        self._versions[container] += 1
+
+    def end(self, container: str) -> End | None:
+        """How it ended last, where that was seen."""
+        return self._ends.get(container)
+
+    def forget(self, alive: frozenset[str]) -> None:
+        """What is known of containers that are gone."""
+        for known in (self._versions, self._ends):
+            for container in known.keys() - alive:
+                del known[container]
+        self._out_of_memory &= alive
+
+    async def close(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _watch(self) -> None:
+        while True:
+            with suppress(MooringError, ValueError):  # broken off, in the middle of a line too
+                await self._follow()
+            self._is_open.clear()
+            await asyncio.sleep(_AGAIN_AFTER)
+
+    async def _follow(self) -> None:
+        """The engine tells those again first that it remembers: how something ended before this controller began is among them."""
+        filters = json.dumps({"type": ["container"], **asking(self._controller)})
+        async with self._engine.stream("events", {"filters": filters, "since": "1"}) as content:
+            self._is_open.set()
+            while line := await content.readline():
+                self._take(json.loads(line))
+
+    def _take(self, event: dict[str, Any]) -> None:
+        actor = event.get("Actor") or {}
+        container, action = str(actor.get("ID", "")), str(event.get("Action", ""))
+        self._versions[container] += 1
+        if action == "oom":
+            self._out_of_memory.add(container)
+        if action == "die":
+            code = int((actor.get("Attributes") or {}).get("exitCode") or 0)
+            self._ends[container] = End(code=code, is_out_of_memory=container in self._out_of_memory)
+            self._out_of_memory.discard(container)

@@ -1,0 +1,193 @@
+"""A real container engine of the tests' own: dockerd with its state in a temporary directory and a bridge of its own, ended afterwards.
+
+Needs root, `dockerd` and a static `busybox` (Debian: docker.io, busybox-static). No image is fetched: they are made of busybox here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tarfile
+import time
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 60.0  # seconds until it answers, and until it has ended
+APPLETS = ("sh", "sleep", "cat", "echo", "id", "httpd", "setsid", "kill", "touch", "head", "env", "stat", "ls")
+NEEDED = ("dockerd", "containerd", "busybox", "ip")
+
+
+def missing() -> str:
+    """What keeps an engine from being started here; empty when nothing does."""
+    if os.geteuid() != 0:
+        return "only root can start a container engine"
+    absent = [program for program in NEEDED if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
+    return f"there is no {', '.join(absent)} (Debian: apt-get install docker.io busybox-static iproute2)" if absent else ""
+
+
+class ContainerEngine:
+    """`directory` has to be short: a socket's path may have 107 bytes."""
+
+    def __init__(self, directory: Path, *, bridge: str = "", subnet: str = "") -> None:
+        self.directory = directory
+        self.socket = directory / "engine.sock"
+        self._bridge = bridge
+        self._subnet = subnet
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self._bridge:
+            _run("ip", "link", "add", self._bridge, "type", "bridge")
+            _run("ip", "address", "add", self._subnet, "dev", self._bridge)
+            _run("ip", "link", "set", self._bridge, "up")
+        place = self.directory.absolute()
+        with (place / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    "dockerd", "--data-root", f"{place}/data", "--exec-root", f"{place}/exec", "--pidfile", f"{place}/pid",
+                    "--host", f"unix://{self.socket}", "--bridge", self._bridge or "none", "--iptables=false", "--ip-masq=false",
+                    "--ip-forward=false", "--shutdown-timeout", "1", "--log-level", "warn",
+                ],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
+            )  # fmt: skip
+        self._until_it_answers()
+
+    def kill(self) -> None:
+        """The engine alone, as when it crashes: what ran goes on, or is ended by the next start."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """It and everything that it started; its mounts and its bridge."""
+        with contextlib.suppress(OSError, http.client.HTTPException, AssertionError):
+            for each in self.ask("GET", "/containers/json?all=1"):
+                self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for pid in _pids_below(self.directory):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for mount in _mounts_below(self.directory):
+            subprocess.run(["umount", "-l", mount], check=False)
+        if self._bridge:
+            subprocess.run(["ip", "link", "delete", self._bridge], check=False, env=_environment())
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def ask(self, method: str, path: str, body: bytes | dict[str, Any] = b"", *, kind: str = "application/json") -> Any:
+        """An answer of its API; an AssertionError with its own words when it refuses."""
+        connection = _Connection(self.socket)
+        content = json.dumps(body).encode() if isinstance(body, dict) else body
+        connection.request(method, f"/v1.41{path}", content, {"Content-Type": kind})
+        response = connection.getresponse()
+        said = response.read()
+        connection.close()
+        assert response.status < 400, f"{method} {path}: {response.status} {said.decode()}"
+        return json.loads(said) if response.headers.get_content_type() == "application/json" and said.strip().count(b"\n") == 0 else said
+
+    def make_base(self, tag: str, *, marker: str = "", config: tuple[str, ...] = (), size: int = 0) -> str:
+        """An image of one layer that holds busybox, and `size` bytes which do not compress; its id."""
+        parameters = {"fromSrc": "-", "repo": tag.partition(":")[0], "tag": tag.partition(":")[2], "changes": list(config)}
+        self.ask("POST", f"/images/create?{urllib.parse.urlencode(parameters, doseq=True)}", base(marker, size), kind="application/x-tar")
+        return str(self.ask("GET", f"/images/{tag}/json")["Id"])
+
+    def build(self, tag: str, dockerfile: str, **files: bytes) -> str:
+        """By its own classic builder; the image's id."""
+        context = tar({"Dockerfile": dockerfile.encode(), **files})
+        self.ask("POST", f"/build?{urllib.parse.urlencode({'t': tag, 'rm': 1})}", context, kind="application/x-tar")
+        return str(self.ask("GET", f"/images/{tag}/json")["Id"])
+
+    def clear(self) -> None:
+        """No container is left, and no image but the one called base."""
+        for each in self.ask("GET", "/containers/json?all=1"):
+            self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
+        for each in self.ask("GET", "/images/json"):
+            tags = each["RepoTags"] or []
+            if not any(tag.startswith("base:") for tag in tags):
+                self.ask("DELETE", f"/images/{each['Id']}?force=1")
+
+    def _until_it_answers(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            assert self._process is not None and self._process.poll() is None, (self.directory / "log").read_text()[-3000:]
+            try:
+                self.ask("GET", "/_ping")
+                return
+            except OSError:
+                assert time.monotonic() < deadline, (self.directory / "log").read_text()[-3000:]
+                time.sleep(0.05)
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("engine", timeout=PATIENCE)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect(str(self._path))
+
+
+def base(marker: str = "", size: int = 0) -> bytes:
+    """A file system with busybox; `marker` makes it differ from others."""
+    busybox = shutil.which("busybox")
+    assert busybox is not None
+    files = {"bin/busybox": Path(busybox).read_bytes(), "etc/passwd": b"root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n"}
+    if marker:
+        files["marker"] = marker.encode()
+    if size:
+        files["filling"] = os.urandom(size)
+    return tar(files, links={f"bin/{name}": "busybox" for name in APPLETS})
+
+
+def tar(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as target:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            target.addfile(entry, io.BytesIO(content))
+        for name, aim in (links or {}).items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, aim
+            target.addfile(entry)
+    return archive.getvalue()
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+
+
+def _run(*argv: str) -> None:
+    subprocess.run(argv, check=True, env=_environment())
+
+
+def _pids_below(directory: Path) -> list[int]:
+    """Processes that were started with this directory among their arguments: the engine's containerd and its shims."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if f"{directory}/".encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
+    return found
+
+
+def _mounts_below(directory: Path) -> list[str]:
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return sorted((mount for mount in mounts if mount.startswith(f"{directory}/")), reverse=True)
