@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mooring.drivers.runtime.process import shell
+from mooring.drivers.runtime import shell
 
 _ROOT = ("", "root", "0")
 

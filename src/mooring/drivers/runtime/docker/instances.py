@@ -20,7 +20,7 @@ from mooring.drivers.runtime.docker.making import Maker
 from mooring.drivers.runtime.docker.settings import DockerSettings
 from mooring.drivers.runtime.docker.views import has_begun, is_running
 from mooring.drivers.runtime.docker.watching import Watcher
-from mooring.drivers.runtime.process.program import signal_name
+from mooring.drivers.runtime.shell import signal_name
 from mooring.errors import CapacityExceeded, Unavailable
 from mooring.model.instance import InstanceKey, InstanceSpec
 

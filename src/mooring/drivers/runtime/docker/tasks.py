@@ -16,7 +16,7 @@ from mooring.drivers.runtime.docker.labels import Names
 from mooring.drivers.runtime.docker.making import Maker
 from mooring.drivers.runtime.docker.reading import last_lines
 from mooring.drivers.runtime.docker.views import has_begun, lived, task_state, time_limit
-from mooring.drivers.runtime.process.tasks import task_name
+from mooring.drivers.runtime.shell import task_name
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import TaskSpec, TaskState, TaskView
 
