@@ -295,6 +295,14 @@ class EdgeContract:
         assert traffic.by_release == {"4": 3}
         assert "/too-early" in traffic.failures[0]
 
+    async def test_a_port_that_a_later_release_has_taken_over_counts_for_that_one(self, rig: EdgeRig, shop: Shop) -> None:
+        app, since = await rig.listen("one"), rig.wall()
+        for release in (1, 2, 2, 3):
+            await shop.apply(shop.table(shop.endpoint(app, release=release)))
+            await shop.ask()
+        traffic = await rig.edge.traffic(shop.environment, since=since, until=rig.wall())
+        assert traffic.by_release == {"1": 1, "2": 2, "3": 1}
+
     async def test_traffic_counts_only_its_environment_its_window_and_no_probes(self, rig: EdgeRig, shop: Shop) -> None:
         app, other = await rig.listen("one"), Shop(rig)
         await shop.apply(shop.table(shop.endpoint(app)))

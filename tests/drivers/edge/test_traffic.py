@@ -22,7 +22,7 @@ BEFORE = "upstream_reset_before_response_started{connection_termination}"
 
 def _line(at: float = 100.0, **fields: object) -> Line:
     defaults = {"ms": 10, "us": 10_000, "route": "shop--production/web", "path": "/x", "method": "GET", "status": 200}
-    return msgspec.convert({"at": f"{at:.6f}", **defaults, "instance": APP, "release": "3", **fields}, Line)
+    return msgspec.convert({"at": f"{at:.6f}", **defaults, "instance": APP, **fields}, Line)
 
 
 @pytest.mark.parametrize(

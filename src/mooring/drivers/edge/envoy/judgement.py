@@ -39,7 +39,7 @@ def judged(line: Line) -> Request:
         status=line.status or 0,
         sent=line.sent,
         instance=line.instance or "" if _is_by_instance(line) else "",
-        release=line.release or "",
+        release=line.release,
         fate=fate_of(line),
         reason=_reason(line),
         is_stream=_is_stream(line),

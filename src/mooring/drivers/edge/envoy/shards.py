@@ -64,22 +64,20 @@ def _endpoints(tables: list[RouteTable]) -> list[tuple[EnvironmentId, ProcessNam
 
 def _lb_endpoint(route: str, endpoint: Endpoint) -> Json:
     state = "HEALTHY" if endpoint.state is EndpointState.ACTIVE else "DRAINING"
-    seen = {"instance": endpoint.instance.slug, "release": str(endpoint.instance.release)}
     return {
         "endpoint": {
-            "hostname": endpoint.instance.slug,
+            "hostname": endpoint.instance.slug,  # for the access log alone
             "address": {"socket_address": {"address": endpoint.address, "port_value": endpoint.port}},
         },
         "health_status": state,
-        "metadata": {"filter_metadata": {"envoy.lb": {"route": route}, "mooring": seen}},
+        "metadata": {"filter_metadata": {"envoy.lb": {"route": route}}},
     }
 
 
 def _waiting_room(routes: list[str], socket: str) -> Json:
-    seen = {"instance": WAITING_ROOM, "edge": "no-instance"}
     return {
         "endpoint": {"hostname": WAITING_ROOM, "address": {"pipe": {"path": socket}}},
-        "metadata": {"filter_metadata": {"envoy.lb": {"route": routes}, "mooring": seen}},
+        "metadata": {"filter_metadata": {"envoy.lb": {"route": routes}, "mooring": {"edge": "no-instance"}}},
     }
 
 
