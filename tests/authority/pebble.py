@@ -34,16 +34,23 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 class Pebble:
     """`http_port` is where it looks for HTTP-01 answers: the edge's port. `validity` seconds live what it issues.
 
-    `nonces_refused` percent of good nonces are refused. Every name resolves to 127.0.0.1.
+    `nonces_refused` percent of good nonces are refused. With `is_reusing` what was proven once need not be proven again.
+    Every name resolves to 127.0.0.1.
     """
 
-    def __init__(self, directory: Path, *, http_port: int, validity: int = 90 * 86_400, nonces_refused: int = 0) -> None:
+    def __init__(
+        self, directory: Path, *, http_port: int, validity: int = 90 * 86_400, nonces_refused: int = 0, is_reusing: bool = False
+    ) -> None:
         missing = [name for name in PROGRAMS if shutil.which(name) is None]
         assert not missing, f"{' and '.join(missing)} must be installed for this test: apt-get install pebble"
         self.directory = directory
         self.port, self.management_port = free_port(), free_port()
         self.dns_port, self.dns_management_port = free_port(socket.SOCK_DGRAM), free_port()
-        self.nonces_refused = nonces_refused
+        self._variables = {
+            "PEBBLE_VA_NOSLEEP": "1",
+            "PEBBLE_AUTHZREUSE": "100" if is_reusing else "0",
+            "PEBBLE_WFE_NONCEREJECT": str(nonces_refused),
+        }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         directory.mkdir(parents=True, exist_ok=True)
         self.root = directory / "pebble-https.pem"  # its own HTTPS is checked with this, not what it issues
@@ -110,10 +117,9 @@ class Pebble:
         self._dns("clear-txt", {"host": f"{place}."})
 
     def _run(self, name: str, argv: list[str]) -> None:
-        variables = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0", "PEBBLE_WFE_NONCEREJECT": str(self.nonces_refused)}
         with (self.directory / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **variables}
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self._variables}
             )
 
     def _end(self, name: str) -> None:
@@ -180,6 +186,15 @@ class Front:
             return status, {"Content-Type": "application/problem+json", **headers}, body
 
         self.refuse = refuse
+
+    def fetch(self, path: str) -> bytes:
+        """What Pebble answers by this way."""
+        connection = http.client.HTTPSConnection("localhost", self._server.server_port, context=self.pebble.context, timeout=PATIENCE)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
 
     def close(self) -> None:
         self._server.shutdown()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import stat
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -166,6 +167,31 @@ async def test_bad_nonces_are_replaced_however_often_they_come(http_port: int, t
             assert (await picky.issuer.issue(SHOP, Answers(picky))).hostnames == (SHOP,)
     finally:
         strict.stop()
+
+
+async def test_what_the_authority_knows_to_be_ours_is_not_proven_again(http_port: int, tmp_path: Path, rig: AcmeRig) -> None:
+    reusing = Pebble(tmp_path / "reusing", http_port=http_port, is_reusing=True)
+    reusing.start()
+    try:
+        known = AcmeRig(reusing, http_port, tmp_path, reusing.url)
+        known.found = rig.found
+        first, second = Answers(known), Answers(known)
+        for answers in (first, second):
+            certificate = await known.issuer.issue(SHOP, answers)
+            assert await known.is_chain_of_authority(certificate.chain, SHOP)
+        assert (len(first.presented), second.presented) == (1, [])
+    finally:
+        reusing.stop()
+
+
+async def test_a_directory_may_hold_more_than_is_known(rig: AcmeRig, front: Front) -> None:
+    """As Let's Encrypt's does: random keys, so that nobody counts on there being none."""
+    found = json.loads(await asyncio.to_thread(front.fetch, "/dir"))
+    more = {"wI3RrJ4b1cA": "https://community.example.com/", "renewalInfo": f"{front.url}/ari", "unheard": {"of": [1, None]}}
+    meta = {**found["meta"], "profiles": {"shortlived": "six days"}, "caaIdentities": ["example.com"]}
+    body = json.dumps({**found, **more, "meta": meta}).encode()
+    front.refuse = lambda path: (200, {"Content-Type": "application/json"}, body) if path == "/dir" else None
+    assert (await rig.issuer.issue(SHOP, Answers(rig))).hostnames == (SHOP,)
 
 
 async def test_a_host_that_cannot_be_reached_is_told_in_the_authoritys_words(tmp_path: Path) -> None:
