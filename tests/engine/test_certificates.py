@@ -251,6 +251,22 @@ async def test_a_restart_shows_what_was_shown_and_orders_nothing(world: World) -
 
 
 @story
+async def test_what_was_issued_for_practice_is_shown_until_the_real_one_takes_its_place(world: World) -> None:
+    practice = PaperAuthority("(STAGING) Paper").issue([SHOP], starts_at=world.clock.wall(), expires_at=world.clock.wall() + 90 * DAY)
+    world.memory.save_certificate(CertificateSource.ACME, SHOP, practice)
+    await world.stop()
+    world.start()
+    assert world.issuer is not None
+    world.issuer.refusals.append(NotIssued("not now"))
+    await world.route(SHOP)
+    await world.until(lambda: world.view(SHOP).failures == 1)
+    assert world.edge.shown[SHOP] == practice
+    await world.until(lambda: world.view(SHOP).issuer == "Paper authority 1")
+    assert f"{SHOP} has a new certificate of Paper authority 1 (its certificate is one for practice)" in world.told
+    assert world.is_served(SHOP)
+
+
+@story
 async def test_a_persons_own_certificate_goes_before_the_platforms_and_both_ways_back(world: World) -> None:
     await world.route(SHOP, WWW)
     await world.until(lambda: world.is_served(SHOP) and world.is_served(WWW))

@@ -38,8 +38,13 @@ class Certificate:
     def __hash__(self) -> int:
         return hash(self.chain)
 
+    @property
+    def is_for_practice(self) -> bool:
+        """Whether it was issued to try things out, and no browser trusts it. Source: https://letsencrypt.org/docs/staging-environment/"""
+        return self.issuer.startswith("(STAGING) ")
+
     def covers(self, hostname: str) -> bool:
-        """Whether a client that asks for `hostname` accepts it; a wildcard stands for one label. CertificateSource: RFC 6125, 6.4.3."""
+        """Whether a client that asks for `hostname` accepts it; a wildcard stands for one label. Source: RFC 6125, 6.4.3."""
         _, _, parent = hostname.partition(".")
         return hostname in self.hostnames or (not hostname.startswith("*.") and bool(parent) and f"*.{parent}" in self.hostnames)
 
@@ -57,6 +62,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     source: CertificateSource
     starts_at: float
     expires_at: float
+    is_for_practice: bool = False
 
 
 class AttemptOutcome(enum.Enum):

@@ -44,7 +44,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """How an authority may be asked. Seconds, but for `renew_after`, a share of the lifetime.
 
     After a failure a hostname waits `first_pause`, doubled with each further one up to `longest_pause`. The defaults stay below
-    Let's Encrypt's limits (5 failed validations per hostname and hour, 300 orders in 3 hours).
+    Let's Encrypt's limits (5 failed validations per hostname and hour, 300 orders in 3 hours). With `practises` a
+    certificate for practice is as good as any; without, it is replaced at once: the authority is one that browsers trust.
     """
 
     renew_after: float = 2 / 3
@@ -52,6 +53,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     longest_pause: float = 6 * _HOUR
     per_hour: int = 60
     at_once: int = 4
+    practises: bool = False
 
 
 class CertificateOrder(msgspec.Struct, frozen=True):
@@ -75,7 +77,13 @@ class Held(msgspec.Struct, frozen=True):
 
     @property
     def holding(self) -> Holding:
-        return Holding(source=self.source, starts_at=self.certificate.starts_at, expires_at=self.certificate.expires_at)
+        held, is_platforms = self.certificate, self.source is CertificateSource.ACME
+        return Holding(
+            source=self.source,
+            starts_at=held.starts_at,
+            expires_at=held.expires_at,
+            is_for_practice=is_platforms and held.is_for_practice,
+        )
 
 
 def is_public(hostname: Hostname) -> bool:
@@ -164,21 +172,27 @@ class _Case(msgspec.Struct, frozen=True, kw_only=True):
 
 def _case(hostname: Hostname, holding: Holding | None, attempts: Sequence[Attempt], *, now: float, terms: Terms, is_asked: bool) -> _Case:
     failed = failures(attempts, hostname)
+    lasting = None if holding is None or (holding.is_for_practice and not terms.practises) else holding
     allowed = _retry_at(attempts[-1]) if attempts else 0.0
-    due = renewal_at(holding, terms) if holding else 0.0
+    due = renewal_at(lasting, terms) if lasting else 0.0
     if is_asked:
         at, reason = allowed, "somebody asked for it"
     else:
-        at, reason = max(due, allowed, _rested_at(attempts, failed, holding, terms=terms)), _reason(holding, now)
+        at, reason = (
+            max(due, allowed, _rested_at(attempts, failed, lasting, terms=terms)),
+            _reason(holding, now, is_lasting=lasting is not None),
+        )
     needed_at = holding.expires_at if holding else 0.0
     return _Case(hostname=hostname, at=at, reason=reason, rank=(len(failed), needed_at, hostname))
 
 
-def _reason(holding: Holding | None, now: float) -> str:
+def _reason(holding: Holding | None, now: float, *, is_lasting: bool) -> str:
     if holding is None:
         return "it has no certificate"
     if holding.expires_at <= now:
         return "its certificate has expired"
+    if not is_lasting:
+        return "its certificate is one for practice"
     return f"{(holding.expires_at - now) / 86_400:.1f} days of its certificate's life are left"
 
 

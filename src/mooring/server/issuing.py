@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mooring.drivers.issuer.hook import DnsHook
 from mooring.errors import InvalidInput
+from mooring.planner.certificates import Terms
 from mooring.server.installation import Installation
 from mooring.server.machinery import passed_variables
 from mooring.server.settings import Settings
@@ -45,6 +46,11 @@ def issuer_for(installation: Installation, settings: Settings) -> Issuer | None:
 
 def hook_for(settings: Settings) -> Answering | None:
     return DnsHook(settings.acme_dns_hook, passed_variables(os.environ)) if settings.acme_dns_hook else None
+
+
+def terms_for(settings: Settings) -> Terms:
+    """Only of Let's Encrypt it is known that its certificates are never for practice."""
+    return Terms(practises=directory_url(settings.acme_directory) != LETS_ENCRYPT)
 
 
 def account_file(installation: Installation, directory: str) -> Path:

@@ -20,7 +20,7 @@ from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
 from mooring.server.installation import Installation
-from mooring.server.issuing import hook_for, issuer_for
+from mooring.server.issuing import hook_for, issuer_for, terms_for
 from mooring.server.machinery import Machinery, envoy_settings
 from mooring.server.redaction import Redactors
 from mooring.server.settings import Settings
@@ -76,6 +76,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
             dns=hook_for(settings),
             clock=clock,
             tell=controller.tell,
+            terms=terms_for(settings),
         ),
         clock=clock,
         secrets=secrets,

@@ -48,6 +48,16 @@ def test_a_fresh_certificate_is_left_alone_until_two_thirds_of_its_life_are_over
     assert ordered(plan([SHOP], {SHOP: acme(age=60 * DAY)}, [], NOW)) == [SHOP]
 
 
+def test_what_was_issued_for_practice_is_replaced_as_soon_as_an_authority_is_asked_that_browsers_trust() -> None:
+    practice = msgspec.structs.replace(acme(age=DAY), is_for_practice=True)
+    issued = attempt(1, ago=DAY, outcome=AttemptOutcome.ISSUED)
+    found = plan([SHOP], {SHOP: practice}, [issued], NOW)
+    assert [(each.hostname, each.reason) for each in found.orders] == [(SHOP, "its certificate is one for practice")]
+    assert ordered(plan([SHOP], {SHOP: practice}, [issued], NOW, terms=Terms(practises=True))) == []
+    refused = plan([SHOP], {SHOP: practice}, [issued, attempt(2, ago=60)], NOW)
+    assert (ordered(refused), refused.next_orders[SHOP]) == ([], NOW + 60)
+
+
 def test_what_is_not_wanted_is_not_renewed() -> None:
     assert plan([], {SHOP: acme(age=80 * DAY)}, [], NOW) == CertificatePlan()
 
