@@ -15,12 +15,14 @@ import msgspec
 from mooring.engine.orders import Preview, Snapshot
 from mooring.errors import LeaseHeld, NotFound, Refused
 from mooring.model.access import Role, TokenRecord
+from mooring.model.certificate import CertificateView
 from mooring.model.deployment import Deployment, Outcome, Phase, Revision, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.health import Check, CheckKind, Checks, Health
 from mooring.model.instance import InstanceKey, InstanceView, LogLine, ProcessState
 from mooring.model.lease import Lock
+from mooring.model.names import Hostname
 from mooring.model.policy import Policy
 from mooring.model.receipt import PhaseTime, ProbeStream, Receipt
 from mooring.model.records import EnvironmentRecord, Unowned
@@ -29,6 +31,7 @@ from mooring.model.routing import Traffic
 from mooring.model.secret import Secret
 from mooring.model.steps import StartInstance
 from mooring.usecases.answers import (
+    CertificateAdded,
     ConfigChange,
     EnvironmentDetail,
     EnvironmentSummary,
@@ -58,6 +61,8 @@ class FakePlatform:
         self.deployed: dict[str, Deployment] = {}
         self.told: list[Event] = []
         self.token_records: dict[str, TokenRecord] = {}
+        self.views: dict[str, CertificateView] = {}
+        self.brought: dict[str, bytes] = {}
         self.lines: list[LogLine] = []
         self.unowned: tuple[Unowned, ...] = ()
         self.uploads: list[tuple[bytes, Source, str]] = []
@@ -239,6 +244,32 @@ class FakePlatform:
     def follow_events(self, *, after: int = 0, environment: EnvironmentId | None = None) -> Iterator[Event]:
         yield from self.events(after=after, environment=environment)
         raise KeyboardInterrupt
+
+    # certificates
+
+    def certificates(self) -> tuple[CertificateView, ...]:
+        self._answer()
+        return tuple(self.views.values())
+
+    def add_certificate(self, pem: bytes, *, for_hostname: Hostname | None = None) -> CertificateAdded:
+        """All that are routed take it."""
+        self._answer()
+        name = for_hostname or next(view.hostname for view in self.views.values())
+        self.brought[name] = pem
+        shown_for = tuple(view.hostname for view in self.views.values())
+        return CertificateAdded(name=name, hostnames=(name,), issuer="Corporate", expires_at=NOW, shown_for=shown_for)
+
+    def renew_certificate(self, hostname: Hostname) -> CertificateView:
+        self._answer()
+        if hostname not in self.views:
+            raise NotFound(f"no app is reached under {hostname}", hint="`mooring certs` lists the hostnames that are")
+        self.views[hostname] = msgspec.structs.replace(self.views[hostname], is_under_way=True)
+        return self.views[hostname]
+
+    def remove_certificate(self, hostname: Hostname) -> None:
+        self._answer()
+        if self.brought.pop(hostname, None) is None:
+            raise NotFound(f"there is no certificate named {hostname}", hint="`mooring certs` lists them")
 
     # tokens
 

@@ -95,6 +95,24 @@ def test_a_certificate_without_a_hostname_is_refused(tmp_path: Path) -> None:
             checked_certificate((tmp_path / "leaf").read_bytes() + (tmp_path / "key").read_bytes(), now=time.time() + 1)
 
 
+@pytest.mark.parametrize(
+    ("subject", "said"),
+    [
+        ("/C=US/O=Let's Encrypt/CN=R11", "Let's Encrypt R11"),
+        ("/O=Example/CN=Example Root 1", "Example Root 1"),
+        ("/CN=R11", "R11"),
+        ("/O=Example/OU=Signing", "OU=Signing,O=Example"),
+    ],
+)
+def test_the_issuer_is_called_by_its_organization_and_its_name(subject: str, said: str, tmp_path: Path) -> None:
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key"]
+    made = ["openssl", "req", "-x509", *key, "-out", "leaf", "-subj", subject, "-days", "2"]
+    subprocess.run([*made, "-addext", "subjectAltName=DNS:shop.example.com"], cwd=tmp_path, check=True, capture_output=True)
+    found = read_certificate((tmp_path / "leaf").read_bytes() + (tmp_path / "key").read_bytes())
+    assert found is not None
+    assert found.issuer == said
+
+
 def test_a_request_is_for_the_one_name_and_signed_by_its_key() -> None:
     key = new_key()
     signed = AUTHORITY.sign(request_for(Hostname("*.example.com"), key), starts_at=NOW, expires_at=NOW + DAY)

@@ -148,9 +148,12 @@ def _names(leaf: x509.Certificate) -> tuple[str, ...]:
 
 
 def _called(name: x509.Name) -> str:
-    """The common name, else the whole."""
-    common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(common[0].value) if common else name.rfc4514_string()
+    """`Let's Encrypt R11`: who, and by which of its names; else the whole."""
+    common = [str(each.value) for each in name.get_attributes_for_oid(NameOID.COMMON_NAME)][:1]
+    if not common:
+        return name.rfc4514_string()
+    organization = [str(each.value) for each in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)][:1]
+    return " ".join([*(each for each in organization if each not in common[0]), *common])
 
 
 def _public(key: PublicKeyTypes) -> bytes:

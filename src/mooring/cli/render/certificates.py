@@ -44,8 +44,12 @@ def _until(at: float, *, now: float) -> str:
     return ago(now, now=at) if at and at > now else "-"
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def _remarks(views: Sequence[CertificateView]) -> list[Line]:
     troubled = [
-        line(Span(f"{view.hostname}: failed {view.failures} times: {view.last_error}", Style.BAD)) for view in views if view.failures
+        line(Span(f"{view.hostname}: failed {_times(view.failures)}: {view.last_error}", Style.BAD)) for view in views if view.failures
     ]
     return [*troubled, *(line(f"{view.hostname}: {view.hindrance}") for view in views if view.hindrance)]
