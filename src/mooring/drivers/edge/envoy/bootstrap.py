@@ -21,12 +21,12 @@ KEPT_STATISTICS = (
 )
 
 
-def bootstrap(settings: EnvoySettings, layout: Layout) -> Json:
+def bootstrap(settings: EnvoySettings, layout: Layout, *, token: str) -> Json:
     path = layout.listeners
     return {
         "node": {"id": "mooring-edge", "cluster": "mooring"},
         "admin": {"address": {"pipe": {"path": str(layout.admin_socket), "mode": 0o600}}},
-        "static_resources": {"clusters": [*clusters(layout), _attendant(layout)]},
+        "static_resources": {"clusters": [*clusters(layout, token=token), _attendant(layout)]},
         "dynamic_resources": {"lds_config": {"path_config_source": {"path": str(path), "watched_directory": {"path": str(path.parent)}}}},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [_pattern(each) for each in KEPT_STATISTICS]}}},
         "overload_manager": _overload(settings),

@@ -49,8 +49,8 @@ class Derivation:
             self._endpoints[shard] = known
         return known[1]
 
-    def routes(self, tables: tuple[RouteTable, ...], *, token: str, secured: Secured) -> Publication:
-        hosts = [host for table in tables for host in self._hosts_of(table, token=token, secured=secured.within(table))]
+    def routes(self, tables: tuple[RouteTable, ...], *, secured: Secured) -> Publication:
+        hosts = [host for table in tables for host in self._hosts_of(table, secured=secured.within(table))]
         if self._routes is None or not _are_same(self._routes[0], hosts):
             self._routes = hosts, publication(self._layout.routes, (ROUTES,), [route_configuration(hosts)])
         return self._routes[1]
@@ -65,10 +65,10 @@ class Derivation:
             self._listeners = names, every, publication(self._layout.listeners, (LISTENERS,), content, warms=True)
         return self._listeners[2]
 
-    def _hosts_of(self, table: RouteTable, *, token: str, secured: Secured) -> list[msgspec.Raw]:
+    def _hosts_of(self, table: RouteTable, *, secured: Secured) -> list[msgspec.Raw]:
         known = self._hosts.get(table.environment)
         if known is None or known[1] != secured or not (known[0] is table or _shape(known[0]) == _shape(table)):
-            known = table, secured, virtual_hosts(table, token=token, secured=secured, https_port=self._settings.https_port)
+            known = table, secured, virtual_hosts(table, secured=secured, https_port=self._settings.https_port)
         self._hosts[table.environment] = table, *known[1:]
         return known[2]
 

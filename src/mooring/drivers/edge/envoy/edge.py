@@ -74,7 +74,7 @@ class EnvoyEdge:
             self._wardrobe.prepare()
             self._wardrobe.load(self._hostnames())
             self._wardrobe.ensure(self._hostnames())
-        write_whole(self._layout.bootstrap, msgspec.json.encode(bootstrap(self._settings, self._layout)))
+        write_whole(self._layout.bootstrap, msgspec.json.encode(bootstrap(self._settings, self._layout, token=self._token)))
         for wanted in self._all():
             place(wanted)
         return self._ledger.damaged
@@ -271,7 +271,7 @@ class EnvoyEdge:
 
     def _routes(self) -> Publication:
         secured = Secured(frozenset(self._wardrobe.foreign()), self._answers)
-        return self._derivation.routes(self._ledger.tables(), token=self._token, secured=secured)
+        return self._derivation.routes(self._ledger.tables(), secured=secured)
 
     def _listeners(self) -> Publication:
         fallback = self._wardrobe.fallback() if self._settings.https_port else None

@@ -11,6 +11,7 @@ import msgspec
 
 from mooring.drivers.edge.envoy.bodies import BODY_LIMIT, own_body_limit
 from mooring.drivers.edge.envoy.local_replies import direct
+from mooring.drivers.edge.envoy.retries import RETRY_HEADER
 from mooring.drivers.edge.envoy.settings import shard_name, shard_of, streams_name
 from mooring.drivers.edge.envoy.shards import route_name
 from mooring.drivers.edge.pages import EDGE_HEADER, PAGES
@@ -18,10 +19,8 @@ from mooring.model.routing import Page, PathRoute, RouteTable
 
 Json = dict[str, object]
 
-RETRY_HEADER = "x-mooring-retry"  # from the waiting room, with the token as its value: an instance is there now, send it again
 ROUTE_HEADER = "x-mooring-route"  # to the waiting room: which route it waits for
 KEPT_BODY = 1_048_576  # bytes of a request's body that are kept so that it can be sent again
-ATTEMPTS = 12
 UPGRADES: Json = {"name": "upgrade", "present_match": True}  # so HTTP/2's and HTTP/3's CONNECT look here too
 WANTS_EVENTS: Json = {"name": "accept", "string_match": {"prefix": "text/event-stream", "ignore_case": True}}
 UNBOUNDED: Json = {
@@ -42,6 +41,7 @@ def route_configuration(hosts: Iterable[msgspec.Raw]) -> Json:
         "request_headers_to_add": [
             _set("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
             _set("x-forwarded-host", "%REQ(:AUTHORITY)%"),
+            _set(ROUTE_HEADER, "%ROUTE_NAME%"),
         ],
         "request_headers_to_remove": ["x-envoy-external-address"],
         "response_headers_to_remove": [EDGE_HEADER, RETRY_HEADER],
@@ -50,14 +50,13 @@ def route_configuration(hosts: Iterable[msgspec.Raw]) -> Json:
 
 
 def virtual_host(
-    table: RouteTable, *, name: str, hostnames: Sequence[str], token: str, first: Sequence[Json] = (), more: Json | None = None
+    table: RouteTable, *, name: str, hostnames: Sequence[str], first: Sequence[Json] = (), more: Json | None = None
 ) -> msgspec.Raw:
     """The environment's part of the routes file for some of its hostnames, encoded; `first` are routes that come before its own."""
     host: Json = {
         "name": name,
         "domains": list(hostnames),
         "routes": [*first, *(_maintenance(table) if table.is_maintenance else _routes(table))],
-        "retry_policy": _retries(token),
         "request_body_buffer_limit": KEPT_BODY,
         **own_body_limit(table.max_request_bytes),
         **(more or {}),
@@ -100,36 +99,11 @@ def _route(table: RouteTable, route: PathRoute, action: Json, *, headers: Sequen
             "metadata_match": {"filter_metadata": {"envoy.lb": {"route": name}}},
             "timeout": "0s",  # a long download is no failure; silence is
         },
-        "request_headers_to_add": [_set(ROUTE_HEADER, name)],
     }
 
 
 def _seconds(duration: float) -> str:
     return f"{duration:.3f}s"
-
-
-def _retries(token: str) -> Json:
-    """Again only what no instance has seen: a connection refused, or the waiting room's word. Twice among the instances, then waiting."""
-    return {
-        "retry_on": "connect-failure,refused-stream,reset-before-request,retriable-headers",
-        "num_retries": ATTEMPTS,
-        "retriable_headers": [{"name": RETRY_HEADER, "string_match": {"exact": token}}],
-        "retry_priority": {
-            "name": "envoy.retry_priorities.previous_priorities",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
-                "update_frequency": 2,
-            },
-        },
-        "retry_host_predicate": [
-            {
-                "name": "envoy.retry_host_predicates.previous_hosts",
-                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
-            }
-        ],
-        "host_selection_retry_max_attempts": 3,
-        "retry_back_off": {"base_interval": "0.010s", "max_interval": "0.050s"},
-    }
 
 
 def _set(name: str, value: str) -> Json:

@@ -30,21 +30,23 @@ class Secured(msgspec.Struct, frozen=True):
 
     def within(self, table: RouteTable) -> Secured:
         """The part that concerns one environment."""
+        if not self.names and not self.answers:
+            return self
         mine = frozenset(table.hostnames)
         return Secured(self.names & mine, tuple(each for each in self.answers if each.hostname in mine))
 
 
-def virtual_hosts(table: RouteTable, *, token: str, secured: Secured, https_port: int) -> list[msgspec.Raw]:
+def virtual_hosts(table: RouteTable, *, secured: Secured, https_port: int) -> list[msgspec.Raw]:
     """One for the names that are as they always were, one for those that HTTPS changes; none without a name."""
     first = [_challenge(table, each) for each in secured.answers]
     changed = [name for name in table.hostnames if name in secured.names and _changes(table.https)]
     plain = [name for name in table.hostnames if name not in changed]
     slug = table.environment.slug
-    hosts = [virtual_host(table, name=slug, hostnames=plain, token=token, first=first)] if plain else []
+    hosts = [virtual_host(table, name=slug, hostnames=plain, first=first)] if plain else []
     if changed:
         redirects = _redirects(table, https_port) if table.https.redirect else []
         more = _strict_transport(table.https) if table.https.hsts else {}
-        hosts.append(virtual_host(table, name=f"{slug}/https", hostnames=changed, token=token, first=[*first, *redirects], more=more))
+        hosts.append(virtual_host(table, name=f"{slug}/https", hostnames=changed, first=[*first, *redirects], more=more))
     return hosts
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mooring.drivers.edge.envoy.access_log import WAITING_ROOM
+from mooring.drivers.edge.envoy.retries import retry_policy
 from mooring.drivers.edge.envoy.settings import SHARDS, Layout, shard_name, streams_name
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import ProcessName
@@ -32,9 +33,9 @@ def route_name(environment: EnvironmentId, process: ProcessName) -> str:
     return f"{environment.slug}/{process}"
 
 
-def clusters(layout: Layout) -> list[Json]:
+def clusters(layout: Layout, *, token: str) -> list[Json]:
     """The shards' clusters: a part of the bootstrap, never changed."""
-    return [_cluster(layout, shard, name) for shard in range(SHARDS) for name in (shard_name(shard), streams_name(shard))]
+    return [_cluster(layout, shard, name, token=token) for shard in range(SHARDS) for name in (shard_name(shard), streams_name(shard))]
 
 
 def assignment(shard: int, tables: Iterable[RouteTable], *, waiting_socket: str) -> Json:
@@ -81,7 +82,7 @@ def _waiting_room(routes: list[str], socket: str) -> Json:
     }
 
 
-def _cluster(layout: Layout, shard: int, name: str) -> Json:
+def _cluster(layout: Layout, shard: int, name: str, *, token: str) -> Json:
     path = layout.endpoints(shard)
     source = {"path_config_source": {"path": str(path), "watched_directory": {"path": str(path.parent)}}, "initial_fetch_timeout": "2s"}
     limits = {"max_connections": MANY, "max_pending_requests": MANY, "max_requests": MANY, "max_retries": MANY}
@@ -100,6 +101,7 @@ def _cluster(layout: Layout, shard: int, name: str) -> Json:
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "common_http_protocol_options": {"idle_timeout": KEEP_IDLE},
                 "explicit_http_config": {"http_protocol_options": {}},
+                "retry_policy": retry_policy(token),
             }
         },
     }

@@ -10,7 +10,8 @@ from pathlib import Path
 from mooring.drivers.edge.envoy.attendant.certificates import answer_certificates
 from mooring.drivers.edge.envoy.attendant.exchange import LARGEST_HEAD, Answer, Request, Unreadable, read_request, write_answer
 from mooring.drivers.edge.envoy.attendant.waiting_room import WaitingRoom
-from mooring.drivers.edge.envoy.routes import RETRY_HEADER, ROUTE_HEADER
+from mooring.drivers.edge.envoy.retries import RETRY_HEADER
+from mooring.drivers.edge.envoy.routes import ROUTE_HEADER
 from mooring.drivers.edge.envoy.settings import Layout
 from mooring.drivers.edge.ledger import read_entry
 from mooring.drivers.edge.pages import HTML_TYPE, JSON_TYPE, SEND_AGAIN, Message, prefers_json, render_html, render_json
