@@ -6,6 +6,7 @@ Needs root, `dockerd` and a static `busybox` (Debian: docker.io, busybox-static)
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import io
 import json
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 60.0  # seconds until it answers, and until it has ended
-APPLETS = ("sh", "sleep", "cat", "echo", "id", "httpd", "setsid", "kill", "touch", "head", "env", "stat", "ls")
+APPLETS = ("sh", "sleep", "cat", "echo", "id", "httpd", "setsid", "kill", "touch", "head", "grep", "stty", "tr")
 NEEDED = ("dockerd", "containerd", "busybox", "ip")
 
 
@@ -49,18 +50,13 @@ class ContainerEngine:
             _run("ip", "link", "add", self._bridge, "type", "bridge")
             _run("ip", "address", "add", self._subnet, "dev", self._bridge)
             _run("ip", "link", "set", self._bridge, "up")
-        place = self.directory.absolute()
-        with (place / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    "dockerd", "--data-root", f"{place}/data", "--exec-root", f"{place}/exec", "--pidfile", f"{place}/pid",
-                    "--host", f"unix://{self.socket}", "--bridge", self._bridge or "none", "--iptables=false", "--ip-masq=false",
-                    "--ip-forward=false", "--shutdown-timeout", "1", "--log-level", "warn",
-                ],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
-            )  # fmt: skip
-        self._until_it_answers()
+        self._launch()
+
+    def start_again(self) -> None:
+        """After `kill`."""
+        for stale in ("pid", "exec/containerd/containerd.pid"):  # what died may still be a zombie, which the engine takes for alive
+            (self.directory / stale).unlink(missing_ok=True)
+        self._launch()
 
     def kill(self) -> None:
         """The engine alone, as when it crashes: what ran goes on, or is ended by the next start."""
@@ -112,6 +108,19 @@ class ContainerEngine:
         self.ask("POST", f"/build?{urllib.parse.urlencode({'t': tag, 'rm': 1})}", context, kind="application/x-tar")
         return str(self.ask("GET", f"/images/{tag}/json")["Id"])
 
+    def make_foreign(self, tag: str) -> str:
+        """One that says it is for a machine of a kind that none of these tests run on."""
+        image = self.make_base(tag, marker=tag)
+        with tarfile.open(fileobj=io.BytesIO(self.ask("GET", f"/images/{tag}/get", kind="application/x-tar"))) as saved:
+            files = {member.name: file.read() for member in saved if (file := saved.extractfile(member)) is not None}
+        name = image.removeprefix("sha256:") + ".json"
+        changed = json.dumps({**json.loads(files.pop(name)), "architecture": "riscv64"}).encode()
+        named = hashlib.sha256(changed).hexdigest()
+        manifest = json.loads(files["manifest.json"])
+        manifest[0]["Config"] = f"{named}.json"
+        self.ask("POST", "/images/load", tar({**files, f"{named}.json": changed, "manifest.json": json.dumps(manifest).encode()}))
+        return f"sha256:{named}"
+
     def clear(self) -> None:
         """No container is left, and no image but the one called base."""
         for each in self.ask("GET", "/containers/json?all=1"):
@@ -120,6 +129,20 @@ class ContainerEngine:
             tags = each["RepoTags"] or []
             if not any(tag.startswith("base:") for tag in tags):
                 self.ask("DELETE", f"/images/{each['Id']}?force=1")
+
+    def _launch(self) -> None:
+        place = self.directory.absolute()
+        with (place / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    "dockerd", "--data-root", f"{place}/data", "--exec-root", f"{place}/exec", "--pidfile", f"{place}/pid",
+                    "--host", f"unix://{self.socket}", "--bridge", self._bridge or "none", "--iptables=false", "--ip-masq=false",
+                    "--ip-forward=false", "--shutdown-timeout", "1", "--log-level", "warn",
+                ],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
+            )  # fmt: skip
+        self._until_it_answers()
 
     def _until_it_answers(self) -> None:
         deadline = time.monotonic() + PATIENCE

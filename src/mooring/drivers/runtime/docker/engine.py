@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -66,11 +67,15 @@ class Engine:
 
     async def has_file(self, container: str, path: str) -> bool:
         """Whether there is something at that path in a container's file system, running or not."""
-        try:
-            await self._asked("HEAD", f"containers/{container}/archive", {"path": path})
-        except Missing:
-            return False
-        return True
+        client = await self._connected()
+        where = f"containers/{container}/archive"
+        with self._translated(where, is_harmless=True):
+            await client._check_version()
+            url = client._canonicalize_url(where)
+            async with client.session.head(url, params={"path": path}, timeout=_patient(_PATIENCE)) as response:
+                if response.status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+                    raise Unavailable(f"the container engine refused to tell of {path}: {response.reason}", where=self.host)
+                return response.status == HTTPStatus.OK
 
     @asynccontextmanager
     async def stream(
@@ -80,7 +85,7 @@ class Engine:
         client = await self._connected()
         headers = {"Content-Type": "application/x-tar"} if content is not None else None
         with self._translated(path, is_harmless=method == "GET"):
-            query = client._query(path, method, params=_plain(parameters), data=content, headers=headers, timeout=_endless())
+            query = client._query(path, method, params=_plain(parameters), data=content, headers=headers, timeout=_patient(None))
             async with query as response:
                 try:
                     yield response.content
@@ -103,10 +108,9 @@ class Engine:
         self, method: str, path: str, parameters: Parameters | None = None, body: object = None, *, within: float | None = _PATIENCE
     ) -> Answer:
         client = await self._connected()
-        timeout = aiohttp.ClientTimeout(total=within, connect=_CONNECT_WITHIN)
         data = json.dumps(body).encode() if body is not None else None
-        with self._translated(path, is_harmless=method in ("GET", "HEAD")):
-            async with client._query(path, method, params=_plain(parameters), data=data, timeout=timeout) as response:
+        with self._translated(path, is_harmless=method == "GET"):
+            async with client._query(path, method, params=_plain(parameters), data=data, timeout=_patient(within)) as response:
                 try:
                     content = await response.read()
                 finally:
@@ -130,7 +134,7 @@ class Engine:
             if error.status == _NOT_CONNECTED:
                 raise self._lost(error, error.__context__, path, is_harmless=is_harmless) from error
             raise _refused(error, self.host) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: an answer that was cut off
             raise self._lost(error, error, path, is_harmless=is_harmless) from error
 
     def _lost(self, error: Exception, cause: BaseException | None, path: str, *, is_harmless: bool) -> Unavailable | OutcomeUnknown:
@@ -176,5 +180,5 @@ def _plain(parameters: Parameters | None) -> dict[str, str | int]:
     return {name: int(value) if isinstance(value, bool) else value for name, value in (parameters or {}).items()}
 
 
-def _endless() -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, connect=_CONNECT_WITHIN)
+def _patient(within: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=within, connect=_CONNECT_WITHIN)

@@ -136,11 +136,16 @@ class Instances:
             await self._maker.discard(known["Id"], name)
 
     async def _retire(self, container: str) -> None:
+        """Not even an engine that begins anew is to run it again."""
         self._watcher.touch(container)
         try:
             await self._engine.post(f"containers/{container}/rename", {"name": self._names.retired(container)})
         except (Missing, Conflict):
             pass  # it is gone, or has that name already
+        try:
+            await self._engine.post(f"containers/{container}/update", body={"RestartPolicy": {"Name": "no"}})
+        except Missing:
+            pass  # it is gone
 
     async def _end(self, container: str, grace: float) -> None:
         try:
