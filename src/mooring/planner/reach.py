@@ -27,7 +27,7 @@ class Stance(enum.Enum):
 
     PREPARING = "preparing"  # the old serve, untouched, until all wanted are ready; then all at once
     SWITCHED = "switched"  # the wanted serve; the old drain but stay warm
-    CLEARING = "clearing"  # the wanted serve; the old drain and go
+    CLEARING = "clearing"  # the wanted serve; the old drain and go, as long as all wanted are ready
     KEEPING = "keeping"  # whoever is wanted and ready serves at once; the rest goes once it has no traffic
 
 
@@ -53,7 +53,8 @@ def reach(goal: Goal, current: Current, *, now: float, wanted: Wanted | None, be
     serving = _serving(current, wanted, replacements, before=before, stance=stance) - leaving
     table = table_for(goal, current, release=source.release if source else None, serving=serving)
     others = tuple(view for view in current.instances if view.key not in keys)
-    may_go = leaving if stance in (Stance.PREPARING, Stance.SWITCHED) else frozenset(view.key for view in others)
+    is_early = stance in (Stance.PREPARING, Stance.SWITCHED) or (stance is Stance.CLEARING and not all_ready)
+    may_go = leaving if is_early else frozenset(view.key for view in others)
     stops, waits = _stops(current, others, may_go=may_go, still_active=active_keys(table), policy_of=_policies(wanted, before), now=now)
     kept = keys | frozenset(before.instances() if before and stance is Stance.PREPARING else ())
     restarts, sick = _restarts(current, kept, policy_of=_policies(wanted, before), now=now) if stance is not Stance.SWITCHED else ((), {})

@@ -59,7 +59,8 @@ def _advance(goal: Goal, progress: Progress, current: Current, *, now: float) ->
     if progress.phase is Phase.WATCH:
         reached = reach(goal, current, now=now, wanted=goal.target, before=progress.baseline, stance=Stance.SWITCHED)
         until = progress.phase_since + bake(goal.target, progress)
-        return _as_plan(reached, phase=Phase.DRAIN if now >= until else Phase.WATCH, deadline=until)
+        is_over = now >= until and reached.is_ready  # the old may not go while the new are not ready
+        return _as_plan(reached, phase=Phase.DRAIN if is_over else Phase.WATCH, deadline=until if now < until else None)
     reached = reach(goal, current, now=now, wanted=goal.target, before=progress.baseline, stance=Stance.CLEARING)
     if reached.steps or not (reached.is_ready and reached.is_clear):
         return _as_plan(reached, phase=Phase.DRAIN)
@@ -202,7 +203,8 @@ def _watch_setback(wanted: Wanted, progress: Progress, current: Current) -> GoBa
         view = current.view(key)
         if view is None or view.health in (Health.UNREADY, Health.SICK) or view.state in (ProcessState.BACKOFF, ProcessState.EXITED):
             return GoBack(reason=f"{key} was ready, and then was not any more", code="regressed")
-        if view.restarts > 0 and view.ready_since is not None and view.ready_since > progress.phase_since:
+        is_begun_anew = view.health is Health.STARTING or (view.ready_since is not None and view.ready_since > progress.phase_since)
+        if view.restarts > 0 and is_begun_anew:
             return GoBack(reason=f"{key} was ready, died, and was started again", code="regressed")
     return None
 

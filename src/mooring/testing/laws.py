@@ -96,6 +96,8 @@ class Laws:
             self._check_intent(point)
             if point.name in ("runtime.stop", "runtime.restart") and isinstance(point.subject, InstanceKey):
                 self._check_stop(point.subject)
+                if point.name == "runtime.stop":
+                    self._check_last(point.subject)
         elif isinstance(environment, EnvironmentId):
             self._check_environment(environment)
             self._check_memory()
@@ -157,6 +159,15 @@ class Laws:
             if flying[key.slug] and drained < budget:
                 self.tell(3, f"{key} has {flying[key.slug]} {word} in flight and is stopped before their budget is spent")
 
+    def _check_last(self, key: InstanceKey) -> None:
+        """Even where the app is unwell: who serves by the record and is ready may not go while nobody in its place gets requests."""
+        record = self._memory.environment(key.environment)
+        revision = record.revision if record else None
+        is_recorded = revision is not None and (revision.release, revision.generation) == (key.release, key.generation)
+        others = [each for each in active_keys(self._edge.table(key.environment)) if each.process == key.process]
+        if is_recorded and not others and self._is_well(key) and self._desired(key.environment).get(key.process, 0) > 0:
+            self.tell(1, f"{key} is ready and is stopped, and nobody gets requests in its place")
+
     def _check_routes(self, environment: EnvironmentId) -> None:
         table, now = self._edge.table(environment), self._clock.monotonic()
         active = active_keys(table)
@@ -211,6 +222,10 @@ class Laws:
     def _is_ready(self, key: InstanceKey) -> bool:
         life = self._world.life(key)
         return life is not None and life.is_ready(self._clock.monotonic())
+
+    def _is_well(self, key: InstanceKey) -> bool:
+        life = self._world.life(key)
+        return life is not None and life.is_ready(self._clock.monotonic()) and 200 <= life.behaviour.answers < 400
 
     def _has_answered(self, key: InstanceKey) -> bool:
         life = self._world.life(key)

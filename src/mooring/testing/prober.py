@@ -36,6 +36,7 @@ class FakeProber:
             await self._clock.sleep(check.timeout)
             return self._result(check, passed=False, latency=check.timeout, said=f"no answer within {check.timeout:g} s")
         status = behaviour.answers if check.kind is CheckKind.HTTP else 0
+        await self._clock.sleep(behaviour.latency)
         passed = check.kind is not CheckKind.HTTP or 200 <= status < 400
         life.has_answered = life.has_answered or passed
         return self._result(check, passed=passed, latency=behaviour.latency, status=status, said=f"answered {status}" if status else "")
