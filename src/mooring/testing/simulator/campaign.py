@@ -7,7 +7,7 @@ import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 
 import msgspec
 
@@ -18,7 +18,7 @@ from mooring.testing.simulator.chance import story_of
 from mooring.testing.simulator.stage import Stage
 from mooring.testing.simulator.story import Story
 
-_AT_A_TIME = 50  # stories a worker is given
+_AT_A_TIME = 25  # stories a worker is given
 _SHOWN = 10  # failures kept
 
 
@@ -68,21 +68,23 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 def play_all(stories: Iterable[Story], *, jobs: int = 0) -> Summary:
     """All of them, on `jobs` cores (0: as many as there are)."""
-    return _with_seconds(_played(stories, jobs=jobs))
+    with _pool(jobs) as pool:
+        return _with_seconds(_played(stories, pool))
 
 
 def play_seeds(first: int, *, rollouts: int, jobs: int = 0) -> Summary:
     """The stories of `first`, `first` + 1, … until so many rollouts have been carried out."""
 
-    def parts() -> Iterator[Summary]:
+    def parts(pool: Executor) -> Iterator[Summary]:
         done, seed = 0, first
         while done < rollouts:
-            count = max(_AT_A_TIME, rollouts - done)  # a story is more than one rollout: this is not too many
-            part = sum(_played((story_of(each) for each in range(seed, seed + count // 2)), jobs=jobs), Summary())
-            done, seed = done + part.rollouts, seed + count // 2
+            count = max(_AT_A_TIME, (rollouts - done) // 2)  # a story is more than one rollout: these are not too many
+            part = sum(_played((story_of(each) for each in range(seed, seed + count)), pool), Summary())
+            done, seed = done + part.rollouts, seed + count
             yield part
 
-    return _with_seconds(parts())
+    with _pool(jobs) as pool:
+        return _with_seconds(parts(pool))
 
 
 def shortest(story: Story, violations: Sequence[Violation]) -> Story:
@@ -101,9 +103,12 @@ def _with_seconds(parts: Iterable[Summary]) -> Summary:
     return msgspec.structs.replace(sum(parts, Summary()), seconds=clock.monotonic() - began)
 
 
-def _played(stories: Iterable[Story], *, jobs: int) -> Iterator[Summary]:
-    with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_play_some, _batches(stories))
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=multiprocessing.get_context("spawn"))
+
+
+def _played(stories: Iterable[Story], pool: Executor) -> Iterator[Summary]:
+    return pool.map(_play_some, _batches(stories))
 
 
 def _batches(stories: Iterable[Story]) -> Iterator[list[Story]]:

@@ -10,6 +10,7 @@ from mooring.testing.laws import Moment
 from mooring.testing.simulator.stage import Stage
 from mooring.testing.simulator.story import AROUND_A_WRITE, AROUND_AN_EFFECT, Happening, On, Setting, Story, What
 
+_FOR_LONG = 120.0  # seconds
 SICK, MORTAL = 3, 15  # picks of a tree that answers 500, and of one that dies while it is watched
 _FULL = Setting(has_worker=True, has_clock=True, release_seconds=0.2)
 _DEPLOY = Happening(what=What.DEPLOY, number=0.3)
@@ -36,6 +37,17 @@ CALM = {
     "scale down": _story(Setting(web=3), Happening(what=What.SCALE, number=0.3, pick=2)),
     "restart": _story(Setting(has_clock=True), Happening(what=What.RESTART, number=0.3)),
     "rollback": _story(Setting(deploys_before=2), Happening(what=What.ROLLBACK, number=0.3)),
+    "rollback after a scale": _story(
+        Setting(deploys_before=2), Happening(what=What.SCALE, number=0.3, pick=4), Happening(what=What.ROLLBACK, number=0.4)
+    ),
+    "three orders at once": _story(
+        Setting(), _DEPLOY, Happening(what=What.SCALE, number=0.4, pick=4), Happening(what=What.RESTART, number=0.5)
+    ),
+    "memory for one of two": _story(
+        Setting(web=1, has_second_environment=True, memory=100_000_000, budget=300_000_000),
+        _DEPLOY,
+        msgspec.structs.replace(_DEPLOY, pick=1),
+    ),
     "destroy": _story(Setting(has_worker=True), Happening(what=What.DESTROY, number=0.3)),
     "sick instance": _story(
         Setting(has_liveness=True), Happening(what=What.FLAP, number=0.3, seconds=6.0), Happening(what=What.DEPLOY, number=7.0)
@@ -46,15 +58,28 @@ CALM = {
 def every_fault() -> Iterator[Story]:
     """Each story of a calm day with each fault at each of its effects and writes, one at a time."""
     for story in CALM.values():
-        stage = Stage(story)
-        stage.play()
-        yield from _struck(story, On.EFFECT, stage.effects, AROUND_AN_EFFECT)
-        yield from _struck(story, On.WRITE, stage.writes, AROUND_A_WRITE)
+        yield from at_effects(story)
+        yield from at_writes(story)
 
 
-def _struck(story: Story, on: On, count: int, around: dict[What, tuple[Moment, ...]]) -> Iterator[Story]:
+def at_effects(story: Story) -> Iterator[Story]:
+    """This one with each fault before and after each of its effects, and with each effect refused until long after every deadline."""
+    stage = Stage(story)
+    stage.play()
+    yield from _struck(story, On.EFFECT, stage.effects, {What.REFUSED: AROUND_AN_EFFECT[What.REFUSED]}, seconds=_FOR_LONG)
+    yield from _struck(story, On.EFFECT, stage.effects, AROUND_AN_EFFECT)
+
+
+def at_writes(story: Story) -> Iterator[Story]:
+    """This one with each fault before and after each of its writes."""
+    stage = Stage(story)
+    stage.play()
+    yield from _struck(story, On.WRITE, stage.writes, AROUND_A_WRITE)
+
+
+def _struck(story: Story, on: On, count: int, around: dict[What, tuple[Moment, ...]], *, seconds: float = 1.0) -> Iterator[Story]:
     for number in range(1, count + 1):
         for what, moments in around.items():
             for moment in moments:
-                fault = Happening(what=what, on=on, number=number, moment=moment, seconds=1.0, pick=number)
+                fault = Happening(what=what, on=on, number=number, moment=moment, seconds=seconds, pick=number)
                 yield msgspec.structs.replace(story, happenings=(*story.happenings, fault))

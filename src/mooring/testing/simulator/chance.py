@@ -34,7 +34,7 @@ def _setting(chance: Random) -> Setting:
         is_web_single=chance.random() < 0.1,
         is_in_place=chance.random() < 0.2,
         has_liveness=chance.random() < 0.3,
-        has_second_environment=chance.random() < 0.15,
+        has_second_environment=chance.random() < (0.6 if is_scarce else 0.05),
         deploys_before=chance.choice((0, 1, 1, 1, 2)),
         bake=chance.choice((0.0, 0.3, 0.3, 2.0)),
         min_healthy_time=chance.choice((0.0, 0.0, 0.5)),
@@ -47,7 +47,7 @@ def _setting(chance: Random) -> Setting:
         stop_takes=chance.choice((0.0, 0.0, 1.0)),
         latency=chance.choice((0.001, 0.15, 0.6)),
         memory=_UNIT if is_scarce else 0,
-        budget=_UNIT * (2 * web + chance.randrange(2)) if is_scarce else 0,
+        budget=_UNIT * (chance.choice((2, 3, 4)) * web + chance.randrange(2)) if is_scarce else 0,
     )
 
 
@@ -65,7 +65,7 @@ def _fault(chance: Random) -> Happening:
     around = AROUND_AN_EFFECT if on is On.EFFECT else AROUND_A_WRITE
     what = chance.choice(list(around))
     if what is What.REFUSED and chance.random() < 0.2:
-        seconds = 60.0  # beyond every deadline
+        seconds = 120.0  # beyond every deadline
     number = 1 + chance.randrange(_MOST_EFFECTS if on is On.EFFECT else _MOST_WRITES)
     return Happening(what=what, on=on, number=number, moment=chance.choice(around[what]), seconds=seconds, pick=pick)
 

@@ -14,6 +14,7 @@ from mooring.testing.simulator.app import GOOD, kind_of
 from mooring.testing.simulator.story import HARMLESS, Happening, What
 
 _PATIENCE = 8.0  # seconds that drivers may be slow or silent in all before a deadline may be missed for it
+_IN_THE_WAY = (What.BLIND, What.REFUSED, What.DISK_FULL, What.LATE)
 _REFUSALS = ("capacity-exceeded", "not-found")
 _AFTERWARDS = 5.0  # seconds after a controller's start in which what goes wrong is laid to it
 
@@ -33,6 +34,7 @@ def check_end(platform: FakePlatform, lived: Lived) -> None:
         _check_what_serves(platform, environment, deployments, lived)
         _check_order(platform, environment, deployments, lived)
         _check_rollbacks(platform, environment, deployments)
+        _check_persons(platform, deployments, lived.happened)
         if _is_harmless(lived.happened):
             _check_success(platform, deployments, lived.happened)
     _check_what_was_told(platform, lived)
@@ -49,7 +51,7 @@ def _check_what_serves(platform: FakePlatform, environment: EnvironmentId, deplo
         return
     expected = None if environment in lived.destroyers else lived.before[environment]
     for each in deployments:
-        if each.outcome is Outcome.SUCCEEDED or _stays(each):
+        if each.outcome is Outcome.SUCCEEDED or _stays(each) or _is_half_destroyed(each):
             expected = each.target
     if expected is not None and record.revision != expected:
         platform.laws.tell(4, f"{environment} is to run {record.revision}, the last deployment led to {expected}")
@@ -57,6 +59,11 @@ def _check_what_serves(platform: FakePlatform, environment: EnvironmentId, deplo
 
 def _stays(deployment: Deployment) -> bool:
     return deployment.outcome is Outcome.NEEDS_PERSON and deployment.error_code == "" and deployment.target is not None
+
+
+def _is_half_destroyed(deployment: Deployment) -> bool:
+    """Whether a destruction ended with something left that a person must see to: all may be stopped already, or serve again."""
+    return deployment.outcome is Outcome.NEEDS_PERSON and deployment.trigger is Trigger.DESTROY
 
 
 def _check_order(platform: FakePlatform, environment: EnvironmentId, deployments: tuple[Deployment, ...], lived: Lived) -> None:
@@ -104,6 +111,13 @@ def _check_success(platform: FakePlatform, deployments: tuple[Deployment, ...], 
     for each in deployments:
         if each.outcome not in (Outcome.SUCCEEDED, Outcome.SUPERSEDED) and each.error_code not in _REFUSALS:
             platform.laws.tell(law, f"deployment {each.number} of a good release ended {each.outcome}: {each.error}")
+
+
+def _check_persons(platform: FakePlatform, deployments: tuple[Deployment, ...], happened: tuple[Happening, ...]) -> None:
+    """Law 4: neither the one nor the other is reached only where the world itself stands in the way."""
+    for each in deployments:
+        if each.outcome is Outcome.NEEDS_PERSON and not any(one.what in _IN_THE_WAY for one in happened):
+            platform.laws.tell(4, f"deployment {each.number} ended for a person to look at, and nothing was in its way: {each.error}")
 
 
 def _check_what_was_told(platform: FakePlatform, lived: Lived) -> None:

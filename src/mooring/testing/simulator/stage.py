@@ -32,7 +32,7 @@ from mooring.testing.simulator.lines import EdgeLine, RuntimeLine
 from mooring.testing.simulator.onlooker import Onlooker
 from mooring.testing.simulator.people import People, later
 from mooring.testing.simulator.story import ORDERS, Happening, On, Story, What
-from mooring.testing.simulator.watch import HEALING, Watch
+from mooring.testing.simulator.watch import HEALING, ROLLING, Watch
 from mooring.testing.simulator.wire import Wire
 
 SHOP = EnvironmentId.parse("shop")
@@ -40,7 +40,6 @@ BLOG = EnvironmentId.parse("blog")
 _PLENTY = 8_000_000_000  # bytes
 _LONGEST = 900.0  # virtual seconds a story may take to come to rest
 _QUIET = 3.0  # seconds at rest in which nothing may be done any more
-_ROLLING = ("release", "prepare", "drain")
 _JUMPS = (3600.0, -3600.0, 5.0, -5.0)
 
 
@@ -116,6 +115,14 @@ class Stage:
         self._before = dict.fromkeys(self.environments, None)
         self._before |= {record.environment: record.revision for record in self.platform.memory.environments()}
 
+    async def act(self, happening: Happening) -> None:
+        """Now; or, where it is to be at an effect or a write, at the `number`th from now."""
+        if happening.on is On.TIME:
+            self.happen(happening)
+            return
+        passed = self.wire.count if happening.on is On.EFFECT else self._writes
+        self._waiting.append(msgspec.structs.replace(happening, number=passed + happening.number))
+
     async def pass_time(self, seconds: float) -> None:
         await self.platform.clock.sleep(seconds)
 
@@ -130,12 +137,12 @@ class Stage:
             life.behaviour = app.WELL
         await self._until(self.watch.is_in_order, law=8, what="it does not come to order")
         await self.platform.clock.sleep(HEALING)
+        for client in self.clients.values():
+            await client.stop()
         count = self.wire.count
         await self.platform.clock.sleep(_QUIET)
         if self.wire.count != count:
             self.platform.laws.tell(9, f"{self.wire.count - count} effects though nothing has changed")
-        for client in self.clients.values():
-            await client.stop()
         check_end(self.platform, self._lived())
         for task in self._tasks:
             task.cancel()
@@ -146,7 +153,7 @@ class Stage:
         for trouble in self.platform.trouble:
             self.platform.laws.tell(14, f"died without a word: {trouble}")
         events = self.platform.events()
-        started = {event.deployment for event in events if event.kind is EventKind.PHASE_STARTED and event.fields["phase"] in _ROLLING}
+        started = {event.deployment for event in events if event.kind is EventKind.PHASE_STARTED and event.fields["phase"] in ROLLING}
         return Ended(
             story=self.story,
             rollouts=len(started) - self.story.setting.deploys_before * len(self.environments),
@@ -246,7 +253,8 @@ class Stage:
         """What people do."""
         match happening.what:
             case What.SECOND_USER:
-                self.people.ask(environment, ORDERS[happening.pick // 2 % 4], happening.pick, by="bob")
+                other = self.environments[(happening.pick + 1) % len(self.environments)]
+                self.people.ask(other, ORDERS[happening.pick // 2 % 4], happening.pick, by="bob")
             case What.PUSHES:
                 for who in ("ann", "bob", "cat"):
                     self.people.ask(environment, What.DEPLOY, 0, by=who)
@@ -309,6 +317,7 @@ class Stage:
             client.judge(is_calm=all(_is_calm(each) for each in self.happened))
         for event in self.platform.memory.events(after=self._told, limit=1_000):
             self._told = event.sequence
+            self.watch.read(event)
             self._on_event(_line(event, self.now()))
 
     def _is_hindered(self, now: float) -> bool:

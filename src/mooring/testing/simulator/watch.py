@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from mooring.model.deployment import Deployment, Outcome, Revision
 from mooring.model.environment import EnvironmentId
+from mooring.model.events import Event, EventKind
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId
 from mooring.planner.goal import wanted_of
 from mooring.testing.platform import FakePlatform
 
 HEALING = 4.0  # seconds after which a controller that can act has noticed that an instance died
+ROLLING = ("release", "prepare", "drain")  # phases in which something is done
+_IN_TIME = 90.0  # seconds: there and back with all drains, and as long as drivers or the disk may be away in a story
 _MOST_AT_ONCE = 5  # deployments that may end by one write
 _OLD_SERVES = (Outcome.FAILED, Outcome.REVERTED, Outcome.ABORTED)
 
@@ -22,6 +25,7 @@ class Watch:
         self._environments = environments
         self._restarts: dict[InstanceKey, int] = {}
         self._ended: set[DeploymentId] = set()
+        self._rolling: dict[DeploymentId, float] = {}
 
     def begin(self) -> None:
         """What has ended before is not looked at."""
@@ -34,6 +38,18 @@ class Watch:
             if laws.is_excused(environment, since=now):
                 laws.excuse(environment, seconds=HEALING)
         laws.check_world()
+
+    def read(self, event: Event) -> None:
+        """Law 14: each rollout ends in time. A controller that takes one up again gives it its time anew."""
+        now = self._platform.clock.monotonic()
+        if event.kind is EventKind.PHASE_STARTED and event.deployment is not None and event.fields["phase"] in ROLLING:
+            self._rolling.setdefault(event.deployment, now)
+        elif event.kind is EventKind.DEPLOYMENT_ENDED and event.deployment is not None:
+            took = now - self._rolling.pop(event.deployment, now)
+            if took > _IN_TIME:
+                self._platform.laws.tell(14, f"{event.deployment} took {took:.0f} s, which no deadline allows")
+        elif event.environment is None:
+            self._rolling = dict.fromkeys(self._rolling, now)
 
     def notice_deaths(self) -> None:
         """What died, or answers badly, by itself: the app is unwell."""
