@@ -34,6 +34,7 @@ from mooring.server.redaction import Redactors
 from mooring.server.sse import Streams
 from mooring.store.memory import SqliteMemory
 from mooring.testing.edge import FakeEdge
+from mooring.testing.hosts import FakeHosts
 from mooring.testing.prober import FakeProber, FakeStreamOpener
 from mooring.testing.runtime import FakeRuntime
 from mooring.testing.workshop import FakeWorkshop, Tree, process
@@ -106,6 +107,9 @@ class World:
     attaching: Attaching = field(default_factory=Attaching)
     clock: SystemClock = field(default_factory=SystemClock)
     place: tempfile.TemporaryDirectory[str] = field(default_factory=lambda: tempfile.TemporaryDirectory(prefix="m-", dir="/tmp"))
+
+    def __post_init__(self) -> None:
+        self.hosts = FakeHosts(self.clock)
 
     @property
     def socket_path(self) -> Path:
@@ -199,11 +203,12 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
     platform = Platform(
         controller=controller,
         memory=world.memory,
-        runtime=world.runtime,
+        runtime=controller.fleet,
         edge=world.edge,
         certificates=CertificateKeeper(
             memory=world.memory, edge=world.edge, issuer=None, dns=None, clock=world.clock, tell=controller.tell, glance_every=0.05
         ),
+        hosts=world.hosts,
         clock=world.clock,
         secrets=secrets,
         parts=_parts,

@@ -32,6 +32,8 @@ CHECKS = [
 CANNOT_BE_WRONG = [route for route in TABLE if "{" not in route[1] and route[1] not in ("/v1/events", "/v1/deployments")]
 RULES_BEYOND_A_SCHEMA = {
     ("POST", "/v1/certificates"): "key, chain and names must fit together",
+    ("POST", "/v1/hosts"): "an address and a key have forms of their own",
+    ("POST", "/v1/hosts/plan"): "an address and a key have forms of their own",
     ("GET", "/v1/deployments"): "no environment without its app",
     ("GET", "/v1/events"): "no environment without its app; a negative `after` has its own meaning",
     ("GET", "/v1/environments/{app}/{environment}/run"): "a WebSocket",

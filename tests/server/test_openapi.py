@@ -12,6 +12,8 @@ from mooring.model.access import Role
 from mooring.model.environment import EnvironmentId
 from mooring.server.authorization import TABLE
 from mooring.server.endpoints import ENDPOINTS
+from mooring.testing.hosts import GOOD, a_host_key
+from mooring.usecases.requests import HostRequest
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +93,19 @@ def test_real_answers_fit_their_schemas(served: Served, document: dict) -> None:
     deployment = served.deploy(app)
     served.client.lock(app, reason="")
     served.client.create_token("described", Role.VIEWER)
+    served.world.hosts.facts["root@described"] = GOOD
+    served.client.add_host(HostRequest(address="root@described", host_key=a_host_key("root@described")))
     seen = 0
     with served.http as http:
         for endpoint in ENDPOINTS:
             if endpoint.method != "GET" or endpoint.stream is not None:
                 continue
-            path = endpoint.path.replace("{app}", "described").replace("{environment}", "production").replace("{id}", deployment.id)
+            path = (
+                endpoint.path.replace("{app}", "described")
+                .replace("{environment}", "production")
+                .replace("{id}", deployment.id)
+                .replace("{name}", "described")
+            )
             answer = http.get(path)
             operation = document["paths"][endpoint.path]["get"]
             schema = operation["responses"]["200"]["content"]["application/json"]["schema"]

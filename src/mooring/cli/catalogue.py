@@ -1,53 +1,17 @@
 """Every command once: its place, what it does in a line, its examples. Help, completion, dispatch and the reference page read this.
 
-It imports nothing, so that `mooring --help` is quick.
+It imports nothing but its own parts, so that `mooring --help` is quick.
 Must not: hold options (each command declares its own) or run anything.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Example(NamedTuple):
-    line: str
-    meaning: str
-
-
-class Command(NamedTuple):
-    """`path` is what is typed after `mooring`; `module` the file under `commands/` that has a function of that name."""
-
-    path: str
-    module: str
-    summary: str
-    about: str
-    examples: tuple[Example, ...]
-
-    @property
-    def function(self) -> str:
-        """The name of the command object in its module."""
-        return self.path.replace(" ", "_").replace("-", "_") + "_command"
-
-
-class Section(NamedTuple):
-    title: str
-    commands: tuple[Command, ...]
-
-
-class Group(NamedTuple):
-    """A word that has commands of its own below it. `usual` is the one that is meant when none is named."""
-
-    path: str
-    summary: str
-    usual: str = ""
-
-
-def _command(path: str, module: str, summary: str, *examples: tuple[str, str], about: str = "") -> Command:
-    return Command(path, module, summary, about, tuple(Example(*example) for example in examples))
-
+from mooring.cli import catalogue_of_servers
+from mooring.cli.entries import Command, Group, Section, entry
 
 GROUPS = (
     Group("certs", "Certificates of public hostnames.", usual="ls"),
+    Group("host", "Other machines for apps to run on."),
     Group("context", "Platforms on other machines, reached through SSH."),
     Group("config", "Plain settings of an environment."),
     Group("secret", "Settings that are encrypted and never shown again."),
@@ -59,27 +23,27 @@ SECTIONS = (
     Section(
         "The platform on this machine",
         (
-            _command(
+            entry(
                 "up",
                 "platform",
                 "Start the platform in the background: server and edge.",
                 ("mooring up", "start it, or say that it runs already"),
                 about="Says the ports and where its state is kept. Apps that ran before are brought back.",
             ),
-            _command(
+            entry(
                 "down",
                 "platform",
                 "Stop the platform with all its apps.",
                 ("mooring down", "stop; `mooring up` brings every app back"),
             ),
-            _command(
+            entry(
                 "status",
                 "status",
                 "What runs, what goes on, and how old that knowledge is.",
                 ("mooring status", "all environments"),
                 ("mooring status --json", "the same for a program"),
             ),
-            _command(
+            entry(
                 "trust",
                 "platform",
                 "Make this machine trust https://*.localhost.",
@@ -91,7 +55,7 @@ SECTIONS = (
     Section(
         "Platforms on other machines",
         (
-            _command(
+            entry(
                 "context add",
                 "contexts",
                 "Name a platform elsewhere, and use it from now on.",
@@ -99,16 +63,16 @@ SECTIONS = (
                 ("mooring context add lab ssh://lab/srv/mooring", "a host of your ssh_config, and where its state is"),
                 about="At a terminal ssh may ask about an unknown host key; after that an unknown or changed one is refused.",
             ),
-            _command("context ls", "contexts", "All contexts, the current one marked.", ("mooring context ls", "names and addresses")),
-            _command(
+            entry("context ls", "contexts", "All contexts, the current one marked.", ("mooring context ls", "names and addresses")),
+            entry(
                 "context use",
                 "contexts",
                 "Choose the platform that commands mean.",
                 ("mooring context use prod", "until another is chosen; --context NAME chooses for one command"),
                 ("mooring context use local", "this machine again"),
             ),
-            _command("context rm", "contexts", "Forget a context; its platform goes on.", ("mooring context rm lab", "the name only")),
-            _command(
+            entry("context rm", "contexts", "Forget a context; its platform goes on.", ("mooring context rm lab", "the name only")),
+            entry(
                 "dial",
                 "contexts",
                 "Connect standard input and output to this machine's platform.",
@@ -119,13 +83,13 @@ SECTIONS = (
     Section(
         "Deploying",
         (
-            _command(
+            entry(
                 "init",
                 "project",
                 "Write a commented mooring.toml from what is found here.",
                 ("mooring init", "write ./mooring.toml; an existing one is left alone"),
             ),
-            _command(
+            entry(
                 "deploy",
                 "deploy",
                 "Build and serve the present commit, without failing a request.",
@@ -134,34 +98,34 @@ SECTIONS = (
                 ("mooring deploy --ref v1.2 -e staging", "deploy a tag to another environment"),
                 about="Ctrl-C stops following only: the deployment goes on in the server.",
             ),
-            _command(
+            entry(
                 "plan",
                 "deploy",
                 "What a deploy would do and why, touching nothing.",
                 ("mooring plan", "the steps that `mooring deploy` would take"),
             ),
-            _command(
+            entry(
                 "follow",
                 "deploy",
                 "Follow a deployment that goes on, until it ends.",
                 ("mooring follow", "the newest of this environment"),
                 ("mooring follow ID", "a certain one; ends with its exit code"),
             ),
-            _command(
+            entry(
                 "abort",
                 "deploy",
                 "Ask a deployment to stop; the old release goes on serving.",
                 ("mooring abort", "the one that goes on in this environment"),
                 ("mooring abort ID", "a certain one"),
             ),
-            _command(
+            entry(
                 "rollback",
                 "deploy",
                 "Serve an earlier release again: its code and its config.",
                 ("mooring rollback", "the release before the present one"),
                 ("mooring rollback v5", "a certain one; see `mooring releases`"),
             ),
-            _command(
+            entry(
                 "releases", "environment", "The releases of an environment, newest first.", ("mooring releases", "numbers, ages, commits")
             ),
         ),
@@ -169,55 +133,53 @@ SECTIONS = (
     Section(
         "Running",
         (
-            _command(
+            entry(
                 "ps", "environment", "The instances of an environment and how they are.", ("mooring ps", "process, release, health, memory")
             ),
-            _command(
+            entry(
                 "logs",
                 "logs",
                 "What the instances print.",
                 ("mooring logs -f", "follow all of them"),
                 ("mooring logs -n 200 worker", "the last 200 lines of the worker processes"),
             ),
-            _command(
+            entry(
                 "scale",
                 "operate",
                 "How many instances of each process type run.",
                 ("mooring scale web=3 worker=2", "three web and two worker instances"),
             ),
-            _command(
-                "restart", "operate", "All instances anew, without failing a request.", ("mooring restart", "start-first, same release")
-            ),
-            _command(
+            entry("restart", "operate", "All instances anew, without failing a request.", ("mooring restart", "start-first, same release")),
+            entry(
                 "run",
                 "operate",
                 "A command in a fresh process with the app's code and config.",
                 ("mooring run -- python manage.py shell", "on a terminal it is interactive"),
                 ("mooring run -- python manage.py check", "ends with the command's own exit code"),
             ),
-            _command(
+            entry(
                 "maintenance",
                 "operate",
                 "Show visitors a maintenance page, or stop showing it.",
                 ("mooring maintenance on", "every request gets the page"),
                 ("mooring maintenance off", "the app answers again"),
             ),
-            _command("open", "environment", "Open the app in a browser.", ("mooring open", "print the address, and open it on a desktop")),
-            _command(
+            entry("open", "environment", "Open the app in a browser.", ("mooring open", "print the address, and open it on a desktop")),
+            entry(
                 "events",
                 "events",
                 "What happened: deployments, crashes, changes.",
                 ("mooring events", "the latest of this environment"),
                 ("mooring events -f --all", "of all environments, as they come"),
             ),
-            _command(
+            entry(
                 "lock",
                 "operate",
                 "Refuse deployments until `mooring unlock`.",
                 ('mooring lock --reason "database migration until 15:00"', "deploys end with exit code 3 and this reason"),
             ),
-            _command("unlock", "operate", "Allow deployments again.", ("mooring unlock", "remove the lock")),
-            _command(
+            entry("unlock", "operate", "Allow deployments again.", ("mooring unlock", "remove the lock")),
+            entry(
                 "destroy",
                 "operate",
                 "Stop an environment and remove all that it owns.",
@@ -229,26 +191,26 @@ SECTIONS = (
     Section(
         "Settings",
         (
-            _command(
+            entry(
                 "config set",
                 "config",
                 "Set variables; makes a new release and a rolling restart.",
                 ("mooring config set LOG_LEVEL=debug CACHE_TTL=60", "both in one release"),
             ),
-            _command(
+            entry(
                 "config unset",
                 "config",
                 "Remove variables; makes a new release.",
                 ("mooring config unset LOG_LEVEL", "back to its default"),
             ),
-            _command(
+            entry(
                 "config show",
                 "config",
                 "The variables as the app sees them; secrets by name only.",
                 ("mooring config show", "names and values"),
                 ("mooring config show --origin", "and where each value comes from"),
             ),
-            _command(
+            entry(
                 "secret set",
                 "config",
                 "Set a secret, read from standard input or a file.",
@@ -257,9 +219,9 @@ SECTIONS = (
                 ("mooring secret set TLS_KEY --file key.pem", "from a file, byte for byte"),
                 about="Never on the command line: other users of the machine can read that, and shells remember it.",
             ),
-            _command("secret unset", "config", "Remove secrets; makes a new release.", ("mooring secret unset API_KEY", "remove it")),
-            _command("secret ls", "config", "The names of the secrets.", ("mooring secret ls", "names only")),
-            _command(
+            entry("secret unset", "config", "Remove secrets; makes a new release.", ("mooring secret unset API_KEY", "remove it")),
+            entry("secret ls", "config", "The names of the secrets.", ("mooring secret ls", "names only")),
+            entry(
                 "secret rotate",
                 "config",
                 "Seal every stored value anew under a fresh key.",
@@ -267,77 +229,48 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
-        "HTTPS",
-        (
-            _command(
-                "certs ls",
-                "certs",
-                "Public hostnames: certificates, their ends, what went wrong.",
-                ("mooring certs ls", "of all apps; `ls` may be left out"),
-            ),
-            _command(
-                "certs add",
-                "certs",
-                "Use a certificate of your own, in the place of an older one.",
-                ("mooring certs add --cert chain.pem --key key.pem", "for every hostname that it is for"),
-                about="Checked first: key, order of the chain, names, times. Shown within seconds; no connection is closed.",
-            ),
-            _command(
-                "certs renew",
-                "certs",
-                "Order a hostname's certificate anew at once.",
-                ("mooring certs renew shop.example.com", "the old one is shown until the new one is there"),
-            ),
-            _command(
-                "certs remove",
-                "certs",
-                "Stop using a certificate of your own.",
-                ("mooring certs remove shop.example.com", "the platform's own takes its place, where it has one"),
-            ),
-        ),
-    ),
+    *catalogue_of_servers.SECTIONS,
     Section(
         "Keeping",
         (
-            _command(
+            entry(
                 "state backup",
                 "platform",
                 "Write all that the platform remembers to one file, mode 0600.",
                 ("mooring state backup mooring.backup", "works while the platform runs"),
             ),
-            _command(
+            entry(
                 "state restore",
                 "platform",
                 "Bring back what a backup holds.",
                 ("mooring down && mooring state restore mooring.backup", "the platform must be down"),
             ),
-            _command(
+            entry(
                 "token create",
                 "tokens",
                 "A new token, shown once.",
                 ("mooring token create ci --role deployer", "may deploy, may not read secrets"),
             ),
-            _command("token ls", "tokens", "Tokens: names, roles, ages.", ("mooring token ls", "never the tokens themselves")),
-            _command("token revoke", "tokens", "End a token; its open streams end too.", ("mooring token revoke ci", "at once")),
+            entry("token ls", "tokens", "Tokens: names, roles, ages.", ("mooring token ls", "never the tokens themselves")),
+            entry("token revoke", "tokens", "End a token; its open streams end too.", ("mooring token revoke ci", "at once")),
         ),
     ),
     Section(
         "Help",
         (
-            _command(
+            entry(
                 "explain",
                 "project",
                 "What a key of mooring.toml means.",
                 ("mooring explain deploy.drain_timeout", "type, default, example"),
             ),
-            _command(
+            entry(
                 "completion",
                 "shell",
                 "A completion script for your shell.",
                 ("mooring completion bash >> ~/.bashrc", "for bash; also zsh and fish"),
             ),
-            _command("version", "shell", "The version of Mooring.", ("mooring version", "of this command")),
+            entry("version", "shell", "The version of Mooring.", ("mooring version", "of this command")),
         ),
     ),
 )

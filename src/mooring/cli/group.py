@@ -10,7 +10,7 @@ import importlib
 
 import click
 
-from mooring.cli import catalogue
+from mooring.cli import catalogue, entries
 from mooring.cli.help_page import root_help
 from mooring.errors import UsageError
 
@@ -69,7 +69,7 @@ class LazyGroup(click.Group):
         return [command.path.removeprefix(start) for command in catalogue.commands() if command.path.startswith(start)]
 
 
-def _load(command: catalogue.Command) -> click.Command:
+def _load(command: entries.Command) -> click.Command:
     module = importlib.import_module(f"mooring.cli.commands.{command.module}")
     loaded = getattr(module, command.function)
     assert isinstance(loaded, click.Command)

@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec
 
 import click
 
-from mooring.cli import catalogue
+from mooring.cli import catalogue, entries
 from mooring.cli.session import Session
 
 DETACH = click.option("--detach", is_flag=True, help="Do not follow: name the deployment and end.")
@@ -35,7 +35,7 @@ def command(path: str, *, about_environment: bool = True) -> Callable[[Body[Argu
 class HelpfulCommand(click.Command):
     """A command whose help ends with the examples of its catalogue entry."""
 
-    def __init__(self, entry: catalogue.Command, callback: Callable[..., int], params: list[click.Parameter]) -> None:
+    def __init__(self, entry: entries.Command, callback: Callable[..., int], params: list[click.Parameter]) -> None:
         self.entry = entry
         help_text = f"{entry.summary}\n\n{entry.about}" if entry.about else entry.summary
         super().__init__(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from mooring.cli import catalogue
+from mooring.cli import catalogue, entries
 from mooring.cli.exit_codes import EXIT_CODES
 from mooring.cli.group import LazyGroup, root
 
@@ -65,7 +65,7 @@ def exit_codes_page() -> str:
     return "\n".join([*head, *rows]) + "\n"
 
 
-def _command(command: catalogue.Command) -> str:
+def _command(command: entries.Command) -> str:
     loaded = loaded_command(command.path)
     context = click.Context(loaded, info_name=f"mooring {command.path}")
     usage = " ".join(["mooring", command.path, *loaded.collect_usage_pieces(context)])

@@ -24,6 +24,7 @@ from mooring.model.certificate import CertificateView
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
+from mooring.model.host import Host
 from mooring.model.instance import LogLine
 from mooring.model.lease import Lock
 from mooring.model.names import Hostname
@@ -36,6 +37,10 @@ from mooring.usecases.answers import (
     EnvironmentDetail,
     EnvironmentSummary,
     Health,
+    HostAdded,
+    HostKey,
+    HostPlan,
+    HostStatus,
     KeyRotation,
     PlatformStatus,
     TokenCreated,
@@ -43,6 +48,8 @@ from mooring.usecases.answers import (
 )
 from mooring.usecases.requests import (
     ConfigRequest,
+    DrainRequest,
+    HostRequest,
     LockRequest,
     MaintenanceRequest,
     PlanRequest,
@@ -55,6 +62,9 @@ from mooring.usecases.requests import (
 
 if TYPE_CHECKING:
     from mooring.client.attached import Attached
+
+
+_PREPARING = 900.0  # seconds
 
 
 class Client:
@@ -239,6 +249,33 @@ class Client:
     def remove_certificate(self, hostname: Hostname) -> None:
         """One of a person's own."""
         self._ask.tell("DELETE", f"/v1/certificates/{_segment(hostname)}")
+
+    # hosts
+
+    def hosts(self) -> tuple[HostStatus, ...]:
+        return self._ask.get("/v1/hosts", tuple[HostStatus, ...])
+
+    def plan_host(self, request: HostRequest) -> HostPlan:
+        return self._ask.send("POST", "/v1/hosts/plan", HostPlan, request)
+
+    def add_host(self, request: HostRequest) -> HostAdded:
+        """Preparing one may take minutes."""
+        body = msgspec.json.encode(request)
+        return self._ask.exchange(
+            "POST", "/v1/hosts", HostAdded, body=body, headers={"Content-Type": "application/json"}, timeout=_PREPARING
+        )
+
+    def check_host(self, name: str) -> HostPlan:
+        return self._ask.get(f"/v1/hosts/{_segment(name)}/check", HostPlan)
+
+    def drain_host(self, name: str, *, is_draining: bool) -> Host:
+        return self._ask.send("PUT", f"/v1/hosts/{_segment(name)}/drain", Host, DrainRequest(on=is_draining))
+
+    def remove_host(self, name: str, *, is_lost: bool = False) -> Host:
+        return self._ask.exchange("DELETE", f"/v1/hosts/{_segment(name)}", Host, query={"lost": is_lost})
+
+    def host_key(self) -> HostKey:
+        return self._ask.get("/v1/host-key", HostKey)
 
     # tokens
 

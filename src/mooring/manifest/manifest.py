@@ -7,7 +7,9 @@ import msgspec
 from mooring.model.build import BuildSettings
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
+from mooring.model.host import HostRuntime
 from mooring.model.names import AppName, Hostname, ProcessName, VariableName
+from mooring.model.placement import Region
 from mooring.model.policy import Policy
 from mooring.model.release import ProcessType
 
@@ -41,6 +43,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     build: BuildSettings
     env: dict[str, str]
     edge: EdgeSettings
+    runtime: HostRuntime | None = None
+    regions: tuple[Region, ...] = ()
     secret_files: tuple[VariableName, ...] = ()
     required_variables: tuple[str, ...] = ()
     generated_variables: frozenset[str] = frozenset()

@@ -10,6 +10,7 @@ from mooring.manifest.manifest import Manifest
 from mooring.manifest.problems import Problems
 from mooring.manifest.processes import Reading, processes_of
 from mooring.manifest.provenance import settings_of
+from mooring.manifest.regions import regions_of, runtime_of
 from mooring.manifest.rollout import build_of, edge_of, policy_of
 from mooring.manifest.sources import Sources, app_of, sources_of, toml_layers
 from mooring.model.environment import EnvironmentId
@@ -80,6 +81,8 @@ def _assembled(
         build=build_of(layers),
         env={name: str(found.value) for name, found in layers.below("env").items()},
         edge=edge_of(layers),
+        runtime=runtime_of(layers, problems=problems),
+        regions=regions_of(layers, processes, is_complete=is_complete, problems=problems),
         secret_files=_secret_files(layers),
         required_variables=missing,
         generated_variables=sources.app_json.generated & frozenset(missing),

@@ -9,6 +9,7 @@ from mooring.manifest.files.document import Document, Path
 from mooring.manifest.keys.health import CHECKS, QUESTIONS
 from mooring.manifest.keys.key import Key
 from mooring.manifest.keys.names import ENVIRONMENT_NAME
+from mooring.manifest.keys.regions import REGIONS
 from mooring.manifest.keys.table import KEYS, OTHER_WORDS, TREE, Node, pattern_of
 from mooring.manifest.kinds.kind import Mismatch
 from mooring.manifest.kinds.texts import Name
@@ -82,6 +83,8 @@ class _Walk:
         self._problems.add(self._document.file, self._document.line(path), key=wording.dotted(path), message=message, hint=hint)
 
     def _table(self, node: Node, values: dict[str, object], *, inner: Path, outer: Path, layer: Layer) -> None:
+        if not values and node.path == REGIONS.path:  # its name alone says something: all hosts of it
+            layer[".".join((*inner, "hosts"))] = Found((), self._document.file, self._document.line(outer + inner))
         for name, value in values.items():
             if self._problems.is_full:
                 return

@@ -1,12 +1,22 @@
-"""A machine on which instances run: what it is called, where it is, what it may be given. Must not: reach it."""
+"""A machine on which instances run: what it is called, where it is, what it may be given, what was found on it. Must not: reach it."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import enum
+import hashlib
+import re
+from urllib.parse import urlsplit
 
 import msgspec
 
+from mooring.errors import InvalidInput
 from mooring.model.names import HostId, RegionName
+
+_USER = re.compile(r"\A[a-z_][a-z0-9._-]{0,31}\Z")
+_ADDRESS = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?\Z")
+DEFAULT_REGION = RegionName("default")
 
 
 class HostRuntime(enum.Enum):
@@ -17,23 +27,54 @@ class HostRuntime(enum.Enum):
     DOCKER = "docker"
 
 
+class HostAddress(msgspec.Struct, frozen=True):
+    """Where sshd is, and as whom to come."""
+
+    user: str
+    host: str
+    port: int = 22
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.user}@{host}" + ("" if self.port == 22 else f":{self.port}")
+
+    @classmethod
+    def parse(cls, text: str) -> HostAddress:
+        """From `[ssh://]user@host[:port]`. Raises InvalidInput."""
+        try:
+            parts = urlsplit(text if "://" in text else f"ssh://{text}")
+            user, host, port = parts.username or "", parts.hostname or "", parts.port or 22
+        except ValueError:
+            user, host, port, parts = "", "", 22, urlsplit("")
+        is_plain = parts.scheme == "ssh" and not parts.path.strip("/") and not parts.query and not parts.fragment and parts.password is None
+        if not (is_plain and _USER.match(user) and _ADDRESS.match(host)):
+            raise InvalidInput(f"{text!r} is no address of a host", hint="write it like root@203.0.113.7 or deploy@web-1.example.com:2222")
+        return cls(user, host, port)
+
+
 class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """One that was added. `address` as SSH takes it (`root@203.0.113.7:22`), `host_key` the public key it was pinned to.
+    """One that was added. `host_key` is the public key that it was pinned to, as `ssh-keyscan` writes it.
 
     `bind` is the address of its own at which instances listen and the edge reaches them. `memory`: bytes that declared memory may add up
-    to. `is_draining`: nothing new is placed on it, and what is there moves away with the next deployment.
+    to. `is_draining`: nothing new is placed on it, and what is there moves away with the next deployment. `prepared`: the names of the
+    steps that were done for it, so that they can be undone.
     """
 
     name: HostId
-    address: str
+    address: HostAddress
     runtime: HostRuntime
     host_key: str = ""
-    region: RegionName = RegionName("default")
+    region: RegionName = DEFAULT_REGION
     labels: dict[str, str] = {}
     bind: str = "127.0.0.1"
     memory: int = 0
     is_draining: bool = False
     added_at: float = 0.0
+    prepared: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.host_key)
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,3 +83,81 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     host: HostId
     age: float | None
     error: str = ""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found on a host. Sizes in bytes; `clock` is its wall time, `asked_at` the controller's in the middle of asking.
+
+    `owner`: the controller that it serves already, empty for none. `engine`: the version of its container engine's API, empty without one
+    that the user may speak to. `address`: its own, as the connection reached it.
+    """
+
+    system: str = ""
+    architecture: str = ""
+    processors: int = 0
+    memory: int = 0
+    disk_free: int = 0
+    clock: float = 0.0
+    asked_at: float = 0.0
+    user: str = ""
+    home: str = ""
+    is_root: bool = False
+    systemd: int = 0
+    is_lingering: bool = False
+    engine: str = ""
+    owner: str = ""
+    address: str = ""
+
+
+class HostStep(enum.Enum):
+    """What may have to be done on a host before it is used."""
+
+    CLAIM = "claim"
+    LINGER = "linger"
+    ENGINE = "engine"
+
+
+class Weight(enum.Enum):
+    """How much a finding matters."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at: what was found, and what to do where it is not good."""
+
+    subject: str
+    weight: Weight
+    said: str
+    hint: str = ""
+
+
+class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A step with what it does and why."""
+
+    step: HostStep
+    what: str
+    reason: str
+
+
+class Preparation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was found, and what is left to do. With a fault nothing is done."""
+
+    findings: tuple[Finding, ...]
+    steps: tuple[PlannedStep, ...] = ()
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        return tuple(each for each in self.findings if each.weight is Weight.FAULT)
+
+
+def fingerprint(host_key: str) -> str:
+    """`SHA256:…` as OpenSSH shows it. Raises InvalidInput for what is no public key."""
+    words = host_key.split()
+    try:
+        digest = hashlib.sha256(base64.b64decode(words[1], validate=True)).digest()
+    except (IndexError, binascii.Error, ValueError):
+        raise InvalidInput("that is no host key", hint="a host key reads like ssh-ed25519 AAAA…") from None
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")

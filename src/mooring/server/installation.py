@@ -48,5 +48,9 @@ class Installation:
         return self.state / "certificates"
 
     @property
+    def ssh(self) -> Path:
+        return self.state / "ssh"
+
+    @property
     def log(self) -> Path:
         return self.state / "log"

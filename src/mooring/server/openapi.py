@@ -24,7 +24,7 @@ from mooring.usecases.requests import EndOfInput, Resize, RunEnded, RunRequest
 
 _KINDS = {str: "string", int: "integer", bool: "boolean"}
 _PATTERNS = {"app": LABEL_PATTERN, "environment": LABEL_PATTERN, "id": DEPLOYMENT_PATTERN, "hostname": HOSTNAME_PATTERN}
-_NAMES = {"tokens": TOKEN_PATTERN, "secrets": VARIABLE_PATTERN}
+_NAMES = {"hosts": LABEL_PATTERN, "tokens": TOKEN_PATTERN, "secrets": VARIABLE_PATTERN}
 _SOCKET_TYPES = (RunRequest, Resize, EndOfInput, RunEnded)
 
 

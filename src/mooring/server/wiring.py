@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from mooring import __version__
 from mooring.drivers.builder.standard import standard_builders
 from mooring.drivers.edge.envoy.edge import EnvoyEdge
+from mooring.drivers.host.ssh import SshHosts
 from mooring.drivers.probe.network import NetworkProber
 from mooring.drivers.probe.stream import EdgeStreams
+from mooring.drivers.runtime.contract import Runtime
 from mooring.drivers.runtime.process import sockets
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
+from mooring.drivers.transport.contract import Transport
 from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
+from mooring.errors import InvalidInput
+from mooring.model.host import Host, HostRuntime
 from mooring.server.installation import Installation
 from mooring.server.issuing import hook_for, issuer_for, terms_for
 from mooring.server.machinery import Machinery, envoy_settings
@@ -64,10 +69,13 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         secrets_changed=secrets.changed,
         identity=IDENTITY,
     )
+    hosts = SshHosts(installation.ssh, lambda host, transport: runtime_on(host, transport, hosts.controller))
+    for host in memory.hosts():
+        controller.fleet.add(host.name, hosts.runtime(host))
     platform = Platform(
         controller=controller,
         memory=memory,
-        runtime=runtime,
+        runtime=controller.fleet,
         edge=edge,
         certificates=CertificateKeeper(
             memory=memory,
@@ -78,16 +86,30 @@ def wire(installation: Installation, settings: Settings) -> Wired:
             tell=controller.tell,
             terms=terms_for(settings),
         ),
+        hosts=hosts,
         clock=clock,
         secrets=secrets,
         parts=lambda: asyncio.to_thread(machinery.parts),
-        interactive=runtime,
+        interactive=controller.fleet,
         directory=installation.state,
-        hidden={"edge/authority": installation.edge / "authority", "certificates": installation.certificates},
+        hidden={"edge/authority": installation.edge / "authority", "certificates": installation.certificates, "ssh": installation.ssh},
         version=__version__,
         started_at=clock.wall(),
     )
     return Wired(platform=platform, machinery=machinery, memory=memory, edge=edge, workshop=workshop, secrets=secrets)
+
+
+def runtime_on(host: Host, transport: Transport, controller: str) -> Runtime:
+    """The runtime of a host, over the way to it. Raises InvalidInput for a kind that only the controller's own machine has."""
+    if host.runtime is HostRuntime.DOCKER:
+        from mooring.drivers.runtime.docker.runtime import (
+            DockerRuntime,
+        )  # imported here: a platform without such a host does not pay for it
+        from mooring.drivers.runtime.docker.settings import DockerSettings
+
+        settings = DockerSettings(controller=controller, memory_budget=host.memory, bind=host.bind)
+        return DockerRuntime(transport, settings)
+    raise InvalidInput(f"{host.name} cannot run {host.runtime.value}", hint="use --runtime docker", where=host.name)
 
 
 def envoy_edge(installation: Installation, settings: Settings) -> EnvoyEdge:

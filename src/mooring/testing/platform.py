@@ -30,7 +30,7 @@ from mooring.errors import NotFound
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
-from mooring.model.host import Host, HostRuntime
+from mooring.model.host import Host, HostAddress, HostRuntime
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId, HostId, RegionName
 from mooring.model.release import Source
@@ -139,7 +139,9 @@ class FakePlatform:
 
     def add_host(self, name: str, *, region: str = "eu", memory: int = 8_000_000_000, room: int = 10_000_000_000) -> FakeRuntime:
         """Another machine, known to this controller and to those after it."""
-        host = Host(name=HostId(name), address=f"root@{name}", runtime=HostRuntime.SYSTEMD, region=RegionName(region), memory=memory)
+        host = Host(
+            name=HostId(name), address=HostAddress("root", name), runtime=HostRuntime.SYSTEMD, region=RegionName(region), memory=memory
+        )
         port = 20_000 + 1_000 * len(self.world.hosts)
         runtime = FakeRuntime(self.clock, memory_budget=memory, room=room, host=host.name, first_port=port)
         self._connect_runtime(runtime)

@@ -6,7 +6,7 @@ from mooring.model.deployment import Deployment, Revision, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.health import Check, Checks
-from mooring.model.host import Host, HostRuntime
+from mooring.model.host import Host, HostAddress, HostRuntime
 from mooring.model.instance import InstanceKey
 from mooring.model.names import ArtifactId, DeploymentId, HostId, ProcessName
 from mooring.model.policy import Policy
@@ -57,7 +57,11 @@ def an_event(text: str = "hello", *, environment: EnvironmentId | None = SHOP, d
 
 def a_host(name: str = "web-1") -> Host:
     return Host(
-        name=HostId(name), address="root@203.0.113.7", runtime=HostRuntime.DOCKER, host_key="ssh-ed25519 AAAA", labels={"disk": "ssd"}
+        name=HostId(name),
+        address=HostAddress("root", "203.0.113.7"),
+        runtime=HostRuntime.DOCKER,
+        host_key="ssh-ed25519 AAAA",
+        labels={"disk": "ssd"},
     )
 
 

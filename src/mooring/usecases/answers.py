@@ -13,6 +13,7 @@ from mooring.engine.orders import Snapshot
 from mooring.model.access import TokenRecord
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
+from mooring.model.host import Facts, Host, Preparation
 from mooring.model.lease import Lock
 from mooring.model.names import Hostname
 from mooring.model.records import EnvironmentRecord, Unowned
@@ -117,3 +118,35 @@ class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
     """How many encrypted values were sealed anew."""
 
     resealed: int
+
+
+class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A host with what is placed on it. `age`: seconds since it last answered, None when it never has; `error` why it does not now."""
+
+    host: Host
+    fingerprint: str
+    age: float | None
+    error: str
+    instances: int
+    environments: tuple[str, ...]
+
+
+class HostPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found on a host and what would be done. `facts` None: only the host key that it shows was looked at."""
+
+    host: Host
+    fingerprint: str
+    facts: Facts | None = None
+    preparation: Preparation = Preparation(findings=())
+
+
+class HostAdded(msgspec.Struct, frozen=True, kw_only=True):
+    """`done` says in words what was done there; nothing, where it was prepared already."""
+
+    host: Host
+    fingerprint: str
+    done: tuple[str, ...]
+
+
+class HostKey(msgspec.Struct, frozen=True, kw_only=True):
+    public_key: str

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mooring.drivers.edge.contract import Edge
+from mooring.drivers.host.contract import HostKeeper
 from mooring.drivers.runtime.contract import Interactive, Runtime
 from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.contract import Clock
@@ -41,6 +42,7 @@ class Platform:
     runtime: Runtime
     edge: Edge
     certificates: CertificateKeeper
+    hosts: HostKeeper
     clock: Clock
     secrets: Secrets
     parts: Callable[[], Awaitable[tuple[PartStatus, ...]]]

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from mooring.model.access import TOKEN_PATTERN, Role
+from mooring.model.host import DEFAULT_REGION, HostRuntime
 from mooring.model.names import PROCESS_PATTERN, VARIABLE_PATTERN
 
 LARGEST_VALUE = 120_000  # bytes; the kernel takes 131,072 of name and value together (MAX_ARG_STRLEN)
@@ -74,6 +75,29 @@ class MaintenanceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 class LockRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: str = ""
+
+
+class HostRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`address` like root@203.0.113.7. `host_key` as the plan told it; empty there: it is asked for. Empty or 0 elsewhere: found out.
+
+    `take_over`: also from another controller, which must not use it any more.
+    """
+
+    address: Annotated[str, Meta(max_length=300)]
+    name: Annotated[str, Meta(max_length=100)] = ""
+    host_key: Annotated[str, Meta(max_length=5_000)] = ""
+    runtime: HostRuntime = HostRuntime.DOCKER
+    region: Annotated[str, Meta(max_length=100)] = DEFAULT_REGION
+    labels: dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=1_000)]] = {}
+    bind: Annotated[str, Meta(max_length=100)] = ""
+    memory: Annotated[int, Meta(ge=0, le=2**50)] = 0
+    take_over: bool = False
+
+
+class DrainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`on` false: it is used again."""
+
+    on: bool
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

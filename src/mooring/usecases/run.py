@@ -11,7 +11,9 @@ from mooring.errors import InvalidInput, NotFound, Unavailable
 from mooring.model.access import Actor
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import TaskSpec
+from mooring.model.names import LOCAL, HostId
 from mooring.model.release import Release
+from mooring.planner.goal import wanted_of
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
 from mooring.usecases.requests import RunRequest
@@ -37,6 +39,8 @@ async def run(platform: Platform, actor: Actor, environment: EnvironmentId, requ
         directory=release.artifact.directory,
         timeout=_DAY,
         release=release.number,
+        host=_host(platform, environment, release),
+        artifact=release.artifact,
     )
     variables = variables_of(platform.memory, release, process=spec.name)
     return await platform.interactive.attach(spec, variables, terminal=request.terminal, rows=request.rows, columns=request.columns)
@@ -62,3 +66,10 @@ def _release(platform: Platform, environment: EnvironmentId) -> Release:
     if release is None:
         raise NotFound(f"{environment} runs nothing yet", hint="`mooring deploy` it first")
     return release
+
+
+def _host(platform: Platform, environment: EnvironmentId, release: Release) -> HostId:
+    """Beside its first instance; the local one where nothing of it runs."""
+    revision = platform.existing(environment).revision
+    hosts = wanted_of(revision, release).hosts() if revision else ()
+    return next(iter(hosts), LOCAL)

@@ -42,6 +42,8 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         policy=found.policy,
         edge=found.edge,
         release_command=found.release_command,
+        runtime=found.runtime,
+        regions=found.regions,
         secret_files=found.secret_files,
         variables=found.env,
         variable_origins={name: place for name in found.env if (place := found.origins.get(f"env.{name}"))},

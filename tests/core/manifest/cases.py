@@ -55,6 +55,10 @@ def view(manifest: Manifest) -> dict[str, object]:
     }
     if manifest.secret_files:
         shown["secret_files"] = list(manifest.secret_files)
+    if manifest.runtime:
+        shown["runtime"] = manifest.runtime.value
+    if manifest.regions:
+        shown["regions"] = msgspec.to_builtins(manifest.regions)
     if manifest.generated_variables:
         shown["generated_variables"] = sorted(manifest.generated_variables)
     for name in ("policy", "edge", "build"):

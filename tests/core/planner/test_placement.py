@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mooring.errors import InvalidInput
-from mooring.model.host import Host, HostRuntime
+from mooring.model.host import Host, HostAddress, HostRuntime
 from mooring.model.names import HostId, ProcessName, RegionName
 from mooring.model.placement import Region
 from mooring.model.release import Release
@@ -22,7 +22,7 @@ WEB, CLOCK = ProcessName("web"), ProcessName("clock")
 
 
 def host(name: str, *, region: RegionName = EU, runtime: HostRuntime = HostRuntime.SYSTEMD, is_draining: bool = False) -> Host:
-    return Host(name=HostId(name), address=name, runtime=runtime, region=region, is_draining=is_draining)
+    return Host(name=HostId(name), address=HostAddress("root", name), runtime=runtime, region=region, is_draining=is_draining)
 
 
 def app(*regions: Region, runtime: HostRuntime | None = None, web: int = 1) -> Release:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mooring.manifest.keys.key import Key, Section
 from mooring.manifest.keys.names import APP_NAME, HOSTNAME, VARIABLE_NAME
-from mooring.manifest.kinds.texts import ListOf, Text
+from mooring.manifest.kinds.texts import Choice, ListOf, Text
 
 TOP = Section(
     path="",
@@ -39,6 +39,14 @@ TOP = Section(
             "turns it off.",
             default_text="the Procfile's `release:` line",
             example='release = "python manage.py migrate"',
+        ),
+        Key(
+            path="runtime",
+            kind=Choice(noun="a runtime", options=("process", "systemd", "docker")),
+            summary="how its hosts have to run it",
+            text="Each host runs things in one way, chosen when it is added. With this key only hosts of that kind are used.",
+            default_text="however the hosts of its regions do",
+            example='runtime = "process"',
         ),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mooring.manifest.kinds.texts import Name
-from mooring.model.names import app_name, environment_name, hostname, process_name, variable_name
+from mooring.model.names import app_name, environment_name, host_id, hostname, process_name, region_name, variable_name
 
 _LABEL = r"\A[a-z](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]\Z|\A[a-z]\Z"
 _HOSTNAME = r"\A(?:\*\.)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z"
@@ -72,4 +72,18 @@ HOSTNAME = Name(
     check=hostname,
     fix=_hostname_fix,
     pattern=_HOSTNAME,
+)
+HOST_NAME = Name(
+    noun="a host's name",
+    rule="a host's name has 1-40 characters a-z, 0-9 and single inner dashes, a letter first",
+    check=host_id,
+    fix=_label_fix,
+    pattern=_LABEL,
+)
+REGION_NAME = Name(
+    noun="a region's name",
+    rule="a region's name has 1-40 characters a-z, 0-9 and single inner dashes, a letter first",
+    check=region_name,
+    fix=_label_fix,
+    pattern=_LABEL,
 )

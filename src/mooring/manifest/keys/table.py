@@ -13,11 +13,12 @@ from mooring.manifest.keys.edge import EDGE
 from mooring.manifest.keys.health import CHECK, CHECKS, HEALTH
 from mooring.manifest.keys.https import HTTPS
 from mooring.manifest.keys.key import Key, Section
-from mooring.manifest.keys.names import ENVIRONMENT_NAME, PROCESS_NAME, VARIABLE_NAME
+from mooring.manifest.keys.names import ENVIRONMENT_NAME, PROCESS_NAME, REGION_NAME, VARIABLE_NAME
 from mooring.manifest.keys.processes import PROCESSES
+from mooring.manifest.keys.regions import REGIONS
 from mooring.manifest.kinds.texts import Name
 
-SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, HEALTH, CHECK, DEPLOY, EDGE, HTTPS)
+SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, REGIONS, HEALTH, CHECK, DEPLOY, EDGE, HTTPS)
 KEYS: dict[str, Key] = {key.path: key for section in SECTIONS for key in section.keys}
 ENVIRONMENTS = Section(
     path="environments.NAME",
@@ -32,6 +33,8 @@ PLACEHOLDERS: dict[str, Name] = {
     "env": VARIABLE_NAME,
     "variables": VARIABLE_NAME,
     "environments": ENVIRONMENT_NAME,
+    "regions": REGION_NAME,
+    "count": PROCESS_NAME,
 }
 
 OTHER_WORDS = {

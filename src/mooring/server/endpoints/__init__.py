@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mooring.server.endpoint import Endpoint
-from mooring.server.endpoints import about, certificates, config, deployments, environments, events, orders, tokens
+from mooring.server.endpoints import about, certificates, config, deployments, environments, events, hosts, orders, tokens
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *about.ENDPOINTS,
@@ -13,5 +13,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *deployments.ENDPOINTS,
     *events.ENDPOINTS,
     *certificates.ENDPOINTS,
+    *hosts.ENDPOINTS,
     *tokens.ENDPOINTS,
 )

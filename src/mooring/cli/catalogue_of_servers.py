@@ -1,0 +1,73 @@
+"""The catalogue's commands about hosts and certificates. Must not: hold options, or run anything."""
+
+from __future__ import annotations
+
+from mooring.cli.entries import Section, entry
+
+SECTIONS = (
+    Section(
+        "Hosts",
+        (
+            entry(
+                "host add",
+                "hosts",
+                "Let apps run on another machine, reached by SSH.",
+                ("mooring host add root@203.0.113.7 --region eu", "shows what it would do there, and asks"),
+                ("mooring host add deploy@10.0.0.5 --runtime systemd --fingerprint SHA256:…", "without a terminal"),
+                about="It is looked at first; its host key is pinned, and another one is never accepted afterwards.",
+            ),
+            entry("host ls", "hosts", "Hosts: how each is seen, and what runs there.", ("mooring host ls", "of all regions")),
+            entry("host check", "hosts", "Look at a host anew.", ("mooring host check web-1", "system, clock, disk, memory, runtime")),
+            entry(
+                "host drain",
+                "hosts",
+                "Place nothing new on a host.",
+                ("mooring host drain web-1", "what runs there moves away with each app's next deployment"),
+                ("mooring host drain web-1 --off", "use it again"),
+            ),
+            entry(
+                "host rm",
+                "hosts",
+                "Undo what was done on a host, and forget it.",
+                ("mooring host rm web-1", "once nothing runs there any more"),
+                ("mooring host rm web-1 --lost", "it will never answer again"),
+            ),
+            entry(
+                "host key",
+                "hosts",
+                "The controller's own public key.",
+                ("mooring host key", "for ~/.ssh/authorized_keys of the account on the host"),
+            ),
+        ),
+    ),
+    Section(
+        "HTTPS",
+        (
+            entry(
+                "certs ls",
+                "certs",
+                "Public hostnames: certificates, their ends, what went wrong.",
+                ("mooring certs ls", "of all apps; `ls` may be left out"),
+            ),
+            entry(
+                "certs add",
+                "certs",
+                "Use a certificate of your own, in the place of an older one.",
+                ("mooring certs add --cert chain.pem --key key.pem", "for every hostname that it is for"),
+                about="Checked first: key, order of the chain, names, times. Shown within seconds; no connection is closed.",
+            ),
+            entry(
+                "certs renew",
+                "certs",
+                "Order a hostname's certificate anew at once.",
+                ("mooring certs renew shop.example.com", "the old one is shown until the new one is there"),
+            ),
+            entry(
+                "certs remove",
+                "certs",
+                "Stop using a certificate of your own.",
+                ("mooring certs remove shop.example.com", "the platform's own takes its place, where it has one"),
+            ),
+        ),
+    ),
+)

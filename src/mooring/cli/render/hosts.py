@@ -1,0 +1,70 @@
+"""Hosts as a table; what was found on one and what would be done there. Must not: decide what is a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mooring.cli.render.styled import Line, Span, Style, hanging, line
+from mooring.cli.render.table import Column, table
+from mooring.model.host import Weight
+from mooring.model.quantity import format_duration
+from mooring.usecases.answers import HostPlan, HostStatus
+
+_COLUMNS = (
+    Column("host", is_flexible=True),
+    Column("address", is_flexible=True),
+    Column("region"),
+    Column("runtime"),
+    Column("seen"),
+    Column("instances", is_right=True),
+    Column("apps", is_flexible=True),
+)
+_MARKS = {
+    Weight.GOOD: Span("✓ ", Style.SUCCESS),
+    Weight.WARNING: Span("! ", Style.WARN),
+    Weight.FAULT: Span("✗ ", Style.BAD),
+}
+_FRESH = 15.0  # seconds
+
+
+def host_lines(hosts: Sequence[HostStatus], *, width: int | None) -> list[Line]:
+    """One row a host, then why one does not answer."""
+    if not hosts:
+        return [line("Apps run on the controller's own machine; `mooring host add` adds another.")]
+    troubles = [line(Span(f"{each.host.name}: {each.error}", Style.BAD)) for each in hosts if each.error]
+    return [*table(_COLUMNS, [_row(each) for each in hosts], width=width), *troubles]
+
+
+def plan_lines(plan: HostPlan, *, width: int | None) -> list[Line]:
+    """Findings with their hints, then numbered steps."""
+    rows = [line(Span(f"{plan.host.name}: {plan.host.address}", Style.STRONG), Span(f"  {plan.fingerprint}", Style.DIM))]
+    for finding in plan.preparation.findings:
+        rows.append(line("  ", _MARKS[finding.weight], f"{finding.subject}: {finding.said}"))
+        if finding.hint:
+            rows += hanging(line("    "), finding.hint, width=width, style=Style.DIM)
+    for number, each in enumerate(plan.preparation.steps, start=1):
+        rows += hanging(line(Span(f"  {number}. ", Style.DIM)), f"{each.what}: {each.reason}", width=width)
+    if not plan.preparation.steps and plan.facts is not None:
+        rows.append(line(Span("  Nothing has to be done there.", Style.DIM)))
+    return rows
+
+
+def _row(each: HostStatus) -> list[Line]:
+    host = each.host
+    return [
+        line(host.name),
+        line(str(host.address)),
+        line(host.region),
+        line(host.runtime.value),
+        line(_seen(each)),
+        line(str(each.instances)),
+        line(", ".join(each.environments) or ("draining" if host.is_draining else "")),
+    ]
+
+
+def _seen(each: HostStatus) -> Span:
+    if each.age is None:
+        return Span("never", Style.BAD)
+    if each.error or each.age > _FRESH:
+        return Span(f"{format_duration(round(each.age))} ago", Style.BAD)
+    return Span("draining" if each.host.is_draining else "now", Style.WARN if each.host.is_draining else Style.GOOD)

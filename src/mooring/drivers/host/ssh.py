@@ -1,0 +1,207 @@
+"""Hosts reached by SSH, with a key of the controller's own. Must not: change a host beyond the step that is asked for.
+asyncssh is imported where it is first needed: a platform without other hosts does without it in memory.
+
+DIRECTORY/key, key.pub    the controller's own key pair, made once
+DIRECTORY/controller      its name on hosts, made once
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from mooring.drivers.host.contract import HostKeeper
+from mooring.drivers.runtime.contract import Runtime
+from mooring.drivers.transport.contract import Completed, Transport
+from mooring.errors import Unavailable
+from mooring.model.host import Facts, Host, HostAddress, HostStep
+from mooring.model.names import HostId
+
+if TYPE_CHECKING:
+    from mooring.drivers.transport.ssh import SshTransport
+
+_SURVEY = Path(__file__).with_name("survey.sh")
+_MARK = "/var/lib/mooring/controller"  # for root; others keep it in their home directory
+_HOME_MARK = ".local/share/mooring/controller"
+_CONNECT_WITHIN = 15.0  # seconds
+_INSTALL_WITHIN = 600.0
+
+MakeRuntime = Callable[[Host, Transport], Runtime]
+
+
+class SshHosts:
+    """`make_runtime` gives the runtime of a host over the transport to it."""
+
+    def __init__(self, directory: Path, make_runtime: MakeRuntime) -> None:
+        self._directory = directory
+        self._make_runtime = make_runtime
+        self._transports: dict[HostId, tuple[Host, SshTransport]] = {}
+
+    @property
+    def controller(self) -> str:
+        return _once(self._directory / "controller", lambda: f"c{secrets.token_hex(4)}").strip()
+
+    @property
+    def public_key(self) -> str:
+        self._key()
+        return (self._directory / "key.pub").read_text().strip()
+
+    async def offered_key(self, address: HostAddress) -> str:
+        import asyncssh
+
+        try:
+            async with asyncio.timeout(_CONNECT_WITHIN):
+                key = await asyncssh.get_server_host_key(address.host, address.port, config=None)
+        except (asyncssh.Error, OSError, TimeoutError) as error:
+            said = str(error) or "no answer in time"
+            raise Unavailable(
+                f"{address} cannot be reached: {said}", hint="is it up, and is sshd's port open?", where=address.host
+            ) from error
+        if key is None:
+            raise Unavailable(f"{address} shows no host key", where=address.host)
+        return " ".join(key.export_public_key().decode().split()[:2])
+
+    async def survey(self, host: Host, *, now: float) -> Facts:
+        """`now`: wall seconds of the controller when it is asked."""
+        transport, began = self._transport(host), time.monotonic()
+        script = await asyncio.to_thread(_SURVEY.read_text)
+        done = await transport.run(["sh", "-c", script, "survey", _mark(host)])
+        took = time.monotonic() - began
+        return facts_of(done.out.decode("utf-8", "replace"), asked_at=now + took / 2)
+
+    async def perform(self, host: Host, step: HostStep) -> None:
+        transport = self._transport(host)
+        match step:
+            case HostStep.CLAIM:
+                mark = _mark(host)
+                await _done(transport, ["mkdir", "-p", "-m", "700", str(PurePosixPath(mark).parent)])
+                await transport.write(PurePosixPath(mark), f"{self.controller}\n".encode())
+            case HostStep.LINGER:
+                await _done(transport, ["loginctl", "enable-linger", host.address.user])
+            case HostStep.ENGINE:
+                await _done(transport, ["apt-get", "update", "-qq"], within=_INSTALL_WITHIN)
+                words = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "docker.io"]
+                await _done(transport, ["env", "DEBIAN_FRONTEND=noninteractive", *words], within=_INSTALL_WITHIN)
+
+    async def undo(self, host: Host, step: HostStep) -> None:
+        """An engine that was installed stays: others may have begun to use it."""
+        transport = self._transport(host)
+        match step:
+            case HostStep.CLAIM:
+                await _done(transport, ["rm", "-f", "--", _mark(host)])
+            case HostStep.LINGER:
+                await _done(transport, ["loginctl", "disable-linger", host.address.user])
+            case HostStep.ENGINE:
+                pass
+
+    def runtime(self, host: Host) -> Runtime:
+        return self._make_runtime(host, self._transport(host))
+
+    async def close(self, host: Host) -> None:
+        known = self._transports.pop(host.name, None)
+        if known is not None:
+            await known[1].close()
+
+    def _transport(self, host: Host) -> SshTransport:
+        """One connection for all that is done on it, for as long as it is reached in the same way."""
+        from mooring.drivers.transport.ssh import SshHost, SshTransport
+
+        known = self._transports.get(host.name)
+        if known is not None and (known[0].address, known[0].host_key) == (host.address, host.host_key):
+            return known[1]
+        way = SshHost(
+            name=host.name,
+            address=host.address.host,
+            user=host.address.user,
+            port=host.address.port,
+            host_key=host.host_key,
+            keys=(self._key(), *_own_keys()),
+        )
+        transport = SshTransport(way)
+        self._transports[host.name] = (host, transport)
+        return transport
+
+    def _key(self) -> Path:
+        path = self._directory / "key"
+        if not path.exists():
+            import asyncssh
+
+            key = asyncssh.generate_private_key("ssh-ed25519", comment=f"mooring {self.controller}")
+            _once(path, lambda: key.export_private_key().decode())
+            private = asyncssh.read_private_key(path)
+            _write(self._directory / "key.pub", private.export_public_key().decode())
+        return path
+
+
+def facts_of(text: str, *, asked_at: float) -> Facts:
+    """From what survey.sh says; what it does not say is not known."""
+    said = dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
+    return Facts(
+        system=said.get("system", "").strip().lower(),
+        architecture=said.get("architecture", ""),
+        processors=_whole(said.get("processors", "")),
+        memory=_whole(said.get("memory", "")) * 1024,
+        disk_free=_whole(said.get("disk", "")) * 1024,
+        clock=_number(said.get("clock", "")),
+        asked_at=asked_at,
+        user=said.get("user", ""),
+        home=said.get("home", ""),
+        is_root=said.get("uid") == "0",
+        systemd=_whole(said.get("systemd", "")),
+        is_lingering=said.get("linger") == "yes",
+        engine=said.get("engine", "").strip(),
+        owner=said.get("owner", "").strip(),
+        address=said.get("address", ""),
+    )
+
+
+def _mark(host: Host) -> str:
+    return _MARK if host.address.user == "root" else _HOME_MARK
+
+
+def _own_keys() -> tuple[Path, ...]:
+    """Those of the account under which the controller runs, as ssh(1) would try them."""
+    places = (Path.home() / ".ssh" / name for name in ("id_ed25519", "id_ecdsa", "id_rsa"))
+    return tuple(place for place in places if place.is_file())
+
+
+async def _done(transport: Transport, argv: list[str], *, within: float = 60.0) -> Completed:
+    """Raises Unavailable with what the program said where it did not end well."""
+    done = await transport.run(argv, within=within)
+    if done.code:
+        said = done.err.decode("utf-8", "replace").strip().splitlines()
+        raise Unavailable(f"{argv[0]} ended with {done.code}: {said[-1] if said else 'it said nothing'}", where=transport.host)
+    return done
+
+
+def _once(path: Path, make: Callable[[], str]) -> str:
+    """What the file holds; made if it is not there yet."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(path, make())
+    return path.read_text()
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    beside.touch(mode=0o600)
+    beside.write_text(text if text.endswith("\n") else f"{text}\n")
+    beside.replace(path)
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.strip().isdigit() else 0
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+_: type[HostKeeper] = SshHosts

@@ -1,0 +1,119 @@
+"""Whether a host can be used, and what has to be done there first: from what was found. Must not: look, or act."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from mooring.model.host import Facts, Finding, Host, HostRuntime, HostStep, PlannedStep, Preparation, Weight
+from mooring.model.quantity import format_size
+
+SKEW = 5.0  # seconds by which a host's clock may differ: certificates, logs and tokens count on it
+LEAST_DISK = 1_000_000_000  # bytes
+LEAST_SYSTEMD = 247  # LoadCredential. Source: systemd's NEWS
+LEAST_ENGINE = (1, 41)  # Docker 20.10
+TESTED = ("debian 12", "debian 13", "ubuntu 22.04", "ubuntu 24.04")
+_SHARE = 0.8  # of a host's memory that may be declared; the rest is the system's
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def prepare(host: Host, facts: Facts, *, controller: str) -> Preparation:
+    """All findings, faults included, and the steps that are left; doing them twice has the effect of once."""
+    findings = [_system(facts), _clock(facts), _disk(facts), _memory(host, facts), _bind(host, facts), _owner(facts, controller)]
+    steps: list[PlannedStep] = []
+    if facts.owner != controller:
+        steps.append(PlannedStep(step=HostStep.CLAIM, what="write down whose it is", reason="no other controller is to use it by mistake"))
+    if host.runtime is HostRuntime.SYSTEMD:
+        findings.append(_systemd(facts))
+        if not facts.is_root and not facts.is_lingering and facts.systemd:
+            what = f"let {facts.user}'s units run without a login (loginctl enable-linger)"
+            steps.append(PlannedStep(step=HostStep.LINGER, what=what, reason="else every app would end with the last SSH session"))
+    elif host.runtime is HostRuntime.DOCKER:
+        findings.append(_engine(facts))
+        if not facts.engine and facts.is_root:
+            what = "install the distribution's container engine (docker.io)"
+            steps.append(PlannedStep(step=HostStep.ENGINE, what=what, reason="there is none, and it is to run containers"))
+    else:
+        hint = "use --runtime systemd or --runtime docker"
+        findings.append(
+            Finding(subject="runtime", weight=Weight.FAULT, said="processes run on the controller's own machine only", hint=hint)
+        )
+    return Preparation(findings=tuple(findings), steps=tuple(steps))
+
+
+def budget(facts: Facts) -> int:
+    """Bytes that declared memory may add up to, unless somebody says otherwise."""
+    return int(facts.memory * _SHARE)
+
+
+def architecture(facts: Facts) -> str:
+    """As images name it: amd64, arm64."""
+    return _ARCHITECTURES.get(facts.architecture, facts.architecture)
+
+
+def _system(facts: Facts) -> Finding:
+    said = f"{facts.system or 'unknown'}, {architecture(facts) or 'unknown'}, {facts.processors} processors"
+    if any(facts.system == each or facts.system.startswith(f"{each}.") for each in TESTED):
+        return Finding(subject="system", weight=Weight.GOOD, said=said)
+    return Finding(subject="system", weight=Weight.WARNING, said=said, hint=f"tested are {', '.join(TESTED)}")
+
+
+def _clock(facts: Facts) -> Finding:
+    skew = facts.clock - facts.asked_at
+    said = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the controller's"
+    if abs(skew) <= SKEW:
+        return Finding(subject="clock", weight=Weight.GOOD, said=said)
+    return Finding(subject="clock", weight=Weight.WARNING, said=said, hint="let it be set by NTP: timedatectl set-ntp true")
+
+
+def _disk(facts: Facts) -> Finding:
+    said = f"{format_size(facts.disk_free)} free"
+    if facts.disk_free >= LEAST_DISK:
+        return Finding(subject="disk", weight=Weight.GOOD, said=said)
+    return Finding(subject="disk", weight=Weight.FAULT, said=said, hint=f"make room: at least {format_size(LEAST_DISK)} are needed")
+
+
+def _memory(host: Host, facts: Facts) -> Finding:
+    said = f"{format_size(facts.memory)}, {format_size(host.memory or budget(facts))} of which may be declared"
+    if host.memory <= facts.memory:
+        return Finding(subject="memory", weight=Weight.GOOD, said=said)
+    return Finding(subject="memory", weight=Weight.FAULT, said=said, hint="name no more with --memory than the host has")
+
+
+def _bind(host: Host, facts: Facts) -> Finding:
+    """A public address would let anybody reach the apps around the edge."""
+    try:
+        address = ipaddress.ip_address(host.bind)
+    except ValueError:
+        hint = "name an address of the host with --bind, such as 10.0.0.5"
+        return Finding(subject="address", weight=Weight.FAULT, said=f"{host.bind!r} is no address", hint=hint)
+    if address.is_unspecified or (address.is_global and not address.is_private):
+        hint = "name a private address of the host with --bind, such as 10.0.0.5; or keep its ports closed with a firewall"
+        return Finding(subject="address", weight=Weight.WARNING, said=f"apps would listen on {address}, for everybody", hint=hint)
+    note = " (the edge on another machine cannot reach that)" if address.is_loopback and facts.address != host.bind else ""
+    return Finding(subject="address", weight=Weight.GOOD, said=f"apps listen on {address}{note}")
+
+
+def _owner(facts: Facts, controller: str) -> Finding:
+    if facts.owner in ("", controller):
+        return Finding(subject="owner", weight=Weight.GOOD, said="it serves this controller" if facts.owner else "it serves nobody yet")
+    hint = "take it from the other one first with `mooring host rm`; if that one is gone for good, add it with --take-over"
+    return Finding(subject="owner", weight=Weight.FAULT, said=f"it serves another controller, {facts.owner}", hint=hint)
+
+
+def _systemd(facts: Facts) -> Finding:
+    if facts.systemd >= LEAST_SYSTEMD:
+        return Finding(subject="systemd", weight=Weight.GOOD, said=f"version {facts.systemd}")
+    said = f"version {facts.systemd}" if facts.systemd else "it does not run there"
+    return Finding(subject="systemd", weight=Weight.FAULT, said=said, hint=f"systemd {LEAST_SYSTEMD} or newer is needed")
+
+
+def _engine(facts: Facts) -> Finding:
+    if not facts.engine:
+        if facts.is_root:
+            return Finding(subject="engine", weight=Weight.WARNING, said="there is none yet")
+        hint = f"install one as root, and let {facts.user} use it: usermod -aG docker {facts.user}"
+        return Finding(subject="engine", weight=Weight.FAULT, said=f"there is none that {facts.user} may use", hint=hint)
+    major, _, minor = facts.engine.partition(".")
+    if major.isdigit() and minor.isdigit() and (int(major), int(minor)) >= LEAST_ENGINE:
+        return Finding(subject="engine", weight=Weight.GOOD, said=f"API {facts.engine}")
+    return Finding(subject="engine", weight=Weight.FAULT, said=f"API {facts.engine}", hint="Docker 20.10 or newer is needed")
