@@ -16,6 +16,8 @@ from mooring.drivers.edge.envoy.access_log import decode
 from mooring.drivers.edge.envoy.judgement import judged
 from mooring.drivers.edge.log_reader import read_lines
 from mooring.drivers.edge.traffic import summarize
+from mooring.errors import UsageError
+from mooring.manifest.moving import translate
 from mooring.model.routing import Traffic
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -50,12 +52,23 @@ def access_log(content: bytes) -> None:
     assert traffic.requests == len(lines) <= content.count(b"\n") + 1
 
 
+def moving(content: bytes) -> None:
+    """As a file of Compose and of Kamal: what it comes to is read by the manifest's own reader on the way."""
+    for name in ("compose.yaml", "deploy.yml"):
+        try:
+            made = translate({name: content}, name)
+        except UsageError:
+            continue
+        assert made.toml.isprintable() or "\n" in made.toml
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "mooring-toml": mooring_toml,
     "procfile": procfile,
     "app-json": app_json,
     "python-version": python_version,
     "access-log": access_log,
+    "moving": moving,
 }
 FILES = {"mooring-toml": "mooring.toml", "procfile": "Procfile", "app-json": "app.json", "python-version": ".python-version"}
 

@@ -1,0 +1,47 @@
+"""What is said of what several tools have and Mooring has not, or not yet. When it comes, a line here becomes a mapping.
+
+Must not: know a dialect's keys.
+"""
+
+from __future__ import annotations
+
+from mooring.manifest.moving.translation import Outcome, Told
+
+NO_IMAGES = Told(
+    Outcome.NOT_YET,
+    "the app is built from its source, not from a Dockerfile or an image",
+    "the builder is found by the files there are (`mooring init` without --from names it); commands stand in [processes.NAME]",
+)
+NO_ACCESSORIES = Told(
+    Outcome.NOT_YET,
+    "it is a program of its own, not a part of the app",
+    "run it beside Mooring, as now, and give the app its address with `mooring secret set`",
+)
+NO_VOLUMES = Told(
+    Outcome.NOT_YET,
+    "each release runs in a folder of its own, and no volume is put into it",
+    "give the app the path of a folder that stays: `mooring config set DATA_DIR=/srv/APP`",
+)
+NO_HOSTS = Told(
+    Outcome.NOT_YET,
+    "an app runs on one machine",
+    "choose one, run `mooring up` there, and name it here: `mooring context add NAME ssh://USER@HOST`",
+)
+NO_CPUS = Told(Outcome.NOT_YET, "processors are not divided between apps", "run fewer instances, or apps on machines of their own")
+NO_ADDONS = Told(Outcome.NOT_MAPPED, "nothing is provisioned", "set the address of a service that you have with `mooring secret set`")
+NO_REGISTRY = Told(Outcome.NEEDLESS, "no image is pushed or pulled")
+BY_ITSELF_RESTARTED = Told(Outcome.NEEDLESS, "what ends by itself is started again, with growing pauses")
+LOGS_ARE_KEPT = Told(Outcome.NEEDLESS, "what processes print is kept and rotated", "`mooring logs` shows it")
+NO_LABELS = Told(Outcome.NOT_MAPPED, "instances have no labels", "nothing: what routes or watches by them has to be told in another way")
+CERTIFICATES = Told(
+    Outcome.NEEDLESS,
+    "every public hostname gets a certificate, once the platform has an address for the authority",
+    "`mooring up --acme-email ADDRESS`",
+)
+OWN_CERTIFICATE = Told(
+    Outcome.NOT_MAPPED,
+    "certificates of your own are kept by the platform",
+    "`mooring certs add --cert chain.pem --key key.pem --for HOSTNAME`",
+)
+NOTHING_WHERE_STATED = Told(Outcome.NEEDLESS, "it says what holds anyway")
+RUN_BY_HAND = "`mooring run -- COMMAND` runs it in the app's environment"
