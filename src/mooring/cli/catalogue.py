@@ -88,6 +88,8 @@ SECTIONS = (
                 "project",
                 "Write a commented mooring.toml from what is found here.",
                 ("mooring init", "write ./mooring.toml; an existing one is left alone"),
+                ("mooring init --from compose", "translate compose.yaml, and say what became of each of its keys"),
+                ("mooring init --from config/deploy.yml", "the same for a file of Kamal; fly.toml, heroku.yml, app.json and Procfile too"),
             ),
             entry(
                 "deploy",

@@ -70,6 +70,11 @@ class Session:
         """Keep what --context says."""
         self._context = name
 
+    @property
+    def chosen_app(self) -> str:
+        """The app that was named, by option or variable; empty when none was."""
+        return self._app
+
     @cached_property
     def context(self) -> str:
         """The platform that is meant, by its name; `local` is this machine's. Raises InvalidInput."""
