@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+from fake_hosts import FakeHostDesk
 
 from mooring.engine.orders import Preview, Snapshot
 from mooring.errors import LeaseHeld, NotFound, Refused
@@ -48,10 +49,11 @@ NOW = 1_800_000_000.0
 SHOP = EnvironmentId("shop", "production")
 
 
-class FakePlatform:
+class FakePlatform(FakeHostDesk):
     """`outcome` is how the next deployments end; `interrupt` breaks following off, as Ctrl-C does; `failure` answers every question."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.releases_of: dict[EnvironmentId, list[Release]] = {}
         self.counts: dict[EnvironmentId, dict[str, int]] = {}
         self.revision_of: dict[EnvironmentId, int] = {}

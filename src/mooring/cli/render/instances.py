@@ -8,6 +8,7 @@ from mooring.cli.render.table import Column, table
 from mooring.engine.orders import Snapshot
 from mooring.model.health import Health
 from mooring.model.instance import InstanceView, ProcessState
+from mooring.model.names import LOCAL
 from mooring.model.quantity import format_duration, format_size
 from mooring.model.routing import RouteView
 
@@ -15,6 +16,7 @@ STALE_AFTER = 15.0
 _COLUMNS = (
     Column("instance"),
     Column("release"),
+    Column("host"),
     Column("state"),
     Column("in flight", is_right=True),
     Column("restarts", is_right=True),
@@ -75,6 +77,7 @@ def _row(view: InstanceView, in_flight: int | None, *, now: float) -> list[Line]
     return [
         line(f"{view.key.process}.{view.key.slot}"),
         line(f"v{view.key.release}"),
+        line("" if view.key.host == LOCAL else view.key.host),
         line(state_words(view, now=now)),
         line("" if in_flight is None else str(in_flight)),
         line(Span(str(view.restarts), Style.WARN if view.restarts else Style.PLAIN)),
