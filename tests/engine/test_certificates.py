@@ -2,142 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
 
 import msgspec
 import pytest
+from engine.certificate_world import BLOG, EVERY, SHOP, WWW, YEAR, Fuse, Hook, World, story, story_of_months
 
-from mooring.drivers.issuer.contract import Challenge, NotIssued
-from mooring.engine.certificates import CertificateKeeper
+from mooring.drivers.issuer.contract import NotIssued
 from mooring.errors import InvalidInput, NotFound
 from mooring.model.certificate import AttemptOutcome, CertificateSource, CertificateView
 from mooring.model.edge import HttpsSettings
-from mooring.model.environment import EnvironmentId
-from mooring.model.lease import Mark
-from mooring.model.names import Hostname, ProcessName
-from mooring.model.routing import PathRoute, RouteTable
+from mooring.model.names import Hostname
 from mooring.testing.authority import DAY, PaperAuthority
-from mooring.testing.certificate_memory import FakeCertificateMemory
-from mooring.testing.clock import VirtualClock, run_virtually
-from mooring.testing.edge import FakeEdge
-from mooring.testing.issuer import FakeIssuer
-
-SHOP, WWW, BLOG = Hostname("shop.example.com"), Hostname("www.shop.example.com"), Hostname("blog.example.com")
-EVERY = Hostname("*.example.com")
-YEAR = 365 * DAY
-
-
-class Hook:
-    """A DNS that takes every record."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, str] = {}
-
-    async def present(self, challenge: Challenge) -> None:
-        self.records[challenge.place] = challenge.content
-
-    async def withdraw(self, challenge: Challenge) -> None:
-        self.records.pop(challenge.place, None)
-
-
-class World:
-    """A keeper with everything around it fake; `crash` ends it as kill -9 does, `start` begins the next on what it left."""
-
-    def __init__(self) -> None:
-        self.clock = VirtualClock()
-        self.memory = FakeCertificateMemory()
-        self.edge = FakeEdge(self.clock)
-        self.hook: Hook | None = None
-        self.issuer: FakeIssuer | None = FakeIssuer(self.clock, self.look)
-        self.told: list[str] = []
-        self.keeper: CertificateKeeper
-        self.glance_every = 1.0
-        self._running: asyncio.Task[None] | None = None
-
-    async def look(self, challenge: Challenge) -> str:
-        """As an authority: over the network."""
-        if self.hook is not None and challenge.place in self.hook.records:
-            return self.hook.records[challenge.place]
-        return (await self.edge.ask(challenge.hostname, f"/.well-known/acme-challenge/{challenge.place}")).text
-
-    def start(self) -> None:
-        self.keeper = CertificateKeeper(
-            memory=self.memory,
-            edge=self.edge,
-            issuer=self.issuer,
-            dns=self.hook,
-            clock=self.clock,
-            tell=self.told.append,
-            glance_every=self.glance_every,
-        )
-        self.keeper.prepare()
-        self._running = asyncio.create_task(self.keeper.run())
-
-    async def stop(self) -> None:
-        assert self._running is not None
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
-
-    async def crash(self) -> None:
-        """Nothing that its last breath writes is on the disk."""
-        memory, self.memory = self.memory, FakeCertificateMemory()
-        self.memory._attempts = dict(memory._attempts)
-        self.memory._certificates = dict(memory._certificates)
-        await self.stop()
-        self.edge.answers = ()
-
-    async def route(self, *hostnames: Hostname, app: str = "shop", https: HttpsSettings | None = None) -> None:
-        environment = EnvironmentId.parse(app)
-        routes = (PathRoute(path="/", process=ProcessName("web")),)
-        table = RouteTable(environment=environment, hostnames=hostnames, routes=routes, hold=0.0, https=https or HttpsSettings())
-        await self.edge.apply(Mark(environment, "test", 1), table)
-
-    async def until(self, condition: Callable[[], bool], *, within: float = 3600.0) -> None:
-        deadline = self.clock.monotonic() + within
-        while not condition():
-            assert self.clock.monotonic() < deadline, (self.told[-5:], self.keeper.views())
-            await self.clock.sleep(0.5)
-
-    def view(self, hostname: Hostname) -> CertificateView:
-        return next(each for each in self.keeper.views() if each.hostname == hostname)
-
-    def is_served(self, hostname: Hostname) -> bool:
-        shown = self.edge.shown.get(hostname)
-        return shown is not None and shown.covers(hostname) and shown.starts_at <= self.clock.wall() < shown.expires_at
-
-
-Story = Callable[[World], Awaitable[None]]
-
-
-def story(test: Story) -> Callable[[], None]:
-    return played(test, glance_every=5.0)
-
-
-def story_of_months(test: Story) -> Callable[[], None]:
-    """One in which nothing happens within minutes."""
-    return played(test, glance_every=900.0)
-
-
-def played(test: Story, *, glance_every: float) -> Callable[[], None]:
-    """Ends with the keeper still alive: nothing but the end of the controller may end it."""
-
-    async def play(world: World) -> None:
-        world.start()
-        await test(world)
-        assert world._running is not None
-        assert not world._running.done(), world._running
-        await world.stop()
-        assert world.edge.answers == (), "no challenge stays open"
-
-    def run() -> None:
-        world = World()
-        world.glance_every = glance_every
-        run_virtually(play(world), world.clock, within=3 * YEAR)
-
-    run.__name__ = test.__name__  # type: ignore[attr-defined]
-    run.__doc__ = test.__doc__
-    return run
+from mooring.testing.clock import run_virtually
 
 
 @story
@@ -420,3 +297,43 @@ async def test_a_clock_that_jumps_a_year_ahead_orders_once_and_not_again_and_aga
 def test_a_view_holds_nothing_of_a_key() -> None:
     assert "key" not in CertificateView.__struct_fields__
     assert msgspec.json.encode(CertificateView(hostname=SHOP))
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+def test_killed_around_any_effect_a_renewal_and_a_new_name_come_to_their_end_and_nothing_shown_goes(is_done: bool) -> None:
+    for number in itertools.count(1):
+        world, fuse = World(), Fuse(number, is_done=is_done)
+        world.fuse = fuse
+        run_virtually(_renewal_and_new_name(world, fuse), world.clock)
+        if not fuse.is_blown:
+            break
+    assert number > 12, "so many effects there are: two orders, their challenges, what is shown"
+
+
+async def _renewal_and_new_name(world: World, fuse: Fuse) -> None:
+    """SHOP's certificate is due, BLOG has none. When the fuse has blown, the next controller takes over a minute later."""
+    now = world.clock.wall()
+    old = PaperAuthority("Older").issue([SHOP], starts_at=now - 61 * DAY, expires_at=now + 29 * DAY)
+    world.memory.save_certificate(CertificateSource.ACME, SHOP, old)
+    was_served: set[Hostname] = set()
+
+    def is_over() -> bool:
+        was_served.update(name for name in (SHOP, BLOG) if world.is_served(name))
+        assert all(world.is_served(name) for name in was_served)
+        return len(was_served) == 2 and world.edge.shown[SHOP] != old
+
+    await world.route(SHOP, BLOG)
+    world.start()
+    await world.until(lambda: is_over() or fuse.is_blown)
+    await world.clock.sleep(60.0)
+    if fuse.is_blown:
+        await world.crash()
+        world.start()
+        await world.until(is_over)
+        await world.clock.sleep(60.0)
+    assert is_over()
+    assert world.issuer is not None
+    assert max(world.issuer.issued.values()) <= 2, "what was issued and not stored is ordered once more"
+    assert AttemptOutcome.OPEN not in {each.outcome for each in world.memory.attempts()}
+    assert world.edge.answers == ()
+    await world.stop()
