@@ -355,6 +355,29 @@ def test_with_the_controller_killed_https_goes_on_and_the_next_one_orders_nothin
     assert (visitors.failures, visitors.leaves) == ([], {before})
 
 
+def test_with_edge_attendant_and_controller_killed_at_once_https_comes_back_as_it_was(site: Site, shop: App) -> None:
+    root = site.pebble.issuing_root()
+    before = site.leaf(SHOP, root)
+    asked = len(site.front.seen)
+    killed = []
+    for pid in site.platform.pids():
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        part = next((name for name in (b"envoy", b"mooring.drivers.edge.envoy.attendant", b"mooring.server") if _is(words, name)), None)
+        if part is not None:
+            os.kill(pid, signal.SIGKILL)
+            killed.append(part)
+    assert sorted(killed) == [b"envoy", b"mooring.drivers.edge.envoy.attendant", b"mooring.server"]
+    eventually(lambda: site.is_served(SHOP, root), within=60)
+    assert site.leaf(SHOP, root) == before
+    eventually(lambda: site.platform.mooring("status").code == 0, within=60)
+    assert site.view(SHOP)["source"] == "acme"
+    assert "/order-plz" not in site.front.seen[asked:]
+
+
+def _is(words: list[bytes], name: bytes) -> bool:
+    return name in words or words[0].endswith(b"/" + name)
+
+
 def test_a_certificate_of_ones_own_takes_its_place_and_goes_again(site: Site, shop: App, tmp_path: Path) -> None:
     authority = PaperAuthority("Corporate")
     own = authority.issue([SHOP], starts_at=time.time() - DAY, expires_at=time.time() + 30 * DAY)
