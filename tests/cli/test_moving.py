@@ -113,6 +113,13 @@ def test_what_cannot_be_translated_is_refused_with_its_place_and_nothing_is_writ
     assert (directory / "mooring.toml").read_text() == "# mine\n"
 
 
+def test_a_plain_init_names_the_files_that_could_be_translated(directory: Path, platform: FakePlatform) -> None:
+    (directory / "Procfile").write_text("web: ./run\n")
+    answer = mooring("init", platform=platform, directory=directory)
+    assert answer.code == 0
+    assert answer.err == "· compose.yaml is here too: `mooring init --from compose --force` translates it\n"
+
+
 def test_a_file_elsewhere_is_translated_into_the_directory_where_one_stands(directory: Path, platform: FakePlatform) -> None:
     (directory / "deploy").mkdir()
     (directory / "deploy" / "fly.staging.toml").write_text('app = "shop-staging"\n')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mooring.errors import InvalidInput, NotFound
 from mooring.manifest.moving import DIALECTS
-from mooring.manifest.sources import PROCFILE
+from mooring.manifest.sources import FILES, PROCFILE
 
 _LARGEST = 10_000_000  # no more is even read; what may be read at most is the reader's to say
 
@@ -18,6 +18,14 @@ def source_file(directory: Path, asked: str) -> tuple[str, Mapping[str, bytes]]:
     procfile = directory / PROCFILE
     beside = {PROCFILE: _content(procfile, PROCFILE)} if procfile.is_file() else {}
     return name, {**beside, name: _content(directory / name, name)}
+
+
+def files_here(directory: Path) -> list[tuple[str, str]]:
+    """Files that could be translated, each with whose it is; not those that Mooring reads as they are."""
+    placed = [
+        (dialect.name, next((place for place in dialect.places if (directory / place).is_file()), "")) for dialect in DIALECTS.values()
+    ]
+    return [(name, place) for name, place in placed if place and place not in FILES]
 
 
 def _placed(directory: Path, dialect: str) -> str:

@@ -19,6 +19,7 @@ from mooring.errors import InvalidInput, UsageError
 @click.option("--force", "is_forced", is_flag=True, help="Write over a mooring.toml that exists.")
 def init_command(session: Session, source: str | None, is_forced: bool) -> None:
     from mooring.cli.detection import detected
+    from mooring.cli.source_file import files_here
     from mooring.cli.whereabouts import MANIFEST
     from mooring.manifest.starter import starter
 
@@ -30,6 +31,8 @@ def init_command(session: Session, source: str | None, is_forced: bool) -> None:
     _write(file, starter(found), is_forced=is_forced)
     because = f": {found.reason}" if found.reason else ""
     builder = f"builder {found.builder}{because}" if found.builder else "no builder fits what is here: add a Procfile"
+    for dialect, place in files_here(session.directory):
+        session.remark(f"{place} is here too: `mooring init --from {dialect} --force` translates it")
     session.answer({"file": str(file), "detected": found}, [line(f"{file} is written ({builder}).")])
 
 
