@@ -13,6 +13,7 @@ from mooring.manifest.moving.reasons import (
     NO_IMAGES,
     NO_LABELS,
     NO_VOLUMES,
+    OTHER_HOSTS,
 )
 from mooring.manifest.moving.translation import Explanations, Outcome, Told
 
@@ -129,7 +130,7 @@ _OF_A_SERVICE: Explanations = {
     "deploy.mode": _MODE,
     "deploy.endpoint_mode": _NETWORK,
     "deploy.labels": NO_LABELS,
-    "deploy.placement": Told(Outcome.NOT_YET, "an app runs on one machine"),
+    "deploy.placement": OTHER_HOSTS,
     "deploy.resources": NO_CONTAINER,
     "deploy.resources.limits.cpus": NO_CPUS,
     "deploy.resources.limits.pids": NO_CONTAINER,

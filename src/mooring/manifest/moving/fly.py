@@ -15,9 +15,9 @@ from mooring.manifest.moving.quantities import exec_line, flag, on_given_port, s
 from mooring.manifest.moving.reasons import (
     BY_ITSELF_RESTARTED,
     NO_CPUS,
-    NO_HOSTS,
     NO_IMAGES,
     NO_VOLUMES,
+    OTHER_HOSTS,
     RUN_BY_HAND,
 )
 from mooring.manifest.moving.translation import Explanations, Outcome, Told
@@ -76,8 +76,8 @@ _SERVICE: Explanations = {
     **{f"{checks}.*.{key}": told for checks in ("checks", "http_checks", "tcp_checks") for key, told in _CHECK.items()},
 }
 TOLD: Explanations = {
-    "primary_region": NO_HOSTS,
-    "regions": NO_HOSTS,
+    "primary_region": OTHER_HOSTS,
+    "regions": OTHER_HOSTS,
     "swap_size_mb": Told(Outcome.NOT_MAPPED, "swap is the machine's own"),
     "console_command": Told(Outcome.NOT_MAPPED, "a console has no command of its own", RUN_BY_HAND),
     "host_dedication_id": _SIZES,

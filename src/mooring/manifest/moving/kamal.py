@@ -6,7 +6,7 @@ Must not: run ERB; what stands in <%= … %> is not known here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mooring.manifest.moving.ledger import Ledger
 from mooring.manifest.moving.node import Node
@@ -18,19 +18,21 @@ from mooring.manifest.moving.reasons import (
     LOGS_ARE_KEPT,
     NO_ACCESSORIES,
     NO_CPUS,
-    NO_HOSTS,
     NO_IMAGES,
     NO_LABELS,
     NO_REGISTRY,
     NO_VOLUMES,
     NOTHING_WHERE_STATED,
+    OTHER_HOSTS,
     OWN_CERTIFICATE,
     RUN_BY_HAND,
 )
-from mooring.manifest.moving.translation import Explanations, Outcome, Told
+from mooring.manifest.moving.translation import Explanations, Outcome, Told, Value
 from mooring.manifest.moving.variables import add_build_variable, add_secret, add_variable
 from mooring.manifest.moving.waits import add_deadline, add_kill_timeout
+from mooring.manifest.processes import WEB
 
+_REGION = "default"
 _ERB = re.compile(r"<%")
 _TEMPLATE = Told(Outcome.NOT_MAPPED, "it is made by Ruby when Kamal reads the file", "write its value by hand")
 _ONE_MACHINE = Told(
@@ -74,7 +76,7 @@ TOLD: Explanations = {
     "run_directory": Told(Outcome.NEEDLESS, "the platform keeps its state in a folder of its own"),
     "ssh": _NO_SSH,
     "sshkit": _NO_SSH,
-    "boot": Told(Outcome.NOT_YET, "an app runs on one machine, so there is no order of machines", "deploy.max_surge paces its instances"),
+    "boot": Told(Outcome.NOT_MAPPED, "all hosts of a region are prepared side by side", "deploy.max_surge paces the instances"),
     "logging": LOGS_ARE_KEPT,
     "output": LOGS_ARE_KEPT,
     "accessories.*": NO_ACCESSORIES,
@@ -102,7 +104,7 @@ TOLD: Explanations = {
     "proxy.run": Told(Outcome.NOT_MAPPED, "it is about kamal-proxy itself", "`mooring up` has options for the edge's ports"),
     "env.tags": _TAGS,
     "servers.*.tags": _TAGS,
-    "servers.*.hosts": NO_HOSTS,
+    "servers.*.hosts": OTHER_HOSTS,
     "servers.*.proxy": _PER_ROLE,
     "servers.*.labels": NO_LABELS,
     "servers.*.logging": LOGS_ARE_KEPT,
@@ -122,7 +124,7 @@ def translate(ledger: Ledger) -> None:
             ledger.tells(leaf, _TEMPLATE)
     _one(ledger, root.at("service"), "app")
     names = _roles(ledger)
-    _hosts(ledger)
+    _hosts(ledger, names)
     _proxy(ledger, root.at("proxy"))
     _one(ledger, root.at("healthcheck", "path"), "processes.web.health.path")
     _environment(ledger, root.at("env"))
@@ -181,21 +183,31 @@ def _command(ledger: Ledger, node: Node, key: str, command: str, *, is_routed: b
     )
 
 
-def _hosts(ledger: Ledger) -> None:
-    """One machine becomes a context; several are not for Mooring yet."""
+def _hosts(ledger: Ledger, names: dict[str, str]) -> None:
+    """One machine becomes a context, several the hosts of a region."""
     lists = list(_host_lists(ledger.root.at("servers")))
-    texts = {_host(item) for each in lists for item in (each.items or ())}
+    machines = list(dict.fromkeys(_host(item) for each in lists for item in each.items or ()))
     user = ledger.root.at("ssh", "user")
+    addresses = [f"{user.text if user and user.text else 'root'}@{machine}" for machine in machines]
     for each in lists:
         if ledger.is_covered(each):
             for item in each.items or ():
                 if not ledger.is_covered(item):
-                    ledger.tells(item, NO_HOSTS)
-        elif len(texts) == 1:
-            address = f"{user.text if user and user.text else 'root'}@{next(iter(texts))}"
-            ledger.tells(each, _ONE_MACHINE, commands=[f"mooring context add production ssh://{address}"] if _is_address(address) else [])
+                    ledger.tells(item, OTHER_HOSTS)
+        elif not all(_is_address(address) for address in addresses):
+            ledger.tells(each, OTHER_HOSTS)
+        elif len(addresses) == 1:
+            ledger.tells(each, _ONE_MACHINE, commands=[f"mooring context add production ssh://{addresses[0]}"])
         else:
-            ledger.tells(each, NO_HOSTS)
+            _region(ledger, each, addresses, process=names.get(str(each.path[1]), WEB) if len(each.path) > 1 else WEB)
+
+
+def _region(ledger: Ledger, hosts: Node, addresses: Sequence[str], *, process: str) -> None:
+    """Kamal runs one instance of a role on each of the role's machines."""
+    region = {f"host-{number}": address for number, address in enumerate(addresses, start=1)}
+    values: dict[str, Value] = {f"regions.{_REGION}.hosts": tuple(region), f"processes.{process}.count": len(hosts.items or ())}
+    commands = [f"mooring host add {address} --name {name} --region {_REGION}" for name, address in region.items()]
+    ledger.maps_all(hosts, values, note="all process types are spread over all hosts of the region", commands=commands)
 
 
 def _host_lists(servers: Node | None) -> Iterable[Node]:

@@ -46,7 +46,7 @@ class Ledger:
         """The node becomes this setting; with a `note`, in part. False when Mooring would refuse it: the row then says why."""
         return self.maps_all(node, {key: value}, note=note, instead=instead)
 
-    def maps_all(self, node: Node, values: dict[str, Value], *, note: str = "", instead: str = "") -> bool:
+    def maps_all(self, node: Node, values: dict[str, Value], *, note: str = "", instead: str = "", commands: Sequence[str] = ()) -> bool:
         """The node becomes all of these settings, or none."""
         for key, value in values.items():
             told = self._refusal(key, value)
@@ -55,7 +55,7 @@ class Ledger:
                 return False
         for key, value in values.items():
             self.settings.setdefault(key, Setting(key=key, value=value, source=node.said, line=node.line))
-        self._add(_Line(node, Told(Outcome.PARTLY if note else Outcome.MAPPED, note, instead), tuple(values)))
+        self._add(_Line(node, Told(Outcome.PARTLY if note else Outcome.MAPPED, note, instead), tuple(values), tuple(commands)))
         return True
 
     def tells(self, node: Node, told: Told, *, commands: Sequence[str] = ()) -> None:

@@ -22,10 +22,10 @@ NO_VOLUMES = Told(
     "each release runs in a folder of its own, and no volume is put into it",
     "give the app the path of a folder that stays: `mooring config set DATA_DIR=/srv/APP`",
 )
-NO_HOSTS = Told(
-    Outcome.NOT_YET,
-    "an app runs on one machine",
-    "choose one, run `mooring up` there, and name it here: `mooring context add NAME ssh://USER@HOST`",
+OTHER_HOSTS = Told(
+    Outcome.NOT_MAPPED,
+    "the app runs on the controller's own machine until a region is named",
+    "`mooring host add USER@ADDRESS --region NAME` for each machine, then [regions.NAME]",
 )
 NO_CPUS = Told(Outcome.NOT_YET, "processors are not divided between apps", "run fewer instances, or apps on machines of their own")
 NO_ADDONS = Told(Outcome.NOT_MAPPED, "nothing is provisioned", "set the address of a service that you have with `mooring secret set`")
