@@ -81,7 +81,7 @@ class SshHosts:
                 await _done(transport, ["mkdir", "-p", "-m", "700", str(PurePosixPath(mark).parent)])
                 await transport.write(PurePosixPath(mark), f"{self.controller}\n".encode())
             case HostStep.LINGER:
-                await _done(transport, ["loginctl", "enable-linger", host.address.user])
+                await _linger(transport, "enable-linger", host.address.user)
             case HostStep.ENGINE:
                 await _done(transport, ["apt-get", "update", "-qq"], within=_INSTALL_WITHIN)
                 words = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "docker.io"]
@@ -94,7 +94,7 @@ class SshHosts:
             case HostStep.CLAIM:
                 await _done(transport, ["rm", "-f", "--", _mark(host)])
             case HostStep.LINGER:
-                await _done(transport, ["loginctl", "disable-linger", host.address.user])
+                await _linger(transport, "disable-linger", host.address.user)
             case HostStep.ENGINE:
                 pass
 
@@ -167,6 +167,19 @@ def _own_keys() -> tuple[Path, ...]:
     """Those of the account under which the controller runs, as ssh(1) would try them."""
     places = (Path.home() / ".ssh" / name for name in ("id_ed25519", "id_ecdsa", "id_rsa"))
     return tuple(place for place in places if place.is_file())
+
+
+async def _linger(transport: Transport, verb: str, user: str) -> None:
+    """By itself where polkit lets it, else with sudo, without asking for a password. Raises Unavailable with what a person can do."""
+    words = ["loginctl", verb, user]
+    for argv in (words, ["sudo", "-n", *words]):
+        try:
+            await _done(transport, argv)
+        except Unavailable:
+            continue
+        return
+    hint = f"as root, once: {' '.join(words)}"
+    raise Unavailable(f"{user} may not decide whether its units run without a login", hint=hint, where=transport.host)
 
 
 async def _done(transport: Transport, argv: list[str], *, within: float = 60.0) -> Completed:
