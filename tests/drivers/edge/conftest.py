@@ -1,4 +1,4 @@
-"""A real Envoy with its attendant, started once per module."""
+"""A real proxy, started once per module: every test is done with each of them, unless its module names in PROXIES those it is about."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from pathlib import Path
 import pytest
 
 from mooring.testing.envoy import EnvoyPlatform, EnvoyRig
+from mooring.testing.haproxy import HaproxyPlatform, HaproxyRig
+
+BOTH = ("envoy", "haproxy")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "proxy" in metafunc.fixturenames:
+        metafunc.parametrize("proxy", getattr(metafunc.module, "PROXIES", BOTH), scope="module")
 
 
 @pytest.fixture(scope="module")
-def platform() -> Iterator[EnvoyPlatform]:
+def platform(proxy: str) -> Iterator[EnvoyPlatform | HaproxyPlatform]:
     directory = Path(tempfile.mkdtemp(prefix="mooring-edge-"))  # short: a socket's path has 107 bytes at most
-    platform = EnvoyPlatform(directory)
+    platform = EnvoyPlatform(directory) if proxy == "envoy" else HaproxyPlatform(directory)
     try:
         platform.start()
         yield platform
@@ -25,7 +33,7 @@ def platform() -> Iterator[EnvoyPlatform]:
 
 
 @pytest.fixture
-async def rig(platform: EnvoyPlatform) -> AsyncIterator[EnvoyRig]:
-    rig = EnvoyRig(platform)
+async def rig(platform: EnvoyPlatform | HaproxyPlatform) -> AsyncIterator[EnvoyRig | HaproxyRig]:
+    rig = EnvoyRig(platform) if isinstance(platform, EnvoyPlatform) else HaproxyRig(platform)
     yield rig
     await rig.close()

@@ -19,6 +19,8 @@ from mooring.errors import InvalidInput, Unavailable
 from mooring.testing.edge_contract import PATIENCE, Shop, eventually
 from mooring.testing.envoy import EnvoyRig
 
+PROXIES = ("envoy",)
+
 
 @pytest.fixture
 def shop(rig: EnvoyRig) -> Shop:
@@ -194,3 +196,13 @@ async def test_held_requests_are_bounded(rig: EnvoyRig, shop: Shop) -> None:
         await shop.apply(shop.table(shop.endpoint(app), hold=PATIENCE))
         served = [reply for reply in await asyncio.gather(*asking) if reply.status == 200]
     assert len(served) == most
+
+
+async def test_an_upload_too_large_to_be_kept_is_told_so_when_its_instance_is_dead(rig: EnvoyRig, shop: Shop) -> None:
+    app = await rig.listen("dead")
+    await shop.apply(shop.table(shop.endpoint(app)))
+    await rig.silence(app)
+    response = await rig.client.post("/", headers={"host": shop.hostname, "accept": "application/json"}, content=b"x" * 5_000_000)
+    assert response.status_code == 503
+    assert response.headers["x-mooring-edge"]
+    assert response.json()["title"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 from aioquic.asyncio.client import connect
@@ -14,6 +15,8 @@ from aioquic.quic.events import QuicEvent
 
 from mooring.testing.edge_contract import Shop
 from mooring.testing.envoy import EnvoyRig
+
+PROXIES = ("envoy",)
 
 
 class Http3(QuicConnectionProtocol):
@@ -66,3 +69,16 @@ async def test_a_request_over_http_3_reaches_its_app(rig: EnvoyRig) -> None:
 async def test_a_name_that_no_app_has_gets_no_trusted_connection_over_http_3(rig: EnvoyRig) -> None:
     with pytest.raises((ConnectionError, TimeoutError)):
         await asyncio.wait_for(ask(rig, "nobody.example.com"), 20)
+
+
+async def test_http_3_answers_on_the_same_port_by_udp(rig: EnvoyRig) -> None:
+    """A client of an unknown QUIC version is told the known ones; source: RFC 9000, 6.1 and 17.2.1."""
+    hello = b"\xc0" + b"\x1a\x2a\x3a\x4a" + b"\x08" + b"d" * 8 + b"\x08" + b"s" * 8
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendto(client, hello.ljust(1200, b"\0"), ("127.0.0.1", rig.platform.https_port))
+        answer = await asyncio.wait_for(loop.sock_recv(client, 2000), 15)
+    version, known = answer[1:5], answer[5 + 9 + 9 :]
+    assert version == b"\0\0\0\0"
+    assert b"\0\0\0\1" in [known[start : start + 4] for start in range(0, len(known), 4)]

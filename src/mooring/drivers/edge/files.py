@@ -19,13 +19,17 @@ def make_directory(directory: Path) -> None:
         raise Unavailable(f"the directory {directory} cannot be made: {error.strerror}", where=str(directory)) from error
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace the file in one step, on disk when this returns. Raises Unavailable; the old file is then as it was."""
+def write_whole(path: Path, content: bytes, *, is_synced: bool = True) -> None:
+    """Replace the file in one step, on disk when this returns. Raises Unavailable; the old file is then as it was.
+
+    Without `is_synced` it may be lost, or left empty, when the machine crashes soon after: for what is made anew then.
+    """
     beside = path.with_name(f".{path.name}.new")
     try:
-        _write_synced(beside, content)
+        _write(beside, content, is_synced=is_synced)
         beside.replace(path)
-        _sync_directory(path.parent)
+        if is_synced:
+            _sync_directory(path.parent)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise Unavailable(
@@ -51,13 +55,14 @@ def remove(path: Path) -> None:
         raise Unavailable(f"the edge's file {path} cannot be removed: {error.strerror}") from error
 
 
-def _write_synced(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, *, is_synced: bool) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, FILE_MODE)
         file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+        if is_synced:
+            file.flush()
+            os.fsync(descriptor)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -1,0 +1,78 @@
+"""Everything that a starting HAProxy reads, kept in step with what the running one has been told. Must not: talk to HAProxy.
+
+These files are derived from the ledger's tables: they outlive HAProxy and the controller, and after a crash of the machine they are made
+anew before HAProxy starts. So they are replaced in one step, but not waited for on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+
+from mooring.drivers.edge.files import make_directory, read_whole, write_whole
+from mooring.drivers.edge.haproxy.backends import backends_text
+from mooring.drivers.edge.haproxy.changes import instance_entries, map_text
+from mooring.drivers.edge.haproxy.configuration import configuration
+from mooring.drivers.edge.haproxy.pages import page_maps
+from mooring.drivers.edge.haproxy.places import Backend, Backends
+from mooring.drivers.edge.haproxy.settings import HaproxySettings, Layout
+
+
+class Places(msgspec.Struct, frozen=True):
+    """`reloads` counts how often more backends had to be prepared while HAProxy ran."""
+
+    backends: Backends = ()
+    reloads: int = 0
+
+
+_places = msgspec.json.Decoder(Places)
+
+
+class Record:
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._written: dict[Path, bytes] = {}
+
+    def places(self, prepared: int) -> Places:
+        """As they were kept, and at least as many as are to be prepared; all free when they cannot be read."""
+        try:
+            kept = _places.decode(read_whole(self._layout.places) or b"{}")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            kept = Places()
+        more = (Backend(),) * max(0, prepared - len(kept.backends))
+        return msgspec.structs.replace(kept, backends=kept.backends + more)
+
+    def write_fixed(self, settings: HaproxySettings) -> bool:
+        """What does not change while HAProxy runs; whether it is other than it was before."""
+        layout = self._layout
+        fixed = {
+            layout.configuration: configuration(settings, layout),
+            layout.rooms: files(__package__).joinpath("rooms.lua").read_text(),
+            **{layout.page(kind): text for kind, text in page_maps().items()},
+        }
+        make_directory(layout.page("any").parent)
+        before = {path: read_whole(path) for path in fixed}
+        for path, text in fixed.items():
+            self._write(path, text)
+        return any(before[path] not in (None, text.encode()) for path, text in fixed.items())
+
+    def write_places(self, places: Places) -> None:
+        self._write(self._layout.places, msgspec.json.encode(places).decode())
+        self._write(self._layout.backends, backends_text(self._layout, places.backends))
+        self._write(self._layout.servers, map_text(instance_entries(places.backends)))
+
+    def write_routes(self, entries: Iterable[Mapping[str, str]], wildcards: Mapping[str, str]) -> None:
+        self._write(self._layout.routes, "".join(map(map_text, entries)))
+        self._write(self._layout.wildcards, map_text(wildcards))
+
+    def write_challenges(self, entries: Mapping[str, str]) -> None:
+        self._write(self._layout.challenges, map_text(entries))
+
+    def _write(self, path: Path, text: str) -> None:
+        content = text.encode()
+        if self._written.get(path) != content:
+            write_whole(path, content, is_synced=False)
+            self._written[path] = content
