@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mooring.manifest.moving.health import path_asked
 from mooring.manifest.moving.interpolation import interpolated
 from mooring.manifest.moving.node import Node
 from mooring.manifest.moving.plain_trees import json_tree, toml_tree
@@ -211,3 +212,18 @@ def test_names_of_process_types_are_allowed_and_no_two_alike(theirs: list[str], 
     assert set(ours) == set(theirs)
     assert len(set(ours.values())) == len(theirs)
     assert all(process_name(name) != "release" for name in ours.values())
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ("curl -f http://localhost:8000/healthz", "/healthz"),
+        ("wget -q --spider localhost || exit 1", "/"),
+        ("curl http://127.0.0.1:$PORT/up?deep=1", "/up?deep=1"),
+        ("curl -s localhost:3000/health | grep -q OK", None),
+        ("pg_isready -h localhost", None),
+        ("curl http://db:5432/", None),
+    ],
+)
+def test_a_check_that_only_fetches_a_page_of_the_app_asks_for_that_page(command: str, path: str | None) -> None:
+    assert path_asked(command) == path

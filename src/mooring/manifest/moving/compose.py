@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mooring.manifest.moving.compose_reasons import EXTENSION, TOLD
+from mooring.manifest.moving.compose_reasons import EXTENSION, OTHER_PROGRAMS, TOLD
 from mooring.manifest.moving.health import STARTUP_HAS_A_DEADLINE, add_command, add_pace
 from mooring.manifest.moving.interpolation import interpolated
 from mooring.manifest.moving.ledger import Ledger
@@ -79,7 +79,7 @@ def _services(ledger: Ledger) -> list[_Service]:
     services = ledger.root.at("services")
     theirs = [node for node in (services.parts if services else ()) if node.table]
     images = {image.text for node in theirs if node.at("build") and (image := node.at("image"))}
-    own = [node for node in theirs if _is_own(node, images)]
+    own = [node for node in theirs if _is_own(node, images)] or [node for node in theirs if _may_be_own(node)]
     folder = _folder(own[0]) if own else ""
     main = _main(own)
     if main is not None:
@@ -105,6 +105,13 @@ def _is_own(node: Node, images: set[str | None]) -> bool:
         return True
     has_source = any((mount.text or "").startswith((".:", "./:")) for mount in ((mounts.items or ()) if mounts else ()))
     return node.at("command") is not None and (image is None or has_source)
+
+
+def _may_be_own(node: Node) -> bool:
+    """Where nothing is built: a command over an image that is none of a database, a cache, a proxy and the like."""
+    image = node.at("image")
+    name = (image.text or "") if image else ""
+    return node.at("command") is not None and name.rpartition("/")[2].partition(":")[0].partition("@")[0] not in OTHER_PROGRAMS
 
 
 def _folder(node: Node) -> str | None:
@@ -160,6 +167,9 @@ def _taken(names: tuple[str, ...]) -> str:
 
 
 def _translate(ledger: Ledger, service: _Service) -> None:
+    for extension in service.node.parts:
+        if extension.name.startswith("x-"):
+            ledger.tells(extension, EXTENSION)
     has_given_port = _command(ledger, service)
     ports = service.node.at("ports")
     if ports is not None and service.is_routed:

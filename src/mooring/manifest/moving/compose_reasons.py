@@ -153,3 +153,13 @@ TOLD: Explanations = {
     **{f"services.*.{key}": told for key, told in _OF_A_SERVICE.items()},
 }
 EXTENSION = Told(Outcome.NOT_MAPPED, "it is a block of its own, taken where an alias names it")
+OTHER_PROGRAMS = frozenset(
+    (
+        *("postgres", "postgis", "pgvector", "timescaledb", "pgbouncer", "mysql", "mariadb", "mongo", "clickhouse-server", "cassandra"),
+        *("redis", "valkey", "keydb", "dragonfly", "memcached", "rabbitmq", "kafka", "zookeeper", "nats", "eclipse-mosquitto"),
+        *("elasticsearch", "opensearch", "meilisearch", "typesense", "minio", "localstack", "etcd", "vault", "consul"),
+        *("nginx", "traefik", "caddy", "httpd", "haproxy", "certbot", "cloudflared", "watchtower"),
+        *("adminer", "phpmyadmin", "pgadmin4", "mailpit", "mailhog", "grafana", "prometheus", "loki", "jaeger", "alpine", "busybox"),
+    )
+)
+"""Images that are known to be no app of one's own, by their last name."""

@@ -68,6 +68,7 @@ _SERVICE: Explanations = {
     "processes": _GROUPS,
     "concurrency": _CONCURRENCY,
     "http_options": Told(Outcome.NOT_MAPPED, "headers and protocols are the app's", "let the app set them"),
+    "proxy_proto_options": _PROTOCOL,
     "tls_options": Told(Outcome.NOT_MAPPED, "the edge chooses versions and ciphers of TLS itself"),
     "machine_checks": _MACHINE_CHECK,
     "tcp_checks.*": _CHECK_DETAIL,

@@ -10,8 +10,9 @@ from mooring.manifest.moving.quantities import span
 from mooring.manifest.moving.translation import Outcome, Told
 
 _URL = re.compile(
-    r"""(?:\A|[\s'"(])https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::(?:\d{1,5}|\$\{?[A-Z_]+[^}\s/]*\}?))?(/[^\s'"|;)]*)?"""
+    r"""(?:\A|[\s'"(])(?:https?://)?(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::(?:\d{1,5}|\$\{?[A-Z_]+[^}\s/]*\}?))?(/[^\s'"|;)]*)?"""
 )
+_PIPE = re.compile(r"(?<!\|)\|(?!\|)")
 _FETCHES = re.compile(r"(?:\A|[\s/\[(;'\"])(?:curl|wget|http|httpie)\b|urllib|requests\.get|fetch\(|http\.get")
 
 STARTUP_HAS_A_DEADLINE = Told(
@@ -22,9 +23,10 @@ STARTUP_HAS_A_DEADLINE = Told(
 
 
 def path_asked(command: str) -> str | None:
-    """The path, where the command only fetches a page of the app's own; else None."""
+    """The path, where the command only fetches a page of the app's own; None where it does more, as by looking into the page."""
     found = _URL.search(command)
-    return (found[1] or "/") if found and _FETCHES.search(command) else None
+    is_only_that = found is not None and _FETCHES.search(command) is not None and not _PIPE.search(command)
+    return (found[1] or "/") if found and is_only_that else None
 
 
 def add_command(ledger: Ledger, node: Node, process: str, command: str, *, is_routed: bool) -> None:
