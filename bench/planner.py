@@ -21,7 +21,7 @@ from mooring.model.deployment import Phase
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Check, Checks, Health
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
-from mooring.model.names import ArtifactId, Hostname, ProcessName
+from mooring.model.names import LOCAL, ArtifactId, Hostname, ProcessName
 from mooring.model.policy import Policy
 from mooring.model.release import Artifact, ProcessType, Release, Source
 from mooring.model.steps import SetRoutes
@@ -57,7 +57,10 @@ def main() -> int:
     world = f"{asked.environments:,} environments, {instances:,} instances"
     rest = [seconds(lambda: plans(resting)) for _ in range(asked.rounds)]
     moving = [seconds(lambda: plans(deploying)) for _ in range(asked.rounds)]
-    budget = [seconds(lambda: check_memory(wanted[0], wanted[0], others=wanted[1:], budget=2**50)) for _ in range(asked.rounds)]
+    budget = [
+        seconds(lambda: check_memory(wanted[0], wanted[0], others=[(each, None) for each in wanted[1:]], budgets={LOCAL: 2**50}))
+        for _ in range(asked.rounds)
+    ]
     figures = [
         Figure(f"{world}, at rest: planned in", statistics.median(rest), "s", at_most=TARGET, beside=f"slowest {max(rest):.3f} s"),
         Figure(f"{world}, all deploying: planned in", statistics.median(moving), "s", at_most=TARGET, beside=f"{started:,} steps"),

@@ -147,14 +147,13 @@ class Fleet:
 
     async def observe_task(self, environment: EnvironmentId, name: str) -> TaskView:
         """Where it was run; where that is not known, on every host. Raises Unavailable while one that may have it does not answer."""
-        known = [each for each in self._members.values() if (environment, name) in each.tasks]
-        views = [await each.runtime.observe_task(environment, name) for each in known or list(self._members.values())]
+        asked = self._having(environment, name)
+        views = await asyncio.gather(*(each.runtime.observe_task(environment, name) for each in asked))
         return next((view for view in views if view.state is not TaskState.ABSENT), views[0])
 
     async def stop_task(self, mark: Mark, environment: EnvironmentId, name: str) -> None:
-        known = [each for each in self._members.values() if (environment, name) in each.tasks] or list(self._members.values())
-        for each in known:
-            await self._act(each.name, lambda runtime: runtime.stop_task(mark, environment, name))
+        asked = self._having(environment, name)
+        await asyncio.gather(*(self._act(each.name, lambda runtime: runtime.stop_task(mark, environment, name)) for each in asked))
 
     async def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
         """Of all hosts, history merged by time; what is followed comes as it comes."""
@@ -182,6 +181,10 @@ class Fleet:
         return await cast(Interactive, runtime).attach(stripped, variables, terminal=terminal, rows=rows, columns=columns)
 
     # within
+
+    def _having(self, environment: EnvironmentId, name: str) -> list[_Member]:
+        """Where the task was run, as far as this controller knows; else everybody."""
+        return [each for each in self._members.values() if (environment, name) in each.tasks] or list(self._members.values())
 
     def _member(self, host: HostId) -> _Member:
         member = self._members.get(host)
