@@ -21,6 +21,7 @@ from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 _KEPT = 10  # answers kept per instance for a diagnosis
 _DOWN = (ProcessState.STARTING, ProcessState.BACKOFF, ProcessState.EXITED, ProcessState.UNKNOWN)
 _PATIENCE = 2.0  # seconds a starting instance may be silent before its answers are told, each kind once
+_SOONEST = 0.02  # seconds between two questions while something starts
 _LIVED = 0.5  # seconds a process without a check of its own must have lived to count as started
 
 
@@ -153,7 +154,13 @@ class HealthMonitor:
                 self._on_change(patient.view.key, patient.health, result)
             if patient.health is Health.UNKNOWN and failed >= check.failures:
                 self._become(patient, Health.STARTING, result)
-            await self._clock.sleep(check.interval)
+            await self._clock.sleep(self._pause(patient, check))
+
+    def _pause(self, patient: _Patient, check: Check) -> float:
+        """While something starts it is asked again after a tenth of the time it has taken: a command alone is too dear for that."""
+        if not patient.is_new or check.kind is CheckKind.COMMAND:
+            return check.interval
+        return min(check.interval, max(_SOONEST, (self._clock.monotonic() - patient.born) / 10))
 
     async def _watch_readiness(self, patient: _Patient, check: Check) -> None:
         failed = 0

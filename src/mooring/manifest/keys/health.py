@@ -64,7 +64,8 @@ _PACE = (
         path="processes.NAME.health.CHECK.interval",
         kind=_LATENCY,
         summary="how long to wait between two questions",
-        text="A short interval of startup makes deployments quick: each new instance waits up to one interval longer than it must.",
+        text="While a new instance starts, it is asked again after a tenth of the time it has taken so far, and after one interval at"
+        " the latest; a command after each interval.",
         default_text='"200ms" for startup, "2s" for readiness, "10s" for liveness; for a command "1s", "10s" and "30s"',
         example='[processes.web.health.readiness]\ninterval = "5s"',
     ),
