@@ -1,0 +1,77 @@
+"""Where things lie on the host, and the systemd that keeps them: the system's own for root, the account's own for anybody else.
+
+    DIRECTORY/run/<slug>/        an instance: instance.json, launch (0600, with its environment), secrets/, status.json, exit.json
+    DIRECTORY/tasks/<slug>/      a one-off, likewise; begun, result.json
+    DIRECTORY/known/<slug>/      units whose lines in the journal are told; gone with `forget`
+    DIRECTORY/artifacts/, dependencies/, ports/, fences/
+
+Must not: start or stop anything by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from mooring.drivers.runtime.systemd.onhost import record
+
+ROOT_DIRECTORY = "/var/lib/mooring"
+_WITHIN = 90  # seconds for a command of systemd that does not wait for an app
+
+
+class Place:
+    """`directory` empty: the usual one of the account."""
+
+    def __init__(self, directory: str, program: str) -> None:
+        self.is_root = os.getuid() == 0
+        home = os.path.expanduser("~")
+        self.directory = directory or (ROOT_DIRECTORY if self.is_root else f"{home}/.local/share/mooring")
+        self.program = program
+        runtime = os.environ.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+        self.units = "/etc/systemd/system" if self.is_root else f"{home}/.config/systemd/user"
+        self.passing_units = "/run/systemd/system" if self.is_root else f"{runtime}/systemd/user"
+        self.target = "multi-user.target" if self.is_root else "default.target"
+
+    def path(self, *parts: str) -> str:
+        return "/".join((self.directory, *parts))
+
+    def check(self) -> None:
+        """That there is a systemd which keeps units of this account after it has left."""
+        if not os.path.isdir("/run/systemd/system"):
+            raise record.Failed("unavailable", "systemd does not run here", "use a host with systemd, or another runtime")
+        if self.is_root or os.path.exists(f"/var/lib/systemd/linger/{_account()}"):
+            return
+        done = subprocess.run(["loginctl", "enable-linger"], capture_output=True, stdin=subprocess.DEVNULL, timeout=_WITHIN)
+        if done.returncode:
+            hint = f"run once as root: loginctl enable-linger {_account()}"
+            raise record.Failed("needs-person", f"units of {_account()} would end when it logs out", hint)
+
+    def systemctl(self, *words: str, within: float = _WITHIN) -> subprocess.CompletedProcess[bytes]:
+        command = ["systemctl", *([] if self.is_root else ["--user"]), "--no-ask-password", *words]
+        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=within)
+
+    def shown(self, units: list[str], *properties: str) -> dict[str, dict[str, str]]:
+        """What systemd says of each; `LoadState=not-found` for what it does not know."""
+        if not units:
+            return {}
+        done = self.systemctl("show", "--property", ",".join(("Id", *properties)), "--", *units)
+        if done.returncode:
+            raise record.Failed("unavailable", f"systemctl show: {done.stderr.decode(errors='replace').strip()}")
+        blocks = done.stdout.decode(errors="replace").split("\n\n")
+        rows = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
+        return {row["Id"]: row for row in rows if "Id" in row}
+
+    def clear(self, unit: str) -> None:
+        """Systemd forgets how it ended: it does not load a unit anew that it remembers as failed."""
+        self.systemctl("reset-failed", "--", unit)
+
+    def order(self, *words: str, within: float = _WITHIN) -> None:
+        done = self.systemctl(*words, within=within)
+        if done.returncode:
+            raise record.Failed("unavailable", f"systemctl {words[0]}: {done.stderr.decode(errors='replace').strip()}")
+
+
+def _account() -> str:
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_name

@@ -1,0 +1,110 @@
+"""The text of unit files: pure. Must not: put anything of the app's into one but its directory.
+
+A unit is Mooring's when its file says so, with the directory that it belongs to: two platforms on one host leave each other alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+from mooring.drivers.runtime.systemd.onhost import record
+from mooring.drivers.runtime.systemd.onhost.launch import CREDENTIAL
+
+_PATH = re.compile(r"\A/[A-Za-z0-9_@.+=,~/-]*\Z")
+_SANDBOX = (
+    "NoNewPrivileges=yes",
+    "RestrictSUIDSGID=yes",
+    "RestrictRealtime=yes",
+    "LockPersonality=yes",
+    "SystemCallArchitectures=native",
+)
+_SANDBOX_OF_THE_SYSTEM = (
+    "DynamicUser=yes",
+    "ProtectSystem=strict",
+    "ProtectHome=tmpfs",
+    "PrivateTmp=yes",
+    "PrivateDevices=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectControlGroups=yes",
+    "ProtectClock=yes",
+    "CapabilityBoundingSet=",
+    "StateDirectoryMode=0700",
+)
+
+
+def is_owned(text: str, directory: str) -> bool:
+    return f"\n[X-Mooring]\nDirectory={directory}\n" in text
+
+
+def instance_unit(spec: dict[str, Any], *, directory: str, run: str, program: str, python: str, is_root: bool, target: str) -> str:
+    """`spec` as the controller sends it; `run` is the instance's own folder."""
+    here = f"{python} -I -S -E {program}"
+    rights = "+" if is_root else ""
+    lines = (
+        f"ExecStartPre={rights}{here} before {run}",
+        f"ExecStart={here} become",
+        f"ExecStop={rights}{here} ending {run}",
+        f"ExecStopPost={rights}{here} after {run}",
+        "Restart=always",
+        "RestartSec=100ms",
+        f"KillSignal=SIG{spec['stop_signal']}",
+        "TimeoutStartSec=infinity",
+        f"TimeoutStopSec={spec['grace'] + 15:g}",
+    )
+    install = f"\n[Install]\nWantedBy={target}\n"
+    return _unit(spec, lines, directory=directory, run=run, is_root=is_root, says=spec["title"]) + install
+
+
+def task_unit(spec: dict[str, Any], *, directory: str, run: str, program: str, python: str, is_root: bool) -> str:
+    here = f"{python} -I -S -E {program}"
+    lines = (
+        f"ExecStart={here} become",
+        f"ExecStopPost={'+' if is_root else ''}{here} after-task {run}",
+        "Restart=no",
+        f"RuntimeMaxSec={spec['timeout']:g}",
+        "TimeoutStopSec=5",
+    )
+    return _unit(spec, lines, directory=directory, run=run, is_root=is_root, says=spec["title"])
+
+
+def user_name(environment: str) -> str:
+    """Of an environment's processes: made by systemd while one runs, the same for all of them. 31 characters are allowed."""
+    return f"moor-{hashlib.sha256(environment.encode()).hexdigest()[:20]}"
+
+
+def _unit(spec: dict[str, Any], lines: tuple[str, ...], *, directory: str, run: str, is_root: bool, says: str) -> str:
+    service = [
+        "Type=exec",
+        *lines,
+        "KillMode=control-group",
+        "SendSIGKILL=yes",
+        f"LoadCredential={CREDENTIAL}:{run}/launch",
+        *(f"LoadCredential={name}:{run}/secrets/{name}" for name in spec["files"]),
+        "StandardInput=null",
+        "StandardOutput=journal",
+        "StandardError=journal",
+        "SyslogIdentifier=mooring",
+        "SyslogLevel=info",
+        "SyslogLevelPrefix=no",
+        "LogRateLimitIntervalSec=0",
+        "LimitNOFILE=65536",
+        "MemoryAccounting=yes",
+        *([f"MemoryMax={spec['memory']}", "MemorySwapMax=0"] if spec.get("memory") else []),
+        *_SANDBOX,
+    ]
+    if is_root:
+        service += [f"User={user_name(spec['environment_slug'])}", *_SANDBOX_OF_THE_SYSTEM]
+        service += [f"StateDirectory=mooring-apps/{spec['environment_slug']}"]
+        service += [f"BindReadOnlyPaths={_checked(source)}:{_checked(shown)}" for source, shown in spec["shown"]]
+    heading = f"[Unit]\nDescription=Mooring: {says}\nAfter=network.target\nStartLimitIntervalSec=0\n"
+    return f"{heading}\n[X-Mooring]\nDirectory={directory}\n\n[Service]\n" + "\n".join(service) + "\n"
+
+
+def _checked(path: str) -> str:
+    if not _PATH.match(path):
+        raise record.Failed("invalid-input", f"the path {path!r} cannot stand in a unit file", "use letters, digits and _ @ . + = , ~ -")
+    return path
