@@ -160,7 +160,7 @@ class Laws:
                 self.tell(3, f"{key} has {flying[key.slug]} {word} in flight and is stopped before their budget is spent")
 
     def _check_last(self, key: InstanceKey) -> None:
-        """Even where the app is unwell: who serves by the record and is ready may not go while nobody in its place gets requests."""
+        """Even where the app is unwell: who serves by the record and is known to be well stays until another gets its requests."""
         record = self._memory.environment(key.environment)
         revision = record.revision if record else None
         is_recorded = revision is not None and (revision.release, revision.generation) == (key.release, key.generation)
@@ -224,8 +224,9 @@ class Laws:
         return life is not None and life.is_ready(self._clock.monotonic())
 
     def _is_well(self, key: InstanceKey) -> bool:
+        """Whether it answers, and has been asked since it was started: so that a controller may know."""
         life = self._world.life(key)
-        return life is not None and life.is_ready(self._clock.monotonic()) and 200 <= life.behaviour.answers < 400
+        return life is not None and life.has_answered and self._is_ready(key) and 200 <= life.behaviour.answers < 400
 
     def _has_answered(self, key: InstanceKey) -> bool:
         life = self._world.life(key)
