@@ -113,6 +113,22 @@ def test_what_cannot_be_translated_is_refused_with_its_place_and_nothing_is_writ
     assert (directory / "mooring.toml").read_text() == "# mine\n"
 
 
+def test_a_name_that_no_app_can_have_is_refused_before_anything_is_written(directory: Path, platform: FakePlatform) -> None:
+    answer = mooring("init", "--from", "compose", "-a", "Bad App", platform=platform, directory=directory)
+    assert answer.code == 2
+    assert "the app name 'Bad App' is not allowed" in answer.err
+    assert not (directory / "mooring.toml").exists()
+
+
+def test_a_files_odd_name_steers_neither_the_terminal_nor_the_file(directory: Path, platform: FakePlatform) -> None:
+    odd = "compose\n[env]\nX = 1\x1b[31m.yaml"
+    (directory / odd).write_text(COMPOSE)
+    answer = mooring("init", "--from", odd, platform=platform, directory=directory)
+    assert answer.code == 0
+    assert "\x1b" not in answer.out
+    assert set(tomllib.loads((directory / "mooring.toml").read_text())) == {"app", "processes"}
+
+
 def test_a_plain_init_names_the_files_that_could_be_translated(directory: Path, platform: FakePlatform) -> None:
     (directory / "Procfile").write_text("web: ./run\n")
     answer = mooring("init", platform=platform, directory=directory)

@@ -41,9 +41,10 @@ def _translated(session: Session, file: Path, source: str, *, is_forced: bool) -
     from mooring.cli.render.moving import translation_lines
     from mooring.cli.source_file import source_file
     from mooring.manifest.moving import translate
+    from mooring.model.names import app_name
 
     name, files = source_file(session.directory, source)
-    made = translate(files, name, app=session.chosen_app)
+    made = translate(files, name, app=app_name(session.chosen_app) if session.chosen_app else "")
     if not made.app:
         made = translate(files, name, app=str(session.environment.app))
     _write(file, made.toml, is_forced=is_forced)
