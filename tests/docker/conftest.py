@@ -43,9 +43,9 @@ def engines() -> Iterator[tuple[ContainerEngine, ContainerEngine]]:
     assert not reason, reason
     number = os.getpid()
     with tempfile.TemporaryDirectory(prefix="mooring-", ignore_cleanup_errors=True) as directory:
-        subnet = f"10.{200 + number % 50}.{number // 50 % 250}.1/24"
-        host = ContainerEngine(Path(directory) / "host", bridge=f"mrg{number}", subnet=subnet)
-        own = ContainerEngine(Path(directory) / "own")
+        network = f"10.{200 + number % 50}.{number // 50 % 250}"
+        host = ContainerEngine(Path(directory) / "host", bridge=f"mrgh{number}", subnet=f"{network}.1/25")
+        own = ContainerEngine(Path(directory) / "own", bridge=f"mrgo{number}", subnet=f"{network}.129/25")
         try:
             host.start()
             host.make_base("base:1")

@@ -37,7 +37,7 @@ def missing() -> str:
 class ContainerEngine:
     """`directory` has to be short: a socket's path may have 107 bytes."""
 
-    def __init__(self, directory: Path, *, bridge: str = "", subnet: str = "") -> None:
+    def __init__(self, directory: Path, *, bridge: str, subnet: str) -> None:
         self.directory = directory
         self.socket = directory / "engine.sock"
         self._bridge = bridge
@@ -46,10 +46,9 @@ class ContainerEngine:
 
     def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        if self._bridge:
-            _run("ip", "link", "add", self._bridge, "type", "bridge")
-            _run("ip", "address", "add", self._subnet, "dev", self._bridge)
-            _run("ip", "link", "set", self._bridge, "up")
+        _run("ip", "link", "add", self._bridge, "type", "bridge")
+        _run("ip", "address", "add", self._subnet, "dev", self._bridge)
+        _run("ip", "link", "set", self._bridge, "up")
         self._launch()
 
     def start_again(self) -> None:
@@ -81,8 +80,7 @@ class ContainerEngine:
                 os.kill(pid, signal.SIGKILL)
         for mount in _mounts_below(self.directory):
             subprocess.run(["umount", "-l", mount], check=False)
-        if self._bridge:
-            subprocess.run(["ip", "link", "delete", self._bridge], check=False, env=_environment())
+        subprocess.run(["ip", "link", "delete", self._bridge], check=False, env=_environment())
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def ask(self, method: str, path: str, body: bytes | dict[str, Any] = b"", *, kind: str = "application/json") -> Any:
@@ -123,8 +121,12 @@ class ContainerEngine:
 
     def clear(self) -> None:
         """No container is left, and no image but the one called base."""
-        for each in self.ask("GET", "/containers/json?all=1"):
-            self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
+        deadline = time.monotonic() + PATIENCE
+        while left := self.ask("GET", "/containers/json?all=1"):
+            assert time.monotonic() < deadline, left
+            for each in left:
+                with contextlib.suppress(AssertionError):  # it is being removed already
+                    self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
         for each in self.ask("GET", "/images/json"):
             tags = each["RepoTags"] or []
             if not any(tag.startswith("base:") for tag in tags):
@@ -136,7 +138,7 @@ class ContainerEngine:
             self._process = subprocess.Popen(
                 [
                     "dockerd", "--data-root", f"{place}/data", "--exec-root", f"{place}/exec", "--pidfile", f"{place}/pid",
-                    "--host", f"unix://{self.socket}", "--bridge", self._bridge or "none", "--iptables=false", "--ip-masq=false",
+                    "--host", f"unix://{self.socket}", "--bridge", self._bridge, "--iptables=false", "--ip-masq=false",
                     "--ip-forward=false", "--shutdown-timeout", "1", "--log-level", "warn",
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,

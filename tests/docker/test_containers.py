@@ -75,8 +75,13 @@ class TestWhatAContainerMayDo:
         assert status["NoNewPrivs"] == "1"
         assert status["Uid"].split() == ["65532"] * 4
 
-    async def test_it_writes_to_tmp_and_nowhere_else(self, rig: DockerRig) -> None:
-        assert await output_of(rig, "touch /here 2>/dev/null && echo written; touch /tmp/here && echo temporary") == ("temporary",)
+    async def test_it_writes_to_tmp_and_nowhere_else(self, rig: DockerRig, host_engine: ContainerEngine) -> None:
+        """Not even to what belongs to its account."""
+        image = host_engine.build("own:1", "FROM base:1\nCOPY --chown=65532 place /place\nCMD sh\n", **{"place/file": b""})
+        look = "touch /place/here 2>/dev/null && echo written; touch /tmp/here && echo temporary; exec sleep 1000"
+        await started(rig, from_image(image, look))
+        await rig.until(lambda: has_said(rig, "temporary"))
+        assert [line.text for line in await said(rig)] == ["temporary"]
 
     async def test_an_image_that_names_an_account_runs_as_it(self, rig: DockerRig, host_engine: ContainerEngine) -> None:
         image = host_engine.build("own:1", "FROM base:1\nUSER app\n")

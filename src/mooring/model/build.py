@@ -21,5 +21,9 @@ class BuildSettings(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""  # replaces the builder's own build step
     static_directory: str = ""  # what the static builder serves
     python_version: str = ""
+    image: str = ""  # an image that was built elsewhere, with its digest
+    dockerfile: str = ""  # its path in the source
+    target: str = ""  # the stage of the Dockerfile to build
+    platform: str = ""  # of the hosts that are to run it, `linux/arm64`; empty: not known
     variables: dict[str, str] = {}
     limits: BuildLimits = BuildLimits()

@@ -56,7 +56,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     machinery = Machinery(installation)
     runtime = ProcessRuntime(machinery.supervisor)
     edge = envoy_edge(installation, settings)
-    workshop = Workshop(installation.workshop, standard_builders(os.environ))
+    workshop = Workshop(installation.workshop, standard_builders(os.environ, workshop=installation.workshop))
     controller = Controller(
         memory=memory,
         runtime=runtime,

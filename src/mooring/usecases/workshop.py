@@ -16,7 +16,7 @@ import msgspec
 
 from mooring.drivers.builder.archive import ArchiveLimits, extract
 from mooring.drivers.builder.catalogue import Catalogue, Choice
-from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest
+from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest, KeptElsewhere
 from mooring.drivers.builder.sandbox import DISK_RESERVE, free_bytes
 from mooring.drivers.builder.shelf import Shelf
 from mooring.drivers.builder.surroundings import DOWNLOADS
@@ -52,6 +52,7 @@ class Workshop:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._artifacts = Shelf(directory / "artifacts")
         self._catalogue = Catalogue(builders)
+        self._elsewhere = tuple(each for each in builders if isinstance(each, KeptElsewhere))
         self._limits = limits or ArchiveLimits()
         self._free = free
         self._protection = handed_out
@@ -108,6 +109,8 @@ class Workshop:
         now = time.monotonic()
         recent = {name for name, at in self._handed_out.items() if now - at < self._protection}
         freed = self._artifacts.prune(keep | recent)
+        if not self._building:
+            freed += sum(each.prune(keep | recent) for each in self._elsewhere)
         return freed if self._building else freed + self._prune_shared()
 
     async def trim_downloads(self, *, at_most: int) -> int:
@@ -140,7 +143,7 @@ class Workshop:
         name = _artifact_name(digest, settings, builder=choice.builder.name)
         async with self._artifacts.hold(name):
             present = self._present(name)
-            if present is not None:
+            if present is not None and await _is_kept(choice.builder, present):
                 log(f"this source is built already ({name[:12]}): nothing to do")
                 return present
             await self._artifacts.clear(name)
@@ -202,6 +205,11 @@ def _app_of(source: Path, settings: BuildSettings, origin: Source) -> tuple[Path
     if not app.is_relative_to(source.resolve()) or not app.is_dir():
         raise BuildFailed(f"build.root is {settings.root!r}, which is no folder of the source", hint="name the folder that holds the app")
     return app, tree_digest(app)
+
+
+async def _is_kept(builder: Builder, artifact: Artifact) -> bool:
+    """What a builder keeps elsewhere may have been taken away there."""
+    return not isinstance(builder, KeptElsewhere) or await to_completion(builder.has, artifact)
 
 
 def _artifact_name(digest: str, settings: BuildSettings, *, builder: str) -> str:

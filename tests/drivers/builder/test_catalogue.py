@@ -30,6 +30,9 @@ def catalogue(builders: dict[str, Builder]) -> Catalogue:
         (["public/index.html", "mooring.toml"], "static", "public/index.html is present"),
         (["index.html", "Procfile"], "procfile", "Procfile is present, and nothing to install"),
         (["Procfile"], "procfile", "Procfile is present, and nothing to install"),
+        (["Dockerfile", "Procfile"], "dockerfile", "Dockerfile is present"),
+        (["requirements.txt", "Dockerfile"], "python", "requirements.txt is present"),
+        (["index.html", "Dockerfile"], "static", "index.html is present"),
         (["mooring.toml"], "procfile", "mooring.toml is present, and nothing to install"),
     ],
 )
@@ -49,6 +52,11 @@ def test_the_manifest_goes_over_what_is_detected(catalogue: Catalogue, write_tre
     assert (choice.builder.name, choice.reason, choice.note) == ("procfile", "the manifest names it", "")
 
 
+def test_an_image_that_the_manifest_names_goes_before_all(catalogue: Catalogue, write_tree: Write) -> None:
+    choice = catalogue.choose(write_tree({"requirements.txt": "", "Dockerfile": ""}), BuildSettings(image=f"sha256:{'0' * 64}"))
+    assert (choice.builder.name, choice.reason) == ("image", "build.image names one")
+
+
 def test_a_static_directory_that_is_set_makes_a_static_site(catalogue: Catalogue, write_tree: Write) -> None:
     choice = catalogue.choose(write_tree({"Procfile": "", "www/a.txt": ""}), BuildSettings(static_directory="www"))
     assert (choice.builder.name, choice.reason) == ("static", "static_directory is www")
@@ -63,4 +71,4 @@ def test_a_tree_that_nobody_knows_is_told_what_would_be_known(catalogue: Catalog
 def test_a_builder_that_does_not_exist_is_told_with_those_that_do(catalogue: Catalogue, write_tree: Write) -> None:
     with pytest.raises(NotFound) as failure:
         catalogue.choose(write_tree({"main.go": ""}), BuildSettings(builder="go"))
-    assert failure.value.hint == "the builders are python, node, static, procfile"
+    assert failure.value.hint == "the builders are image, python, node, static, dockerfile, procfile"

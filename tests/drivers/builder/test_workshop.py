@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from mooring.drivers.builder.contract import Builder
+from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest, Detection
 from mooring.drivers.builder.surroundings import DOWNLOADS, Surroundings
 from mooring.drivers.builder.tree import tree_digest
 from mooring.engine.contract import Workshop as Contract
 from mooring.errors import BuildFailed, CapacityExceeded, ManifestInvalid, SourceInvalid
 from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
+from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact, Source
 from mooring.usecases.workshop import Workshop
 
@@ -206,6 +207,49 @@ async def test_pruning_removes_what_is_not_kept_with_the_dependencies_that_nobod
     assert not Path(gone.directory).exists()
     assert not Path(gone.dependencies[0]).exists()
     assert freed > gone.size
+
+
+class Forgetful:
+    """A builder that keeps what it makes elsewhere, from where somebody may take it."""
+
+    name = "forgetful"
+
+    def __init__(self) -> None:
+        self.made: set[str] = set()
+        self.builds = 0
+
+    def detect(self, source: Path, settings: BuildSettings) -> Detection | None:
+        return Detection(self.name, "it is asked")
+
+    async def build(self, request: BuildRequest, log: BuildLog) -> Artifact:
+        request.output.mkdir()
+        self.builds += 1
+        self.made.add(request.output.name)
+        return Artifact(id=ArtifactId(request.output.name), builder=self.name, reason="", directory=str(request.output), size=1)
+
+    def has(self, artifact: Artifact) -> bool:
+        return artifact.id in self.made
+
+    def prune(self, keep: frozenset[str]) -> int:
+        gone = self.made - keep
+        self.made -= gone
+        return 1000 * len(gone)
+
+
+async def test_what_a_builder_keeps_elsewhere_is_built_anew_when_it_is_gone_and_pruned_with_the_rest(
+    build: Build, app: Path, tmp_path: Path
+) -> None:
+    builder = Forgetful()
+    workshop = Workshop(tmp_path / "workshop", [builder], handed_out=0.0)
+    for _ in range(2):
+        artifact = await build(workshop, app)
+    assert builder.builds == 1
+    builder.made.clear()
+    await build(workshop, app)
+    assert builder.builds == 2
+    assert workshop.prune(frozenset({artifact.id})) == 0
+    assert workshop.prune(frozenset()) >= 1000
+    assert builder.made == set()
 
 
 async def test_an_artifact_just_given_away_is_not_pruned_before_its_release_is_known(

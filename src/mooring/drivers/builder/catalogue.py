@@ -41,7 +41,8 @@ class Catalogue:
         detected = [(builder, detection) for builder in self._builders if (detection := builder.detect(source, settings)) is not None]
         if not detected:
             raise BuildFailed(
-                "no builder knows what this is: there is no requirements.txt, pyproject.toml, package.json, index.html or Procfile",
+                "no builder knows what this is: there is no requirements.txt, pyproject.toml, package.json, index.html, Dockerfile "
+                "or Procfile",
                 hint="add a Procfile with a line like `web: ./serve --port $PORT`",
             )
         builder, detection = detected[0]

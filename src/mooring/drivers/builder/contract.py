@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -47,3 +47,14 @@ class Builder(Protocol):
 
     async def build(self, request: BuildRequest, log: BuildLog) -> Artifact:
         """Build into `request.output`, logging each line. Cancel the task to cancel the build. Raises BuildFailed."""
+
+
+@runtime_checkable
+class KeptElsewhere(Protocol):
+    """The optional power of a builder whose artifacts lie outside their directory, as images do in an engine. Both may take seconds."""
+
+    def has(self, artifact: Artifact) -> bool:
+        """Whether it is still there."""
+
+    def prune(self, keep: frozenset[str]) -> int:
+        """Remove what this builder made and is not among these artifacts; bytes freed."""

@@ -1,11 +1,13 @@
 """The builders that come with Mooring, in the order they are asked: called once, by whoever wires the program together.
 
-Python goes before Node, because a package.json beside a requirements.txt mostly builds the pages' assets; a static site and a tree
-that runs as it is come last, because the other two often hold an index.html and a Procfile as well.
+An image that the manifest names goes before all. Python goes before Node, because a package.json beside a requirements.txt mostly
+builds the pages' assets; a static site, a Dockerfile and a tree that runs as it is come last, because the others often hold an
+index.html, a Dockerfile and a Procfile as well.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
@@ -13,26 +15,39 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from mooring.drivers.builder.contract import Builder
+from mooring.drivers.builder.container.dockerfile import DockerfileBuilder
+from mooring.drivers.builder.container.image import ImageBuilder
+from mooring.drivers.builder.container.program import Program
+from mooring.drivers.builder.contract import Builder, KeptElsewhere
 from mooring.drivers.builder.node.builder import NodeBuilder
 from mooring.drivers.builder.procfile import ProcfileBuilder
 from mooring.drivers.builder.python.builder import PythonBuilder
 from mooring.drivers.builder.static import StaticBuilder
 from mooring.drivers.builder.surroundings import Surroundings
 
+_image: type[Builder] = ImageBuilder
+_dockerfile: type[Builder] = DockerfileBuilder
+_images: type[KeptElsewhere] = DockerfileBuilder
 _python: type[Builder] = PythonBuilder
 _node: type[Builder] = NodeBuilder
 _static: type[Builder] = StaticBuilder
 _procfile: type[Builder] = ProcfileBuilder
 
 
-def standard_builders(environ: Mapping[str, str]) -> tuple[Builder, ...]:
-    """`environ` is the controller's own environment: a build sees only what is on the list in `surroundings`."""
+def standard_builders(environ: Mapping[str, str], *, workshop: Path | None = None) -> tuple[Builder, ...]:
+    """`environ` is the controller's own environment: a build sees only what is on the list in `surroundings`.
+
+    `workshop` is where they are to build: images have a name of that place's in the engine. None: they are only asked what they detect.
+    """
     surroundings = Surroundings.of(environ)
+    installation = hashlib.sha256(str(workshop).encode()).hexdigest()[:12] if workshop else "nowhere"
+    program = Program.of(environ, installation=installation)
     return (
+        ImageBuilder(surroundings, program=program),
         PythonBuilder(surroundings, uv=str(find_uv_bin())),
         NodeBuilder(surroundings),
         StaticBuilder(surroundings, caddy=caddy_program()),
+        DockerfileBuilder(surroundings, program=program),
         ProcfileBuilder(surroundings),
     )
 

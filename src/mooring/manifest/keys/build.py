@@ -7,10 +7,14 @@ from mooring.manifest.kinds.numbers import Duration, Size
 from mooring.manifest.kinds.texts import Choice, Text
 from mooring.model.build import BuildLimits
 
-BUILDERS = ("python", "node", "static", "procfile")
+BUILDERS = ("python", "node", "static", "dockerfile", "image", "procfile")
 PYTHON_VERSION = r"\A3\.[0-9]{1,2}(?:\.[0-9]{1,2})?\Z"
 _FOLDER = r"\A(?!/)(?!.*(?:^|/)\.\.(?:/|$))[^\x00-\x1f\x7f\\]{1,200}\Z"
 _FOLDER_RULE = "a folder is named from the top of the source, without a leading / and without .."
+_IMAGE = r"\A(?:[a-z0-9][A-Za-z0-9._:/-]{0,254}@)?sha256:[0-9a-f]{64}\Z"
+_IMAGE_RULE = "an image is named with its digest, such as registry.example/shop@sha256:…: a tag may mean another image tomorrow"
+_STAGE = r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z"
+_PLATFORM = r"\Alinux/(?:amd64|arm64|arm|386|ppc64le|s390x|riscv64)\Z"
 _LIMITS = BuildLimits()
 
 BUILD = Section(
@@ -57,6 +61,36 @@ BUILD = Section(
             text="The file `.python-version` says the same; this key goes over it.",
             default_text="`.python-version`, else the builder's choice",
             example='[build]\npython_version = "3.12"',
+        ),
+        Key(
+            path="build.image",
+            kind=Text(noun="an image", pattern=_IMAGE, rule=_IMAGE_RULE),
+            summary="an image that was built elsewhere, to be run as it is",
+            text="For hosts with a container engine. Its own command is `web`, unless a Procfile or `[processes]` says otherwise.",
+            example='[build]\nimage = "registry.example/shop@sha256:' + "0123456789abcdef" * 4 + '"',
+        ),
+        Key(
+            path="build.dockerfile",
+            kind=Text(noun="a file", pattern=_FOLDER, rule=_FOLDER_RULE),
+            summary="the Dockerfile that describes the image",
+            text="For hosts with a container engine. What stands in `build.variables` are its arguments (ARG).",
+            default_text="`Dockerfile`",
+            example='[build]\nbuilder = "dockerfile"\ndockerfile = "deploy/Dockerfile"',
+        ),
+        Key(
+            path="build.target",
+            kind=Text(noun="a stage", pattern=_STAGE, rule="a stage is named by letters, digits, _, . and -"),
+            summary="the stage of the Dockerfile that is built",
+            default_text="the last",
+            example='[build]\nbuilder = "dockerfile"\ntarget = "production"',
+        ),
+        Key(
+            path="build.platform",
+            kind=Text(noun="a platform", pattern=_PLATFORM, rule="a platform is linux/amd64, linux/arm64 or another of Linux"),
+            summary="the kind of machine that the image has to run on",
+            text="Where the container engine that builds makes images for another kind, that is said before anything is built.",
+            default_text="what the engine that builds makes",
+            example='[build]\nbuilder = "dockerfile"\nplatform = "linux/arm64"',
         ),
         Key(
             path="build.timeout",
