@@ -14,7 +14,8 @@ from mooring.errors import DriverError
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.health import Check, CheckKind, Checks
 from mooring.model.instance import InstanceKey
-from mooring.model.names import DeploymentId, ProcessName
+from mooring.model.names import DeploymentId, HostId, ProcessName, RegionName
+from mooring.model.placement import Region
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.laws import Point
 from mooring.testing.platform import Crash, FakePlatform, play
@@ -26,6 +27,12 @@ FAST = Tree(
     processes=(process("web", count=2), process("worker", checks=_CHECKS), process("clock", is_single=True, checks=_CHECKS)),
     policy=msgspec.structs.replace(QUICK, bake=0.1, healthy_deadline=2.0),
     release_command="migrate",
+)
+SPREAD = Tree(
+    processes=(process("web", count=3), process("clock", is_single=True, checks=_CHECKS)),
+    policy=msgspec.structs.replace(QUICK, bake=0.1, healthy_deadline=2.0),
+    release_command="migrate",
+    regions=(Region(name=RegionName("eu")),),
 )
 WATCHED = msgspec.structs.replace(FAST, policy=msgspec.structs.replace(QUICK, bake=2.0))
 
@@ -63,6 +70,22 @@ def ran(version: str, *, web: int = 2) -> frozenset[str]:
     return frozenset({f"{version} clock.1", f"{version} worker.1", *(f"{version} web.{slot}" for slot in range(1, web + 1))})
 
 
+def on_hosts(version: str) -> frozenset[str]:
+    return frozenset({f"{version} clock.1 on eu-1", *(f"{version} web.{slot} on eu-{slot}" for slot in (1, 2, 3))})
+
+
+def three_hosts(platform: FakePlatform) -> None:
+    for slot in (1, 2, 3):
+        platform.add_host(f"eu-{slot}")
+
+
+def three_hosts_and_failing(platform: FakePlatform) -> None:
+    """The new release is well on two of them."""
+    three_hosts(platform)
+    runtime = platform.world.hosts[HostId("eu-3")]
+    runtime.behave = lambda spec: Behaviour(answers=500 if spec.key.release > 1 else 200)
+
+
 def failing(platform: FakePlatform) -> None:
     platform.runtime.behave = lambda spec: Behaviour(answers=500 if spec.key.release > 1 and spec.key.process == "web" else 200)
 
@@ -96,6 +119,25 @@ SCENARIOS = (
     Scenario("scale down", 1, lambda _: ScaleOrder(counts={ProcessName("web"): 1}), Outcome.SUCCEEDED, ran("v1", web=1), new_releases=0),
     Scenario("restart", 1, lambda _: RestartOrder(), Outcome.SUCCEEDED, ran("v1"), new_releases=0),
     Scenario("rollback", 2, lambda _: RollbackOrder(), Outcome.SUCCEEDED, ran("v3")),
+    Scenario(
+        "redeploy to three hosts",
+        1,
+        lambda platform: platform.order(SPREAD),
+        Outcome.SUCCEEDED,
+        on_hosts("v2"),
+        tree=SPREAD,
+        behave=three_hosts,
+        has_visitors=True,
+    ),
+    Scenario(
+        "failing redeploy to three hosts",
+        1,
+        lambda platform: platform.order(SPREAD),
+        Outcome.FAILED,
+        on_hosts("v2"),
+        tree=SPREAD,
+        behave=three_hosts_and_failing,
+    ),
     Scenario("destroy", 1, lambda _: DestroyOrder(), Outcome.SUCCEEDED, frozenset(), new_releases=0),
 )
 

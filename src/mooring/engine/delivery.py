@@ -16,8 +16,8 @@ from mooring.model.names import LOCAL, HostId
 from mooring.model.steps import Deliver
 from mooring.planner.goal import Wanted
 
-_TRIES = 3  # with a host that does not answer, or whose answer was lost: what is there already is not sent again
-_BETWEEN = 1.0  # seconds
+_TRIES = 5  # with a host that does not answer, or whose answer was lost: what is there already is not sent again
+_PAUSE = 0.5  # seconds before the second try, twice as long before each one after it
 
 
 async def deliver(parts: Parts, wanted: Wanted, deployment: Deployment, lease: Lease) -> int:
@@ -38,6 +38,6 @@ async def _to(hands: Hands, parts: Parts, wanted: Wanted, host: HostId) -> None:
         if host in hands.deliveries:
             return
         if attempt < _TRIES:
-            await parts.clock.sleep(_BETWEEN)
+            await parts.clock.sleep(_PAUSE * 2 ** (attempt - 1))
     hint = f"`mooring host check {host}` says more; nothing was touched, and what served still serves"
     raise Unavailable(f"{wanted.release.version} could not be brought to {host}", hint=hint, where=host)
