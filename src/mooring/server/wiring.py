@@ -101,15 +101,19 @@ def wire(installation: Installation, settings: Settings) -> Wired:
 
 def runtime_on(host: Host, transport: Transport, controller: str) -> Runtime:
     """The runtime of a host, over the way to it. Raises InvalidInput for a kind that only the controller's own machine has."""
-    if host.runtime is HostRuntime.DOCKER:
-        from mooring.drivers.runtime.docker.runtime import (
-            DockerRuntime,
-        )  # imported here: a platform without such a host does not pay for it
-        from mooring.drivers.runtime.docker.settings import DockerSettings
+    match host.runtime:  # imported here: a platform without such a host does not pay for it
+        case HostRuntime.DOCKER:
+            from mooring.drivers.runtime.docker.runtime import DockerRuntime
+            from mooring.drivers.runtime.docker.settings import DockerSettings
 
-        settings = DockerSettings(controller=controller, memory_budget=host.memory, bind=host.bind)
-        return DockerRuntime(transport, settings)
-    raise InvalidInput(f"{host.name} cannot run {host.runtime.value}", hint="use --runtime docker", where=host.name)
+            return DockerRuntime(transport, DockerSettings(controller=controller, memory_budget=host.memory, bind=host.bind))
+        case HostRuntime.SYSTEMD:
+            from mooring.drivers.runtime.systemd.runtime import SystemdRuntime, SystemdSettings
+
+            return SystemdRuntime(transport, SystemdSettings(memory_budget=host.memory, address=host.bind))
+        case _:
+            hint = "use --runtime docker or --runtime systemd"
+            raise InvalidInput(f"{host.name} cannot run {host.runtime.value}", hint=hint, where=host.name)
 
 
 def envoy_edge(installation: Installation, settings: Settings) -> EnvoyEdge:
