@@ -167,6 +167,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "client/git.py": "git",
         "client/platform.py": "the controller's starter",
         "client/ssh.py": "ssh",
+        "drivers/builder/container/store.py": "docker, about images that were built here",
         "drivers/builder/sandbox.py": "a builder's tools",
         "drivers/builder/warden.py": "what a build leaves behind ends with it",
         "drivers/issuer/hook.py": "the operator's program that sets TXT records",
