@@ -13,6 +13,7 @@ import msgspec
 
 from mooring.manifest.moving.compose_reasons import EXTENSION, OTHER_PROGRAMS, TOLD
 from mooring.manifest.moving.health import STARTUP_HAS_A_DEADLINE, add_command, add_pace
+from mooring.manifest.moving.images import add_image
 from mooring.manifest.moving.interpolation import interpolated
 from mooring.manifest.moving.ledger import Ledger
 from mooring.manifest.moving.node import Node
@@ -250,6 +251,7 @@ def _build(ledger: Ledger, service: _Service) -> None:
         ledger.tells(context, Told(Outcome.NEEDLESS, "the source is built from its top"))
     elif context is not None and _SAFE_FOLDER.match(folder):
         ledger.maps(context, "build.root", folder)
+    add_image(ledger, dockerfile=build.at("dockerfile"), target=build.at("target"))
     arguments = build.at("args")
     for argument in (arguments.items or ()) if arguments else ():
         name, equals, value = (argument.text or "").partition("=")

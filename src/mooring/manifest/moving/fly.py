@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mooring.manifest.moving.health import STARTUP_HAS_A_DEADLINE
+from mooring.manifest.moving.images import add_image
 from mooring.manifest.moving.ledger import Ledger
 from mooring.manifest.moving.node import Node
 from mooring.manifest.moving.process_names import process_names
@@ -125,6 +126,7 @@ def translate(ledger: Ledger) -> None:
     _signals(ledger, groups)
     for variable in _parts(root.at("env")):
         add_variable(ledger, variable, variable.name, variable.text)
+    add_image(ledger, dockerfile=root.at("build", "dockerfile"), target=root.at("build", "build-target"))
     for argument in _parts(root.at("build", "args")):
         add_build_variable(ledger, argument, argument.name, argument.text)
     _deploy(ledger)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from mooring.manifest.moving.images import add_image
 from mooring.manifest.moving.ledger import Ledger
 from mooring.manifest.moving.node import Node
 from mooring.manifest.moving.process_names import process_names
@@ -292,6 +293,7 @@ def _neighbours(ledger: Ledger) -> list[str]:
 
 
 def _build(ledger: Ledger) -> None:
+    add_image(ledger, dockerfile=ledger.root.at("builder", "dockerfile"), target=ledger.root.at("builder", "target"))
     arguments, context = ledger.root.at("builder", "args"), ledger.root.at("builder", "context")
     for argument in arguments.parts if arguments else ():
         if not argument.parts and not ledger.is_covered(argument):

@@ -8,10 +8,11 @@ from __future__ import annotations
 from mooring.manifest.moving.translation import Outcome, Told
 
 NO_IMAGES = Told(
-    Outcome.NOT_YET,
-    "the app is built from its source, not from a Dockerfile or an image",
-    "the builder is found by the files there are (`mooring init` without --from names it); commands stand in [processes.NAME]",
+    Outcome.NOT_MAPPED,
+    "the builder is found by the files there are, and an image is run by its digest alone, on hosts with a container engine",
+    'nothing, or choose: [build] builder = "dockerfile", or image = "NAME@sha256:…"',
 )
+FOR_ENGINES = "it is for hosts with a container engine (`mooring host add`); elsewhere the builder is found by the files there are"
 NO_ACCESSORIES = Told(
     Outcome.NOT_YET,
     "it is a program of its own, not a part of the app",
