@@ -18,8 +18,15 @@ def build_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def platform(build_cache: Path) -> Iterator[Platform]:
+def directory() -> Iterator[Path]:
+    """Where a platform and its apps live; gone at the end. Its path is short: a socket's has 107 bytes at most."""
     directory = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def platform(directory: Path, build_cache: Path) -> Iterator[Platform]:
     here = Platform(directory)
     here.variables |= {"UV_CACHE_DIR": str(build_cache / "uv"), "npm_config_cache": str(build_cache / "npm")}
     here.up()
@@ -29,4 +36,3 @@ def platform(build_cache: Path) -> Iterator[Platform]:
         assert here.pids() == [], "down leaves nothing running"
     finally:
         here.kill_all()
-        shutil.rmtree(directory, ignore_errors=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import time
 
-from e2e.platform import Platform
+from e2e.platform import App, Platform, eventually
 
 from mooring.store.directory import DATABASE
 
@@ -28,3 +30,26 @@ class Journal:
     def outcome(self, deployment: str) -> str | None:
         row = self._database.execute("SELECT outcome FROM deployments WHERE id = ?", (deployment,)).fetchone()
         return None if row is None or row[0] is None else str(row[0])
+
+    def redeploy(self, app: App, moment: int) -> tuple[subprocess.Popen[str], str]:
+        """A deploy that has begun and come so far, or to its end: its client and its id."""
+        before = self.newest()
+        following = app.platform.start("deploy", cwd=app.path)
+        deployment = eventually(lambda: (found := self.newest()) != before and found, within=30, every=0.005)
+        deadline = time.monotonic() + 60
+        while self.moments(deployment) < moment and self.outcome(deployment) is None:
+            assert time.monotonic() < deadline, f"moment {moment} does not come"
+            time.sleep(0.0005)
+        return following, deployment
+
+    def check_end(self, app: App, following: subprocess.Popen[str], deployment: str, *, old: int, new: int) -> int:
+        """All-new or all-old, on record, in the routes and among the processes; the version that serves."""
+        out, err = following.communicate(timeout=120)
+        outcome = eventually(lambda: self.outcome(deployment), within=60)
+        assert following.returncode in ((0, 4) if outcome == "succeeded" else (1,)), out + err
+        serving = new if outcome == "succeeded" else old
+        assert {app.version() for _ in range(6)} == {serving}, outcome
+        instances = eventually(lambda: app.mooring("ps", "--json").json["instances"])
+        assert len({instance["key"]["release"] for instance in instances}) == 1, instances
+        assert sorted(instance["key"]["process"] for instance in instances) == ["web", "web", "worker"]
+        return serving

@@ -78,13 +78,7 @@ def victim(platform: Platform, name: str) -> int:
 
 def killed_at(app: App, journal: Journal, moment: int, name: str) -> tuple[subprocess.Popen[str], str, Gap]:
     """A redeploy, with the victim killed once so much is written: its client, its id, and how long the victim was missed."""
-    before = journal.newest()
-    following = app.platform.start("deploy", cwd=app.path)
-    deployment = eventually(lambda: (found := journal.newest()) != before and found, within=30, every=0.005)
-    deadline = time.monotonic() + 60
-    while journal.moments(deployment) < moment and journal.outcome(deployment) is None:
-        assert time.monotonic() < deadline, f"moment {moment} does not come"
-        time.sleep(0.0005)
+    following, deployment = journal.redeploy(app, moment)
     pid = victim(app.platform, name)
     at = time.time()
     os.kill(pid, signal.SIGKILL)
@@ -108,19 +102,6 @@ def renewed(app: App, name: str) -> Gap:
     return Gap(began, time.time())
 
 
-def check_end(app: App, journal: Journal, following: subprocess.Popen[str], deployment: str, *, old: int, new: int) -> int:
-    """All-new or all-old, on record, in the routes and among the processes; the version that serves."""
-    out, err = following.communicate(timeout=120)
-    outcome = eventually(lambda: journal.outcome(deployment), within=60)
-    assert following.returncode in ((0, 4) if outcome == "succeeded" else (1,)), out + err
-    serving = new if outcome == "succeeded" else old
-    assert {app.version() for _ in range(6)} == {serving}, outcome
-    instances = eventually(lambda: app.mooring("ps", "--json").json["instances"])
-    assert len({instance["key"]["release"] for instance in instances}) == 1, instances
-    assert sorted(instance["key"]["process"] for instance in instances) == ["web", "web", "worker"]
-    return serving
-
-
 def campaign(app: App, journal: Journal, chosen: list[int], name: str) -> list[Gap]:
     """A redeploy for each of these moments; how long the victim was missed each time."""
     gaps = []
@@ -130,7 +111,7 @@ def campaign(app: App, journal: Journal, chosen: list[int], name: str) -> list[G
         following, deployment, gap = killed_at(app, journal, moment, name)
         gaps.append(gap)
         try:
-            serving = check_end(app, journal, following, deployment, old=serving, new=serving + 1)
+            serving = journal.check_end(app, following, deployment, old=serving, new=serving + 1)
         except BaseException as error:
             error.add_note(f"the {name} was killed at moment {moment}")
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import time
 from contextlib import aclosing
 from pathlib import Path
@@ -134,6 +135,34 @@ def test_a_log_over_its_limit_gives_back_the_disk_of_its_beginning_and_keeps_its
     many = last_lines(file, 100_000)[0]
     assert 1000 < len(many) < 4000  # what is kept, and nothing of what was given back
     assert "\0" not in many[0].text
+
+
+def test_on_a_full_disk_a_program_goes_on_printing_and_its_log_s_oldest_lines_make_room(logs: LogFiles, tmp_path: Path) -> None:
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "mooring", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, f"this test mounts a small disk of its own: run it as root ({done.stderr.strip()})"
+    try:
+        file = a_log(logs, limit=2_000_000)
+        keeper = LogKeeper(logs.directory)
+        now = time.monotonic()
+        for part in range(100):
+            if part == 20:
+                fill(tmp_path / "filler")
+            append(file, "".join(f"{part:03} {number:06} {'z' * 40}\n" for number in range(400)))
+            keeper.look(now := now + 5)
+        seen = file.path.stat()
+        assert seen.st_size > 2_000_000
+        many = last_lines(file, 100_000)[0]
+        assert len(many) > 2_000, "and what is newest is kept"
+        assert (many[-1].text[:10], "\0" in many[0].text) == ("099 000399", False)
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def fill(path: Path) -> None:
+    """All that is left of the disk."""
+    with pytest.raises(OSError, match="No space left"), path.open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
 
 
 def test_following_goes_on_over_what_was_given_back(logs: LogFiles) -> None:

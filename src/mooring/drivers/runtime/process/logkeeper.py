@@ -4,12 +4,16 @@ Run as `python -I -S -E logkeeper.py LOGS`. Programs write their output to files
 process is away, times become coarser and files grow. A log over its limit loses its older half: the disk space is given back
 (fallocate, punch hole) while sizes and places stay as they are, so nothing is copied, and no line is lost that a rename or a
 truncation would race with. File systems that cannot do this (few) have the log emptied instead.
+
+A log that grows has disk space ready beyond its end: on a full disk a program that prints would otherwise fail where it prints, and
+most fail their request with it. When there is no more to be had, the log's own oldest lines make room for the newest.
 Must not: read a log.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
 import time
@@ -24,7 +28,9 @@ _LOOK = 0.25  # seconds between two looks at a log that grows
 _LOOK_AT_IDLE = 2.0
 _IDLE_AFTER = 10.0
 _SEARCH = 1.0  # seconds between two searches for new logs
-_PUNCH = 0x01 | 0x02  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, fallocate(2)
+_AHEAD = 128 * 1024  # bytes of disk space made ready beyond the end of a log that grows; at most a quarter of its limit
+_KEEP_SIZE = 0x01  # FALLOC_FL_KEEP_SIZE, fallocate(2)
+_PUNCH = _KEEP_SIZE | 0x02  # FALLOC_FL_PUNCH_HOLE
 _BLOCK = 4096
 _LONGEST = 1 << 36  # bytes of a file's nominal size after which it is emptied, long before any file system's own limit
 
@@ -37,6 +43,8 @@ class Watched:
         self.limit = times.limit_of(path)
         known = times.known(path)
         self.size = known[-1][1] if known else 0
+        self.ahead = min(_AHEAD, self.limit // 4)
+        self.ready = 0  # up to where there is disk space
         self.due = 0.0
         self.grew = 0.0
 
@@ -67,8 +75,9 @@ class LogKeeper:
             seen = watched.path.stat()
             if seen.st_size < watched.size:  # emptied by somebody
                 times.begin_again(watched.path, keep=[])
-                watched.size = 0
+                watched.size = watched.ready = 0
             if seen.st_size > watched.size:
+                make_ready(watched, seen)
                 times.add(watched.path, seen.st_mtime, seen.st_size)
                 watched.size, watched.grew = seen.st_size, now
             if seen.st_blocks * 512 > watched.limit + _BLOCK or seen.st_size > _LONGEST:
@@ -81,6 +90,21 @@ class LogKeeper:
         watched.due = now + (_LOOK if now - watched.grew < _IDLE_AFTER else _LOOK_AT_IDLE)
 
 
+def make_ready(watched: Watched, seen: os.stat_result) -> None:
+    """Disk space beyond the end, when half of it has been used. On a full disk from the log itself, while more is left of that."""
+    left = max(watched.ready - seen.st_size, 0)
+    if left >= watched.ahead // 2:
+        return
+    if _is_full(watched.path, seen.st_size, watched.ahead):
+        taken = seen.st_blocks * 512 - left
+        if taken <= 2 * watched.ahead:
+            return
+        shorten(watched.path, seen, taken)
+        if _is_full(watched.path, seen.st_size, watched.ahead):
+            return
+    watched.ready = seen.st_size + watched.ahead
+
+
 def shorten(path: Path, seen: os.stat_result, limit: int) -> None:
     """Keep the newer half of the limit."""
     end = (seen.st_size - limit // 2) // _BLOCK * _BLOCK
@@ -89,10 +113,20 @@ def shorten(path: Path, seen: os.stat_result, limit: int) -> None:
 
 
 def _punch(path: Path, end: int) -> bool:
+    return _fallocate(path, _PUNCH, 0, end) == 0
+
+
+def _is_full(path: Path, start: int, length: int) -> bool:
+    """Whether there was no space to be had. Where it cannot be asked for, none is."""
+    return _fallocate(path, _KEEP_SIZE, start, length) in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _fallocate(path: Path, mode: int, start: int, length: int) -> int:
+    """0, or the error's number."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        result = ctypes.CDLL(None, use_errno=True).fallocate(descriptor, _PUNCH, ctypes.c_int64(0), ctypes.c_int64(end))
-        return bool(result == 0)
+        result = ctypes.CDLL(None, use_errno=True).fallocate(descriptor, mode, ctypes.c_int64(start), ctypes.c_int64(length))
+        return ctypes.get_errno() if result else 0
     finally:
         os.close(descriptor)
 
