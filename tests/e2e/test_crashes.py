@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 from e2e.platform import App, Platform, Traffic, eventually
 
 from mooring.server.chores import GUARD_EVERY
+from mooring.server.installation import Installation
 
 
 def pid_of(platform: Platform, word: str) -> int:
@@ -130,10 +133,30 @@ def test_down_and_up_bring_every_app_back(platform: Platform) -> None:
 
 
 def test_everything_killed_at_once_as_by_a_power_cut_comes_back_with_up(platform: Platform) -> None:
-    app = deployed(platform, "flask-hello", "power")
+    """After a reboot the sockets are gone, and the old numbers of processes are other people's."""
+    apps = [deployed(platform, "flask-hello", "power"), deployed(platform, "node-hello", "power-two")]
+    assert apps[0].mooring("secret", "set", "KEPT", stdin="through a power cut").code == 0
+    instance = only_pid(apps[0])
     platform.kill_all()
-    platform.up()
-    assert eventually(lambda: app.get("/version")[0] == 200)
+    shutil.rmtree(Installation(platform.state).run)
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        (status,) = [each for each in platform.state.glob("processes/run/*/status") if b"pid=%d\0" % instance in each.read_bytes()]
+        status.write_bytes(status.read_bytes().replace(b"pid=%d\0" % instance, b"pid=%d\0" % stranger.pid))
+        platform.up()
+        for app in apps:
+            assert eventually(lambda app=app: serves(app), within=30)
+            assert app.mooring("run", "--", "sh", "-c", "exit 5").code == 5
+        assert only_pid(apps[0]) not in (instance, stranger.pid)
+        assert stranger.poll() is None, "nobody else's process is touched"
+        stranger.kill()
+    assert apps[0].mooring("run", "--", "sh", "-c", 'test "$KEPT" = "through a power cut"').code == 0
+
+
+def serves(app: App) -> bool:
+    try:
+        return app.get("/version")[0] == 200
+    except OSError:
+        return False
 
 
 def test_following_goes_on_while_the_controller_is_replaced(platform: Platform) -> None:

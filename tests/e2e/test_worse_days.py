@@ -6,6 +6,7 @@ After each: the message says what happened, and what served before serves still,
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,3 +131,17 @@ def answers(app: App) -> bool:
         return app.get("/version")[0] == 200
     except OSError:
         return False
+
+
+def test_a_port_that_a_stranger_takes_while_everything_is_down_is_left_to_the_stranger(app: App, served: int) -> None:
+    (before,) = app.mooring("ps", "--json").json["instances"]
+    assert app.platform.down().code == 0
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind((before["address"], before["port"]))
+        stranger.listen()
+        app.platform.up()
+        assert eventually(lambda: answers(app), within=30)
+        (after,) = app.mooring("ps", "--json").json["instances"]
+        assert after["key"]["release"] == before["key"]["release"]
+        assert after["port"] != before["port"]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from mooring.drivers.edge.envoy.programs import programs as envoy_programs
 from mooring.drivers.edge.envoy.settings import EnvoySettings
+from mooring.drivers.runtime.process.instances import make_way
 from mooring.drivers.runtime.process.program import Program, write_program
 from mooring.drivers.runtime.process.runtime import LOG_KEEPER, MEMORY_KEEPER
 from mooring.drivers.runtime.process.supervisor import Supervisor
@@ -66,6 +67,8 @@ class Machinery:
         programs = {**self._edge(settings), CONTROLLER: self._controller()}
         for name, (program, variables) in programs.items():
             await asyncio.to_thread(self._register, name, program, variables)
+        if not self.supervisor.is_running():
+            await asyncio.to_thread(make_way, self.supervisor.directory / "run")
         await self.supervisor.ensure_running()
         for name in programs:
             await self.supervisor.start_program(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.runtime.process import kernel, record
+from mooring.drivers.runtime.process.ports import is_free
 from mooring.drivers.runtime.process.program import read_program
 from mooring.drivers.runtime.process.supervisor import view
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, ProcessState
@@ -42,6 +43,15 @@ def read_record(directory: Path) -> InstanceRecord | None:
 def records(run: Path) -> dict[Path, InstanceRecord]:
     directories = sorted(run.iterdir()) if run.is_dir() else []
     return {directory: found for directory in directories if (found := read_record(directory)) is not None}
+
+
+def make_way(run: Path) -> None:
+    """An instance that does not run, and whose port a stranger has by now, is not there any more: it is made anew, with another port.
+
+    For a supervisor that is about to start: it would start every instance as it was."""
+    for directory, remembered in records(run).items():
+        if remembered.port and view(directory, is_supervised=False).state is not ProcessState.RUNNING and not is_free(remembered.port):
+            (directory / "launch").unlink(missing_ok=True)
 
 
 class Sizes:

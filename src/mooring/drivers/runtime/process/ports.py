@@ -27,11 +27,17 @@ class Ports:
         self._high = high
 
     def take(self, owner: str) -> int:
-        """The one it has already, or the next free one. Raises Unavailable when there is none."""
+        """For an owner that does not listen: the one it has already, unless a stranger listens there by now, or the next free one.
+
+        Raises Unavailable when there is none.
+        """
         with self._lock():
             owned = self._owned()
-            if owner in owned.values():
-                return next(port for port, name in owned.items() if name == owner)
+            kept = next((port for port, name in owned.items() if name == owner), None)
+            if kept is not None and is_free(kept):
+                return kept
+            if kept is not None:
+                (self._directory / str(kept)).unlink(missing_ok=True)
             for port in self._candidates():
                 if port not in owned and is_free(port):
                     self._remember(port, owner)
