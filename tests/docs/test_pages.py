@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")])
 COMMANDS = {command.path for section in SECTIONS for command in section.commands}
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+TEST = re.compile(r"`(tests/[\w/.-]+\.py)(?:::(test_\w+))?`")
 TYPED = re.compile(r"(?:^|`|\| |&& |\$ )mooring ((?:[a-z]+ ?){1,2})", re.MULTILINE)
 
 
@@ -28,6 +29,13 @@ def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
     targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_test_a_page_names_exists(page: Path) -> None:
+    named = TEST.findall(page.read_text())
+    assert [path for path, _ in named if not (ROOT / path).exists()] == []
+    assert [name for path, name in named if name and f"def {name}(" not in (ROOT / path).read_text()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
