@@ -19,7 +19,7 @@ MEGABYTE = 1_000_000
 ROOMY = 2_000 * MEGABYTE  # of memory, but only what is written takes any
 RESERVE = 200 * MEGABYTE  # what every build leaves free
 FULL_FOR = 2.0  # seconds
-SPREAD = 6  # how many moments lie between two that are tried, where not all are
+SPREAD = 8  # how many moments lie between two that are tried, where not all are
 MANIFEST = """
 [deploy]
 bake = "0s"
