@@ -5,6 +5,8 @@
 The engine, planner and fleet are the real ones; hosts, edge and apps are the fakes of the tests, each answer of a host a round trip
 later. One web instance a host, ready 0.3 s after its start, a release command of 0.2 s, no watch. Counted is from the order until the
 new release serves on all, and to the end; and how many calls a host gets.
+
+Takes about 5 s.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
 
 Memory is told in both ways: resident (RSS), in which what several processes share counts for each of them, and proportional (PSS),
 which adds up to what the machine really has less of. The app's own processes are no part of it.
+
+Takes about 90 s.
 """
 
 from __future__ import annotations

@@ -4,16 +4,15 @@
 
 Bare boot: the same gunicorn command by hand, in the same built environment, from its start until /health answers.
 Redeploy: from the start of `mooring deploy` until the edge's first answer by the new release.
-Rounds alternate, so that both meet the same machine. Prints a Markdown row for bench/RESULTS.md.
+Rounds alternate, so that both meet the same machine.
+
+Takes about 100 s.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
-import json
-import os
-import platform as machine
 import shutil
 import signal
 import statistics
@@ -22,6 +21,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from parts.showing import Figure, show
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -58,8 +59,7 @@ def measure(here: Platform, rounds: int) -> int:
         answered.append(first_answer)
         ended.append(total)
         print(f"round {number - 1}: bare boot {bare[-1]:.2f} s, first answer {first_answer:.2f} s, deploy ended {total:.2f} s", flush=True)
-    show(bare, answered, ended)
-    return 0
+    return tell(bare, answered, ended)
 
 
 def bare_boot(app: App) -> float:
@@ -121,18 +121,16 @@ def answers(port: int, path: str, *, host: str) -> tuple[bool, str]:
         connection.close()
 
 
-def show(bare: list[float], answered: list[float], ended: list[float]) -> None:
+def tell(bare: list[float], answered: list[float], ended: list[float]) -> int:
     middle = statistics.median
-    cores, memory = os.cpu_count(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    print(json.dumps({"bare_boot": bare, "first_answer": answered, "deploy_ended": ended}))
-    print(
-        f"\n{machine.system()} {machine.machine()}, {cores} cores, {memory:.0f} GiB, Python {machine.python_version()}, {len(bare)} rounds"
-    )
-    print("| figure | median | worst |\n|---|---|---|")
-    print(f"| bare boot of the app, by hand | {middle(bare):.2f} s | {max(bare):.2f} s |")
-    print(f"| redeploy: command's start to the new release's first answer | {middle(answered):.2f} s | {max(answered):.2f} s |")
-    print(f"| the same, over the bare boot | {middle(answered) - middle(bare):+.2f} s | × {middle(answered) / middle(bare):.2f} |")
-    print(f"| redeploy: command's start to its end (with watch and drain) | {middle(ended):.2f} s | {max(ended):.2f} s |")
+    over = middle(answered) - middle(bare)
+    figures = [
+        Figure("bare boot of the app, by hand, median", middle(bare), "s", beside=f"slowest {max(bare):.2f} s"),
+        Figure("command's start to the new release's first answer, median", middle(answered), "s", beside=f"slowest {max(answered):.2f} s"),
+        Figure("the same, over the bare boot", over, "s", at_most=1.0, beside=f"{middle(answered) / middle(bare):.2f} times it"),
+        Figure("command's start to its end, with watch and drain, median", middle(ended), "s", beside=f"slowest {max(ended):.2f} s"),
+    ]
+    return show("redeploy", figures, {"bare_boot_s": bare, "first_answer_s": answered, "ended_s": ended})
 
 
 if __name__ == "__main__":
