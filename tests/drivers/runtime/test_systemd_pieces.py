@@ -106,7 +106,7 @@ def test_what_runs_on_a_host_needs_nothing_that_is_not_packed_with_it(tmp_path: 
 def test_an_artifact_takes_its_dependencies_along_and_tells_what_its_links_need_besides(tmp_path: Path) -> None:
     app, library = tmp_path / "app", tmp_path / "library"
     for folder in (app, library):
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
         (folder / "file").write_text("content")
     (app / "inside").symlink_to(library / "file")
     (app / "beside").symlink_to("file")
@@ -122,6 +122,7 @@ def test_an_artifact_takes_its_dependencies_along_and_tells_what_its_links_need_
         members = {member.name: member for member in archive.getmembers()}
     dependency = list(found.trees)[1]
     assert {"artifact-a1", "artifact-a1/file", "artifact-a1/inside", dependency, f"{dependency}/file"} <= set(members)
+    assert (members["artifact-a1"].mode, members["artifact-a1/file"].mode & 0o044) == (0o755, 0o044), "an app's user is not its owner there"
     assert {(member.uid, member.uname) for member in members.values()} == {(0, "")}
 
 

@@ -68,7 +68,7 @@ class OnHost:
         """Only what is not there yet is written; nothing of another version is taken away while units may use it."""
         is_root = (await self.transport.run(["id", "-u"])).out.strip() == b"0"
         directory = PurePosixPath(self._directory or (_ROOT_DIRECTORY if is_root else _USER_DIRECTORY))
-        made = await self.transport.run(["mkdir", "-p", "-m", "755", "--", str(directory)])
+        made = await self.transport.run(["install", "-d", "-m", "755", "--", str(directory)])
         if made.code:
             raise Unavailable(f"{directory} cannot be made: {_last_line(made.err)}", where=self.transport.host)
         content = packed()

@@ -53,7 +53,9 @@ def write_tar(parcel: Parcel, names: Iterable[str], file: BinaryIO) -> int:
 
 
 def _ours(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Owned by root, and readable by the app's user: on the host nobody else gets to where it lies."""
     member.uid = member.gid = 0
+    member.mode |= (member.mode & 0o500) >> 3 | (member.mode & 0o500) >> 6
     member.uname = member.gname = ""
     return member
 

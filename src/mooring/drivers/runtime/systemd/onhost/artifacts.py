@@ -34,7 +34,7 @@ def offer(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
             )
         wanted = [name for name in asked["sizes"] if not os.path.lexists(_tree(place, name))]
         needed = sum(asked["sizes"][name] for name in wanted) * 2  # what arrives, and what is made of it
-        record.make_directory(place.path("artifacts"), 0o755)
+        record.make_directory(place.path("artifacts"))
         room = os.statvfs(place.path("artifacts"))
         free = max(room.f_bavail * room.f_frsize - _SPARE, 0)
         if needed > free:
@@ -66,7 +66,7 @@ def unpack(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
                 archive.extraction_filter = staticmethod(_as_it_is)  # the controller made it; older versions of Python have no such choice
                 archive.extractall(beside)
             os.sync()
-            record.make_directory(place.path("dependencies"), 0o755)
+            record.make_directory(place.path("dependencies"))
             for name in asked["wanted"]:
                 if os.path.lexists(f"{beside}/{name}") and not os.path.lexists(_tree(place, name)):
                     os.rename(f"{beside}/{name}", _tree(place, name))
