@@ -170,6 +170,9 @@ ALLOWED: dict[str, dict[str, str]] = {
         "drivers/builder/container/store.py": "docker, about images that were built here",
         "drivers/builder/sandbox.py": "a builder's tools",
         "drivers/builder/warden.py": "what a build leaves behind ends with it",
+        "drivers/edge/haproxy/launch.py": "becomes HAProxy",
+        "drivers/edge/haproxy/log_space.py": "fallocate, which cuts the access log",
+        "drivers/edge/haproxy/programs.py": "HAProxy's own word on its version",
         "drivers/issuer/hook.py": "the operator's program that sets TXT records",
         "drivers/probe/network.py": "a health check's command",
         "drivers/runtime/process/controlling.py": "a terminal for an app's command",
@@ -182,9 +185,9 @@ ALLOWED: dict[str, dict[str, str]] = {
         "drivers/runtime/systemd/onhost/launch.py": "an instance",
         "drivers/runtime/systemd/onhost/place.py": "systemctl",
         "drivers/transport/local.py": "a program on this machine as a host",
-        "testing/envoy.py": "an edge to test against",
+        "testing/proxy.py": "an edge to test against",
     },
-    "unchecked_certificate": {"testing/envoy.py": "an edge to test against, with a certificate of its own"},
+    "unchecked_certificate": {"testing/proxy.py": "an edge to test against, with a certificate of its own"},
 }
 
 

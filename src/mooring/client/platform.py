@@ -47,6 +47,7 @@ _DECODER: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 def start(
     *,
+    edge: str | None = None,
     http_port: int | None = None,
     https_port: int | None = None,
     bind: str | None = None,
@@ -58,9 +59,9 @@ def start(
 ) -> Iterator[Progress | Summary]:
     """What `mooring up` does: progress as it comes, the summary last. None: as it was the last time.
 
-    `api` is an `address:port` on which the API listens besides its socket; it takes a token.
+    `edge` is `envoy`, `haproxy` or `auto`. `api` is an `address:port` on which the API listens besides its socket; it takes a token.
     With `acme_email` certificates are ordered from `acme_directory`. Raises what stands in the way."""
-    options = {"--http-port": http_port, "--https-port": https_port, "--bind": bind, "--api": api}
+    options = {"--edge": edge, "--http-port": http_port, "--https-port": https_port, "--bind": bind, "--api": api}
     options |= {"--acme-email": acme_email, "--acme-directory": acme_directory}
     options |= {"--acme-ca-file": acme_ca_file, "--acme-dns-hook": acme_dns_hook}
     given = [word for option, value in options.items() if value is not None for word in (option, str(value))]

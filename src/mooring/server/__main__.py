@@ -17,7 +17,7 @@ from mooring.errors import MooringError, NeedsPerson
 from mooring.server.installation import Installation
 from mooring.server.telling import Teller
 
-_SETTINGS = ("http_port", "https_port", "bind", "api", "acme_email", "acme_directory", "acme_ca_file", "acme_dns_hook")
+_SETTINGS = ("edge", "http_port", "https_port", "bind", "api", "acme_email", "acme_directory", "acme_ca_file", "acme_dns_hook")
 
 
 def main() -> int:
@@ -54,6 +54,7 @@ def _act(asked: argparse.Namespace, installation: Installation, teller: Teller) 
     match asked.verb:
         case "up":
             from mooring.server import settings, starting
+            from mooring.server.edges import chosen
             from mooring.server.issuing import hook_words
 
             known = settings.load(installation.state)
@@ -61,6 +62,8 @@ def _act(asked: argparse.Namespace, installation: Installation, teller: Teller) 
             given |= {name: "" for name in ("api", "acme_email", "acme_ca_file") if given.get(name) == "off"}
             if "acme_dns_hook" in given:
                 given["acme_dns_hook"] = () if given["acme_dns_hook"] == "off" else hook_words(given["acme_dns_hook"])
+            if "edge" in given:
+                given["edge"] = chosen(given["edge"])
             starting.up(installation, msgspec.structs.replace(known, **given), teller)
         case "down":
             from mooring.server import stopping
@@ -78,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("serve", help="the controller, in the foreground")
     up = verbs.add_parser("up", help="start everything that is not running")
+    up.add_argument("--edge", help="`envoy`, `haproxy`, or `auto`: HAProxy where it is installed")
     up.add_argument("--http-port", type=int)
     up.add_argument("--https-port", type=int)
     up.add_argument("--bind")

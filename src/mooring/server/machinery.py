@@ -1,6 +1,6 @@
 """The platform's own programs on this machine: supervisor, edge, controller. Registered, started, stopped, and how they are.
 
-Beside wiring.py the only place that names concrete drivers. Must not: know an app, or decide when.
+Beside wiring.py and edges.py the only place that names concrete drivers. Must not: know an app, or decide when.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import os
 import sys
 from collections.abc import Mapping
 
-from mooring.drivers.edge.envoy.programs import programs as envoy_programs
-from mooring.drivers.edge.envoy.settings import EnvoySettings
 from mooring.drivers.runtime.process.instances import make_way
 from mooring.drivers.runtime.process.program import Program, write_program
 from mooring.drivers.runtime.process.runtime import LOG_KEEPER, MEMORY_KEEPER
 from mooring.drivers.runtime.process.supervisor import Supervisor
 from mooring.model.instance import ProcessState
+from mooring.server import settings as kept
+from mooring.server.edges import PARTS, edge_programs
 from mooring.server.installation import Installation
 from mooring.server.settings import Settings
 from mooring.usecases.answers import PartStatus
 
 CONTROLLER = "controller"
-EDGE = ("edge-attendant", "edge")
-OWN = frozenset({CONTROLLER, *EDGE, LOG_KEEPER, MEMORY_KEEPER})
+EDGE = "edge"  # of whatever kind, the program that listens
+OWN = frozenset({CONTROLLER, *(name for names in PARTS.values() for name in names), LOG_KEEPER, MEMORY_KEEPER})
 
 _STOP_GRACE = 15.0
 _APP_GRACE = 10.0
@@ -47,7 +47,7 @@ class Machinery:
         """How each is, from what they leave on disk."""
         views = {view.name: view for view in self.supervisor.programs()}
         found = [PartStatus(name="supervisor", is_up=self.supervisor.is_running())]
-        for name in (*EDGE, CONTROLLER):
+        for name in (*PARTS[kept.load(self._installation.state).edge], CONTROLLER):
             view = views.get(name)
             is_up = view is not None and view.state is ProcessState.RUNNING
             found.append(PartStatus(name=name, is_up=is_up, said="" if is_up else (view.state.value if view else "never started")))
@@ -72,6 +72,11 @@ class Machinery:
         await self.supervisor.ensure_running()
         for name in programs:
             await self.supervisor.start_program(name)
+
+    async def remove_edge(self) -> None:
+        """Every program of whichever edge there was; apps go on, and nobody reaches them."""
+        for name in sorted({name for names in PARTS.values() for name in names}):
+            await self.supervisor.remove_program(name, grace=_STOP_GRACE)
 
     async def restart_controller(self) -> None:
         await self.supervisor.restart_program(CONTROLLER, grace=_STOP_GRACE)
@@ -100,7 +105,7 @@ class Machinery:
         write_program(directory, program, variables)
 
     def _edge(self, settings: Settings) -> dict[str, _Started]:
-        found = envoy_programs(self._installation.edge, self._installation.run, envoy_settings(settings))
+        found = edge_programs(self._installation, settings)
         return {
             each.name: (
                 self._program(
@@ -128,10 +133,6 @@ class Machinery:
     ) -> Program:
         log = str(self._installation.log / f"{name}.log")
         return Program(argv=argv, directory=directory, stdout=log, stderr=log, priority=priority, stop_signal=stop_signal, umask=umask)
-
-
-def envoy_settings(settings: Settings) -> EnvoySettings:
-    return EnvoySettings(http_port=settings.http_port, https_port=settings.https_port, bind=settings.bind)
 
 
 def passed_variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,10 +11,13 @@ from mooring.errors import InvalidInput, StateDamaged
 from mooring.store.directory import replace
 
 FILE = "settings.json"
+ENVOY, HAPROXY, AUTO = "envoy", "haproxy", "auto"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`https_port` 0: no HTTPS. `api` is `address:port` for the API besides its socket; empty: only the socket.
+    """`edge` is `envoy` or `haproxy`. `https_port` 0: no HTTPS.
+
+    `api` is `address:port` for the API besides its socket; empty: only the socket.
 
     `api_hosts` are names by which a proxy or a tunnel calls the API. `largest_downloads` in bytes: what the package clients' download
     caches may take.
@@ -22,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `acme_email` empty: the platform orders no certificates. `acme_directory` is `letsencrypt`, `staging` or an address, whose own HTTPS
     is checked with the roots in `acme_ca_file` (empty: the system's). `acme_dns_hook` is argv of the program that sets TXT records."""
 
+    edge: str = ENVOY
     http_port: int = 8080
     https_port: int = 8443
     bind: str = "127.0.0.1"
@@ -53,6 +57,8 @@ def save(state: Path, settings: Settings) -> None:
 def checked(settings: Settings) -> Settings:
     """Raises InvalidInput."""
     _address(settings.bind, "--bind")
+    if settings.edge not in (ENVOY, HAPROXY):
+        raise InvalidInput(f"there is no edge {settings.edge!r}", hint=f"use {ENVOY}, {HAPROXY} or {AUTO}")
     for option, port, least in (("--http-port", settings.http_port, 1), ("--https-port", settings.https_port, 0)):
         if not least <= port <= 65_535:
             raise InvalidInput(f"{option} {port} is no port", hint=f"use {least} to 65535")

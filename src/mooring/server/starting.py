@@ -12,6 +12,7 @@ from mooring import __version__
 from mooring.client.client import Client
 from mooring.errors import MooringError, NeedsPerson, Refused
 from mooring.server import settings as kept
+from mooring.server.edges import edge_of, edge_programs, is_another
 from mooring.server.installation import Installation
 from mooring.server.issuing import check_acme
 from mooring.server.machinery import CONTROLLER, EDGE, Machinery
@@ -19,7 +20,7 @@ from mooring.server.ports import check_free
 from mooring.server.settings import Settings
 from mooring.server.telling import Teller
 from mooring.server.turns import one_at_a_time
-from mooring.server.wiring import envoy_edge, local_address
+from mooring.server.wiring import local_address
 from mooring.store.directory import prepare
 from mooring.store.memory import SqliteMemory
 
@@ -39,12 +40,16 @@ async def _up(installation: Installation, wanted: Settings, teller: Teller) -> N
     if wanted == before and await asyncio.to_thread(_runs, installation, machinery):
         teller.summary(installation, wanted, is_up=True, changed=False, apps=_apps(installation))
         return
+    await asyncio.to_thread(edge_programs, installation, wanted)  # they are there, or nothing is begun
     _check_ports(before, wanted, machinery)
     if machinery.is_up(CONTROLLER) and not await asyncio.to_thread(_is_current, installation, before, wanted):
         await machinery.stop_controller()
         teller.progress("the controller is renewed; apps and edge go on")
     if not machinery.is_up(CONTROLLER):
         await asyncio.to_thread(_prepare, installation, wanted, teller)
+    if is_another(before, wanted) and machinery.is_up(EDGE):
+        await machinery.remove_edge()
+        teller.progress(f"the edge is {wanted.edge} from now on; connections to the one before are closed")
     kept.save(installation.state, wanted)
     await machinery.start(wanted)
     teller.progress("supervisor, edge and controller are started")
@@ -99,7 +104,7 @@ def _prepare(installation: Installation, wanted: Settings, teller: Teller) -> No
     finally:
         memory.close()
     teller.progress(f"the state in {installation.state} is ready")
-    for damage in envoy_edge(installation, wanted).prepare():
+    for damage in edge_of(installation, wanted).prepare():
         teller.progress(f"left out: {damage}")
 
 
@@ -117,7 +122,7 @@ async def _await_edge(installation: Installation, wanted: Settings) -> None:
     deadline = time.monotonic() + _PATIENCE
     while not await _listens(local_address(wanted.bind), wanted.http_port):
         if time.monotonic() > deadline:
-            raise NeedsPerson("the edge does not listen", hint=f"{_last_line(installation, EDGE[-1])} (see its log in {installation.log})")
+            raise NeedsPerson("the edge does not listen", hint=f"{_last_line(installation, EDGE)} (see its log in {installation.log})")
         await asyncio.sleep(0.05)
 
 

@@ -1,4 +1,4 @@
-"""Builds the parts of a platform for a state directory. Here and in machinery.py concrete drivers are named, and nowhere else.
+"""Builds the parts of a platform for a state directory. Here, in edges.py and in machinery.py concrete drivers are named, and nowhere else.
 
 Must not: decide, serve or start.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mooring import __version__
 from mooring.drivers.builder.standard import standard_builders
-from mooring.drivers.edge.envoy.edge import EnvoyEdge
+from mooring.drivers.edge.contract import TendedEdge
 from mooring.drivers.host.ssh import SshHosts
 from mooring.drivers.probe.network import NetworkProber
 from mooring.drivers.probe.stream import EdgeStreams
@@ -24,9 +24,10 @@ from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
 from mooring.errors import InvalidInput
 from mooring.model.host import Host, HostRuntime
+from mooring.server.edges import edge_of
 from mooring.server.installation import Installation
 from mooring.server.issuing import hook_for, issuer_for, terms_for
-from mooring.server.machinery import Machinery, envoy_settings
+from mooring.server.machinery import Machinery
 from mooring.server.redaction import Redactors
 from mooring.server.settings import Settings
 from mooring.store.memory import SqliteMemory
@@ -43,7 +44,7 @@ class Wired:
     platform: Platform
     machinery: Machinery
     memory: SqliteMemory
-    edge: EnvoyEdge
+    edge: TendedEdge
     workshop: Workshop
     secrets: Redactors
 
@@ -55,7 +56,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     clock = SystemClock()
     machinery = Machinery(installation)
     runtime = ProcessRuntime(machinery.supervisor)
-    edge = envoy_edge(installation, settings)
+    edge = edge_of(installation, settings)
     workshop = Workshop(installation.workshop, standard_builders(os.environ, workshop=installation.workshop))
     controller = Controller(
         memory=memory,
@@ -114,10 +115,6 @@ def runtime_on(host: Host, transport: Transport, controller: str) -> Runtime:
         case _:
             hint = "use --runtime docker or --runtime systemd"
             raise InvalidInput(f"{host.name} cannot run {host.runtime.value}", hint=hint, where=host.name)
-
-
-def envoy_edge(installation: Installation, settings: Settings) -> EnvoyEdge:
-    return EnvoyEdge(installation.edge, installation.run, envoy_settings(settings))
 
 
 def port_holder(port: int) -> str:

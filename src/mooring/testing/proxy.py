@@ -19,9 +19,8 @@ from typing import Generic, Protocol, TypeVar
 import httpx
 
 from mooring.drivers.edge.certificates import Trust
-from mooring.drivers.edge.contract import Edge, SecureEdge
+from mooring.drivers.edge.contract import TendedEdge
 from mooring.drivers.edge.program import Program
-from mooring.errors import MooringError
 from mooring.testing.edge_contract import App, Reply
 from mooring.testing.secure_edge_contract import Visit
 
@@ -31,14 +30,8 @@ Handle = Callable[[str, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[N
 Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-class ProxiedEdge(Edge, SecureEdge, Protocol):
-    """What every edge can that puts a program of its own in front of the apps."""
-
-    def prepare(self) -> tuple[MooringError, ...]: ...
-
-    async def check(self) -> None: ...
-
-    async def tend(self) -> None: ...
+class ProxiedEdge(TendedEdge, Protocol):
+    """With a local authority, so that names under localhost have HTTPS."""
 
     def trust(self) -> Trust: ...
 

@@ -281,3 +281,27 @@ async def test_held_requests_are_bounded(rig: HaproxyRig, shop: Shop) -> None:
         await shop.apply(shop.table(shop.endpoint(app), hold=PATIENCE))
         served = [reply for reply in await asyncio.gather(*asking) if reply.status == 200]
     assert len(served) == most
+
+
+async def test_what_only_a_new_process_reads_is_read_after_an_update_without_a_request_lost(small: HaproxyRig) -> None:
+    shop, app = Shop(small), await small.listen("one")
+    await shop.apply(shop.table(shop.endpoint(app)))
+    asking = asyncio.create_task(shop.ask("/slow"))
+
+    async def is_flying() -> bool:
+        return bool((await small.edge.observe(shop.environment))[0].in_flight)
+
+    await eventually(is_flying)
+    layout = Layout(small.platform.directory, small.platform.run_directory)
+    before = await Running(layout).worker()
+    updated = HaproxyEdge(
+        small.platform.directory, small.platform.run_directory, msgspec.structs.replace(small.platform.settings, max_held=41)
+    )
+    updated.prepare()
+    await updated.tend()
+    after = await Running(layout).worker()
+    assert after != before
+    await updated.tend()
+    assert await Running(layout).worker() == after
+    app.released.set()
+    assert (await asking).text == "one"

@@ -21,6 +21,11 @@ PASSPHRASE_FILE = click.option(
 
 
 @command("up", about_environment=False)
+@click.option(
+    "--edge",
+    type=click.Choice(["envoy", "haproxy", "auto"]),
+    help="The proxy in front of the apps (first: envoy; auto: haproxy where it is installed).",
+)
 @click.option("--http-port", type=click.IntRange(0, 65535), metavar="PORT", help="Where the edge takes HTTP (first: 8080; 0: not at all).")
 @click.option(
     "--https-port", type=click.IntRange(0, 65535), metavar="PORT", help="Where the edge takes HTTPS (first: 8443; 0: not at all)."

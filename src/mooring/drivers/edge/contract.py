@@ -19,6 +19,7 @@ from typing import Protocol
 
 import msgspec
 
+from mooring.errors import MooringError
 from mooring.model.certificate import Certificate
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
@@ -80,3 +81,19 @@ class SecureEdge(Protocol):
 
     async def answer(self, answers: tuple[ChallengeAnswer, ...]) -> None:
         """The challenges of routed hostnames that are open now. Raises Unavailable, OutcomeUnknown."""
+
+
+class TendedEdge(Edge, SecureEdge, Protocol):
+    """An edge whose proxy is a program of its own on this machine, kept running by a supervisor."""
+
+    def prepare(self) -> tuple[MooringError, ...]:
+        """Make or renew every file that the program reads, keeping the tables; idempotent. Returns what was damaged and is left out.
+
+        Raises InvalidInput, Unavailable, StateDamaged.
+        """
+
+    async def check(self) -> None:
+        """Returns when the program runs and listens. Raises Unavailable with the reason, OutcomeUnknown."""
+
+    async def tend(self) -> None:
+        """What is to be done from time to time. Raises Unavailable, OutcomeUnknown."""

@@ -33,9 +33,9 @@ _FROM_CLIENTS = r"^(x-(mooring|envoy|forwarded)-|forwarded$|x-real-ip$|proxy$)|_
 _ANSWERED = "-m found"
 
 
-def configuration(settings: HaproxySettings, layout: Layout) -> str:
+def configuration(settings: HaproxySettings, layout: Layout, *, version: str) -> str:
     sections = (
-        _global(settings, layout),
+        _global(settings, layout, version),
         _defaults(layout),
         _edge(settings, layout),
         _waiting(layout),
@@ -46,9 +46,10 @@ def configuration(settings: HaproxySettings, layout: Layout) -> str:
     return "\n\n".join("\n    ".join(section) for section in sections) + "\n"
 
 
-def _global(settings: HaproxySettings, layout: Layout) -> list[str]:
+def _global(settings: HaproxySettings, layout: Layout, version: str) -> list[str]:
     return [
         "global",
+        f"description {version}",  # shown by the running one: whether it has read what it should have
         f"maxconn {settings.max_connections}",
         "no strict-limits",  # fewer file descriptors than that many connections need are no reason not to serve
         f"nbthread {settings.threads}",

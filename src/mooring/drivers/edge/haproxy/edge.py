@@ -59,7 +59,7 @@ class HaproxyEdge:
         self._places = Places()
         self._routes: dict[EnvironmentId, dict[str, str]] = {}
         self._is_in_step = False  # what the files say is known to be what the running HAProxy has
-        self._is_renewed = False  # what only a new process reads was changed
+        self._version = ""  # of what only a new process reads
         self._nudged = 0.0
 
     def prepare(self) -> tuple[MooringError, ...]:
@@ -77,7 +77,7 @@ class HaproxyEdge:
             self._wardrobe.load(self._hostnames())
             self._wardrobe.ensure(self._hostnames())
             self._dressing.list(self._dressed())
-        self._is_renewed = self._record.write_fixed(self._settings)
+        self._version = self._record.write_fixed(self._settings)
         self._places = self._all_placed(self._record.places(self._settings.prepared))
         self._record.write_challenges({})
         self._write()
@@ -198,8 +198,9 @@ class HaproxyEdge:
             ) from error
 
     async def tend(self) -> None:
-        """What is to be done from time to time: cut the log, renew certificates. Raises Unavailable, OutcomeUnknown."""
+        """What is to be done from time to time: cut the log, renew certificates, be in step. Raises Unavailable, OutcomeUnknown."""
         async with self._changing:
+            await self._get_in_step()
             await asyncio.to_thread(cut, self._layout.access_log, kept=self._settings.log_bytes)
             if self._settings.https_port:
                 await self._dress_locals((FALLBACK, *self._hostnames()))
@@ -211,9 +212,8 @@ class HaproxyEdge:
         if self._is_in_step:
             await self._running.worker()
             return
-        if self._is_renewed:
+        if await self._running.version() != self._version:
             await self._running.reload()
-            self._is_renewed = False
         seen = await self._running.servers()
         numbers = range(len(self._places.backends))
         if len([name for name in seen if name.startswith("b")]) < len(numbers):

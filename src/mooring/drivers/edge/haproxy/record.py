@@ -6,6 +6,7 @@ anew before HAProxy starts. So they are replaced in one step, but not waited for
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -45,19 +46,20 @@ class Record:
         more = (Backend(),) * max(0, prepared - len(kept.backends))
         return msgspec.structs.replace(kept, backends=kept.backends + more)
 
-    def write_fixed(self, settings: HaproxySettings) -> bool:
-        """What does not change while HAProxy runs; whether it is other than it was before."""
+    def write_fixed(self, settings: HaproxySettings) -> str:
+        """What does not change while HAProxy runs; gives its version."""
         layout = self._layout
         fixed = {
-            layout.configuration: configuration(settings, layout),
+            layout.configuration: configuration(settings, layout, version=""),
             layout.rooms: files(__package__).joinpath("rooms.lua").read_text(),
             **{layout.page(kind): text for kind, text in page_maps().items()},
         }
         make_directory(layout.page("any").parent)
-        before = {path: read_whole(path) for path in fixed}
+        version = hashlib.sha256(msgspec.json.encode(sorted((path.name, text) for path, text in fixed.items()))).hexdigest()[:16]
+        fixed[layout.configuration] = configuration(settings, layout, version=version)
         for path, text in fixed.items():
             self._write(path, text)
-        return any(before[path] not in (None, text.encode()) for path, text in fixed.items())
+        return version
 
     def write_places(self, places: Places) -> None:
         self._write(self._layout.places, msgspec.json.encode(places).decode())

@@ -40,6 +40,11 @@ class Running:
         said = await self._commands.ask("show info")
         return next((line.removeprefix("Pid: ") for line in said.splitlines() if line.startswith("Pid: ")), "")
 
+    async def version(self) -> str:
+        """Of the files that it read when it started."""
+        said = await self._commands.ask("show info")
+        return next((line.removeprefix("description: ") for line in said.splitlines() if line.startswith("description: ")), "")
+
     async def servers(self, backends: Sequence[str] = ()) -> dict[str, dict[str, Seen]]:
         """By backend, of these or of all."""
         if not backends:

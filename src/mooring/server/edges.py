@@ -1,0 +1,56 @@
+"""Which proxy is a platform's edge: its driver and its programs. The only place that names them. Must not: start one."""
+
+from __future__ import annotations
+
+from mooring.drivers.edge.contract import TendedEdge
+from mooring.drivers.edge.envoy.edge import EnvoyEdge
+from mooring.drivers.edge.envoy.programs import programs as envoy_programs
+from mooring.drivers.edge.envoy.settings import EnvoySettings
+from mooring.drivers.edge.haproxy.edge import HaproxyEdge
+from mooring.drivers.edge.haproxy.programs import haproxy_binary
+from mooring.drivers.edge.haproxy.programs import programs as haproxy_programs
+from mooring.drivers.edge.haproxy.settings import HaproxySettings
+from mooring.drivers.edge.program import Program
+from mooring.errors import Unavailable
+from mooring.server.installation import Installation
+from mooring.server.settings import AUTO, ENVOY, HAPROXY, Settings
+
+PARTS = {ENVOY: ("edge-attendant", "edge"), HAPROXY: ("edge",)}  # the names of each one's programs
+
+
+def chosen(word: str) -> str:
+    """`auto`: HAProxy where it is installed and new enough, else Envoy, which comes with Mooring."""
+    if word != AUTO:
+        return word
+    try:
+        haproxy_binary()
+    except Unavailable:
+        return ENVOY
+    return HAPROXY
+
+
+def edge_of(installation: Installation, settings: Settings) -> TendedEdge:
+    if settings.edge == HAPROXY:
+        return HaproxyEdge(installation.edge, installation.run, _haproxy(settings))
+    return EnvoyEdge(installation.edge, installation.run, _envoy(settings))
+
+
+def edge_programs(installation: Installation, settings: Settings) -> tuple[Program, ...]:
+    """Raises Unavailable when the proxy is not installed."""
+    if settings.edge == HAPROXY:
+        return haproxy_programs(installation.edge, installation.run, _haproxy(settings))
+    return envoy_programs(installation.edge, installation.run, _envoy(settings))
+
+
+def is_another(before: Settings, wanted: Settings) -> bool:
+    """Whether the one that runs has to go first: Envoy takes other ports while it runs, HAProxy does not."""
+    places = [(each.http_port, each.https_port, each.bind) for each in (before, wanted)]
+    return before.edge != wanted.edge or (wanted.edge == HAPROXY and places[0] != places[1])
+
+
+def _envoy(settings: Settings) -> EnvoySettings:
+    return EnvoySettings(http_port=settings.http_port, https_port=settings.https_port, bind=settings.bind)
+
+
+def _haproxy(settings: Settings) -> HaproxySettings:
+    return HaproxySettings(http_port=settings.http_port, https_port=settings.https_port, bind=settings.bind)
