@@ -15,7 +15,7 @@ from fleet.systemd_rig import SystemdRig
 from mooring.drivers.runtime.contract import LogQuery
 from mooring.drivers.runtime.systemd.runtime import SystemdRuntime, SystemdSettings
 from mooring.drivers.transport.ssh import SshTransport
-from mooring.errors import CapacityExceeded, DriverError, InvalidInput, OutcomeUnknown, StaleFence, Unavailable
+from mooring.errors import CapacityExceeded, DriverError, InvalidInput, NeedsPerson, OutcomeUnknown, StaleFence, Unavailable
 from mooring.model.instance import InstanceSpec, ProcessState, TaskState
 from mooring.model.secret import Secret, SecretFile
 from mooring.testing.runtime_contract import SHOP, Kind, a_key, a_mark, started, view_of
@@ -101,6 +101,36 @@ async def test_an_artifact_whose_interpreter_the_host_lacks_is_refused_before_an
     (Path(artifact.directory) / "bin/python").symlink_to("/opt/python9.99/bin/python")
     with pytest.raises(InvalidInput, match=r"needs /opt/python9.99/bin/python, which is not on this host"):
         await rig.runtime.deliver(a_mark(), artifact)
+
+
+async def test_an_environment_of_python_runs_where_the_host_has_the_same_python(rig: SystemdRig) -> None:
+    python = rig.host.says("readlink", "-f", "/usr/bin/python3").strip()
+    artifact = rig.artifact("venv")
+    place = Path(artifact.directory) / "bin"
+    place.mkdir()
+    (place / "python").symlink_to(python)
+    (place / "serve").write_text(f"#!{place}/python\nimport runpy\nrunpy.run_path('{artifact.directory}/app.py')\n")
+    (place / "serve").chmod(0o700)
+    await rig.runtime.deliver(a_mark(), artifact)
+    spec = msgspec.structs.replace(rig.from_artifact(a_key(), artifact), command="serve steady")
+    await started(rig, spec, {"PATH": f"{place}:/usr/bin:/bin"})
+    await rig.until(lambda: said(rig, "hello"))
+
+
+async def test_an_account_whose_units_would_end_with_its_session_needs_a_person(host: Host, ssh: SshTransport, tmp_path: Path) -> None:
+    assert (await ssh.run(["loginctl", "disable-linger", USER])).code == 0
+    transport = SshTransport(host.ssh(USER))
+    rig = SystemdRig(host, USER, transport, tmp_path)
+    try:
+        with pytest.raises(
+            NeedsPerson, match=r"units of deploy would end when it logs out \(run once as root: loginctl enable-linger deploy\)"
+        ):
+            await rig.runtime.start(a_mark(), rig.instance(a_key()), {})
+        assert await rig.runtime.observe() == ()
+    finally:
+        await ssh.run(["loginctl", "enable-linger", USER])
+        rig.remove()
+        await transport.close()
 
 
 async def test_an_artifact_and_what_it_depends_on_lie_under_the_paths_where_they_were_built(rig: SystemdRig, tmp_path: Path) -> None:
