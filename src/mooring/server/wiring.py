@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 
 from mooring import __version__
+from mooring.drivers.builder.container.program import Program
 from mooring.drivers.builder.standard import standard_builders
 from mooring.drivers.edge.contract import TendedEdge
 from mooring.drivers.host.ssh import SshHosts
@@ -107,7 +108,8 @@ def runtime_on(host: Host, transport: Transport, controller: str) -> Runtime:
             from mooring.drivers.runtime.docker.runtime import DockerRuntime
             from mooring.drivers.runtime.docker.settings import DockerSettings
 
-            return DockerRuntime(transport, DockerSettings(controller=controller, memory_budget=host.memory, bind=host.bind))
+            own = Program.of(os.environ, installation=controller).socket
+            return DockerRuntime(transport, DockerSettings(controller=controller, memory_budget=host.memory, bind=host.bind, source=own))
         case HostRuntime.SYSTEMD:
             from mooring.drivers.runtime.systemd.runtime import SystemdRuntime, SystemdSettings
 
