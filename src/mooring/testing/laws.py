@@ -160,12 +160,17 @@ class Laws:
                 self.tell(3, f"{key} has {flying[key.slug]} {word} in flight and is stopped before their budget is spent")
 
     def _check_last(self, key: InstanceKey) -> None:
-        """Even where the app is unwell: who serves by the record and is known to be well stays until another gets its requests."""
+        """Even where the app is unwell: who serves by the record and is known to be well stays until another gets its requests.
+
+        Not where the app is replaced in place: there the old that have died leave first, however soon they are back.
+        """
         record = self._memory.environment(key.environment)
         revision = record.revision if record else None
-        is_recorded = revision is not None and (revision.release, revision.generation) == (key.release, key.generation)
+        wanted, process = self._wanted(key.environment, revision) if revision else None, self._process(key)
+        if wanted is None or process is None or key not in wanted.instances() or is_in_place(process, wanted):
+            return
         others = [each for each in active_keys(self._edge.table(key.environment)) if each.process == key.process]
-        if is_recorded and not others and self._is_well(key) and self._desired(key.environment).get(key.process, 0) > 0:
+        if not others and self._is_well(key) and self._desired(key.environment).get(key.process, 0) > 0:
             self.tell(1, f"{key} is ready and is stopped, and nobody gets requests in its place")
 
     def _check_routes(self, environment: EnvironmentId) -> None:
