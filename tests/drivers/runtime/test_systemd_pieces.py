@@ -97,9 +97,9 @@ def test_the_name_of_a_one_off_is_checked_before_it_becomes_a_unit_s() -> None:
 def test_what_runs_on_a_host_needs_nothing_that_is_not_packed_with_it(tmp_path: Path) -> None:
     (tmp_path / "onhost.zip").write_bytes(packed())
     command = [sys.executable, "-I", "-S", str(tmp_path / "onhost.zip"), "ask"]
-    question = b'{"verb": "follow", "directory": "%s", "environment": "x", "cursor": "c", "wait": 0}\n' % bytes(tmp_path)
+    question = b'{"verb": "follow", "directory": "%s", "environment": "x", "place": [7, []], "wait": 0}\n' % bytes(tmp_path)
     done = subprocess.run(command, input=question, capture_output=True, timeout=60)
-    assert done.stdout == b'{"done": {"lines": [], "cursor": "c"}}\n', done.stderr.decode()
+    assert done.stdout == b'{"done": {"lines": [], "place": [7, []]}}\n', done.stderr.decode()
     assert packed() == packed.__wrapped__(), "the same source is the same file"
 
 

@@ -124,7 +124,7 @@ class SystemdRuntime:
                 yield asked.log_line(row)
             if not query.follow:
                 return
-            found = await self._host.ask("follow", **words, cursor=found["cursor"], wait=_FOLLOW)
+            found = await self._host.ask("follow", **words, place=found["place"], wait=_FOLLOW)
 
     async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
         """What is remembered of the journal goes; the lines themselves go when the host's journal drops its oldest."""

@@ -48,36 +48,37 @@ def forget(place: Place, environment: str, releases: list[int] | None) -> int:
 
 
 def history(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
-    """The last lines of each unit, oldest first over all; and where the following goes on."""
+    """The last lines of each unit, oldest first over all; and from where the following goes on."""
+    now = int(time.time() * 1_000_000)
     _settle(place)
-    cursor, at = _end(place) if asked["follow"] else ("", 0)
     lines: list[list[Any]] = []
     for known in _known(place, asked):
-        lines += [line for line in _lines(place, [known], "-n", str(asked["lines"])) if not cursor or line[0] <= at]
-    return {"lines": _newest(sorted(lines, key=_when)), "cursor": cursor}
+        lines += [line for line in _lines(place, [known], "-n", str(asked["lines"])) if line[0] < now or not asked["follow"]]
+    return {"lines": _newest(sorted(lines, key=_when)), "place": [now, []]}
 
 
 def follow(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
-    """What came after the cursor; where nothing did, waits for it up to `wait` seconds."""
+    """What came since; where nothing did, waits for it up to `wait` seconds.
+
+    `place` is a time in microseconds, and which entries of that very moment were told. The journal's own `--after-cursor` leaves out an
+    entry where its cursor's is not among those asked for (systemd 252).
+    """
+    at, told = asked["place"]
     known = _known(place, asked)
-    deadline = time.monotonic() + float(asked["wait"])
     if not known:  # to match nothing would be to match everything
         time.sleep(_LOOK)
-        return {"lines": [], "cursor": asked["cursor"]}
-    since = [f"--after-cursor={asked['cursor']}"] if asked["cursor"] else []
-    lines, cursor, size = [], asked["cursor"], 0
-    for entry in _entries(_command(place, known, "--follow", "--lines=all", *since), deadline):
-        if len(_known(place, asked)) != len(known):
+        return {"lines": [], "place": [at, told]}
+    since = f"--since=@{at // 1_000_000}.{at % 1_000_000:06d}"
+    lines, size = [], 0
+    for entry in _entries(_command(place, known, "--follow", "--no-tail", since), time.monotonic() + float(asked["wait"])):
+        if size > _MOST or len(_known(place, asked)) != len(known):
             break  # another unit has come, which may have said something before this: what comes next is asked of both
-        if not entry:
+        if not entry or (line := _line(entry, known)) is None or line[0] < at or entry["__CURSOR"] in told:
             continue
-        cursor = entry["__CURSOR"]
-        if line := _line(entry, known):
-            lines.append(line)
-            size += len(line[4])
-        if size > _MOST:
-            break
-    return {"lines": lines, "cursor": cursor}
+        at, told = line[0], [*(told if line[0] == at else []), entry["__CURSOR"]]
+        lines.append(line)
+        size += len(line[4])
+    return {"lines": lines, "place": [at, told]}
 
 
 def last_lines(place: Place, unit: str, count: int) -> list[str]:
@@ -148,14 +149,6 @@ def _line(entry: dict[str, Any], known: list[dict[str, Any]]) -> list[Any] | Non
 def _text(message: Any) -> str:
     """The journal gives what is no UTF-8 text as numbers."""
     return bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message or "")
-
-
-def _end(place: Place) -> tuple[str, int]:
-    """The newest entry of all, and its time."""
-    done = subprocess.run(["journalctl", "--quiet", "--output=json", "-n", "1"], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
-    rows = done.stdout.splitlines()
-    entry = json.loads(rows[-1]) if rows else {}
-    return entry.get("__CURSOR", ""), int(entry.get("__REALTIME_TIMESTAMP", 0))
 
 
 def _entries(command: list[str], deadline: float) -> Iterator[dict[str, Any]]:
