@@ -314,6 +314,18 @@ async def can_be_asked(rig: DockerRig) -> bool:
     return False
 
 
+async def test_a_task_that_cannot_be_started_leaves_nothing_behind(
+    rig: DockerRig, host_engine: ContainerEngine, memory_place: Path
+) -> None:
+    image = host_engine.build("own:1", "FROM base:1\nUSER stranger\n")
+    artifact = Artifact(id=ArtifactId("own"), builder="image", reason="", directory="", size=1, image=image)
+    task = TaskSpec(environment=SHOP, name="look", command="true", directory="", timeout=20, release=1, artifact=artifact)
+    with pytest.raises(Unavailable, match="unable to find user stranger"):
+        await rig.runtime.run_task(a_mark(), task, {"A": SecretFile("x")})
+    assert host_engine.ask("GET", "/containers/json?all=1") == []
+    assert list((memory_place / "tests").iterdir()) == []
+
+
 class TestLogs:
     async def test_both_streams_and_lines_longer_than_the_engines_pieces(self, rig: DockerRig) -> None:
         long = "head -c 40000 /dev/zero | tr '\\0' x; echo"

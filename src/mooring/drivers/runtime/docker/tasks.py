@@ -17,6 +17,7 @@ from mooring.drivers.runtime.docker.making import Maker
 from mooring.drivers.runtime.docker.reading import last_lines
 from mooring.drivers.runtime.docker.views import has_begun, lived, task_state, time_limit
 from mooring.drivers.runtime.shell import task_name
+from mooring.errors import Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import TaskSpec, TaskState, TaskView
 
@@ -50,7 +51,11 @@ class Tasks:
             made = await self._maker.make(name, container, variables, image)
         except Conflict:
             return  # somebody else has begun it meanwhile
-        await self._engine.post(f"containers/{made}/start")
+        try:
+            await self._engine.post(f"containers/{made}/start")
+        except Unavailable:
+            await self._maker.discard(made, name)  # it never began
+            raise
 
     async def view(self, environment: EnvironmentId, name: str) -> TaskView:
         found = await self._found(self._names.task(environment, task_name(name)))
