@@ -22,10 +22,10 @@ LEFT = "left"  # instead of a page's kind: the client went away while it waited,
 HELD_FROM = 50  # milliseconds; less is the time that it takes to look
 
 _FORMAT = (
-    '\'{"at":"%[var(txn.at)]","end":%[date(0,us)],"route":"%[var(txn.route)]","method":"%HM","path":"%[var(txn.path),bytes(0,512),json(utf8s)]",'
-    '"status":%ST,"received":%U,"sent":%B,"protocol":"%HV","state":"%ts","server":"%s","instance":"%[srv_name,map_str({servers})]",'
-    '"edge":"%[var(txn.edge)]","stream":"%[var(txn.is_stream)]","waited":"%[var(txn.waited)]","retries":"%rc","connect_ms":%Tc,'
-    '"id":"%[var(txn.id),bytes(0,64),json(utf8s)]","agent":"%[var(txn.agent),bytes(0,120),json(utf8s)]","peer":"%ci"}\''
+    '\'{"at":"%[var(txn.at)]","end":%[date(0,us)],"route":"%[var(txn.value),field(2,|)]","method":"%HM","path":"%[var(txn.path),json(utf8s)]",'
+    '"status":%ST,"sent":%B,"state":"%ts","server":"%s","instance":"%[srv_name,map_str({servers})]","edge":"%[var(txn.edge)]",'
+    '"stream":"%[var(txn.is_stream)]","waited":"%[var(txn.waited)]","id":"%[var(txn.id),json(utf8s)]",'
+    '"agent":"%[var(txn.agent),json(utf8s)]","peer":"%ci"}\''
 )
 
 
@@ -92,7 +92,7 @@ def judged(line: Line) -> Request:
     fate = _fate(line, is_by_instance=bool(slug), is_stream=is_stream)
     return Request(
         end=line.end,
-        seconds=max(line.end - line.start, 0.0),
+        seconds=max(line.end_at - float(line.at), 0.0) / 1_000_000,
         method=line.method,
         path=line.path,
         status=max(line.status, 0),

@@ -209,7 +209,6 @@ def _looked_up(layout: Layout) -> list[str]:
         f"http-request set-var(txn.key) var(txn.wild),concat(,txn.path,/) {is_wild}",
         f"http-request set-var(txn.value) var(txn.key),map_beg({layout.routes}) {is_wild}",
         "http-request set-var(txn.flags) var(txn.value),field(3,|)",
-        "http-request set-var(txn.route) var(txn.value),field(2,|)",
         f"http-request set-var(txn.is_stream) bool(true) if {{ req.hdr(upgrade) {_ANSWERED} }}"
         " || { req.hdr(accept) -m beg -i text/event-stream }",
     ]

@@ -30,8 +30,7 @@ class Dressing:
         path = str(self._layout.certificate(name))
         is_new = path not in await self._running.shown(self._layout.shown)
         if is_new:
-            await self._forget(path)
-            await self._running.send([f"new ssl cert {path}"])
+            await self._begin(path)
         try:
             await self._running.tell(f"set ssl cert {path}", to_pem(certificate).decode())
             await self._running.send([f"commit ssl cert {path}"])
@@ -49,7 +48,15 @@ class Dressing:
         await self._forget(path)
 
     def list(self, names: Iterable[str]) -> None:
-        write_whole(self._layout.shown, list_text(self._layout, names).encode())
+        write_whole(self._layout.shown, list_text(self._layout, names).encode(), is_synced=False)
+
+    async def _begin(self, path: str) -> None:
+        """An empty place for it; what is left of an earlier one there goes."""
+        try:
+            await self._running.send([f"new ssl cert {path}"])
+        except Refusal:
+            await self._forget(path)
+            await self._running.send([f"new ssl cert {path}"])
 
     async def _forget(self, path: str) -> None:
         await self._drop(f"del ssl cert {path}")

@@ -58,6 +58,7 @@ class HaproxyEdge:
         self._changing = asyncio.Lock()
         self._places = Places()
         self._routes: dict[EnvironmentId, dict[str, str]] = {}
+        self._told: dict[Path, dict[str, str]] = {}  # the maps as the running HAProxy has them, while it is in step
         self._is_in_step = False  # what the files say is known to be what the running HAProxy has
         self._version = ""  # of what only a new process reads
         self._nudged = 0.0
@@ -96,7 +97,6 @@ class HaproxyEdge:
             check_table(table, self._ledger.tables())
             await self._get_in_step()  # nothing is begun while HAProxy is away
             before = self._ledger.table(mark.environment)
-            await self._dress_locals(table.hostnames)
             self._ledger.keep(mark, table)
             try:
                 await self._change(mark.environment)
@@ -104,6 +104,7 @@ class HaproxyEdge:
                 self._ledger.keep(mark, before)
                 await self._change(mark.environment)
                 raise
+            await self._dress_locals(table.hostnames)
             await self._undress_gone(before, table)
 
     async def remove(self, mark: Mark) -> None:
@@ -154,6 +155,7 @@ class HaproxyEdge:
             gone = [name for name, certificate in changes.items() if certificate is None]
             for name in gone:
                 self._wardrobe.put(name, None)
+            self._write()
             await self._change_routes()
             for name in gone:
                 await self._dressing.take_off(name)
@@ -167,8 +169,7 @@ class HaproxyEdge:
             await self._get_in_step()
             wanted = challenge_entries(answers)
             self._record.write_challenges(wanted)
-            path = self._layout.challenges
-            await self._running.send(map_changes(path, wanted, await self._running.entries(path)))
+            await self._map(self._layout.challenges, wanted)
 
     # what this edge can besides
 
@@ -212,6 +213,7 @@ class HaproxyEdge:
         if self._is_in_step:
             await self._running.worker()
             return
+        self._told = {}
         if await self._running.version() != self._version:
             await self._running.reload()
         seen = await self._running.servers()
@@ -238,7 +240,7 @@ class HaproxyEdge:
         changed = sorted({*concerned, *numbers_of(backends, slug)})
         self._is_in_step = False
         self._places = Places(backends, self._places.reloads + is_grown)
-        self._write()
+        self._write(environment)
         if is_grown:  # the one change that needs a new process: connections that are idle are closed by it, none in use
             await self._running.reload()
         await self._tell(changed, await self._running.servers([backend_name(number) for number in changed]))
@@ -247,11 +249,8 @@ class HaproxyEdge:
     async def _tell(self, numbers: Iterable[int], seen: Mapping[str, Mapping[str, Seen]]) -> None:
         """All of the maps, and the servers of these backends. Returns when HAProxy is seen to have it. Raises Refusal."""
         backends = [(number, self._places.backends[number], seen.get(backend_name(number), {})) for number in numbers]
-        instances = await self._running.entries(self._layout.servers)
-        commands = map_changes(self._layout.servers, instance_entries(self._places.backends), instances)
-        for number, wanted, now in backends:
-            commands += beginnings(number, wanted, now)
-        await self._running.send(commands)
+        await self._map(self._layout.servers, instance_entries(self._places.backends))
+        await self._running.send([command for number, wanted, now in backends for command in beginnings(number, wanted, now)])
         await self._change_routes()
         await self._running.send([command for number, wanted, now in backends for command in endings(number, wanted, now)])
         names = [backend_name(number) for number, _, _ in backends]
@@ -260,12 +259,20 @@ class HaproxyEdge:
             raise Refusal("the edge did not take the instances", hint="what it served before is still served")
 
     async def _change_routes(self) -> None:
-        self._write()
-        wanted = {key: value for entries in self._routes.values() for key, value in entries.items()}
-        routes, wildcards = self._layout.routes, self._layout.wildcards
-        commands = map_changes(routes, wanted, await self._running.entries(routes))
-        commands += ordered_map_changes(wildcards, wildcard_entries(self._ledger.tables()), await self._running.entries(wildcards))
-        await self._running.send(commands)
+        await self._map(self._layout.routes, {key: value for entries in self._routes.values() for key, value in entries.items()})
+        await self._map(self._layout.wildcards, wildcard_entries(self._ledger.tables()), changes=ordered_map_changes)
+
+    async def _map(
+        self,
+        path: Path,
+        wanted: dict[str, str],
+        *,
+        changes: Callable[[Path, Mapping[str, str], Mapping[str, str]], list[str]] = map_changes,
+    ) -> None:
+        """The map is so in the running HAProxy. Raises Refusal."""
+        told = self._told.pop(path, None)
+        await self._running.send(changes(path, wanted, await self._running.entries(path) if told is None else told))
+        self._told[path] = wanted
 
     async def _nudge(self) -> None:
         if not self._changing.locked() and time.monotonic() - self._nudged > NUDGE_AFTER:
@@ -274,16 +281,15 @@ class HaproxyEdge:
                 self._is_in_step = False
                 await self._get_in_step()
 
-    def _write(self) -> None:
-        """Every file that follows from tables and places."""
+    def _write(self, environment: EnvironmentId | None = None) -> None:
+        """Every file that follows from tables and places, of which only those of one environment may have changed."""
         secured = frozenset(self._wardrobe.foreign())
         tables = self._ledger.tables()
-        self._routes = {table.environment: self._entries(table, secured) for table in tables}
+        numbers = {each.route: number for number, each in enumerate(self._places.backends) if each.route}
+        known = {each: entries for each, entries in self._routes.items() if environment not in (None, each)}
+        self._routes = {each.environment: known.get(each.environment) or route_entries(each, numbers, secured) for each in tables}
         self._record.write_places(self._places)
         self._record.write_routes(self._routes.values(), wildcard_entries(tables))
-
-    def _entries(self, table: RouteTable, secured: frozenset[str]) -> dict[str, str]:
-        return route_entries(table, {route: backend_name(number) for number, route in self._numbered(table)}, secured)
 
     def _numbered(self, table: RouteTable) -> list[tuple[int, str]]:
         """The backends of an environment's routes, as far as they have one already."""

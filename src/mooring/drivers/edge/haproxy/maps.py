@@ -24,11 +24,11 @@ def route_name(environment: EnvironmentId, process: ProcessName) -> str:
     return f"{environment.slug}/{process}"
 
 
-def route_entries(table: RouteTable, backends: Mapping[str, str], secured: frozenset[str]) -> dict[str, str]:
-    """Of one table, by hostname and path. `backends` by route name; `secured` are the names with a certificate of the wide web."""
+def route_entries(table: RouteTable, backends: Mapping[str, int], secured: frozenset[str]) -> dict[str, str]:
+    """Of one table, by hostname and path. `backends` are numbers by route name; `secured` the names with a certificate of the wide web."""
     found = {f"{name}/": NOTHING for name in table.hostnames}
     for route in table.routes:
-        backend = backends[route_name(table.environment, route.process)]
+        backend = f"b{backends[route_name(table.environment, route.process)]}"
         for name in table.hostnames:
             found[_key(name, route.path)] = _value(table, route, backend=backend, is_secured=name in secured)
     return found

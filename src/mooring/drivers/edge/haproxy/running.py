@@ -71,6 +71,8 @@ class Running:
 
     async def send(self, commands: Sequence[str]) -> None:
         """Raises Refusal when HAProxy has anything to say against it."""
+        if not commands:
+            return
         _check(await self._commands.ask_all(commands))
 
     async def tell(self, command: str, payload: str) -> None:
