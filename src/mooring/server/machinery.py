@@ -29,7 +29,16 @@ _STOP_GRACE = 15.0
 _APP_GRACE = 10.0
 _PASSED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR")
 _PASSED_PREFIXES = ("UV_", "PIP_", "NPM_CONFIG_", "SSL_CERT_", "MOORING_")
-_PASSED_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_PASSED_NAMES = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "DOCKER_HOST",
+)
 _ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}  # else glibc gives each thread a heap, which grows and is never given back; mallopt(3)
 _WITHHELD = ("MOORING_TOKEN", "MOORING_URL")
 

@@ -78,7 +78,9 @@ class SshHosts:
         match step:
             case HostStep.CLAIM:
                 mark = _mark(host)
-                await _done(transport, ["mkdir", "-p", "-m", "700", str(PurePosixPath(mark).parent)])
+                await _done(
+                    transport, ["install", "-d", "-m", "711", "--", str(PurePosixPath(mark).parent)]
+                )  # apps of other users pass through
                 await transport.write(PurePosixPath(mark), f"{self.controller}\n".encode())
             case HostStep.LINGER:
                 await _linger(transport, "enable-linger", host.address.user)

@@ -1,0 +1,128 @@
+"""A Dockerfile deployed to two real hosts with container engines of their own: built here once, sent over SSH, switched under traffic."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docker.engine import ContainerEngine
+from e2e.platform import App, Platform, Traffic, receipt_of
+from fleet.rig import Fleet, Host
+
+from mooring.model.host import fingerprint
+
+MANIFEST = """\
+runtime = "docker"
+
+[build]
+builder = "dockerfile"
+
+[regions.default]
+
+[processes.web]
+command = "httpd -f -p 0.0.0.0:$PORT -h /www"
+count = 2
+
+[deploy]
+bake = 1
+drain_timeout = 5
+"""
+DOCKERFILE = "FROM base:1\nCOPY large /www/large\nCOPY VERSION /www/index.html\n"
+LARGE = 3_000_000  # bytes of a layer that does not change
+KEYS = "/root/.ssh/authorized_keys"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[ContainerEngine]:
+    """The controller's own."""
+    engine = ContainerEngine(Path(tempfile.mkdtemp(prefix="e-", dir="/tmp")), bridge="mooring-own", subnet="10.77.250.1/24")
+    try:
+        engine.start()
+        engine.make_base("base:1")
+        yield engine
+    finally:
+        engine.stop()
+
+
+@pytest.fixture(scope="module")
+def platform(engine: ContainerEngine) -> Iterator[Platform]:
+    here = Platform(Path(tempfile.mkdtemp(prefix="m-", dir="/tmp")))
+    here.variables["DOCKER_HOST"] = f"unix://{engine.socket}"
+    try:
+        here.up()
+        yield here
+        here.down()
+    finally:
+        here.kill_all()
+        shutil.rmtree(here.directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def hosts(fleet: Fleet, platform: Platform) -> Iterator[tuple[Host, ...]]:
+    chosen, key = fleet.hosts[:2], platform.mooring("host", "key").out
+    for host in chosen:
+        host.start_docker()
+        host.says("sh", "-c", 'cp "$1" "$1.before"; cat >> "$1"', "sh", KEYS, stdin=key.encode())
+        words = ["--name", host.name, "--runtime", "docker", "--fingerprint", fingerprint(host.key)]
+        added = platform.mooring("host", "add", f"root@{host.address}", *words)
+        assert added.code == 0, added
+    yield tuple(chosen)
+    for host in chosen:
+        host.says("sh", "-c", 'cat "$1.before" > "$1"; rm "$1.before"', "sh", KEYS)
+        host.says(
+            "sh",
+            "-c",
+            "docker ps -aq | xargs -r docker rm -f; docker image prune -af; systemctl stop docker.socket docker; rm -rf /var/lib/mooring",
+        )
+
+
+@pytest.fixture(scope="module")
+def app(platform: Platform, hosts: tuple[Host, ...]) -> App:
+    source = platform.directory / "origin"
+    source.mkdir()
+    for name, text in {"mooring.toml": MANIFEST, "Dockerfile": DOCKERFILE, "VERSION": "0\n"}.items():
+        (source / name).write_text(text)
+    (source / "large").write_bytes(os.urandom(LARGE))
+    return platform.app(source, "crate")
+
+
+def containers(host: Host) -> list[str]:
+    return host.says("docker", "ps", "--format", "{{.Names}}").split()
+
+
+def answers(app: App) -> set[str]:
+    return {app.get("/")[1].decode().strip() for _ in range(20)}
+
+
+def test_an_image_is_built_here_and_runs_on_every_host(app: App, hosts: tuple[Host, ...]) -> None:
+    app.release(1)
+    answer = app.deploy()
+    assert answer.code == 0, answer
+    assert answers(app) == {"1"}
+    assert [len(containers(host)) for host in hosts] == [1, 1]
+    assert receipt_of(app)["bytes_sent"] > 2 * LARGE
+
+
+def test_a_redeploy_sends_what_has_changed_and_loses_no_request(app: App, hosts: tuple[Host, ...]) -> None:
+    app.release(2)
+    with Traffic(app) as traffic:
+        answer = app.deploy()
+    assert answer.code == 0, answer
+    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert answers(app) == {"2"}
+    receipt = receipt_of(app)
+    assert 0 < receipt["bytes_sent"] < LARGE, "the large layer is there already"
+    assert receipt["traffic"]["edge_errors"] == receipt["traffic"]["resets"] == receipt["probes"]["failed"] == 0
+
+
+def test_somebody_elses_container_is_left_alone_and_nothing_of_the_app_stays(app: App, hosts: tuple[Host, ...]) -> None:
+    image = hosts[0].says("docker", "images", "-q").split()[0]
+    hosts[0].says("docker", "run", "-d", "--name", "foreign", "--entrypoint", "sleep", image, "1000")
+    assert app.mooring("destroy", "--confirm", "crate").code == 0
+    assert containers(hosts[0]) == ["foreign"]
+    assert containers(hosts[1]) == []
+    assert hosts[0].says("docker", "ps", "-aq").split() == hosts[0].says("docker", "ps", "-aqf", "name=foreign").split()
