@@ -1,6 +1,6 @@
 """How much longer a deploy takes to many hosts than to one, when each is a round trip away: in virtual time, so the same on any machine.
 
-    bin/bench fleet [--round-trip 0.05] [--hosts 1 3 20]
+    bin/bench many_hosts [--round-trip 0.05] [--hosts 1 3 20]
 
 The engine, planner and fleet are the real ones; hosts, edge and apps are the fakes of the tests, each answer of a host a round trip
 later. One web instance a host, ready 0.3 s after its start, a release command of 0.2 s, no watch. Counted is from the order until the
@@ -48,7 +48,7 @@ def main() -> int:
             ),
             Figure(name=f"{hosts}: calls to each", value=calls),
         ]
-    return show("fleet", figures, {"round_trip": asked.round_trip})
+    return show("many_hosts", figures, {"round_trip": asked.round_trip})
 
 
 async def deploys(platform: FakePlatform, count: int, round_trip: float) -> tuple[float, float, float]:
