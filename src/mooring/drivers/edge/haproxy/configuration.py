@@ -24,7 +24,7 @@ COMPRESSED = (
     " application/atom+xml application/wasm image/svg+xml font/ttf font/otf"
 )
 # A server is looked at only while it is down: the first connection that it refuses marks it so, the first that it takes ends it.
-WATCHED = "check inter 1d fastinter 50ms downinter 100ms rise 1 fall 1 observe layer4 error-limit 1 on-error mark-down"
+WATCHED = "check inter 1d fastinter 50ms downinter 500ms rise 1 fall 1 observe layer4 error-limit 1 on-error mark-down"
 SERVER_OPTIONS = f"{WATCHED} pool-purge-delay 300ms"  # an idle connection is closed before an app server would: no request is lost to it
 
 ROUTES_VARIABLE, HELD_VARIABLE = "MOORING_EDGE_ROUTES", "MOORING_EDGE_HELD"  # what the rooms are told: lua-load takes no arguments
