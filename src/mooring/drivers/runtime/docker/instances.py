@@ -26,6 +26,7 @@ from mooring.model.instance import InstanceKey, InstanceSpec
 
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 _MOST_TRIES = 20
+_NOT_ENDED = ("created", "running", "restarting", "paused")
 _KILL_PATIENCE = 30.0  # seconds beyond the grace, for the engine to end what it killed
 
 
@@ -53,8 +54,10 @@ class Instances:
 
     async def stop(self, key: InstanceKey, *, grace: float) -> None:
         name = self._names.instance(key)
-        filters = {**labels.of_key(self._names.controller, key), "status": ["running", "restarting", "paused", "created"]}
-        for each in await self._engine.listed("containers/json", filters, all=1):
+        every = await self._engine.listed("containers/json", labels.of_key(self._names.controller, key), all=1)
+        for each in every:
+            if each["State"] not in _NOT_ENDED:
+                continue
             await self._retire(each["Id"])
             await self._end(each["Id"], grace)
         dead = await self._found(name)
@@ -119,9 +122,8 @@ class Instances:
 
     async def _free_port(self, tried: set[int]) -> int:
         """The lowest that no container of ours has; that others have it is found out by trying. Raises CapacityExceeded."""
-        filters = asking(self._names.controller, ContainerKind.INSTANCE)
-        listed = await self._engine.listed("containers/json", {**filters, "status": ["running", "restarting", "paused", "created"]}, all=1)
-        taken = {int(labels.number(each["Labels"], labels.PORT)) for each in listed} | tried
+        listed = await self._engine.listed("containers/json", asking(self._names.controller, ContainerKind.INSTANCE), all=1)
+        taken = {int(labels.number(each["Labels"], labels.PORT)) for each in listed if each["State"] in _NOT_ENDED} | tried
         first, last = self._settings.ports
         for port in range(first, last + 1):
             if port not in taken:

@@ -16,7 +16,7 @@ from mooring.model.instance import InstanceView
 
 _AT_ONCE = 8  # questions
 _MEMORY_EVERY = 5.0  # seconds
-_LIVE = ["running", "restarting", "paused"]
+_LIVE = ("running", "restarting", "paused")  # not asked for as a filter: Podman does not know all of them
 
 
 class _Look(msgspec.Struct, frozen=True):
@@ -37,8 +37,8 @@ class Observer:
 
     async def observe(self) -> tuple[InstanceView, ...]:
         await self._watcher.begin()
-        filters = {**asking(self._names.controller, ContainerKind.INSTANCE), "status": _LIVE}
-        listed = await self._engine.listed("containers/json", filters, all=1)
+        every = await self._engine.listed("containers/json", asking(self._names.controller, ContainerKind.INSTANCE), all=1)
+        listed = [each for each in every if each["State"] in _LIVE]
         self._forget(frozenset(each["Id"] for each in listed))
         views = await asyncio.gather(*(self._view(each["Id"], each["State"]) for each in listed))
         return tuple(sorted((view for view in views if view is not None), key=lambda view: view.key))
