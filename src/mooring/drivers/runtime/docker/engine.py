@@ -115,7 +115,7 @@ class Engine:
                     content = await response.read()
                 finally:
                     response.close()
-        return json.loads(content) if content and response.content_type == "application/json" else content
+        return json.loads(content) if content[:1] in (b"{", b"[") else content  # whatever its type is called: Podman's is not always JSON
 
     async def _connected(self) -> aiodocker.Docker:
         """Raises Unavailable, NeedsPerson, InvalidInput."""

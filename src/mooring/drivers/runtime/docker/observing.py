@@ -74,7 +74,7 @@ class Observer:
             return used
         try:
             told = await self._engine.get(f"containers/{container}/stats", {"stream": 0, "one-shot": 1})
-            used = memory_of(told)
+            used = memory_of(told) if isinstance(told, dict) else 0
         except MooringError:
             used = 0  # it has just ended: the next look tells
         self._memory[container] = (now, used)
