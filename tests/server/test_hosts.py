@@ -59,6 +59,7 @@ def test_a_host_is_prepared_once_and_used_from_then_on(client: Client, served: S
     assert served.world.hosts.done == [(HostId("web-1"), HostStep.CLAIM)]
     (status,) = client.hosts()
     assert (status.host.name, status.host.region, status.instances) == ("web-1", "eu", 0)
+    assert status.age is not None, "it is looked at though no app runs there"
     assert HostId("web-1") in served.services.platform.controller.fleet.budgets()
 
 

@@ -81,14 +81,12 @@ class Fleet:
         """How well each host is seen, the local one left out."""
         now = self._clock.monotonic()
         return tuple(
-            Sight(host=each.name, age=None if each.views is None else now - each.seen_at, error=each.error)
-            for each in self._members.values()
-            if each.name != LOCAL
+            Sight(host=each.name, age=None if each.views is None else now - each.seen_at, error=each.error) for each in self._others()
         )
 
     def unseen(self) -> frozenset[HostId]:
         """Hosts of which nothing is known, not even from before."""
-        return frozenset(each.name for each in self._members.values() if each.name != LOCAL and each.views is None)
+        return frozenset(each.name for each in self._others() if each.views is None)
 
     def budgets(self) -> dict[HostId, int]:
         """Bytes that declared memory may add up to, by host."""
@@ -127,7 +125,7 @@ class Fleet:
 
     async def observe(self) -> tuple[InstanceView, ...]:
         """The local host's as they are; others' as they are if they say so within LOOK seconds, else as they last were."""
-        others = [each for each in self._members.values() if each.name != LOCAL]
+        others = self._others()
         looks = {self._look(each) for each in others}
         views = list(await self._local.observe())
         if looks:
@@ -135,6 +133,11 @@ class Fleet:
         for each in others:
             views += [_with(view, each.name) for view in each.views or ()]
         return tuple(views)
+
+    async def look_around(self) -> None:
+        """At all other hosts, for at most LOOK seconds: so that what is told of them is of now, also where no app asks for it."""
+        if looks := {self._look(each) for each in self._others()}:
+            await asyncio.wait(looks, timeout=LOOK)
 
     async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
         found = await self._member(key.host).runtime.inspect(_without(key), lines=lines)
@@ -181,6 +184,9 @@ class Fleet:
         return await cast(Interactive, runtime).attach(stripped, variables, terminal=terminal, rows=rows, columns=columns)
 
     # within
+
+    def _others(self) -> list[_Member]:
+        return [each for each in self._members.values() if each.name != LOCAL]
 
     def _having(self, environment: EnvironmentId, name: str) -> list[_Member]:
         """Where the task was run, as far as this controller knows; else everybody."""

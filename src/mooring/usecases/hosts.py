@@ -16,9 +16,10 @@ from mooring.usecases.platform import Platform
 from mooring.usecases.requests import HostRequest
 
 
-def hosts(platform: Platform, actor: Actor) -> tuple[HostStatus, ...]:
+async def hosts(platform: Platform, actor: Actor) -> tuple[HostStatus, ...]:
     """All that were added, by name, with what is placed on each and how well it is seen."""
     require(actor, Permission.SEE)
+    await platform.controller.fleet.look_around()
     sights = {sight.host: sight for sight in platform.controller.fleet.sights()}
     placed = _placed(platform)
     found = []

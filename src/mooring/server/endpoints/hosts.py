@@ -12,7 +12,7 @@ _ONE = "/v1/hosts/{name}"
 
 
 async def listed(asked: Asked) -> tuple[answers.HostStatus, ...]:
-    return hosts.hosts(asked.platform, asked.actor)
+    return await hosts.hosts(asked.platform, asked.actor)
 
 
 async def planned(asked: Asked) -> answers.HostPlan:
