@@ -110,9 +110,13 @@ def _systemd(facts: Facts) -> Finding:
 def _engine(facts: Facts) -> Finding:
     if not facts.engine:
         if facts.is_root:
-            return Finding(subject="engine", weight=Weight.WARNING, said="there is none yet")
+            return Finding(subject="engine", weight=Weight.WARNING, said="there is none yet", hint="it is installed when the host is added")
         hint = f"install one as root, and let {facts.user} use it: usermod -aG docker {facts.user}"
         return Finding(subject="engine", weight=Weight.FAULT, said=f"there is none that {facts.user} may use", hint=hint)
+    if not facts.is_root:
+        hint = f"add it as root@…, or let it run units of {facts.user} with --runtime systemd"
+        said = "secrets of containers lie in memory, where only root can lay them after the host has booted"
+        return Finding(subject="engine", weight=Weight.FAULT, said=said, hint=hint)
     major, _, minor = facts.engine.partition(".")
     if major.isdigit() and minor.isdigit() and (int(major), int(minor)) >= LEAST_ENGINE:
         return Finding(subject="engine", weight=Weight.GOOD, said=f"API {facts.engine}")

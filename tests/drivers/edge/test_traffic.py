@@ -142,3 +142,8 @@ def test_a_log_that_is_not_full_stays(log: Path) -> None:
     log.write_text("short")
     assert not rotate(log, largest=10, kept=2)
     assert log.read_text() == "short"
+
+
+@pytest.mark.parametrize("instance", ["shop--production--web.1.v12.0", "shop--production--web.1.v12.3@eu-1"])
+def test_a_release_is_known_by_the_name_of_its_instance_on_whatever_host(instance: str) -> None:
+    assert summarize([judged(_line(instance=instance))]).by_release == {"12": 1}

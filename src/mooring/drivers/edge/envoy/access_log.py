@@ -38,7 +38,7 @@ FORMAT: Json = {
     "peer": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
 }
 
-_RELEASE = re.compile(r"\.v([0-9]+)\.[0-9]+$")
+_RELEASE = re.compile(r"\.v([0-9]+)\.[0-9]+(?:@[a-z0-9-]+)?$")
 _Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]  # what a float holds: a longer one is a damaged line
 
 

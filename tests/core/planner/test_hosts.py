@@ -1,0 +1,105 @@
+"""Whether a host may be used: each fact by itself, what is left to do, and that doing it leaves nothing."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from mooring.model.host import Facts, Host, HostAddress, HostRuntime, HostStep, Weight
+from mooring.model.names import HostId
+from mooring.planner.hosts import prepare
+from mooring.testing.hosts import GOOD
+
+OWN = "c1"
+
+
+def host(runtime: HostRuntime = HostRuntime.DOCKER, *, bind: str = "10.0.0.5", memory: int = 0) -> Host:
+    return Host(name=HostId("web-1"), address=HostAddress("root", "web-1"), runtime=runtime, bind=bind, memory=memory)
+
+
+def found(subject: str, facts: Facts, target: Host | None = None) -> tuple[Weight, str]:
+    (finding,) = (each for each in prepare(target or host(), facts, controller=OWN).findings if each.subject == subject)
+    assert finding.weight is Weight.GOOD or finding.hint, "what is not good says what to do"
+    return finding.weight, finding.said
+
+
+def changed(**facts: object) -> Facts:
+    return msgspec.structs.replace(GOOD, **facts)
+
+
+@pytest.mark.parametrize(
+    ("subject", "facts", "target", "weight"),
+    [
+        ("system", changed(system="ubuntu 24.04"), None, Weight.GOOD),
+        ("system", changed(system="fedora 41"), None, Weight.WARNING),
+        ("clock", changed(clock=104.0, asked_at=100.0), None, Weight.GOOD),
+        ("clock", changed(clock=100.0, asked_at=3700.0), None, Weight.WARNING),
+        ("disk", changed(disk_free=999_999_999), None, Weight.FAULT),
+        ("memory", GOOD, host(memory=4_000_000_001), Weight.FAULT),
+        ("memory", GOOD, host(memory=4_000_000_000), Weight.GOOD),
+        ("address", GOOD, host(bind="203.0.113.7"), Weight.GOOD),
+        ("address", GOOD, host(bind="8.8.8.8"), Weight.WARNING),
+        ("address", GOOD, host(bind="0.0.0.0"), Weight.WARNING),
+        ("address", GOOD, host(bind="web-1"), Weight.FAULT),
+        ("owner", changed(owner=OWN), None, Weight.GOOD),
+        ("owner", changed(owner="c2"), None, Weight.FAULT),
+        ("engine", changed(engine="1.41"), None, Weight.GOOD),
+        ("engine", changed(engine="1.40"), None, Weight.FAULT),
+        ("engine", changed(engine=""), None, Weight.WARNING),
+        ("engine", changed(engine="", is_root=False), None, Weight.FAULT),
+        ("engine", changed(is_root=False), None, Weight.FAULT),
+        ("systemd", changed(systemd=247), host(HostRuntime.SYSTEMD), Weight.GOOD),
+        ("systemd", changed(systemd=246), host(HostRuntime.SYSTEMD), Weight.FAULT),
+        ("systemd", changed(systemd=0), host(HostRuntime.SYSTEMD), Weight.FAULT),
+        ("runtime", GOOD, host(HostRuntime.PROCESS), Weight.FAULT),
+    ],
+)
+def test_each_fact_is_judged(subject: str, facts: Facts, target: Host | None, weight: Weight) -> None:
+    assert found(subject, facts, target)[0] is weight
+
+
+@pytest.mark.parametrize(
+    ("facts", "runtime", "steps"),
+    [
+        (GOOD, HostRuntime.DOCKER, [HostStep.CLAIM]),
+        (changed(owner=OWN), HostRuntime.DOCKER, []),
+        (changed(owner=OWN, engine=""), HostRuntime.DOCKER, [HostStep.ENGINE]),
+        (changed(owner=OWN), HostRuntime.SYSTEMD, []),
+        (changed(owner=OWN, is_root=False), HostRuntime.SYSTEMD, [HostStep.LINGER]),
+        (changed(owner=OWN, is_root=False, is_lingering=True), HostRuntime.SYSTEMD, []),
+    ],
+)
+def test_what_is_left_to_do_is_what_is_missing(facts: Facts, runtime: HostRuntime, steps: list[HostStep]) -> None:
+    planned = prepare(host(runtime), facts, controller=OWN).steps
+    assert [each.step for each in planned] == steps
+    assert all(each.reason for each in planned)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["root@203.0.113.7", "deploy@web-1.example.com:2222", "ssh://root@[2001:db8::7]:22", "root@web-1"],
+)
+def test_an_address_reads_as_it_is_written(text: str) -> None:
+    address = HostAddress.parse(text)
+    assert HostAddress.parse(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "web-1",
+        "@web-1",
+        "root@",
+        "root@-oProxyCommand=x",
+        "root@web-1/path",
+        "root:secret@web-1",
+        "root@web 1",
+        "http://root@web-1",
+        "Root@web-1",
+        "root@web-1:99999",
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(Exception, match="is no address of a host"):
+        HostAddress.parse(text)
