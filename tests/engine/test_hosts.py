@@ -7,7 +7,7 @@ from collections import Counter
 import msgspec
 from engine.stories import FULL, QUICK, SHOP, check_order, deployed, running, serving, story, told, until
 
-from mooring.engine.orders import RollbackOrder, ScaleOrder
+from mooring.engine.orders import DestroyOrder, RollbackOrder, ScaleOrder
 from mooring.model.deployment import Outcome
 from mooring.model.events import EventKind
 from mooring.model.health import Health
@@ -214,3 +214,14 @@ async def test_one_slow_host_keeps_nobody_from_being_looked_at(platform: FakePla
     snapshot = await platform.controller.snapshot(SHOP)
     assert {view.key.host: view.health for view in snapshot.instances}["eu-1"] is Health.READY
     assert [(sight.host, bool(sight.error)) for sight in platform.controller.fleet.sights()] == [("eu-1", False), ("eu-2", True)]
+
+
+@story
+async def test_of_what_was_delivered_as_much_is_kept_as_of_releases_and_nothing_of_what_is_destroyed(platform: FakePlatform) -> None:
+    hosts = three_hosts(platform)
+    tree = msgspec.structs.replace(SPREAD, policy=msgspec.structs.replace(QUICK, keep_releases=2))
+    for _ in range(4):
+        await deployed(platform, tree)
+    assert [len(host.delivered) for host in hosts] == [2, 2, 2]
+    await platform.run(SHOP, DestroyOrder())
+    assert [len(host.delivered) for host in hosts] == [0, 0, 0]

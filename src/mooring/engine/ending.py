@@ -14,13 +14,13 @@ import msgspec
 
 from mooring.engine.hands import Hands
 from mooring.engine.insist import insist
+from mooring.engine.kept import kept_artifacts
 from mooring.engine.orders import DeployOrder, decode_order
 from mooring.engine.parts import Parts, revision_of
 from mooring.engine.rollout import Rollout
 from mooring.engine.witness import Witness
 from mooring.errors import MooringError
 from mooring.model.deployment import Deployment, Outcome, Phase, Trigger
-from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.receipt import Receipt
 from mooring.model.steps import Conclude, ForgetReleases
@@ -168,19 +168,6 @@ class Ending:
 
     def _tell(self, kind: EventKind, **fields: object) -> None:
         self._parts.announcer.record(kind, environment=self._environment, deployment=self._deployment.id, **fields)
-
-
-def kept_artifacts(parts: Parts) -> frozenset[str]:
-    """Of every environment, as many releases as its own policy keeps, and what serves."""
-    return frozenset().union(*(_kept_of(parts, record.environment) for record in parts.memory.environments()))
-
-
-def _kept_of(parts: Parts, environment: EnvironmentId) -> frozenset[str]:
-    releases = sorted(parts.memory.releases(environment), key=lambda release: release.number)
-    count = releases[-1].policy.keep_releases if releases else 0
-    serving = parts.wanted(environment)
-    kept = [*releases[-count:], *([serving.release] if serving else [])]
-    return frozenset(str(release.artifact.id) for release in kept)
 
 
 def _told(step: Conclude, rollout: Rollout, receipt: Receipt) -> tuple[str, str, str]:

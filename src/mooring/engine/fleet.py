@@ -110,8 +110,9 @@ class Fleet:
         return await self._act(host, lambda runtime: runtime.deliver(mark, artifact))
 
     async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
-        """On every host that answers; what lies on another is reclaimed the next time."""
-        return sum(await self._on_all(lambda runtime: runtime.reclaim(mark, keep=keep), is_strict=False))
+        """On every other host that answers; what lies elsewhere is reclaimed the next time. Here whoever built them prunes them."""
+        results = await asyncio.gather(*(self._act(each.name, _reclaiming(mark, keep)) for each in self._others()), return_exceptions=True)
+        return sum(_done(results, is_strict=False))
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         stripped = msgspec.structs.replace(spec, key=_without(spec.key))
@@ -174,7 +175,11 @@ class Fleet:
 
     async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
         """On every host. Raises what the first that could not do it raised, when the others have done it."""
-        return sum(await self._on_all(lambda runtime: runtime.forget(mark, environment, releases=releases), is_strict=True))
+
+        def forget(runtime: Runtime) -> Awaitable[int]:
+            return runtime.forget(mark, environment, releases=releases)
+
+        return sum(_done(await asyncio.gather(*(self._act(name, forget) for name in list(self._members)), return_exceptions=True)))
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
         runtime = self._member(spec.host).runtime
@@ -210,16 +215,6 @@ class Fleet:
             return await effect(member.runtime)
         finally:
             member.acts += 1
-
-    async def _on_all(self, effect: Callable[[Runtime], Awaitable[T]], *, is_strict: bool) -> list[T]:
-        results = await asyncio.gather(*(self._act(name, effect) for name in list(self._members)), return_exceptions=True)
-        done: list[T] = []
-        for result in results:
-            if not isinstance(result, BaseException):
-                done.append(result)
-            elif is_strict or not isinstance(result, DriverError):
-                raise result
-        return done
 
     def _look(self, member: _Member) -> asyncio.Task[None]:
         """The look at this host that goes on, or a new one."""
@@ -282,6 +277,18 @@ async def _delivered(runtime: Runtime, mark: Mark, artifact: Artifact | None, *,
         await runtime.deliver(mark, artifact)
     except (CapacityExceeded, InvalidInput) as error:
         raise Unavailable(error.message, hint=error.hint, where=host) from error
+
+
+def _reclaiming(mark: Mark, keep: frozenset[ArtifactId]) -> Callable[[Runtime], Awaitable[int]]:
+    return lambda runtime: runtime.reclaim(mark, keep=keep)
+
+
+def _done(results: list[int | BaseException], *, is_strict: bool = True) -> list[int]:
+    """What was done. Raises the first failure; one of a driver only where `is_strict`."""
+    for result in results:
+        if isinstance(result, BaseException) and (is_strict or not isinstance(result, DriverError)):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 async def _history(member: _Member, query: LogQuery) -> list[LogLine]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from mooring.drivers.runtime.contract import Delivery
+from mooring.engine.kept import kept_artifacts
 from mooring.engine.parts import Parts
 from mooring.engine.variables import variables_of
 from mooring.errors import CapacityExceeded, DriverError, InvalidInput, MooringError, NotFound, OutcomeUnknown, StaleFence
@@ -129,6 +130,8 @@ class Hands:
                 await runtime.stop_task(self._mark, self._environment, release_task_name(number))
             case ForgetReleases(releases=releases):
                 await runtime.forget(self._mark, self._environment, releases=None if releases is None else frozenset(releases))
+                kept = kept_artifacts(self._parts, without=self._environment if releases is None else None)
+                await runtime.reclaim(self._mark, keep=kept)
             case _:
                 assert_never(step)
 

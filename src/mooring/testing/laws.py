@@ -292,6 +292,8 @@ def _is_of(step: Step, point: Point) -> bool:
             return table.environment == point.subject
         case ("edge.remove", RemoveRoutes()) | ("runtime.forget", ForgetReleases()):
             return True
+        case "runtime.reclaim", ForgetReleases():
+            return True
         case "runtime.deliver", Deliver() | StartInstance() | RunRelease():
             return True  # whatever begins on another host brings what it runs from
     return False
