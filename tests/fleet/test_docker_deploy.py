@@ -24,7 +24,7 @@ builder = "dockerfile"
 [regions.default]
 
 [processes.web]
-command = "httpd -f -p 0.0.0.0:$PORT -h /www"
+command = "echo listening; exec httpd -f -p 0.0.0.0:$PORT -h /www"
 count = 2
 
 [deploy]
@@ -117,6 +117,17 @@ def test_a_redeploy_sends_what_has_changed_and_loses_no_request(app: App, hosts:
     receipt = receipt_of(app)
     assert 0 < receipt["bytes_sent"] < LARGE, "the large layer is there already"
     assert receipt["traffic"]["edge_errors"] == receipt["traffic"]["resets"] == receipt["probes"]["failed"] == 0
+
+
+def test_a_command_runs_beside_the_app_on_a_host_as_nobody_in_particular(app: App) -> None:
+    answer = app.mooring("run", "--", "sh", "-c", "id -u; cat /www/index.html; exit 7")
+    assert answer.code == 7, answer
+    assert answer.out.split() == ["65532", "2"]
+
+
+def test_logs_of_both_hosts_are_told_with_where_they_were_said(app: App) -> None:
+    said = {(line["source"], line["host"], line["text"]) for line in app.mooring("logs", "--json").lines}
+    assert said == {("web.1", "host1", "listening"), ("web.2", "host2", "listening")}
 
 
 def test_somebody_elses_container_is_left_alone_and_nothing_of_the_app_stays(app: App, hosts: tuple[Host, ...]) -> None:
