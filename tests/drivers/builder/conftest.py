@@ -96,9 +96,11 @@ def sandbox(tmp_path: Path, lines: list[str]) -> Callable[..., Sandbox]:
 
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
-    """Every test here starts processes; none may outlive it."""
+    """Every test here starts processes; none may outlive it. What others keep for a whole session, and what comes of that, is theirs."""
+    before = set(psutil.Process().children(recursive=True))
     yield
-    left = [process for process in psutil.Process().children(recursive=True) if process.is_running()]
+    present = [process for process in psutil.Process().children(recursive=True) if process.is_running() and process not in before]
+    left = [process for process in present if not before.intersection(process.parents())]
     names = [process.name() for process in left]
     for process in left:
         process.kill()
