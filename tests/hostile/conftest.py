@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from e2e.conftest import build_cache, platform
+from e2e.conftest import build_cache, directory, platform
 
-__all__ = ["build_cache", "canary", "platform"]
+__all__ = ["build_cache", "canary", "directory", "platform"]
 
 
 @dataclass(frozen=True)
