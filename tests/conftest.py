@@ -18,22 +18,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fleet: runs on real hosts; what that means stands in tests/fleet/conftest.py")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_together(item)))
     if config.getoption("--long"):
         return
     left_out = [item for item in items if item.get_closest_marker("long")]
     items[:] = [item for item in items if item not in left_out]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-
-
-def _together(item: pytest.Item) -> str:
-    """With `-n 2 --dist loadgroup` a file is played by one worker; real hosts and engines are made once, so their whole folder is."""
-    folder = item.path.parent
-    return folder.name if folder.name in ("docker", "fleet") else str(item.path)
 
 
 @pytest.fixture(scope="session")

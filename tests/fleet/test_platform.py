@@ -78,8 +78,8 @@ def platform() -> Iterator[Platform]:
 
 
 @pytest.fixture(scope="module")
-def app(platform: Platform, fleet: Fleet) -> App:
-    """On three hosts of a region, at its first release."""
+def app(platform: Platform, fleet: Fleet) -> Iterator[App]:
+    """On three hosts of a region, at its first release. The hosts are as new afterwards."""
     key = platform.mooring("host", "key").out
     for host in fleet.hosts:
         host.says("sh", "-c", "cat >> /root/.ssh/authorized_keys", stdin=key.encode())
@@ -93,7 +93,10 @@ def app(platform: Platform, fleet: Fleet) -> App:
     app.release(1)
     answer = app.deploy()
     assert answer.code == 0, answer
-    return app
+    yield app
+    for host in fleet.hosts:
+        host.reset()
+        host.start()
 
 
 def add(platform: Platform, host: Host, *words: str):
