@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -167,6 +168,16 @@ def test_a_process_is_told_from_a_later_one_of_the_same_number() -> None:
     assert kernel.is_same(own.pid, own.ticks)
     assert not kernel.is_same(own.pid, own.ticks + 1)
     assert kernel.process(2**22 + 1) is None
+
+
+def test_a_process_that_was_forked_just_now_brings_nothing_of_its_parents_group_with_it(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as sibling, subprocess.Popen(["sleep", "60"]) as forked:
+        try:
+            assert os.getpgid(sibling.pid) == os.getpgid(forked.pid) == os.getpgid(0)
+            assert [each.pid for each in kernel.members(str(tmp_path), leader=forked.pid)] == [forked.pid]
+        finally:
+            sibling.kill()
+            forked.kill()
 
 
 def test_the_memory_budget_leaves_something_for_the_system() -> None:

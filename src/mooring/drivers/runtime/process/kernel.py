@@ -62,7 +62,8 @@ def processes() -> dict[int, Process]:
 def members(directory: str, *, leader: int = 0) -> list[Process]:
     """The processes of the program of this directory: those that carry its marker, their groups and all they started.
 
-    `leader` is its main process while that is known to live: then its whole group counts, marked or not.
+    `leader` is its main process while that is known to live: then the group it leads counts whole, marked or not. One that was forked just
+    now still is in the group of the supervisor, with everything else in it.
     """
     mark = f"\0{MARKER}={directory}\0".encode("utf-8", "surrogateescape")
     everyone = processes()
@@ -70,7 +71,7 @@ def members(directory: str, *, leader: int = 0) -> list[Process]:
     groups = {everyone[pid].group for pid in chosen if everyone[pid].group in chosen}
     if leader in everyone:
         chosen.add(leader)
-        groups.add(everyone[leader].group)
+        groups.add(leader)
     chosen |= {each.pid for each in everyone.values() if each.group in groups}
     _add_descendants(chosen, everyone)
     chosen.discard(os.getpid())
