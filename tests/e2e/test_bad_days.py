@@ -322,7 +322,7 @@ def test_a_declared_memory_that_does_not_fit_is_refused_with_numbers(platform: P
 def test_an_app_that_leaks_is_restarted_at_its_declared_memory_without_a_failed_request(platform: Platform) -> None:
     app = platform.app("trouble", "leaking")
     app.write("mooring.toml", QUICK + '[processes.web]\nmemory = "60MB"\n')
-    app.write("Procfile", "web: TROUBLE=leaks-memory=6 python3 server.py\n")
+    app.write("Procfile", "web: TROUBLE=leaks-memory=3 python3 server.py\n")
     app.release(1)
     assert app.deploy().code == 0
 

@@ -55,6 +55,21 @@ async def test_an_instance_that_dies_gets_no_requests_until_it_is_ready_again(pl
 
 
 @story
+async def test_one_that_its_runtime_is_about_to_stop_is_drained_before_and_comes_back(platform: FakePlatform) -> None:
+    await deployed(platform)
+    platform.laws.is_calm = False
+    life = platform.runtime.life(web(1))
+    assert life is not None
+    life.stops_at = platform.clock.monotonic() + 3.0
+    await until(platform, lambda: serving(platform) == ["v1 web.2"], within=2.0)
+    life.stops_at = None
+    platform.runtime.kill(web(1))
+    await until(platform, lambda: serving(platform) == ["v1 web.1", "v1 web.2"], within=5.0)
+    assert platform.runtime.starts[web(1)] == 1, "the runtime restarts it, not the controller"
+    await check_order(platform)
+
+
+@story
 async def test_one_that_fails_its_readiness_leaves_the_routes_and_comes_back(platform: FakePlatform) -> None:
     await deployed(platform)
     platform.laws.is_calm = False

@@ -21,7 +21,7 @@ from mooring.drivers.runtime.process.runtime import MEMORY_KEEPER, ProcessRuntim
 from mooring.drivers.runtime.process.supervisor import Supervisor
 from mooring.engine.diagnosis import diagnose
 from mooring.model.health import Check
-from mooring.model.instance import InstanceSpec
+from mooring.model.instance import InstanceSpec, ProcessState
 from mooring.testing.runtime_contract import a_key, a_mark
 
 MEGA = 1_000_000
@@ -76,6 +76,22 @@ async def test_an_instance_over_its_memory_is_told_to_stop_and_started_again_wit
     diagnosis = diagnose(a_key(), inspection, (), check=Check(), is_routed=False)
     assert diagnosis.likely_cause == f"{seen.end_reason}, and was restarted 1 time"
     assert "processes.NAME.memory" in diagnosis.hint
+
+
+async def test_that_it_will_be_told_to_stop_is_seen_before_so_that_it_gets_no_new_requests(runtime: ProcessRuntime, tmp_path: Path) -> None:
+    await runtime.start(a_mark(), spec(hog(80 * MEGA), directory=tmp_path), {})
+    seen: list[ProcessState] = []
+    async with asyncio.timeout(30):
+        while not seen or seen[-1] is not ProcessState.STOPPING:
+            inspection = await runtime.inspect(a_key())
+            assert inspection.view is not None
+            seen.append(inspection.view.state)
+            await asyncio.sleep(0.1)
+    assert ProcessState.RUNNING in seen
+    assert "told to stop" not in inspection.last_lines, "whoever routes has time to look"
+    inspection = await restarted(runtime)
+    assert inspection.view is not None
+    assert inspection.view.state is ProcessState.RUNNING, "the next process is another one"
 
 
 async def test_an_instance_at_twice_its_memory_is_ended_at_once(runtime: ProcessRuntime, tmp_path: Path) -> None:

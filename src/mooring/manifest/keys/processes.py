@@ -47,9 +47,9 @@ PROCESSES = Section(
             kind=Size(least=1_000_000),
             summary="the memory one instance may use",
             text="Mooring refuses a deployment whose instances, old and new together, would not fit on the host. An instance that holds "
-            "more for five seconds is told to stop, so that its requests can end, and is started again; one that holds twice as much is "
-            "ended at once. `mooring ps` says so: `OOM: used 612 MB of 512 MB declared`. Counted is what its processes hold and the kernel "
-            "cannot take back (not mapped files); what they share counts once.",
+            "more for five seconds gets no new requests, is told to stop three seconds later, and is started again; one that holds "
+            "twice as much is ended at once. `mooring ps` says so: `OOM: used 612 MB of 512 MB declared`. Counted is what its processes "
+            "hold and the kernel cannot take back (not mapped files); what they share counts once.",
             default_text="not declared",
             example='[processes.web]\nmemory = "256MB"',
         ),

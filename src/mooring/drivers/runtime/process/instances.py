@@ -16,7 +16,8 @@ from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, Proc
 
 _PAGE = 4096
 _MEASURE_EVERY = 3.0  # seconds between two measurements of what all instances take
-_ALIVE = (ProcessState.RUNNING, ProcessState.BACKOFF)
+_ALIVE = (ProcessState.RUNNING, ProcessState.STOPPING, ProcessState.BACKOFF)
+_LISTENING = (ProcessState.RUNNING, ProcessState.STOPPING)
 
 
 class InstanceRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ def make_way(run: Path) -> None:
 
     For a supervisor that is about to start: it would start every instance as it was."""
     for directory, remembered in records(run).items():
-        if remembered.port and view(directory, is_supervised=False).state is not ProcessState.RUNNING and not is_free(remembered.port):
+        if remembered.port and view(directory, is_supervised=False).state not in _LISTENING and not is_free(remembered.port):
             (directory / "launch").unlink(missing_ok=True)
 
 

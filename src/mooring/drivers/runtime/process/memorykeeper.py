@@ -26,13 +26,14 @@ from mooring.drivers.runtime.process.status import RUNNING, Status
 
 LOOK_EVERY = 1.0  # seconds
 PATIENCE = 5.0  # seconds over the limit
+NOTICE = 3.0  # seconds between the announcement and the stop signal: the controller looks once a second
 _AT_ONCE = 2  # times the limit
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _COUNTED = (b"Pss_Anon:", b"Pss_Shmem:")
 
 
 class Limited:
-    """An instance that declared memory, and since when its present process is over it (monotonic; 0: it is not)."""
+    """An instance that declared memory; since when its process is over it, is announced to end, and was told to (monotonic; 0: not)."""
 
     def __init__(self, directory: str, launch: dict[str, str]) -> None:
         self.directory = directory
@@ -40,8 +41,15 @@ class Limited:
         self.grace = float(launch.get("grace", "0"))
         self.stop_signal = int(getattr(_signal, f"SIG{launch.get('stop_signal', 'TERM')}"))
         self.pid = 0
+        self.ticks = 0
         self.over_since = 0.0
+        self.announced_at = 0.0
         self.told_at = 0.0
+
+    def begin(self, pid: int, ticks: int) -> None:
+        """Another process is its main one now."""
+        self.pid, self.ticks = pid, ticks
+        self.over_since, self.announced_at, self.told_at = 0.0, 0.0, 0.0
 
 
 class MemoryKeeper:
@@ -78,26 +86,28 @@ class MemoryKeeper:
         status = Status.read(limited.directory)
         if status.phase != RUNNING or not status.is_alive():
             return
-        if status.pid != limited.pid:
-            limited.pid, limited.over_since, limited.told_at = status.pid, 0.0, 0.0
+        if (status.pid, status.ticks) != (limited.pid, limited.ticks):
+            limited.begin(status.pid, status.ticks)
         if limited.told_at:
             if now - limited.told_at > limited.grace:
                 _kill(limited)
             return
         used = held(limited) if resident.of(status.pid) > limited.limit else 0
-        if used <= limited.limit:
-            limited.over_since = 0.0
-            return
-        limited.over_since = limited.over_since or now
-        is_far = used > _AT_ONCE * limited.limit
-        if is_far or now - limited.over_since >= PATIENCE:
-            Overuse(pid=status.pid, used=used, limit=limited.limit).write(limited.directory)
+        if used > _AT_ONCE * limited.limit:
             limited.told_at = now
-            main = kernel.process(status.pid)
-            if is_far:
-                _kill(limited)
-            elif main is not None and main.ticks == status.ticks:
-                kernel.send(main, limited.stop_signal)
+            _announce(limited, used)
+            _kill(limited)
+        elif limited.announced_at:
+            if now - limited.announced_at >= NOTICE:
+                limited.told_at = now
+                _tell(limited)
+        elif used <= limited.limit:
+            limited.over_since = 0.0
+        else:
+            limited.over_since = limited.over_since or now
+            if now - limited.over_since >= PATIENCE:
+                limited.announced_at = now
+                _announce(limited, used)
 
 
 class _Resident:
@@ -125,6 +135,16 @@ class _Resident:
 def held(limited: Limited) -> int:
     """Bytes that all its processes hold and the kernel cannot take back."""
     return sum(_held(process.pid) for process in kernel.members(limited.directory, leader=limited.pid))
+
+
+def _announce(limited: Limited, used: int) -> None:
+    Overuse(pid=limited.pid, ticks=limited.ticks, used=used, limit=limited.limit).write(limited.directory)
+
+
+def _tell(limited: Limited) -> None:
+    main = kernel.process(limited.pid)
+    if main is not None and main.ticks == limited.ticks:
+        kernel.send(main, limited.stop_signal)
 
 
 def _kill(limited: Limited) -> None:

@@ -1,4 +1,4 @@
-"""That a program's process used more memory than it declared, and was ended for it: written by the memory keeper before it ends it.
+"""That a program's process used more memory than it declared, and is ended for it: written by the memory keeper seconds before.
 
 Imported by the memory keeper, so nothing heavy is imported. Must not: measure.
 """
@@ -11,10 +11,11 @@ _MEGA = 1_000_000
 
 
 class Overuse:
-    """Of the process `pid`; bytes."""
+    """Of the process `pid` that began at `ticks` (kernel.py); bytes."""
 
-    def __init__(self, *, pid: int, used: int, limit: int) -> None:
+    def __init__(self, *, pid: int, ticks: int, used: int, limit: int) -> None:
         self.pid = pid
+        self.ticks = ticks
         self.used = used
         self.limit = limit
 
@@ -23,7 +24,7 @@ class Overuse:
         """None when there was none, or the note cannot be read any more."""
         found = record.fields(f"{directory}/overuse")
         try:
-            return cls(pid=int(found["pid"]), used=int(found["used"]), limit=int(found["limit"]))
+            return cls(pid=int(found["pid"]), ticks=int(found["ticks"]), used=int(found["used"]), limit=int(found["limit"]))
         except (KeyError, ValueError):
             return None
 

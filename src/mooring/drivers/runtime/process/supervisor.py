@@ -220,15 +220,16 @@ def _run(argv: list[str], output: BinaryIO) -> int:
 
 
 def view(directory: Path, *, is_supervised: bool) -> ProgramView:
-    """Of one program, from its files. A process that lives is RUNNING, supervised or not."""
+    """Of one program, from its files. A process that lives is RUNNING, supervised or not; STOPPING once it is announced to end."""
     status, exit = Status.read(str(directory)), Exit.read(str(directory))
     is_alive = status.is_alive()
     overuse = Overuse.read(str(directory))
     ended = exit if exit is not None and not exit.was_asked and exit.pid in (status.pid, status.previous) else None
     is_overuse = ended is not None and overuse is not None and overuse.pid == ended.pid
+    is_ending = overuse is not None and (overuse.pid, overuse.ticks) == (status.pid, status.ticks)
     return ProgramView(
         name=directory.name,
-        state=_state(status, is_alive=is_alive, is_supervised=is_supervised),
+        state=_state(status, is_alive=is_alive, is_ending=is_ending, is_supervised=is_supervised),
         pid=status.pid if is_alive and status.phase != WAITING else 0,
         started_at=status.started_at,
         retry_at=status.retry_at if is_alive else 0.0,
@@ -240,9 +241,9 @@ def view(directory: Path, *, is_supervised: bool) -> ProgramView:
     )
 
 
-def _state(status: Status, *, is_alive: bool, is_supervised: bool) -> ProcessState:
+def _state(status: Status, *, is_alive: bool, is_ending: bool, is_supervised: bool) -> ProcessState:
     if is_alive:
-        return ProcessState.BACKOFF if status.phase == WAITING else ProcessState.RUNNING
+        return ProcessState.BACKOFF if status.phase == WAITING else ProcessState.STOPPING if is_ending else ProcessState.RUNNING
     if not is_supervised:
         return ProcessState.UNKNOWN
     return ProcessState.EXITED if status.starts else ProcessState.STARTING
