@@ -136,9 +136,38 @@ def test_what_a_host_has_no_room_for_is_refused_by_a_delivery_and_not_done_by_a_
 def test_a_host_that_was_removed_is_named() -> None:
     async def story(clock: VirtualClock) -> None:
         fleet, _ = fleet_of(clock, EU)
-        fleet.remove(EU)
+        await fleet.remove(EU)
         with pytest.raises(Unavailable, match="no host eu-1"):
             await fleet.stop(a_mark(), at(EU), grace=1)
+
+    virtually(story)
+
+
+class Holding(FakeRuntime):
+    """Holds a connection until it is closed."""
+
+    is_closed = False
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+def test_a_host_reached_anew_or_removed_and_all_of_them_at_the_end_are_let_go_of() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock)
+        first, second, other = (Holding(clock) for _ in range(3))
+        fleet.add(EU, first)
+        fleet.add(US, other)
+        await fleet.observe()
+        await fleet.replace(EU, second)
+        assert (first.is_closed, second.is_closed) == (True, False)
+        await fleet.replace(EU, second)
+        assert not second.is_closed, "the same way is kept"
+        await fleet.remove(EU)
+        assert (second.is_closed, other.is_closed) == (True, False)
+        await fleet.close()
+        assert other.is_closed
+        assert await fleet.observe() == await members[LOCAL].observe()
 
     virtually(story)
 

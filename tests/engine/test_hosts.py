@@ -133,7 +133,7 @@ async def test_a_host_that_was_taken_away_for_good_holds_nobody_up(platform: Fak
     await deployed(platform, msgspec.structs.replace(SPREAD, processes=(process("web", count=2),)))
     platform.laws.is_calm = False
     unplug(second)
-    platform.take_host("eu-2")
+    await platform.take_host("eu-2")
     await deployed(platform, msgspec.structs.replace(SPREAD, processes=(process("web", count=2),)))
     assert serving(platform) == ["v2 web.1 on eu-1", "v2 web.2 on eu-1"]
     await check_order(platform)

@@ -115,6 +115,7 @@ class Controller:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._parts.health.close()
         self._parts.observer.close()
+        await self.fleet.close()
         self._tasks.clear()
         self._keepers.clear()
 

@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from mooring.drivers.runtime.contract import (
+    Connected,
     Delivery,
     Inspection,
     Interactive,
@@ -58,7 +59,7 @@ class _Member:
 
 
 class Fleet:
-    """`add` and `remove` change it while it works. The local host is asked directly: what it does not say is not known."""
+    """`replace` and `remove` change it while it works. The local host is asked directly: what it does not say is not known."""
 
     def __init__(self, clock: Clock, local: Runtime) -> None:
         self._clock = clock
@@ -68,14 +69,26 @@ class Fleet:
     # the fleet itself
 
     def add(self, name: HostId, runtime: Runtime) -> None:
-        """A host, or another way to one that is there."""
+        """A host that is not there yet."""
         self._members[name] = _Member(name, runtime)
 
-    def remove(self, name: HostId) -> None:
+    async def replace(self, name: HostId, runtime: Runtime) -> None:
+        """A host, or another way to one that is there; the way there was is let go of."""
+        gone = self._members.get(name)
+        self.add(name, runtime)
+        if gone is not None and gone.runtime is not runtime:
+            await _let_go(gone)
+
+    async def remove(self, name: HostId) -> None:
         """Nothing of it is seen or done any more; what runs there goes on."""
         gone = self._members.pop(name, None)
-        if gone is not None and gone.looking is not None:
-            gone.looking.cancel()
+        if gone is not None:
+            await _let_go(gone)
+
+    async def close(self) -> None:
+        """Let go of all hosts but the local one; what runs there goes on."""
+        for each in self._others():
+            await self.remove(each.name)
 
     def sights(self) -> tuple[Sight, ...]:
         """How well each host is seen, the local one left out."""
@@ -257,6 +270,15 @@ class Fleet:
             for carrier in carriers:
                 carrier.cancel()
             await asyncio.gather(*carriers, return_exceptions=True)
+
+
+async def _let_go(member: _Member) -> None:
+    """The look at it ends, and whatever its runtime holds: connections, and tasks that listen to them."""
+    if member.looking is not None:
+        member.looking.cancel()
+        await asyncio.gather(member.looking, return_exceptions=True)
+    if isinstance(member.runtime, Connected):
+        await member.runtime.close()
 
 
 async def _started(runtime: Runtime, mark: Mark, spec: InstanceSpec, variables: Variables, *, host: HostId) -> None:

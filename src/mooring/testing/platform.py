@@ -151,12 +151,12 @@ class FakePlatform:
             self.controller.fleet.add(host.name, runtime)
         return runtime
 
-    def take_host(self, name: str) -> None:
+    async def take_host(self, name: str) -> None:
         """It is no host of this platform any more."""
         self.memory.forget_host(HostId(name))
         self.world.hosts.pop(HostId(name))
         if self.is_up:
-            self.controller.fleet.remove(HostId(name))
+            await self.controller.fleet.remove(HostId(name))
 
     # what is asked of it
 

@@ -70,7 +70,7 @@ async def add_host(platform: Platform, actor: Actor, request: HostRequest) -> Ho
     prepared = dict.fromkeys((*(known.prepared if known else ()), *(step.value for step in done)))
     host = msgspec.structs.replace(plan.host, prepared=tuple(prepared), added_at=platform.clock.wall())
     platform.memory.save_host(host)
-    platform.controller.fleet.add(host.name, platform.hosts.runtime(host))
+    await platform.controller.fleet.replace(host.name, platform.hosts.runtime(host))
     return HostAdded(host=host, fingerprint=host.fingerprint, done=tuple(each.what for each in plan.preparation.steps))
 
 
@@ -109,7 +109,7 @@ async def remove_host(platform: Platform, actor: Actor, name: str, *, is_lost: b
             raise Refused(f"{len(left)} instances still run on {host.name}", hint=hint)
         for step in reversed(host.prepared):
             await platform.hosts.undo(host, HostStep(step))
-    platform.controller.fleet.remove(host.name)
+    await platform.controller.fleet.remove(host.name)
     await platform.hosts.close(host)
     platform.memory.forget_host(host.name)
     return host

@@ -16,7 +16,7 @@ Raises Unavailable (certainly nothing happened) or OutcomeUnknown (look again), 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -132,3 +132,11 @@ class Interactive(Protocol):
     """The optional power to run a command of a release with somebody attached (`mooring run`)."""
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal: ...
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """The optional power of a runtime that holds a connection of its own to its host."""
+
+    async def close(self) -> None:
+        """Let go of it, and of whatever listens to it; what runs on the host goes on."""

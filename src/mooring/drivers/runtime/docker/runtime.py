@@ -14,7 +14,17 @@ from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from mooring.drivers.runtime.contract import Delivery, Inspection, Interactive, LogQuery, Runtime, RuntimeCapabilities, Terminal, Variables
+from mooring.drivers.runtime.contract import (
+    Connected,
+    Delivery,
+    Inspection,
+    Interactive,
+    LogQuery,
+    Runtime,
+    RuntimeCapabilities,
+    Terminal,
+    Variables,
+)
 from mooring.drivers.runtime.docker import labels, logs
 from mooring.drivers.runtime.docker.containers import Container
 from mooring.drivers.runtime.docker.delivery import Deliveries
@@ -175,3 +185,4 @@ class DockerRuntime:
 
 _runtime: type[Runtime] = DockerRuntime
 _interactive: type[Interactive] = DockerRuntime
+_connected: type[Connected] = DockerRuntime
