@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -124,7 +124,7 @@ class Fleet:
 
     async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
         """On every other host that answers; what lies elsewhere is reclaimed the next time. Here whoever built them prunes them."""
-        results = await asyncio.gather(*(self._act(each.name, _reclaiming(mark, keep)) for each in self._others()), return_exceptions=True)
+        results = await self._on(self._others(), lambda runtime: runtime.reclaim(mark, keep=keep))
         return sum(_done(results, is_strict=False))
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
@@ -139,12 +139,13 @@ class Fleet:
 
     async def observe(self) -> tuple[InstanceView, ...]:
         """The local host's as they are; others' as they are if they say so within LOOK seconds, else as they last were."""
-        others = self._others()
-        looks = {self._look(each) for each in others}
-        views = list(await self._local.observe())
-        if looks:
-            await asyncio.wait(looks, timeout=LOOK)
-        for each in others:
+        looking = asyncio.create_task(self.look_around())
+        try:
+            views = list(await self._local.observe())
+            await looking
+        finally:
+            looking.cancel()
+        for each in self._others():
             views += [_with(view, each.name) for view in each.views or ()]
         return tuple(views)
 
@@ -188,11 +189,9 @@ class Fleet:
 
     async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
         """On every host. Raises what the first that could not do it raised, when the others have done it."""
-
-        def forget(runtime: Runtime) -> Awaitable[int]:
-            return runtime.forget(mark, environment, releases=releases)
-
-        return sum(_done(await asyncio.gather(*(self._act(name, forget) for name in list(self._members)), return_exceptions=True)))
+        return sum(
+            _done(await self._on(list(self._members.values()), lambda runtime: runtime.forget(mark, environment, releases=releases)))
+        )
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
         runtime = self._member(spec.host).runtime
@@ -229,6 +228,10 @@ class Fleet:
         finally:
             member.acts += 1
 
+    async def _on(self, members: Iterable[_Member], effect: Callable[[Runtime], Awaitable[T]]) -> list[T | BaseException]:
+        """One effect on each of them at once: what it gave, or how it failed."""
+        return await asyncio.gather(*(self._act(each.name, effect) for each in members), return_exceptions=True)
+
     def _look(self, member: _Member) -> asyncio.Task[None]:
         """The look at this host that goes on, or a new one."""
         if member.looking is None or member.looking.done():
@@ -252,9 +255,8 @@ class Fleet:
         lines: asyncio.Queue[LogLine | object] = asyncio.Queue(maxsize=1000)
 
         async def carry(member: _Member) -> None:
-            with contextlib.suppress(DriverError):  # it does not answer any more: the others are told on
-                async for line in member.runtime.logs(query):
-                    await lines.put(msgspec.structs.replace(line, host=member.name))
+            async for line in _lines(member, query):
+                await lines.put(line)
             await lines.put(_ENDED)
 
         carriers = [asyncio.create_task(carry(each)) for each in self._members.values()]
@@ -301,10 +303,6 @@ async def _delivered(runtime: Runtime, mark: Mark, artifact: Artifact | None, *,
         raise Unavailable(error.message, hint=error.hint, where=host) from error
 
 
-def _reclaiming(mark: Mark, keep: frozenset[ArtifactId]) -> Callable[[Runtime], Awaitable[int]]:
-    return lambda runtime: runtime.reclaim(mark, keep=keep)
-
-
 def _done(results: list[int | BaseException], *, is_strict: bool = True) -> list[int]:
     """What was done. Raises the first failure; one of a driver only where `is_strict`."""
     for result in results:
@@ -314,12 +312,14 @@ def _done(results: list[int | BaseException], *, is_strict: bool = True) -> list
 
 
 async def _history(member: _Member, query: LogQuery) -> list[LogLine]:
-    """Nothing of a host that does not answer."""
-    lines: list[LogLine] = []
+    return [line async for line in _lines(member, query)]
+
+
+async def _lines(member: _Member, query: LogQuery) -> AsyncIterator[LogLine]:
+    """With their host's name, until it does not answer any more: the others are told on."""
     with contextlib.suppress(DriverError):
         async for line in member.runtime.logs(query):
-            lines.append(msgspec.structs.replace(line, host=member.name))
-    return lines
+            yield msgspec.structs.replace(line, host=member.name)
 
 
 def _without(key: InstanceKey) -> InstanceKey:

@@ -44,13 +44,12 @@ HOSTNAME_PATTERN = rf"^(?:\*\.)?{_PLAIN_LABEL}(?:\.{_PLAIN_LABEL})*$"
 
 def app_name(text: str) -> AppName:
     """A label of 1-40 characters a-z, 0-9 and single inner dashes, starting with a letter."""
-    return AppName(_checked(text, pattern=_LABEL, what="app name", alphabet="a-z, 0-9 and single dashes, 1-40 characters, a letter first"))
+    return AppName(_label(text, what="app name"))
 
 
 def environment_name(text: str) -> EnvironmentName:
     """Like an app name."""
-    alphabet = "a-z, 0-9 and single dashes, 1-40 characters, a letter first"
-    return EnvironmentName(_checked(text, pattern=_LABEL, what="environment name", alphabet=alphabet))
+    return EnvironmentName(_label(text, what="environment name"))
 
 
 def process_name(text: str) -> ProcessName:
@@ -67,14 +66,12 @@ def variable_name(text: str) -> VariableName:
 
 def host_id(text: str) -> HostId:
     """What a machine is called here: like an app name."""
-    alphabet = "a-z, 0-9 and single dashes, 1-40 characters, a letter first"
-    return HostId(_checked(text, pattern=_LABEL, what="host's name", alphabet=alphabet))
+    return HostId(_label(text, what="host's name"))
 
 
 def region_name(text: str) -> RegionName:
     """Like an app name."""
-    alphabet = "a-z, 0-9 and single dashes, 1-40 characters, a letter first"
-    return RegionName(_checked(text, pattern=_LABEL, what="region's name", alphabet=alphabet))
+    return RegionName(_label(text, what="region's name"))
 
 
 def hostname(text: str) -> Hostname:
@@ -84,6 +81,10 @@ def hostname(text: str) -> Hostname:
     if len(text) > 253 or not all(_HOST_LABEL.match(label) for label in checked):
         raise InvalidName(f"the hostname {text!r} is not a DNS name", hint="use lower-case labels like shop.example.com or *.example.com")
     return Hostname(text)
+
+
+def _label(text: str, *, what: str) -> str:
+    return _checked(text, pattern=_LABEL, what=what, alphabet="a-z, 0-9 and single dashes, 1-40 characters, a letter first")
 
 
 def _checked(text: str, *, pattern: re.Pattern[str], what: str, alphabet: str) -> str:

@@ -41,10 +41,9 @@ def check_memory(
     `others`: what each is to run and, while it is being deployed, what it ran before. `leftover`: bytes declared by what runs though
     nothing wants it any more.
     """
-    known = tuple(others)
-    for host in dict.fromkeys((*wanted.hosts(), *(before.hosts() if before else ()))):
-        elsewhere = sum(peak_memory(other, earlier, host=host) for other, earlier in known)
-        _check_host(wanted, host, peak_memory(wanted, before, host=host), elsewhere, budgets.get(host, 0), (leftover or {}).get(host, 0))
+    elsewhere = declared_by(others, dict.fromkeys((*wanted.hosts(), *(before.hosts() if before else ()))))
+    for host, declared in elsewhere.items():
+        _check_host(wanted, host, peak_memory(wanted, before, host=host), declared, budgets.get(host, 0), (leftover or {}).get(host, 0))
 
 
 def declared_by(others: Iterable[tuple[Wanted, Wanted | None]], hosts: Iterable[HostId]) -> dict[HostId, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from mooring.manifest.kinds.texts import Name
 from mooring.model.names import app_name, environment_name, host_id, hostname, process_name, region_name, variable_name
@@ -38,20 +39,13 @@ def _hostname_fix(text: str) -> str:
     return "write it like shop.example.com or *.example.com"
 
 
-APP_NAME = Name(
-    noun="an app name",
-    rule="an app name has 1-40 characters a-z, 0-9 and single inner dashes, a letter first",
-    check=app_name,
-    fix=_label_fix,
-    pattern=_LABEL,
-)
-ENVIRONMENT_NAME = Name(
-    noun="an environment name",
-    rule="an environment name has 1-40 characters a-z, 0-9 and single inner dashes, a letter first",
-    check=environment_name,
-    fix=_label_fix,
-    pattern=_LABEL,
-)
+def _label(noun: str, check: Callable[[str], str]) -> Name:
+    rule = f"{noun} has 1-40 characters a-z, 0-9 and single inner dashes, a letter first"
+    return Name(noun=noun, rule=rule, check=check, fix=_label_fix, pattern=_LABEL)
+
+
+APP_NAME = _label("an app name", app_name)
+ENVIRONMENT_NAME = _label("an environment name", environment_name)
 PROCESS_NAME = Name(
     noun="a process type",
     rule="the name of a process type has 1-32 letters, digits, _ and -, a letter first",
@@ -73,17 +67,5 @@ HOSTNAME = Name(
     fix=_hostname_fix,
     pattern=_HOSTNAME,
 )
-HOST_NAME = Name(
-    noun="a host's name",
-    rule="a host's name has 1-40 characters a-z, 0-9 and single inner dashes, a letter first",
-    check=host_id,
-    fix=_label_fix,
-    pattern=_LABEL,
-)
-REGION_NAME = Name(
-    noun="a region's name",
-    rule="a region's name has 1-40 characters a-z, 0-9 and single inner dashes, a letter first",
-    check=region_name,
-    fix=_label_fix,
-    pattern=_LABEL,
-)
+HOST_NAME = _label("a host's name", host_id)
+REGION_NAME = _label("a region's name", region_name)
