@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import os
 import re
+import secrets
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +18,12 @@ from docker.engine import ContainerEngine
 
 from mooring.drivers.builder.container.dockerfile import DockerfileBuilder
 from mooring.drivers.builder.container.image import ImageBuilder
-from mooring.drivers.builder.container.program import Program
+from mooring.drivers.builder.container.program import Program, has_buildkit_inside
 from mooring.drivers.builder.contract import BuildRequest
 from mooring.drivers.builder.surroundings import Surroundings
 from mooring.errors import BuildFailed
 from mooring.model.build import BuildLimits, BuildSettings
+from mooring.model.secret import Secret
 
 pytestmark = pytest.mark.docker
 
@@ -44,8 +49,26 @@ def builder(program: Program) -> DockerfileBuilder:
 
 
 @pytest.fixture
+def has_buildkit(program: Program) -> bool:
+    said = subprocess.run([program.path, "version", "--format", "{{.Client.Version}}"], capture_output=True, text=True)
+    has_component = subprocess.run([program.path, "buildx", "version"], capture_output=True).returncode == 0
+    return has_buildkit_inside(int(said.stdout.partition(".")[0])) or has_component
+
+
+@pytest.fixture
+def kit(own_engine: ContainerEngine) -> DockerfileBuilder:
+    """With a program docker that has BuildKit."""
+    own_engine.make_base("base:1")
+    docker = "/usr/bin/docker"
+    assert Path(docker).exists(), "there is no program docker (Debian: apt-get install docker.io)"
+    return DockerfileBuilder(
+        Surroundings.of(os.environ), program=Program(path=docker, socket=own_engine.socket, repository="mooring-tests")
+    )
+
+
+@pytest.fixture
 def request_for(tmp_path: Path) -> Request:
-    def make(files: dict[str, str], *, name: str = "a1", **settings: object) -> BuildRequest:
+    def make(files: dict[str, str], *, name: str = "a1", secrets: dict[str, Secret] | None = None, **settings: object) -> BuildRequest:
         source = tmp_path / f"source-{name}"
         for path, content in files.items():
             (source / path).parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +77,7 @@ def request_for(tmp_path: Path) -> Request:
         cache = tmp_path / "cache"
         cache.mkdir(exist_ok=True)
         wishes = BuildSettings(**settings)  # type: ignore[arg-type]
-        return BuildRequest(source=source, output=tmp_path / name, cache=cache, digest="d", settings=wishes)
+        return BuildRequest(source=source, output=tmp_path / name, cache=cache, digest="d", settings=wishes, secrets=secrets or {})
 
     return make
 
@@ -134,6 +157,57 @@ class TestDockerfile:
         )
         with pytest.raises(BuildFailed, match="no container engine listens"):
             await nowhere.build(request_for({"Dockerfile": "FROM base:1\n"}), lambda _: None)
+
+
+class TestBuildSecrets:
+    TAKES = (
+        "FROM base:1\nRUN --mount=type=secret,id=NPM_TOKEN "
+        '[ "$(head -c 4 /run/secrets/NPM_TOKEN)" = npm_ ] && echo has-arrived\nRUN [ ! -s /run/secrets/NPM_TOKEN ]\n'
+    )
+
+    async def test_one_reaches_the_step_that_mounts_it_and_nothing_that_stays(
+        self, kit: DockerfileBuilder, request_for: Request, own_engine: ContainerEngine, tmp_path: Path
+    ) -> None:
+        sentinel, lines = secrets.token_hex(24), list[str]()
+        request = request_for({"Dockerfile": self.TAKES}, secrets={"NPM_TOKEN": Secret(f"npm_{sentinel}")})
+        artifact = await kit.build(request, lines.append)
+        assert any(line.endswith("has-arrived") for line in lines), "the step had it"
+        told = json.dumps([lines, own_engine.ask("GET", f"/images/{artifact.image}/json"), repr(artifact)])
+        history = json.dumps(own_engine.ask("GET", f"/images/{artifact.image}/history"))
+        saved: bytes = own_engine.ask("GET", f"/images/{artifact.image}/get", kind="application/x-tar")
+        files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+        assert len(saved) > 1_000_000, "its layers are in it"
+        everything = b"\n".join([told.encode(), history.encode(), saved, *files])
+        for form in (sentinel.encode(), base64.b64encode(f"npm_{sentinel}".encode()), f"npm_{sentinel}".encode().hex().encode()):
+            assert form not in everything
+
+    async def test_a_build_that_fails_says_nothing_of_it(self, kit: DockerfileBuilder, request_for: Request, tmp_path: Path) -> None:
+        sentinel, lines = secrets.token_hex(24), list[str]()
+        dockerfile = f"{self.TAKES}RUN exit 3\n"
+        with pytest.raises(BuildFailed) as failure:
+            await kit.build(request_for({"Dockerfile": dockerfile}, secrets={"NPM_TOKEN": Secret(f"npm_{sentinel}")}), lines.append)
+        left = [path for path in tmp_path.rglob("*") if path.is_file() and sentinel.encode() in path.read_bytes()]
+        assert (sentinel in f"{failure.value}{lines}", left) == (False, [])
+
+    async def test_without_buildkit_it_is_refused_before_anything_is_built(
+        self, builder: DockerfileBuilder, has_buildkit: bool, request_for: Request
+    ) -> None:
+        request = request_for({"Dockerfile": "FROM base:1\n"}, secrets={"NPM_TOKEN": Secret("x")})
+        if has_buildkit:
+            assert (await builder.build(request, lambda _: None)).image
+        else:
+            with pytest.raises(BuildFailed, match=r"build\.secrets need BuildKit"):
+                await builder.build(request, lambda _: None)
+
+    async def test_what_a_step_keeps_in_buildkits_cache_the_next_build_finds(self, kit: DockerfileBuilder, request_for: Request) -> None:
+        lines: list[str] = []
+        for name in ("one", "two"):
+            step = (
+                f"RUN --mount=type=cache,target=/cache,id=mooring-{os.getpid()} [ -e /cache/kept ] && echo found-{name}; touch /cache/kept"
+            )
+            await kit.build(request_for({"Dockerfile": f"FROM base:1\n{step}\n"}, name=name), lines.append)
+        assert any(line.endswith("found-two") for line in lines)
+        assert not any(line.endswith("found-one") for line in lines)
 
 
 class TestImage:

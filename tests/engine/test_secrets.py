@@ -103,3 +103,25 @@ async def test_bytes_that_no_environment_carries_are_refused_before_anything_is_
     with pytest.raises(InvalidInput, match="TLS_KEY holds a NUL byte") as refused:
         await platform.controller.preview(SHOP, platform.order(Tree(processes=WEB, policy=QUICK)))
     assert 'files = ["TLS_KEY"]' in refused.value.hint
+
+
+@story
+async def test_what_a_build_needs_is_given_to_it_and_to_no_process(platform: FakePlatform) -> None:
+    await deployed(platform, Tree(processes=WEB, policy=QUICK))
+    tree = Tree(processes=WEB, policy=QUICK, build_secrets=("NPM_TOKEN",))
+    refused = await platform.end(platform.deploy(SHOP, tree))
+    assert refused.outcome is Outcome.FAILED
+    assert "the build needs NPM_TOKEN, and nothing sets it" in refused.error
+    changes = {"NPM_TOKEN": Secret("s3ntinel"), "OTHER": Secret("c")}
+    version = platform.memory.put_config(SHOP, changes=changes, by="ann", at=platform.clock.wall())
+    await platform.run(SHOP, ConfigOrder(config_version=version, description="secret set"))
+    await deployed(platform, tree)
+    assert platform.workshop.secrets == {"NPM_TOKEN": Secret("s3ntinel")}
+    assert "NPM_TOKEN" not in variables(platform, 3)
+    assert variables(platform, 3)["OTHER"] == "c"
+
+
+@story
+async def test_a_plan_says_which_secret_of_the_build_is_missing(platform: FakePlatform) -> None:
+    with pytest.raises(InvalidInput, match="the build needs NPM_TOKEN"):
+        await platform.controller.preview(SHOP, platform.order(Tree(processes=WEB, policy=QUICK, build_secrets=("NPM_TOKEN",))))

@@ -171,9 +171,19 @@ class Workshop(Protocol):
         """
 
     async def build(
-        self, source: Path, settings: BuildSettings, origin: Source, *, log: BuildLog, chosen: Callable[[str, str], None]
+        self,
+        source: Path,
+        settings: BuildSettings,
+        origin: Source,
+        *,
+        secrets: Mapping[str, Secret],
+        log: BuildLog,
+        chosen: Callable[[str, str], None],
     ) -> Artifact:
-        """Build, or find it built already; `chosen(builder, reason)` is told first. Raises BuildFailed."""
+        """Build, or find it built already; `chosen(builder, reason)` is told first. `secrets`: those that `settings` names.
+
+        Raises BuildFailed.
+        """
 
     def discard(self, source: Path) -> None: ...
 

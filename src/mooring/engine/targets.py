@@ -12,7 +12,7 @@ from mooring.engine.contract import ReleasePlan
 from mooring.engine.generated import config_with_generated
 from mooring.engine.orders import ConfigOrder, DeployOrder, DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
 from mooring.engine.parts import Parts
-from mooring.engine.variables import check_deliverable
+from mooring.engine.variables import build_secrets_of, check_deliverable
 from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
@@ -135,7 +135,8 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
         check_variables(parts, planned, environment)
         for note in planned.notes:
             log(f"note: {note}")
-        artifact = await parts.workshop.build(source, planned.build, origin, log=log, chosen=chosen)
+        secrets = build_secrets_of(parts.memory.config(environment, config_in_force(parts, environment)), planned.build)
+        artifact = await parts.workshop.build(source, planned.build, origin, secrets=secrets, log=log, chosen=chosen)
         if not planned.is_complete:
             planned = parts.workshop.plan(source, environment, origin, offered=artifact.processes)
     finally:
@@ -162,6 +163,7 @@ def check_variables(parts: Parts, planned: ReleasePlan, environment: Environment
     """Raise InvalidInput where the app says it needs a variable that nobody has set, or could not be given one that was."""
     config = parts.memory.config(environment, config_in_force(parts, environment))
     check_deliverable(config, planned.template)
+    build_secrets_of(config, planned.build)
     known = config.keys() | planned.template.variables.keys()
     absent = [name for name in planned.template.secret_files if name not in known and name not in planned.generated_variables]
     if absent:

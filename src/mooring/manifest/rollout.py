@@ -61,8 +61,14 @@ def build_of(layers: Layers) -> BuildSettings:
         image=layers.text("build.image"),
         dockerfile=layers.text("build.dockerfile"),
         target=layers.text("build.target"),
+        secrets=_names(layers, "build.secrets"),
         platform=layers.text("build.platform"),
         python_version=layers.text("build.python_version"),
         variables={name: str(found.value) for name, found in layers.below("build.variables").items()},
         limits=BuildLimits(timeout=float(str(layers.value("build.timeout"))), memory=int(str(layers.value("build.memory")))),
     )
+
+
+def _names(layers: Layers, key: str) -> tuple[str, ...]:
+    found = layers.found(key)
+    return tuple(str(name) for name in found.value) if found and isinstance(found.value, tuple) else ()

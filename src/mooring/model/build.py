@@ -24,6 +24,7 @@ class BuildSettings(msgspec.Struct, frozen=True, kw_only=True):
     image: str = ""  # an image that was built elsewhere, with its digest
     dockerfile: str = ""  # its path in the source
     target: str = ""  # the stage of the Dockerfile to build
+    secrets: tuple[str, ...] = ()  # names of those that steps of the Dockerfile may mount
     platform: str = ""  # of the hosts that are to run it, `linux/arm64`; empty: not known
     variables: dict[str, str] = {}
     limits: BuildLimits = BuildLimits()

@@ -74,6 +74,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     runtime: HostRuntime | None = None
     regions: tuple[Region, ...] = ()
     secret_files: tuple[VariableName, ...] = ()  # variables that its processes find as files, not in their environment
+    build_secrets: tuple[VariableName, ...] = ()  # what its build alone was given: no variable of its processes
     variables: dict[str, str] = {}  # the manifest's plain [env]; config set by command goes over it
     created_at: float = 0.0
     created_by: str = ""

@@ -23,6 +23,7 @@ from mooring.model.names import ArtifactId, Hostname, ProcessName, VariableName
 from mooring.model.placement import Region
 from mooring.model.policy import Policy
 from mooring.model.release import Artifact, ProcessType, Release, Source
+from mooring.model.secret import Secret
 
 _ASKED = Check(kind=CheckKind.HTTP, paths=("/up",), interval=0.1)
 WEB_CHECKS = Checks(startup=_ASKED, readiness=msgspec.structs.replace(_ASKED, interval=0.5))
@@ -63,6 +64,7 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     required_variables: tuple[str, ...] = ()
     generated_variables: tuple[str, ...] = ()
     secret_files: tuple[str, ...] = ()
+    build_secrets: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
     runtime: HostRuntime | None = None
     size: int = 1_000  # bytes of what is built
@@ -79,6 +81,7 @@ class FakeWorkshop:
         self.builds: dict[str, int] = {}
         self.cancelled = 0
         self.kept: frozenset[str] = frozenset()
+        self.secrets: dict[str, Secret] = {}  # what the last build was given
         self._clock = clock
         self._directory = directory
         self._trees: dict[Path, Tree] = {}
@@ -125,13 +128,14 @@ class FakeWorkshop:
             release_command=tree.release_command,
             variables=tree.variables,
             secret_files=tuple(VariableName(name) for name in tree.secret_files),
+            build_secrets=tuple(VariableName(name) for name in tree.build_secrets),
             regions=tree.regions,
             runtime=tree.runtime,
         )
         return ReleasePlan(
             template=template,
             counts={},
-            build=BuildSettings(),
+            build=BuildSettings(secrets=tree.build_secrets),
             is_complete=not tree.offered or offered is not None,
             notes=tree.notes,
             required_variables=tree.required_variables,
@@ -139,10 +143,18 @@ class FakeWorkshop:
         )
 
     async def build(
-        self, source: Path, settings: BuildSettings, origin: Source, *, log: BuildLog, chosen: Callable[[str, str], None]
+        self,
+        source: Path,
+        settings: BuildSettings,
+        origin: Source,
+        *,
+        secrets: Mapping[str, Secret],
+        log: BuildLog,
+        chosen: Callable[[str, str], None],
     ) -> Artifact:
         tree = self._sources[source]
         chosen(tree.builder, "the test says so")
+        self.secrets = dict(secrets)
         try:
             await self._work(tree, log)
         except BaseException:

@@ -9,7 +9,7 @@ from mooring import manifest
 from mooring.engine.contract import ReleasePlan
 from mooring.errors import ManifestInvalid
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import ArtifactId
+from mooring.model.names import ArtifactId, VariableName
 from mooring.model.problem import Problem
 from mooring.model.quantity import format_size
 from mooring.model.release import Artifact, Release, Source
@@ -45,6 +45,7 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         runtime=found.runtime,
         regions=found.regions,
         secret_files=found.secret_files,
+        build_secrets=tuple(VariableName(name) for name in found.build.secrets),
         variables=found.env,
         variable_origins={name: place for name in found.env if (place := found.origins.get(f"env.{name}"))},
     )

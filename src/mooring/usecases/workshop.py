@@ -1,7 +1,8 @@
 """From an uploaded archive to an artifact: unpack, plan, choose a builder, build once per content, forget what nobody runs any more.
 
 Everything lies below one directory: `sources/` (unpacked, until discarded), `artifacts/` (a shelf) and `cache/` (the builders': shelves
-of shared dependencies, download caches, and `tmp/`). Must not: know a concrete builder, or hand a secret to one.
+of shared dependencies, download caches, and `tmp/`). Must not: know a concrete builder, or hand one a secret that the manifest does not
+name.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 
 from mooring.drivers.builder.archive import ArchiveLimits, extract
 from mooring.drivers.builder.catalogue import Catalogue, Choice
-from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest, KeptElsewhere
+from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest, KeepsSecrets, KeptElsewhere
 from mooring.drivers.builder.sandbox import DISK_RESERVE, free_bytes
 from mooring.drivers.builder.shelf import Shelf
 from mooring.drivers.builder.surroundings import DOWNLOADS
@@ -29,6 +30,7 @@ from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.quantity import format_size
 from mooring.model.release import Artifact, Source
+from mooring.model.secret import Secret
 from mooring.usecases.source_reading import release_plan
 
 VERSION = 1  # of what a build makes from the same source and settings: raise it when that changes
@@ -80,16 +82,26 @@ class Workshop:
         return release_plan(source, environment, origin, offered=offered)
 
     async def build(
-        self, source: Path, settings: BuildSettings, origin: Source, *, log: BuildLog, chosen: Callable[[str, str], None]
+        self,
+        source: Path,
+        settings: BuildSettings,
+        origin: Source,
+        *,
+        secrets: Mapping[str, Secret],
+        log: BuildLog,
+        chosen: Callable[[str, str], None],
     ) -> Artifact:
         app, digest = await to_completion(_app_of, source, settings, origin)
         choice = self._catalogue.choose(app, settings)
         chosen(choice.builder.name, choice.reason)
+        if settings.secrets:
+            place = _secret_place(choice.builder)
+            log(f"steps that mount them find {', '.join(settings.secrets)} in {place}")
         if choice.note:
             log(choice.note)
         self._building += 1
         try:
-            artifact = await self._once(app, digest, settings, choice=choice, log=log)
+            artifact = await self._once(app, digest, settings, secrets=secrets, choice=choice, log=log)
         finally:
             self._building -= 1
         self._handed_out[artifact.id] = time.monotonic()
@@ -138,7 +150,9 @@ class Workshop:
         shelf.mkdir(mode=0o700, parents=True, exist_ok=True)
         return place.rename(shelf / f"{place.name}-{secrets.token_hex(4)}")
 
-    async def _once(self, app: Path, digest: str, settings: BuildSettings, *, choice: Choice, log: BuildLog) -> Artifact:
+    async def _once(
+        self, app: Path, digest: str, settings: BuildSettings, *, secrets: Mapping[str, Secret], choice: Choice, log: BuildLog
+    ) -> Artifact:
         """Build it, unless it is there; whoever asks for the same meanwhile waits and finds it."""
         name = _artifact_name(digest, settings, builder=choice.builder.name)
         async with self._artifacts.hold(name):
@@ -149,7 +163,7 @@ class Workshop:
             await self._artifacts.clear(name)
             await self._check_disk(app)
             place = self._artifacts.place(name)
-            request = BuildRequest(source=app, output=place, cache=self._cache, digest=digest, settings=settings)
+            request = BuildRequest(source=app, output=place, cache=self._cache, digest=digest, settings=settings, secrets=dict(secrets))
             try:
                 artifact = await choice.builder.build(request, log)
                 artifact = msgspec.structs.replace(artifact, reason=choice.reason)
@@ -205,6 +219,14 @@ def _app_of(source: Path, settings: BuildSettings, origin: Source) -> tuple[Path
     if not app.is_relative_to(source.resolve()) or not app.is_dir():
         raise BuildFailed(f"build.root is {settings.root!r}, which is no folder of the source", hint="name the folder that holds the app")
     return app, tree_digest(app)
+
+
+def _secret_place(builder: Builder) -> str:
+    """Raises BuildFailed where nothing could keep secrets out of what is made."""
+    if isinstance(builder, KeepsSecrets):
+        return builder.secret_place
+    hint = "write a Dockerfile whose steps mount them, and set build.builder to dockerfile; or leave build.secrets out"
+    raise BuildFailed(f"the builder {builder.name} gives no secrets to a build", hint=hint)
 
 
 async def _is_kept(builder: Builder, artifact: Artifact) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact, Source
+from mooring.model.secret import Secret
 from mooring.usecases.workshop import Workshop
 
 Write = Callable[..., Path]
@@ -39,10 +40,14 @@ def make(tmp_path: Path, builders: dict[str, Builder]) -> Callable[..., Workshop
 
 @pytest.fixture
 def build(lines: list[str]) -> Callable[..., object]:
-    async def run(workshop: Workshop, source: Path, origin: Source = UNKNOWN, **settings: object) -> Artifact:
+    async def run(
+        workshop: Workshop, source: Path, origin: Source = UNKNOWN, given: Mapping[str, Secret] | None = None, **settings: object
+    ) -> Artifact:
         told: list[tuple[str, str]] = []
         chosen = BuildSettings(**settings)  # type: ignore[arg-type]  # passed through
-        artifact = await workshop.build(source, chosen, origin, log=lines.append, chosen=lambda *words: told.append(words))
+        artifact = await workshop.build(
+            source, chosen, origin, secrets=given or {}, log=lines.append, chosen=lambda *words: told.append(words)
+        )
         assert told == [(artifact.builder, artifact.reason)]
         return artifact
 
@@ -345,3 +350,11 @@ def test_every_client_downloads_to_a_folder_that_is_trimmed(tmp_path: Path) -> N
     made = Surroundings.of({}).environment(tmp_path / "home", cache=tmp_path / "cache", variables={})
     folders = {Path(made[name]).name for name in ("UV_CACHE_DIR", "npm_config_cache", "PIP_CACHE_DIR")}
     assert folders == set(DOWNLOADS)
+
+
+async def test_a_builder_that_could_not_keep_secrets_out_of_what_it_makes_gets_none(
+    make: Callable[..., Workshop], build: Callable[..., Awaitable[Artifact]], write_tree: Write
+) -> None:
+    source = write_tree({"Procfile": "web: run\n"})
+    with pytest.raises(BuildFailed, match="the builder procfile gives no secrets to a build"):
+        await build(make(), source, given={"NPM_TOKEN": Secret("s3ntinel")}, builder="procfile", secrets=("NPM_TOKEN",))

@@ -2,7 +2,8 @@
 
 Promises, tested on every driver:
   - `detect` only reads; its reason is a sentence for the build log ("requirements.txt is present").
-  - `build` writes only below `output` and the shared `cache`; it gets no secret of the app; it ends within
+  - `build` writes only below `output` and the shared `cache`; it gets no secret of the app but
+    those that the manifest names for builds, and lets none into what it makes; it ends within
     the limits or raises BuildFailed.
   - The same source digest and settings give an artifact that runs the same; dependencies alike are installed once.
   - A cancelled build leaves no process behind, and nothing that looks like a finished artifact.
@@ -18,18 +19,23 @@ import msgspec
 
 from mooring.model.build import BuildSettings
 from mooring.model.release import Artifact
+from mooring.model.secret import Secret
 
 BuildLog = Callable[[str], None]
 
 
 class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """`source` is read-only to the builder; `output` does not exist yet and becomes the artifact's directory; `digest` names the source."""
+    """`source` is read-only to the builder; `output` does not exist yet and becomes the artifact's directory; `digest` names the source.
+
+    `secrets`: only for a builder that KeepsSecrets.
+    """
 
     source: Path
     output: Path
     cache: Path
     digest: str
     settings: BuildSettings
+    secrets: dict[str, Secret] = {}
 
 
 class Detection(msgspec.Struct, frozen=True):
@@ -58,3 +64,12 @@ class KeptElsewhere(Protocol):
 
     def prune(self, keep: frozenset[str]) -> int:
         """Remove what this builder made and is not among these artifacts; bytes freed."""
+
+
+@runtime_checkable
+class KeepsSecrets(Protocol):
+    """The optional power of a builder that shows secrets to single steps of a build, and to nothing else."""
+
+    @property
+    def secret_place(self) -> str:
+        """The directory in which such a step finds each, by its name."""

@@ -65,6 +65,11 @@ class Sandbox:
     def path(self) -> str:
         return self._environment["PATH"]
 
+    @property
+    def home(self) -> Path:
+        """The build's own, which goes with it."""
+        return Path(self._environment["HOME"])
+
     async def run(self, argv: Sequence[str], *, directory: Path, variables: Mapping[str, str] | None = None) -> None:
         """Run to its end, output to the log. Raises BuildFailed; when cancelled, first ends every process it started."""
         await self._run(argv, directory=directory, variables=variables or {}, tell=self._log, errors=asyncio.subprocess.STDOUT)

@@ -18,7 +18,7 @@ from uv import find_uv_bin
 from mooring.drivers.builder.container.dockerfile import DockerfileBuilder
 from mooring.drivers.builder.container.image import ImageBuilder
 from mooring.drivers.builder.container.program import Program
-from mooring.drivers.builder.contract import Builder, KeptElsewhere
+from mooring.drivers.builder.contract import Builder, KeepsSecrets, KeptElsewhere
 from mooring.drivers.builder.node.builder import NodeBuilder
 from mooring.drivers.builder.procfile import ProcfileBuilder
 from mooring.drivers.builder.python.builder import PythonBuilder
@@ -28,6 +28,7 @@ from mooring.drivers.builder.surroundings import Surroundings
 _image: type[Builder] = ImageBuilder
 _dockerfile: type[Builder] = DockerfileBuilder
 _images: type[KeptElsewhere] = DockerfileBuilder
+_secrets: type[KeepsSecrets] = DockerfileBuilder
 _python: type[Builder] = PythonBuilder
 _node: type[Builder] = NodeBuilder
 _static: type[Builder] = StaticBuilder

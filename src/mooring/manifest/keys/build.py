@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mooring.manifest.keys.key import Key, Section
+from mooring.manifest.keys.names import VARIABLE_NAME
 from mooring.manifest.kinds.numbers import Duration, Size
-from mooring.manifest.kinds.texts import Choice, Text
+from mooring.manifest.kinds.texts import Choice, ListOf, Text
 from mooring.model.build import BuildLimits
 
 BUILDERS = ("python", "node", "static", "dockerfile", "image", "procfile")
@@ -21,7 +22,8 @@ BUILD = Section(
     path="build",
     noun="the build",
     summary="how the source becomes something that can run",
-    text="A build never sees the app's secrets. Mooring finds the builder by itself and says in the build log why it chose it.",
+    text="A build sees none of the app's secrets but those that `build.secrets` names. Mooring finds the builder by itself and says in the "
+    "build log why it chose it.",
     keys=(
         Key(
             path="build.builder",
@@ -83,6 +85,16 @@ BUILD = Section(
             summary="the stage of the Dockerfile that is built",
             default_text="the last",
             example='[build]\nbuilder = "dockerfile"\ntarget = "production"',
+        ),
+        Key(
+            path="build.secrets",
+            kind=ListOf(item=VARIABLE_NAME, noun="names of secrets"),
+            summary="secrets that steps of the Dockerfile may read",
+            text="Each is set with `mooring secret set` and found in `/run/secrets/NAME` by a step that asks for it: "
+            "`RUN --mount=type=secret,id=NAME`. It is in no layer, history or variable of the image, nor in the app's own environment "
+            "(`secrets.files` gives it to the app too). Needs BuildKit. Another value builds nothing anew.",
+            default_text="none",
+            example='[build]\nbuilder = "dockerfile"\nsecrets = ["NPM_TOKEN"]',
         ),
         Key(
             path="build.platform",

@@ -108,7 +108,7 @@ _OF_A_SERVICE: Explanations = {
         (f"build.{key}" for key in ("cache_from", "cache_to", "platforms", "tags", "labels", "network", "shm_size")), _BUILD_DETAIL
     ),
     "build.secrets": Told(
-        Outcome.NOT_MAPPED, "a build sees no secrets", "do what needs them in the release command, or when the app starts"
+        Outcome.NOT_MAPPED, "a build's secrets are named, and set by command", '`mooring secret set NAME` with [build] secrets = ["NAME"]'
     ),
     "working_dir": Told(Outcome.NEEDLESS, "commands run in the app's own folder"),
     "ports": _PORTS,

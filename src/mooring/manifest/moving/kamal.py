@@ -90,7 +90,7 @@ TOLD: Explanations = {
     ),
     "builder.ssh": _NO_BUILDER,
     "builder.secrets": Told(
-        Outcome.NOT_MAPPED, "a build sees no secrets", "do what needs them in the release command, or when the app starts"
+        Outcome.NOT_MAPPED, "secrets of a build are a list of their names", "name them in build.secrets; set each with `mooring secret set`"
     ),
     "proxy.app_port": Told(Outcome.NEEDLESS, "each instance gets a port of its own", "let the app listen on $PORT"),
     "proxy.ssl": CERTIFICATES,
@@ -298,6 +298,10 @@ def _build(ledger: Ledger) -> None:
     for argument in arguments.parts if arguments else ():
         if not argument.parts and not ledger.is_covered(argument):
             add_build_variable(ledger, argument, argument.name, argument.text)
+    secrets = ledger.root.at("builder", "secrets")
+    names = tuple(each.text or "" for each in (secrets.items or ())) if secrets else ()
+    if secrets is not None and names and not ledger.is_covered(secrets):
+        ledger.maps_all(secrets, {"build.secrets": names}, commands=[f"mooring secret set {name}" for name in names])
     folder = (context.text or "").removeprefix("./").rstrip("/") if context else ""
     if context is not None and folder not in ("", ".") and not ledger.is_covered(context):
         ledger.maps(context, "build.root", folder)

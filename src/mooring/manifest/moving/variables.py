@@ -54,8 +54,9 @@ def add_build_variable(ledger: Ledger, node: Node, name: str, value: str | None)
     if not _is_name(ledger, node, name):
         return
     if is_secret(name, value or ""):
-        why = "it looks like a secret, and a build sees none: what it sees can end up in what it makes"
-        ledger.tells(node, Told(Outcome.NOT_MAPPED, why, "do what needs it in the release command, or when the app starts"))
+        why = "it looks like a secret, and a variable of the build can end up in what it makes"
+        instead = f'let the step that needs it mount it (RUN --mount=type=secret,id={name}), with [build] secrets = ["{name}"]'
+        ledger.tells(node, Told(Outcome.NOT_MAPPED, why, instead), commands=[f"mooring secret set {name}"])
     elif value is None:
         why = "its value stands elsewhere, not in this file"
         ledger.tells(node, Told(Outcome.NOT_MAPPED, why, f"write {name} below [build.variables]"))

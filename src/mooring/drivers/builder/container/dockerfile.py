@@ -1,10 +1,13 @@
 """Builds what a Dockerfile describes, with BuildKit and its cache where the program docker has it.
 
-The plain variables of the build are its arguments (ARG). Must not: hand a secret to a build.
+The plain variables of the build are its arguments (ARG). Secrets are files of the build's own HOME, which BuildKit shows to those steps
+alone that mount them. Must not: hand one over in any other way.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from mooring.drivers.builder.container.program import Made, Program, check_platform, has_buildkit_inside, machine, made
@@ -17,12 +20,15 @@ from mooring.errors import BuildFailed
 from mooring.model.build import BuildSettings
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
+from mooring.model.secret import Secret
 
 _RESULT = "image"
+_SECRETS = "secrets"
 
 
 class DockerfileBuilder(ImageStore):
     name = "dockerfile"
+    secret_place = "/run/secrets"  # noqa: S105 - BuildKit's own: https://docs.docker.com/reference/dockerfile/#run---mounttypesecret
 
     def __init__(self, surroundings: Surroundings, *, program: Program) -> None:
         super().__init__(program)
@@ -48,8 +54,14 @@ class DockerfileBuilder(ImageStore):
         check_platform(request.settings.platform, platform)
         has_buildkit = has_buildkit_inside(major) or await self._has_buildx(sandbox, source)
         log("building with BuildKit" if has_buildkit else "building without BuildKit, which the program docker here does not have")
+        if request.secrets and not has_buildkit:
+            hint = "install its component buildx; Debian from 13 on: apt-get install docker-buildx"
+            raise BuildFailed("build.secrets need BuildKit, which the program docker here does not have", hint=hint)
         result = request.output / _RESULT
-        argv = self._docker.builds(request.settings, artifact=request.output.name, result=result, has_buildkit=has_buildkit)
+        secrets = await asyncio.to_thread(_laid_out, request.secrets, sandbox.home / _SECRETS)
+        argv = self._docker.builds(
+            request.settings, artifact=request.output.name, result=result, secrets=secrets, has_buildkit=has_buildkit
+        )
         await sandbox.run(argv, directory=source, variables={**variables, "DOCKER_BUILDKIT": "1" if has_buildkit else "0"})
         identity = result.read_text().strip()
         image = made(await sandbox.ask(self._docker.asks_image(identity), directory=source, variables=variables))
@@ -61,6 +73,15 @@ class DockerfileBuilder(ImageStore):
         except BuildFailed:
             return False
         return True
+
+
+def _laid_out(secrets: Mapping[str, Secret], directory: Path) -> dict[str, Path]:
+    """Each in a file of its own, by its name: 0600, below a directory that goes with the build."""
+    directory.mkdir(mode=0o700)
+    for name, secret in secrets.items():
+        (directory / name).touch(mode=0o600)
+        (directory / name).write_bytes(secret.reveal().encode("utf-8", "surrogateescape"))
+    return {name: directory / name for name in secrets}
 
 
 def artifact_of(made: Made, *, builder: str, reason: str, request: BuildRequest, image: str) -> Artifact:

@@ -5,6 +5,8 @@ Podman's program of that name takes the same words. Images made here are tagged 
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shlex
 import shutil
@@ -64,8 +66,10 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     def asks_image(self, name: str) -> tuple[str, ...]:
         return (self.path, "image", "inspect", "--format", "\n".join(_FIELDS), "--", name)
 
-    def builds(self, settings: BuildSettings, *, artifact: str, result: Path, has_buildkit: bool) -> tuple[str, ...]:
-        """Variables go by their names: their values stand in the program's environment."""
+    def builds(
+        self, settings: BuildSettings, *, artifact: str, result: Path, secrets: Mapping[str, Path], has_buildkit: bool
+    ) -> tuple[str, ...]:
+        """Variables go by their names: their values stand in the program's environment. `secrets` are files; they need BuildKit."""
         return (
             self.path,
             "build",
@@ -73,6 +77,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
             *("--iidfile", str(result), "--tag", self.tag(artifact), "--file", f"./{settings.dockerfile or 'Dockerfile'}"),
             *(("--target", settings.target) if settings.target else ()),
             *(word for name in sorted(settings.variables) for word in ("--build-arg", name)),
+            *(word for name, path in sorted(secrets.items()) for word in ("--secret", _row(f"id={name}", f"src={path}"))),
             *("--", "."),
         )
 
@@ -103,6 +108,13 @@ def machine(lines: Sequence[str]) -> tuple[int, str]:
         return int(version.partition(".")[0]), platform
     except (IndexError, ValueError) as error:
         raise BuildFailed("what the program docker says of its engine cannot be read") from error
+
+
+def _row(*fields: str) -> str:
+    """As the program docker reads an option of several fields: comma-separated values."""
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(fields)
+    return row.getvalue()
 
 
 def has_buildkit_inside(major: int) -> bool:
