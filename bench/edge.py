@@ -3,9 +3,9 @@
     bin/bench edge [--routes 1000] [--changes 200] [--traefik PROGRAM] [--without-peers]
 
 All have one worker, a log of requests, and the same app behind every hostname's own upstream; the rounds of requests alternate, over plain
-HTTP/1.1. What is written by hand does what a careful person would write: a log in JSON, compression, who asked, a request's id. nginx and
-Caddy (Debian's) and Traefik (given by `--traefik`, its program) are measured where they are installed. The changes are made by Mooring's
-drivers while paced requests go through (parts/load.py).
+HTTP/1.1. Behind the other hostnames somebody listens, too. What is written by hand does what a careful person would write: a log in JSON,
+compression, who asked, a request's id. nginx and Caddy (Debian's) and Traefik (given by `--traefik`, its program) are measured where they
+are installed. The changes are made by Mooring's drivers while paced requests go through (parts/load.py).
 
 Takes about 3 min.
 """
@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import psutil
 from edge_thousand_routes import FIRST, LOAD, PATIENCE, ByHand, mark, requests_of, table
 from parts.load import Load, Report, Target
@@ -31,6 +33,7 @@ from parts.showing import Figure, show
 
 from mooring.drivers.edge.haproxy.programs import haproxy_binary
 from mooring.drivers.edge.ledger import Ledger
+from mooring.model.names import Hostname
 from mooring.testing.edge_contract import App
 from mooring.testing.envoy import EnvoyPlatform, EnvoyRig
 from mooring.testing.haproxy import HaproxyPlatform, HaproxyRig
@@ -49,11 +52,12 @@ HTTP_LOG = (  # source: haproxy.org, configuration manual 2.6, 8.2.3
 
 
 class Mooring:
-    """One of its edges with `routes` environments, of which number 0 answers."""
+    """One of its edges with `routes` environments, of which number 0 answers. `domain`: of the others; only `localhost` is signed for."""
 
-    def __init__(self, directory: Path, routes: int, *, kind: str) -> None:
+    def __init__(self, directory: Path, routes: int, *, kind: str, domain: str = "localhost") -> None:
         self.name = f"Mooring, {kind}"
         self.routes = routes
+        self._domain = domain
         self.platform = EnvoyPlatform(directory) if kind == "Envoy" else HaproxyPlatform(directory, prepared=routes + ADDED)
         self.port = self.platform.http_port
 
@@ -62,7 +66,8 @@ class Mooring:
         ledger.load()
         for number in range(self.routes):
             each = table(number, 20_000 + number)
-            ledger.keep(mark(each), each)
+            named = msgspec.structs.replace(each, hostnames=(Hostname(f"app-{number}.{self._domain}"),)) if number else each
+            ledger.keep(mark(named), named)
         self.platform.start()
         self.rig = EnvoyRig(self.platform) if isinstance(self.platform, EnvoyPlatform) else HaproxyRig(self.platform)
         await self.switch(app)
@@ -251,6 +256,7 @@ async def measured(directory: Path, routes: int, asked: argparse.Namespace) -> t
     known, started = edges(directory, routes, asked), []
     servers = EnvoyRig(EnvoyPlatform(directory / f"apps-{routes}"))
     app, other = await servers.listen("hello"), await servers.listen("other")
+    silent = [socket.create_server(("127.0.0.1", 20_000 + number)) for number in range(1, routes)]
     try:
         for edge in known:
             await edge.start(app)
@@ -262,16 +268,19 @@ async def measured(directory: Path, routes: int, asked: argparse.Namespace) -> t
             for edge in known:
                 if isinstance(edge, Mooring):
                     figures += await _changes(edge, servers, (app, other), asked.changes)
+            figures.append(await _without_certificates(directory / "plain", routes, app))
         return figures, {f"rounds_{routes}": {edge.name: [row[place] for row in rounds] for place, edge in enumerate(known)}}
     finally:
         for edge in started:
             await edge.stop()
         await servers.close()
+        for each in silent:
+            each.close()
 
 
 def _requests(known: list[Edge], rounds: list[list[float]], routes: int) -> list[Figure]:
     seconds = {edge.name: statistics.median(row[place] for row in rounds) for place, edge in enumerate(known)}
-    memory = {edge.name: sum(each.memory_info().rss for each in edge.processes) / 1e6 for edge in known}
+    memory = {edge.name: _memory(edge) for edge in known}
     places = {edge.name: place for place, edge in enumerate(known)}
     figures = [
         Figure(f"{name}: CPU per 100,000 requests, {routes:,} routes", seconds[name], "s", beside=f"{memory[name]:.0f} MB")
@@ -282,8 +291,23 @@ def _requests(known: list[Edge], rounds: list[list[float]], routes: int) -> list
         ratio = statistics.median(row[ours] / row[hand] for row in rounds)
         figures.append(Figure(f"{kind}: Mooring's / by hand, {routes:,} routes", ratio, at_most=1.1))
     if routes > 1:
-        figures.append(Figure(f"Mooring, HAProxy: memory at {routes:,} routes", memory["Mooring, HAProxy"], "MB", at_most=64))
+        figures.append(Figure(f"Mooring, HAProxy: memory at {routes:,} routes, each with a certificate", memory["Mooring, HAProxy"], "MB"))
     return figures
+
+
+def _memory(edge: Edge) -> float:
+    """Resident MB of all its processes."""
+    return sum(each.memory_info().rss for each in edge.processes) / 1e6
+
+
+async def _without_certificates(directory: Path, routes: int, app: App) -> Figure:
+    edge = Mooring(directory, routes, kind="HAProxy", domain="example.com")
+    await edge.start(app)
+    try:
+        await requests_of(edge.port, edge.processes)
+        return Figure(f"Mooring, HAProxy: memory at {routes:,} routes, as by hand: without certificates", _memory(edge), "MB", at_most=64)
+    finally:
+        await edge.stop()
 
 
 async def _changes(edge: Mooring, servers: EnvoyRig, apps: tuple[App, App], changes: int) -> list[Figure]:
