@@ -12,6 +12,7 @@ from typing import IO
 
 import msgspec
 from fake_hosts import FakeHostDesk
+from fake_push_keys import FakePushKeys
 
 from mooring.engine.orders import Preview, Snapshot
 from mooring.errors import LeaseHeld, NotFound, Refused
@@ -49,11 +50,12 @@ NOW = 1_800_000_000.0
 SHOP = EnvironmentId("shop", "production")
 
 
-class FakePlatform(FakeHostDesk):
+class FakePlatform(FakeHostDesk, FakePushKeys):
     """`outcome` is how the next deployments end; `interrupt` breaks following off, as Ctrl-C does; `failure` answers every question."""
 
     def __init__(self) -> None:
-        super().__init__()
+        FakeHostDesk.__init__(self)
+        FakePushKeys.__init__(self)
         self.releases_of: dict[EnvironmentId, list[Release]] = {}
         self.counts: dict[EnvironmentId, dict[str, int]] = {}
         self.revision_of: dict[EnvironmentId, int] = {}

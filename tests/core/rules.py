@@ -166,6 +166,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "cli/trust.py": "sudo and the system's certificate tools, shown before",
         "client/git.py": "git",
         "client/platform.py": "the controller's starter",
+        "client/receiving.py": "git, which takes a push",
         "client/ssh.py": "ssh",
         "drivers/builder/container/store.py": "docker, about images that were built here",
         "drivers/builder/sandbox.py": "a builder's tools",

@@ -17,7 +17,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "be
 COMMANDS = {command.path for section in SECTIONS for command in section.commands}
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 TEST = re.compile(r"`(tests/[\w/.-]+\.py)(?:::(test_\w+))?`")
-TYPED = re.compile(r"(?:^|`|\| |&& |\$ )mooring ((?:[a-z]+ ?){1,2})", re.MULTILINE)
+TYPED = re.compile(r"(?:^|`|\| |&& |\$ )mooring ((?:[a-z][a-z-]* ?){1,2})", re.MULTILINE)
 
 
 def name_of(path: Path) -> str:

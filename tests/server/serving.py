@@ -32,6 +32,7 @@ from mooring.server.listening import ApiServer, tcp_socket, unix_socket
 from mooring.server.metrics import Metrics
 from mooring.server.redaction import Redactors
 from mooring.server.sse import Streams
+from mooring.store.authorized_keys import AuthorizedKeys
 from mooring.store.memory import SqliteMemory
 from mooring.testing.edge import FakeEdge
 from mooring.testing.hosts import FakeHosts
@@ -209,6 +210,7 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
             memory=world.memory, edge=world.edge, issuer=None, dns=None, clock=world.clock, tell=controller.tell, glance_every=0.05
         ),
         hosts=world.hosts,
+        push_keys=AuthorizedKeys(world.state / "home" / ".ssh" / "authorized_keys", state=world.state),
         clock=world.clock,
         secrets=secrets,
         parts=_parts,

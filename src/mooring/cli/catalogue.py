@@ -12,6 +12,7 @@ from mooring.cli.entries import Command, Group, Section, entry
 GROUPS = (
     Group("certs", "Certificates of public hostnames.", usual="ls"),
     Group("host", "Other machines for apps to run on."),
+    Group("key", "Keys that may `git push`.", usual="ls"),
     Group("context", "Platforms on other machines, reached through SSH."),
     Group("config", "Plain settings of an environment."),
     Group("secret", "Settings that are encrypted and never shown again."),

@@ -41,6 +41,33 @@ SECTIONS = (
         ),
     ),
     Section(
+        "Deploying with git push",
+        (
+            entry(
+                "key add",
+                "push_keys",
+                "Let a key `git push` to this platform, and nothing else.",
+                ("mooring key add anna < ~/.ssh/id_ed25519.pub", "then: git remote add mooring ssh://USER@HOST/APP"),
+                ("mooring key add ci --only shop < ci.pub", "for one app; --only may be given again"),
+                about="Only the public half. It stands in authorized_keys of the account that runs the platform, and opens no shell.",
+            ),
+            entry("key ls", "push_keys", "The keys that may push.", ("mooring key ls", "names, apps, fingerprints")),
+            entry("key rm", "push_keys", "Let a key push no more.", ("mooring key rm anna", "at once, for every app")),
+            entry(
+                "git-receive",
+                "push_keys",
+                "Take a push: what sshd runs for such a key.",
+                ("mooring git-receive --key anna --state /srv/mooring", "by sshd alone"),
+            ),
+            entry(
+                "git-deploy",
+                "push_keys",
+                "Deploy a branch that is being pushed: what git runs then.",
+                ("mooring git-deploy refs/heads/main OLD NEW", "by git alone"),
+            ),
+        ),
+    ),
+    Section(
         "HTTPS",
         (
             entry(

@@ -70,6 +70,10 @@ class Session:
         """Keep what --context says."""
         self._context = name
 
+    def reach_with(self, connect: Callable[[], Client]) -> None:
+        """This client from now on, whatever the context."""
+        self._connect = connect
+
     @property
     def chosen_app(self) -> str:
         """The app that was named, by option or variable; empty when none was."""

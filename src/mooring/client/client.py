@@ -28,6 +28,7 @@ from mooring.model.host import Host
 from mooring.model.instance import LogLine
 from mooring.model.lease import Lock
 from mooring.model.names import Hostname
+from mooring.model.push_key import PushKey
 from mooring.model.records import JournalEntry
 from mooring.model.release import Release, Source
 from mooring.model.secret import Secret
@@ -53,6 +54,7 @@ from mooring.usecases.requests import (
     LockRequest,
     MaintenanceRequest,
     PlanRequest,
+    PushKeyRequest,
     RestartRequest,
     RollbackRequest,
     RunRequest,
@@ -70,17 +72,25 @@ _PREPARING = 900.0  # seconds
 class Client:
     """`Client()` speaks to this machine's platform, or to `$MOORING_URL` with `$MOORING_TOKEN`. Thread-safe: nothing is kept open.
 
-    `way` leads to a platform elsewhere.
+    `way` leads to a platform elsewhere; with `push_key` it is the holder of that key who asks, on this machine's socket.
     """
 
-    def __init__(self, socket_path: Path | None = None, *, way: Way | None = None, url: str = "", token: Secret | None = None) -> None:
+    def __init__(
+        self,
+        socket_path: Path | None = None,
+        *,
+        way: Way | None = None,
+        url: str = "",
+        token: Secret | None = None,
+        push_key: str = "",
+    ) -> None:
         if socket_path is None and way is None and not url:
             url = os.environ.get("MOORING_URL", "")
             given = os.environ.get("MOORING_TOKEN", "")
             token = Secret(given) if url and given else token
         if way is None and not url:
             way = LocalWay(socket_path or controller_socket(state_directory()))
-        self._wire = Wire(way=way, url=url, token=token)
+        self._wire = Wire(way=way, url=url, token=token, push_key=push_key)
         self._ask = Asking(self._wire)
 
     # the platform
@@ -276,6 +286,18 @@ class Client:
 
     def host_key(self) -> HostKey:
         return self._ask.get("/v1/host-key", HostKey)
+
+    # keys that may push
+
+    def push_keys(self) -> tuple[PushKey, ...]:
+        return self._ask.get("/v1/push-keys", tuple[PushKey, ...])
+
+    def add_push_key(self, name: str, public_key: str, *, apps: Sequence[str] = ()) -> PushKey:
+        """`apps` empty: every app."""
+        return self._ask.send("POST", "/v1/push-keys", PushKey, PushKeyRequest(name=name, public_key=public_key, apps=tuple(apps)))
+
+    def remove_push_key(self, name: str) -> PushKey:
+        return self._ask.send("DELETE", f"/v1/push-keys/{_segment(name)}", PushKey)
 
     # tokens
 

@@ -48,12 +48,17 @@ class Git:
     """One directory's repository. `git_directory`: use this one instead of looking for one."""
 
     def __init__(self, directory: Path, *, git_directory: Path | None = None) -> None:
+        place = () if git_directory is None else (f"--git-dir={git_directory}", f"--work-tree={directory}")
+        self._command = (self.program(), "--no-pager", *_SAFE, *place)
+        self._directory = directory
+
+    @staticmethod
+    def program() -> str:
+        """Its full path. Raises SourceInvalid when it is not installed."""
         program = shutil.which("git")
         if program is None:
             raise SourceInvalid("git is not installed, and the source is read with it", hint="install git")
-        place = () if git_directory is None else (f"--git-dir={git_directory}", f"--work-tree={directory}")
-        self._command = (program, "--no-pager", *_SAFE, *place)
-        self._directory = directory
+        return program
 
     def ask(self, *arguments: str) -> bytes:
         """What git says on its standard output. Raises SourceInvalid with git's own words when it fails."""
@@ -110,6 +115,17 @@ class Git:
         at, message = self.ask("log", "-1", "--no-show-signature", "--format=%ct%x00%s", "--end-of-options", found).split(b"\0", 1)
         return Commit(id=found, message=message.decode("utf-8", "replace").strip(), at=int(at))
 
+    def content(self, commit: str, path: str, *, at_most: int) -> bytes | None:
+        """A file of the commit; None when it has none of that name. Raises SourceInvalid when it is larger than `at_most` bytes."""
+        entry = self.ask("ls-tree", "-z", "--full-tree", commit, "--", path)
+        mode, _, rest = entry.partition(b" ")
+        if mode not in (b"100644", b"100755"):
+            return None
+        identity = rest.split(b" ")[1].partition(b"\t")[0].decode("ascii")
+        if int(self.ask("cat-file", "-s", identity)) > at_most:
+            raise SourceInvalid(f"{path} has more than {at_most:,} bytes", hint="it is a description, nothing more", where=path)
+        return self.ask("cat-file", "blob", identity)
+
     def branch(self) -> str:
         """The branch that is checked out; empty when none is."""
         return self._run(("symbolic-ref", "--quiet", "--short", "HEAD")).stdout.decode("utf-8", "replace").strip()
@@ -156,7 +172,12 @@ def _numbered(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def _environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in _PASSED if name in os.environ} | _FIXED
+    return program_environment() | _FIXED
+
+
+def program_environment() -> dict[str, str]:
+    """Of the caller's variables those that any program needs: none of git's own."""
+    return {name: os.environ[name] for name in _PASSED if name in os.environ}
 
 
 def _refusal(complaint: str, *, directory: Path) -> SourceInvalid:

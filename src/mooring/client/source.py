@@ -53,6 +53,15 @@ def pack(directory: Path, *, commit: str = "HEAD", dirty: bool = False, temporar
     )
 
 
+def pack_pushed(repository: Path, commit: str, *, branch: str, temporary: Path | None = None) -> Package:
+    """Pack a commit of a bare repository, all of it. Raises SourceInvalid."""
+    git = Git(repository, git_directory=repository)
+    found = git.commit(commit)
+    origin = Source(digest="", commit=found.id, branch=branch, message=found.message)
+    nothing = SourceInvalid(f"the commit {found.id[:7]} holds no file", hint="`git add` and `git commit` something to run")
+    return _write(committed_pieces(git, found.id), origin, [], nothing=nothing, temporary=temporary)
+
+
 def _pack_commit(git: Git, directory: Path, name: str, *, temporary: Path | None) -> Package:
     commit = git.commit(name)
     is_head = name == "HEAD" or commit.id == git.commit("HEAD").id

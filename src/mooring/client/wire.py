@@ -19,15 +19,18 @@ from mooring.model.secret import Secret
 
 Query = Mapping[str, str | int | bool | None]
 Body = bytes | IO[bytes] | None
+PUSH_KEY = "Mooring-Push-Key"
+"""Who pushes, by the name of their key: on the socket that is said by the account's own program, which sshd ran for that key."""
 
 
 class Wire:
     """Where the platform is, and who asks."""
 
-    def __init__(self, *, way: Way | None = None, url: str = "", token: Secret | None = None) -> None:
+    def __init__(self, *, way: Way | None = None, url: str = "", token: Secret | None = None, push_key: str = "") -> None:
         self.way = way
         self.url = _checked_url(url) if url else None
         self._token = token
+        self._push_key = push_key
 
     @property
     def place(self) -> str:
@@ -36,7 +39,8 @@ class Wire:
 
     def headers(self) -> dict[str, str]:
         """What goes with every request."""
-        return {"Authorization": f"Bearer {self._token.reveal()}"} if self._token else {}
+        pushed = {PUSH_KEY: self._push_key} if self._push_key else {}
+        return {"Authorization": f"Bearer {self._token.reveal()}", **pushed} if self._token else pushed
 
     @contextmanager
     def exchange(

@@ -4,6 +4,7 @@ Everything about a key comes from the one table in `keys`: its validation, its d
 and the JSON Schema. Must not: open a file, or know who asks.
 """
 
+from mooring.manifest.branches import branches_of
 from mooring.manifest.explain import explain
 from mooring.manifest.json_schema import json_schema
 from mooring.manifest.manifest import Manifest, Setting
@@ -18,6 +19,7 @@ __all__ = [
     "Manifest",
     "Setting",
     "app_name_of",
+    "branches_of",
     "explain",
     "json_schema",
     "read",

@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mooring.client.wire import PUSH_KEY
 from mooring.errors import Forbidden, Unauthorized
 from mooring.model.access import Actor, Role
+from mooring.model.push_key import push_key_name
 from mooring.model.secret import Secret
 from mooring.store.memory import SqliteMemory
 
@@ -63,18 +65,20 @@ def peer_in(scope: Mapping[str, Any]) -> Peer | None:
 
 
 def identify(peer: Peer | None, headers: Mapping[str, str], *, memory: SqliteMemory, now: Callable[[], float]) -> Caller:
-    """Raises Unauthorized without a valid token on TCP, Forbidden for another user on the Unix socket."""
+    """Raises Unauthorized without a valid token on TCP, Forbidden for another user on the Unix socket, InvalidName."""
     match peer:
         case UnixPeer(uid=uid):
-            return _by_user(uid)
+            return _by_user(uid, pushing=headers.get(PUSH_KEY.lower(), ""))
         case _:
             return _by_token(headers.get("authorization", ""), memory=memory, now=now)
 
 
-def _by_user(uid: int) -> Caller:
-    """Whoever runs the controller, and root, own the platform."""
+def _by_user(uid: int, *, pushing: str) -> Caller:
+    """Whoever runs the controller, and root, own the platform; but one of their programs, which `git push` runs, asks for less."""
     if uid not in (os.getuid(), 0):
         raise Forbidden("this platform belongs to another user", hint="use a token over TCP, or ask its owner")
+    if pushing:
+        return Caller(actor=Actor(f"key {push_key_name(pushing)}", Role.DEPLOYER), is_valid=lambda: True)
     return Caller(actor=Actor(_user_name(uid), Role.ADMIN), is_valid=lambda: True)
 
 

@@ -15,6 +15,7 @@ from mooring.client.problems import CONTENT_TYPE, ProblemDocument
 from mooring.model.access import TOKEN_PATTERN
 from mooring.model.events import Event
 from mooring.model.names import HOSTNAME_PATTERN, LABEL_PATTERN, VARIABLE_PATTERN
+from mooring.model.push_key import PUSH_KEY_PATTERN
 from mooring.server.authorization import TABLE
 from mooring.server.endpoint import Body, Endpoint, Stream
 from mooring.server.once import LONGEST_KEY
@@ -24,7 +25,7 @@ from mooring.usecases.requests import EndOfInput, Resize, RunEnded, RunRequest
 
 _KINDS = {str: "string", int: "integer", bool: "boolean"}
 _PATTERNS = {"app": LABEL_PATTERN, "environment": LABEL_PATTERN, "id": DEPLOYMENT_PATTERN, "hostname": HOSTNAME_PATTERN}
-_NAMES = {"hosts": LABEL_PATTERN, "tokens": TOKEN_PATTERN, "secrets": VARIABLE_PATTERN}
+_NAMES = {"hosts": LABEL_PATTERN, "tokens": TOKEN_PATTERN, "push-keys": PUSH_KEY_PATTERN, "secrets": VARIABLE_PATTERN}
 _SOCKET_TYPES = (RunRequest, Resize, EndOfInput, RunEnded)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from mooring import __version__
 from mooring.drivers.builder.container.program import Program
@@ -31,6 +32,7 @@ from mooring.server.issuing import hook_for, issuer_for, terms_for
 from mooring.server.machinery import Machinery
 from mooring.server.redaction import Redactors
 from mooring.server.settings import Settings
+from mooring.store.authorized_keys import AuthorizedKeys
 from mooring.store.memory import SqliteMemory
 from mooring.usecases.platform import Platform
 from mooring.usecases.workshop import Workshop
@@ -89,6 +91,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
             terms=terms_for(settings),
         ),
         hosts=hosts,
+        push_keys=AuthorizedKeys(Path.home() / ".ssh" / "authorized_keys", state=installation.state),
         clock=clock,
         secrets=secrets,
         parts=lambda: asyncio.to_thread(machinery.parts),

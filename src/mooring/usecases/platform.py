@@ -18,6 +18,7 @@ from mooring.model.access import Actor
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName, EnvironmentName, app_name, environment_name
 from mooring.model.records import EnvironmentRecord
+from mooring.store.authorized_keys import AuthorizedKeys
 from mooring.store.memory import SqliteMemory
 from mooring.store.redaction import Redactor
 from mooring.usecases.answers import PartStatus
@@ -43,6 +44,7 @@ class Platform:
     edge: Edge
     certificates: CertificateKeeper
     hosts: HostKeeper
+    push_keys: AuthorizedKeys
     clock: Clock
     secrets: Secrets
     parts: Callable[[], Awaitable[tuple[PartStatus, ...]]]

@@ -13,6 +13,8 @@ from msgspec import Meta
 from mooring.model.access import TOKEN_PATTERN, Role
 from mooring.model.host import DEFAULT_REGION, HostRuntime
 from mooring.model.names import PROCESS_PATTERN, VARIABLE_PATTERN
+from mooring.model.push_key import LONGEST as LONGEST_KEY
+from mooring.model.push_key import PUSH_KEY_PATTERN
 
 LARGEST_VALUE = 120_000  # bytes; the kernel takes 131,072 of name and value together (MAX_ARG_STRLEN)
 MOST_INSTANCES = 1000
@@ -98,6 +100,14 @@ class DrainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`on` false: it is used again."""
 
     on: bool
+
+
+class PushKeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`public_key` as in a `.pub` file. `apps` empty: every app."""
+
+    name: Annotated[str, Meta(extra_json_schema={"pattern": PUSH_KEY_PATTERN})]
+    public_key: Annotated[str, Meta(max_length=LONGEST_KEY)]
+    apps: Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=100)] = ()
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

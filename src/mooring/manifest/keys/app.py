@@ -6,6 +6,8 @@ from mooring.manifest.keys.key import Key, Section
 from mooring.manifest.keys.names import APP_NAME, HOSTNAME, VARIABLE_NAME
 from mooring.manifest.kinds.texts import Choice, ListOf, Text
 
+_BRANCH = r"\A(?![-/.])(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|\Z)))[^\x00-\x20\x7f~^:?*\[\\]{1,200}(?<![/.])\Z"
+
 TOP = Section(
     path="",
     noun="the file",
@@ -39,6 +41,15 @@ TOP = Section(
             "turns it off.",
             default_text="the Procfile's `release:` line",
             example='release = "python manage.py migrate"',
+        ),
+        Key(
+            path="branch",
+            kind=Text(noun="a branch", pattern=_BRANCH, rule="a branch is named as git names it, such as main or team/next"),
+            summary="the branch whose pushes deploy the environment",
+            text="By `git push mooring` or by a forge's word. The one at the top is production's alone; give others their own under "
+            "`[environments.NAME]`. An environment without a branch is deployed by hand.",
+            default_text="`main` and `master` for production",
+            example='branch = "main"',
         ),
         Key(
             path="runtime",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mooring.server.endpoint import Endpoint
-from mooring.server.endpoints import about, certificates, config, deployments, environments, events, hosts, orders, tokens
+from mooring.server.endpoints import about, certificates, config, deployments, environments, events, hosts, orders, push_keys, tokens
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *about.ENDPOINTS,
@@ -14,5 +14,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *events.ENDPOINTS,
     *certificates.ENDPOINTS,
     *hosts.ENDPOINTS,
+    *push_keys.ENDPOINTS,
     *tokens.ENDPOINTS,
 )

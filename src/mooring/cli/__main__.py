@@ -1,0 +1,5 @@
+"""`python -m mooring.cli`: the program, where its own path is not known. Must not: do anything else."""
+
+from mooring.cli.main import main
+
+main()

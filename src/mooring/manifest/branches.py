@@ -1,0 +1,26 @@
+"""Which branch deploys which environment, by mooring.toml. Must not: know a forge, or git."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mooring.manifest.problems import Problems
+from mooring.manifest.sources import toml_layers
+from mooring.model.environment import PRODUCTION
+from mooring.model.names import EnvironmentName, environment_name
+
+USUAL = ("main", "master")
+
+
+def branches_of(files: Mapping[str, bytes]) -> dict[EnvironmentName, tuple[str, ...]]:
+    """The branches of each environment that has one, production last: what is deployed together goes there after the others.
+
+    A branch at the top is production's; without any, production has the usual ones. Raises ManifestInvalid with every problem.
+    """
+    problems = Problems()
+    toml = toml_layers(files, problems=problems)
+    problems.raise_any()
+    found = {environment_name(name): (str(layer["branch"].value),) for name, layer in toml.environments.items() if "branch" in layer}
+    top = toml.top.get("branch")
+    production = found.pop(PRODUCTION, USUAL if top is None else (str(top.value),))
+    return {**{name: found[name] for name in sorted(found)}, PRODUCTION: production}
