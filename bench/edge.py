@@ -25,22 +25,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import psutil
-from edge_thousand_routes import FIRST, LOAD, PATIENCE, ByHand, mark, requests_of, table
+from edge_thousand_routes import FIRST, LOAD, ByHand, requests_of
 from parts.load import Load, Report, Target
+from parts.own_edges import ADDED, PATIENCE, Mooring
 from parts.showing import Figure, show
 
 from mooring.drivers.edge.haproxy.programs import haproxy_binary
-from mooring.drivers.edge.ledger import Ledger
-from mooring.model.names import Hostname
 from mooring.testing.edge_contract import App
 from mooring.testing.envoy import EnvoyPlatform, EnvoyRig
-from mooring.testing.haproxy import HaproxyPlatform, HaproxyRig
 
 ROUNDS = 5
-ADDED = 20  # new hostnames
-LEAST_GAIN = 0.0005  # seconds between two looks at who answers
 
 
 HTTP_LOG = (  # source: haproxy.org, configuration manual 2.6, 8.2.3
@@ -49,57 +44,6 @@ HTTP_LOG = (  # source: haproxy.org, configuration manual 2.6, 8.2.3
     | {"connections": "ac/%fc/%bc/%sc", "queues": "sq/%bq", "method": "HM", "path": "HP", "protocol": "HV"}
     | {"id": "ID", "agent": "[capture.req.hdr(0),json(utf8s)]"}
 )
-
-
-class Mooring:
-    """One of its edges with `routes` environments, of which number 0 answers. `domain`: of the others; only `localhost` is signed for."""
-
-    def __init__(self, directory: Path, routes: int, *, kind: str, domain: str = "localhost") -> None:
-        self.name = f"Mooring, {kind}"
-        self.routes = routes
-        self._domain = domain
-        self.platform = EnvoyPlatform(directory) if kind == "Envoy" else HaproxyPlatform(directory, prepared=routes + ADDED)
-        self.port = self.platform.http_port
-
-    async def start(self, app: App) -> None:
-        ledger = Ledger(self.platform.directory / "tables")
-        ledger.load()
-        for number in range(self.routes):
-            each = table(number, 20_000 + number)
-            named = msgspec.structs.replace(each, hostnames=(Hostname(f"app-{number}.{self._domain}"),)) if number else each
-            ledger.keep(mark(named), named)
-        self.platform.start()
-        self.rig = EnvoyRig(self.platform) if isinstance(self.platform, EnvoyPlatform) else HaproxyRig(self.platform)
-        await self.switch(app)
-
-    @property
-    def processes(self) -> list[psutil.Process]:
-        """All that the edge is made of."""
-        known = [psutil.Process(each.pid) for each in self.platform.processes.values()]
-        return [*known, *(child for each in known for child in each.children())]
-
-    async def switch(self, app: App) -> float:
-        """Seconds until the edge has acknowledged it."""
-        wanted = table(0, app.port)
-        began = time.monotonic()
-        await self.rig.edge.apply(mark(wanted), wanted)
-        return time.monotonic() - began
-
-    async def add(self, number: int, app: App) -> tuple[float, float]:
-        """Seconds until a hostname that was unknown is answered by its app, and until all of it, its certificate too, is acknowledged."""
-        wanted = table(number, app.port)
-        began = time.monotonic()
-        applying = asyncio.create_task(self.rig.edge.apply(mark(wanted), wanted))
-        async with asyncio.timeout(PATIENCE):
-            while (await self.rig.ask(str(wanted.hostnames[0]))).text != app.name:  # noqa: ASYNC110 - another process is awaited
-                await asyncio.sleep(LEAST_GAIN)
-        served = time.monotonic() - began
-        await applying
-        return served, time.monotonic() - began
-
-    async def stop(self) -> None:
-        await self.rig.close()
-        self.platform.stop()
 
 
 class Envoy:

@@ -28,27 +28,19 @@ from pathlib import Path
 
 import psutil
 from parts.load import Load, Report, Target
+from parts.own_edges import PATIENCE, Mooring
 from parts.showing import Figure, show
 
 from mooring.drivers.edge.envoy.programs import envoy_binary
-from mooring.drivers.edge.envoy.settings import Layout
-from mooring.drivers.edge.ledger import Ledger
-from mooring.model.environment import EnvironmentId
-from mooring.model.instance import InstanceKey
-from mooring.model.lease import Mark
-from mooring.model.names import Hostname, ProcessName
-from mooring.model.routing import Endpoint, PathRoute, RouteTable
 from mooring.testing.edge_contract import App
 from mooring.testing.envoy import EnvoyPlatform, EnvoyRig
 
-WEB = ProcessName("web")
 ROUND = 4_000  # requests
 ROUNDS = 7
 CLIENTS = 8
 ADDED = 5  # new hostnames
 LOAD = 200.0  # requests a second while changes are made
 FIRST = "app-0.localhost"
-PATIENCE = 30.0
 BUFFER = 32_768  # bytes
 _CPU_CLOCK = 2  # CPUCLOCK_SCHED: what the scheduler counted, in nanoseconds
 
@@ -102,66 +94,6 @@ LOGGED = {  # the fields of Envoy's default line, of which its documentation mak
     "upstream_cluster": "UPSTREAM_CLUSTER",
     "route_name": "ROUTE_NAME",
 }
-
-
-def table(number: int, port: int, *, release: int = 1) -> RouteTable:
-    environment = EnvironmentId.parse(f"app-{number}")
-    key = InstanceKey(environment=environment, process=WEB, slot=1, release=release)
-    routes = (PathRoute(path="/", process=WEB, endpoints=(Endpoint(instance=key, address="127.0.0.1", port=port),)),)
-    return RouteTable(environment=environment, hostnames=(Hostname(f"app-{number}.localhost"),), routes=routes)
-
-
-def mark(wanted: RouteTable) -> Mark:
-    return Mark(wanted.environment, "bench", 1)
-
-
-class Mooring:
-    """One edge with `apps` environments, of which number 0 answers."""
-
-    def __init__(self, directory: Path, apps: int) -> None:
-        self.apps = apps
-        self.platform = EnvoyPlatform(directory)
-        self.port = self.platform.settings.http_port
-
-    async def start(self, app: App) -> None:
-        layout = Layout(self.platform.directory, self.platform.run_directory)
-        ledger = Ledger(layout.tables)
-        ledger.load()
-        for number in range(self.apps):
-            each = table(number, 20_000 + number)
-            ledger.keep(mark(each), each)
-        began = time.monotonic()
-        self.platform.start()
-        self.seconds_to_listening = time.monotonic() - began
-        self.rig = EnvoyRig(self.platform)
-        await self.switch(app)
-
-    @property
-    def process(self) -> psutil.Process:
-        return psutil.Process(self.platform.processes["edge"].pid)
-
-    async def switch(self, app: App) -> float:
-        """Seconds until Envoy has acknowledged it."""
-        wanted = table(0, app.port)
-        began = time.monotonic()
-        await self.rig.edge.apply(mark(wanted), wanted)
-        return time.monotonic() - began
-
-    async def add(self, number: int, app: App) -> tuple[float, float]:
-        """Seconds until a hostname that was unknown is answered by its app, and until HTTPS with its certificate is acknowledged too."""
-        wanted = table(number, app.port)
-        began = time.monotonic()
-        applying = asyncio.create_task(self.rig.edge.apply(mark(wanted), wanted))
-        async with asyncio.timeout(PATIENCE):
-            while (await self.rig.ask(str(wanted.hostnames[0]))).text != app.name:  # noqa: ASYNC110 - it is another process that is awaited
-                await asyncio.sleep(0.01)
-        served = time.monotonic() - began
-        await applying
-        return served, time.monotonic() - began
-
-    async def stop(self) -> None:
-        await self.rig.close()
-        self.platform.stop()
 
 
 class ByHand:
@@ -303,7 +235,7 @@ def resident(edge: Mooring | ByHand) -> float:
 
 
 async def measure(directory: Path, *, apps: int, changes: int) -> int:
-    many, one = Mooring(directory / "many", apps), Mooring(directory / "one", 1)
+    many, one = (Mooring(directory / name, routes, kind="Envoy") for name, routes in (("many", apps), ("one", 1)))
     by_hand = [ByHand(directory / f"hand-{is_bare}", apps, is_bare=is_bare) for is_bare in (False, True)]
     edges: list[Mooring | ByHand] = [many, one, *by_hand]
     started: list[Mooring | ByHand] = []

@@ -1,4 +1,4 @@
-"""The journal of a running platform, read from its database while it is written: when has so much been done? Must not: write."""
+"""The journal of a running platform, read from its database while it is written: when has so much been done? Must not: write to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,26 @@ import time
 from e2e.platform import App, Platform, eventually
 
 from mooring.store.directory import DATABASE
+
+QUICK = """
+[deploy]
+bake = "0s"
+healthy_deadline = "20s"
+progress_deadline = "60s"
+drain_timeout = "5s"
+"""
+_PROCFILE = "release: echo migrated\nweb: python3 server.py\nworker: TROUBLE=never-listens python3 server.py\n"
+
+
+def deployed(platform: Platform, name: str) -> App:
+    """An app whose deploys are quick and write much: a release command, two web instances and a worker."""
+    app = platform.app("trouble", name)
+    app.write("mooring.toml", QUICK)
+    app.write("Procfile", _PROCFILE)
+    app.release(1)
+    assert app.deploy().code == 0
+    assert app.mooring("scale", "web=2").code == 0
+    return app
 
 
 class Journal:

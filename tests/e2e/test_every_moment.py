@@ -17,20 +17,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 import pytest
-from e2e.journal import Journal
+from e2e.journal import Journal, deployed
 from e2e.platform import App, Platform, Traffic, eventually
 
 from mooring.drivers.runtime.process.supervisor import Supervisor
 from mooring.server.installation import Installation
 
-MANIFEST = """
-[deploy]
-bake = "0s"
-healthy_deadline = "20s"
-progress_deadline = "60s"
-drain_timeout = "5s"
-"""
-PROCFILE = "release: echo migrated\nweb: python3 server.py\nworker: TROUBLE=never-listens python3 server.py\n"
 IN_FLIGHT = 0.2  # seconds that a request may have been under way when the edge was killed
 SPREAD = 4  # how many moments lie between two that are tried, where not all are
 
@@ -44,12 +36,7 @@ class Gap(NamedTuple):
 
 @pytest.fixture(scope="module")
 def app(platform: Platform) -> Iterator[App]:
-    here = platform.app("trouble", "rows")
-    here.write("mooring.toml", MANIFEST)
-    here.write("Procfile", PROCFILE)
-    here.release(1)
-    assert here.deploy().code == 0
-    assert here.mooring("scale", "web=2").code == 0
+    here = deployed(platform, "rows")
     yield here
     here.mooring("destroy", "--confirm", here.name)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.journal import Journal
+from e2e.journal import QUICK, Journal, deployed
 from e2e.platform import App, Platform, Traffic, eventually
 
 MEGABYTE = 1_000_000
@@ -20,14 +20,6 @@ ROOMY = 2_000 * MEGABYTE  # of memory, but only what is written takes any
 RESERVE = 200 * MEGABYTE  # what every build leaves free
 FULL_FOR = 2.0  # seconds
 SPREAD = 8  # how many moments lie between two that are tried, where not all are
-MANIFEST = """
-[deploy]
-bake = "0s"
-healthy_deadline = "20s"
-progress_deadline = "60s"
-drain_timeout = "5s"
-"""
-PROCFILE = "release: echo migrated\nweb: python3 server.py\nworker: TROUBLE=never-listens python3 server.py\n"
 
 
 class Disk:
@@ -78,12 +70,7 @@ def space(disk: Disk) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def app(platform: Platform, disk: Disk) -> Iterator[App]:
-    here = platform.app("trouble", "disk")
-    here.write("mooring.toml", MANIFEST)
-    here.write("Procfile", PROCFILE)
-    here.release(1)
-    assert here.deploy().code == 0
-    assert here.mooring("scale", "web=2").code == 0
+    here = deployed(platform, "disk")
     yield here
     disk.leave(ROOMY)
     here.mooring("destroy", "--confirm", here.name)
@@ -108,11 +95,11 @@ def test_a_build_that_fills_the_disk_is_ended_with_the_reason_and_its_files_are_
     served = app.version()
     disk.leave(RESERVE + 60 * MEGABYTE)
     room = disk.free
-    app.write("mooring.toml", f"{MANIFEST}[build]\ncommand = '{command}'\n")
+    app.write("mooring.toml", f"{QUICK}[build]\ncommand = '{command}'\n")
     app.release(served + 1)
     with Traffic(app, paths=("/version",), rate=50) as traffic:
         answer = app.deploy()
-    app.write("mooring.toml", MANIFEST)
+    app.write("mooring.toml", QUICK)
     app.release(served)
     said = answer.out + answer.err
     assert answer.code == 1, answer
