@@ -11,6 +11,7 @@ from docker.rig import DockerRig
 from mooring.drivers.runtime.docker.runtime import DockerRuntime
 from mooring.drivers.runtime.docker.settings import DockerSettings
 from mooring.drivers.transport.local import LocalTransport
+from mooring.testing.interactive_contract import InteractiveContract
 from mooring.testing.runtime_contract import DeliveryContract, RuntimeContract
 
 pytestmark = pytest.mark.docker
@@ -22,6 +23,10 @@ def rig(runtime: DockerRuntime, host_engine: ContainerEngine, own_engine: Contai
 
 
 class TestDockerRuntime(RuntimeContract):
+    pass
+
+
+class TestDockerInteractive(InteractiveContract):
     pass
 
 

@@ -7,7 +7,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from mooring.engine.controller import Controller
 from mooring.model.access import Role
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
-from mooring.model.instance import TaskSpec
+from mooring.model.instance import InstanceKey, TaskSpec
 from mooring.model.policy import Policy
 from mooring.model.secret import Secret
 from mooring.server.application import build
@@ -59,8 +59,8 @@ class AnyTree(FakeWorkshop):
 class EchoTerminal:
     """A command that answers each input with itself, then the words it was started with; ends with its input."""
 
-    def __init__(self, spec: TaskSpec, variables: Variables) -> None:
-        self.spec, self.variables = spec, variables
+    def __init__(self, command: str, variables: Variables) -> None:
+        self.command, self.variables = command, variables
         self.size = (0, 0)
         self.is_closed = False
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -77,7 +77,7 @@ class EchoTerminal:
     async def output(self) -> AsyncIterator[tuple[str, bytes]]:
         while (chunk := await self._chunks.get()) is not None:
             yield "stdout", chunk
-        yield "stderr", self.spec.command.encode()
+        yield "stderr", self.command.encode()
 
     async def wait(self) -> int:
         return 7
@@ -89,11 +89,19 @@ class EchoTerminal:
 class Attaching:
     def __init__(self) -> None:
         self.terminals: list[EchoTerminal] = []
+        self.entered: list[InstanceKey] = []
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> EchoTerminal:
-        self.terminals.append(EchoTerminal(spec, variables))
-        self.terminals[-1].size = (rows, columns)
-        return self.terminals[-1]
+        return self._opened(EchoTerminal(spec.command, variables), (rows, columns))
+
+    async def enter(self, key: InstanceKey, argv: Sequence[str], *, terminal: bool, rows: int = 24, columns: int = 80) -> EchoTerminal:
+        self.entered.append(key)
+        return self._opened(EchoTerminal("|".join(argv), {}), (rows, columns))
+
+    def _opened(self, terminal: EchoTerminal, size: tuple[int, int]) -> EchoTerminal:
+        terminal.size = size
+        self.terminals.append(terminal)
+        return terminal
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""`run` over its WebSocket: input, output, sizes, the exit code; secrets redacted where it is no terminal; ended with its token."""
+"""`run` and `exec` over WebSockets: input, output, sizes, exit codes; secrets redacted where it is no terminal; ended with the token."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from mooring.client.client import Client
-from mooring.errors import Forbidden, InvalidInput, NotFound, Unauthorized
+from mooring.errors import Forbidden, InvalidInput, InvalidName, NotFound, Unauthorized
 from mooring.model.access import Role
 from mooring.model.environment import EnvironmentId
 from mooring.model.secret import Secret
-from mooring.usecases.requests import RunRequest
+from mooring.usecases.requests import ExecRequest, RunRequest
 
 APP = EnvironmentId.parse("runner")
 
@@ -133,3 +133,65 @@ def test_what_is_no_request_is_refused(served: Served) -> None:
     ) as socket:
         socket.send('{"command": "a string"}')
         assert '"code":"invalid-input"' in socket.recv(10)
+
+
+def test_a_command_is_run_in_the_instance_that_is_named_or_in_the_first(served: Served) -> None:
+    for slot in (1, None):
+        with served.client.enter(APP, ExecRequest(process="web", slot=slot, command=("printf", "a b"))) as attached:
+            attached.write(b"very-hidden-value")
+            attached.close_input()
+            assert sorted(attached.output()) == [("stderr", b"printf|a b"), ("stdout", b"[redacted]")]
+            assert attached.wait() == 7
+        assert str(served.world.attaching.entered[-1]) == "v1 web.1"
+        assert served.world.attaching.terminals[-1].is_closed
+
+
+def test_in_an_instance_too_a_terminals_bytes_come_as_they_are(served: Served) -> None:
+    request = ExecRequest(process="web", command=("sh",), terminal=True, rows=50, columns=120)
+    with served.client.enter(APP, request) as attached:
+        attached.write(b"very-hidden-value")
+        assert next(attached.output()) == ("stdout", b"very-hidden-value")
+        assert served.world.attaching.terminals[-1].size == (50, 120)
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind", "said"),
+    [
+        (ExecRequest(process="web", slot=2, command=("x",)), NotFound, r"has no web\.2"),
+        (ExecRequest(process="clock", command=("x",)), NotFound, "has no clock"),
+        (ExecRequest(process="web", slot=0, command=("x",)), InvalidInput, r"no instance web\.0"),
+        (ExecRequest(process="../web", command=("x",)), InvalidName, "process type"),
+        (ExecRequest(process="web", command=()), InvalidInput, "no command"),
+        (ExecRequest(process="web", command=("x",), columns=0), InvalidInput, "window"),
+    ],
+    ids=["slot", "process", "zero", "name", "command", "window"],
+)
+def test_what_is_not_there_or_is_no_command_is_refused(served: Served, request_: ExecRequest, kind: type[Exception], said: str) -> None:
+    with served.client.enter(APP, request_) as attached, pytest.raises(kind, match=said):
+        attached.wait()
+
+
+def test_what_is_there_is_told_to_who_asks_for_what_is_not(served: Served) -> None:
+    with served.client.enter(APP, ExecRequest(process="worker", command=("x",))) as attached, pytest.raises(NotFound) as refused:
+        attached.wait()
+    assert refused.value.hint == "it runs web.1"
+
+
+def test_a_viewer_enters_nothing(served: Served) -> None:
+    client = Client(url=f"http://127.0.0.1:{served.port}", token=Secret(served.token(Role.VIEWER)))
+    with pytest.raises(Forbidden):
+        client.enter(APP, ExecRequest(process="web", command=("x",)))
+
+
+@pytest.mark.parametrize("verb", ["run", "exec"])
+def test_the_audit_log_has_the_command_without_the_environments_secrets(served: Served, verb: str) -> None:
+    served.client.set_secret(APP, "QUOTED", Secret("it's hidden too"))
+    command = ("login", "--key=very-hidden-value", "it's hidden too", "a b")
+    asked = ExecRequest(process="web", slot=1, command=command) if verb == "exec" else RunRequest(command=command)
+    open_ = served.client.enter if isinstance(asked, ExecRequest) else served.client.run
+    with open_(APP, asked) as attached:
+        attached.close_input()
+        attached.wait()
+    entry = served.world.memory.audit(limit=1)[0]
+    assert (entry.what, entry.detail["command"]) == (verb, "login '--key=[redacted]' '[redacted]' 'a b'")
+    assert entry.detail.get("instance", "web.1") == "web.1"

@@ -161,6 +161,14 @@ SECTIONS = (
                 ("mooring run -- python manage.py check", "ends with the command's own exit code"),
             ),
             entry(
+                "exec",
+                "operate",
+                "A command where an instance runs, with what it has.",
+                ("mooring exec -it web -- sh", "a shell, on a terminal"),
+                ("mooring exec web.2 -- cat /proc/loadavg", "in scripts: its output, its exit code"),
+                ("mooring exec shop.worker.1 -- kill -USR1 1", "of another app"),
+            ),
+            entry(
                 "maintenance",
                 "operate",
                 "Show visitors a maintenance page, or stop showing it.",

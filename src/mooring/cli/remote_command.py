@@ -16,26 +16,48 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mooring.cli.session import Session
-from mooring.usecases.requests import RunRequest
+from mooring.errors import UsageError
+from mooring.usecases.requests import ExecRequest, RunRequest
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from mooring.cli.target import Target
     from mooring.client.attached import Attached
 
 CHUNK = 32_768
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def run_remotely(session: Session, words: Sequence[str]) -> int:
-    """Run it attached; gives its exit code, 128 + signal number when it was killed."""
+    """Run it attached, in a fresh place; gives its exit code, 128 + signal number when it was killed."""
     is_terminal = session.stdin.isatty() and session.out.is_terminal and not session.is_json
     columns, rows = shutil.get_terminal_size()
     request = RunRequest(command=tuple(words), terminal=is_terminal, rows=rows, columns=columns)
     with session.client.run(session.environment, request) as attached:
-        threading.Thread(target=_send_input, args=(session.stdin.fileno(), attached), daemon=True).start()
-        with _raw(session.stdin.fileno()) if is_terminal else _plain(), _resizing(attached, is_wanted=is_terminal):
-            captured = _receive(session, attached)
-        code = attached.wait()
+        return _attended(session, attached, words, is_terminal=is_terminal, takes_input=True)
+
+
+def run_inside(session: Session, target: Target, words: Sequence[str], *, takes_input: bool, is_terminal: bool) -> int:
+    """Likewise, where an instance runs. Raises UsageError where a terminal is asked for and there is none."""
+    if is_terminal and (session.is_json or not (session.stdin.isatty() and session.out.is_terminal)):
+        raise UsageError("-t takes a terminal, and this is none", hint="leave it away: then input and output are piped")
+    columns, rows = shutil.get_terminal_size()
+    request = ExecRequest(process=target.process, slot=target.slot, command=tuple(words), terminal=is_terminal, rows=rows, columns=columns)
+    is_typed_for_it = takes_input or is_terminal or not session.stdin.isatty()
+    with session.client.enter(session.environment, request) as attached:
+        return _attended(session, attached, words, is_terminal=is_terminal, takes_input=is_typed_for_it)
+
+
+def _attended(session: Session, attached: Attached, words: Sequence[str], *, is_terminal: bool, takes_input: bool) -> int:
+    descriptor = session.stdin.fileno()
+    with _raw(descriptor) if is_terminal else _plain(), _resizing(attached, is_wanted=is_terminal):
+        if takes_input:
+            threading.Thread(target=_send_input, args=(descriptor, attached), daemon=True).start()
+        else:
+            attached.close_input()
+        captured = _receive(session, attached)
+    code = attached.wait()
     if session.is_json:
         session.answer({"command": list(words), "exit_code": code, **captured}, [])
     return code
@@ -75,11 +97,19 @@ def _raw(descriptor: int) -> Iterator[None]:
     import tty
 
     before = termios.tcgetattr(descriptor)
+    handlers = {number: signal.signal(number, _killed) for number in _ENDINGS}
     try:
-        tty.setraw(descriptor)
+        tty.setraw(descriptor, termios.TCSADRAIN)  # what was typed ahead is for the command
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _killed(number: int, _: FrameType | None) -> None:
+    """So that what is to be done at the end is done."""
+    raise SystemExit(128 + number)
 
 
 @contextmanager

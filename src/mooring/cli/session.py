@@ -66,6 +66,12 @@ class Session:
         self._app = app or self.variables.get("MOORING_APP", "")
         self._environment = environment or self.variables.get("MOORING_ENV", "")
 
+    def choose_app(self, name: str) -> None:
+        """The app as a part of another word names it. Raises UsageError where an option or variable says another."""
+        if self._app not in ("", name):
+            raise UsageError(f"the app is {self._app} by option or variable, and {name} here", hint="say it once")
+        self._app = name
+
     def choose_context(self, name: str) -> None:
         """Keep what --context says."""
         self._context = name

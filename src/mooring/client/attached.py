@@ -1,4 +1,4 @@
-"""A command running on the server with this side's input and output attached (`mooring run`). Must not: know a terminal.
+"""A command running on the server with this side's input and output attached (`mooring run`, `exec`). Must not: know a terminal.
 
 A WebSocket: text messages are JSON (the request, a new size, the end of input; back: the exit code), binary ones are
 bytes typed, and bytes written with one byte in front: 1 for standard output, 2 for standard error.
@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from mooring.client.problems import ProblemDocument, error_of
 from mooring.client.wire import Wire
 from mooring.errors import OutcomeUnknown, PlatformNotRunning
-from mooring.usecases.requests import EndOfInput, Resize, RunEnded, RunRequest
+from mooring.usecases.requests import EndOfInput, Resize, RunEnded
 
 STREAMS = {1: "stdout", 2: "stderr"}
 _OPEN_TIMEOUT = 20.0
@@ -35,7 +35,7 @@ class Attached:
         self._exit_code: int | None = None
 
     @classmethod
-    def open(cls, wire: Wire, path: str, request: RunRequest) -> Self:
+    def open(cls, wire: Wire, path: str, request: msgspec.Struct) -> Self:
         """Raises what the server refuses it with."""
         try:
             attached = cls(_connected(wire, path))

@@ -50,6 +50,7 @@ from mooring.usecases.answers import (
 from mooring.usecases.requests import (
     ConfigRequest,
     DrainRequest,
+    ExecRequest,
     HostRequest,
     LockRequest,
     MaintenanceRequest,
@@ -241,6 +242,12 @@ class Client:
         from mooring.client.attached import Attached
 
         return Attached.open(self._wire, _of(environment, "run"), request)
+
+    def enter(self, environment: EnvironmentId, request: ExecRequest) -> Attached:
+        """Start a command where an instance runs, attached. Use as a context."""
+        from mooring.client.attached import Attached
+
+        return Attached.open(self._wire, _of(environment, "exec"), request)
 
     # certificates
 

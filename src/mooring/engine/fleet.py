@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -194,11 +194,11 @@ class Fleet:
         )
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
-        runtime = self._member(spec.host).runtime
-        if not runtime.capabilities.runs_interactively:
-            raise Unavailable(f"nothing runs interactively on {spec.host}", hint="its runtime cannot do that", where=spec.host)
         stripped = msgspec.structs.replace(spec, host=LOCAL)
-        return await cast(Interactive, runtime).attach(stripped, variables, terminal=terminal, rows=rows, columns=columns)
+        return await self._interactive(spec.host).attach(stripped, variables, terminal=terminal, rows=rows, columns=columns)
+
+    async def enter(self, key: InstanceKey, argv: Sequence[str], *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
+        return await self._interactive(key.host).enter(_without(key), argv, terminal=terminal, rows=rows, columns=columns)
 
     # within
 
@@ -208,6 +208,13 @@ class Fleet:
     def _having(self, environment: EnvironmentId, name: str) -> list[_Member]:
         """Where the task was run, as far as this controller knows; else everybody."""
         return [each for each in self._members.values() if (environment, name) in each.tasks] or list(self._members.values())
+
+    def _interactive(self, host: HostId) -> Interactive:
+        """Raises Unavailable where its runtime cannot do that."""
+        runtime = self._member(host).runtime
+        if not runtime.capabilities.runs_interactively:
+            raise Unavailable(f"nothing runs interactively on {host}", hint="its runtime cannot do that", where=host)
+        return cast(Interactive, runtime)
 
     def _member(self, host: HostId) -> _Member:
         member = self._members.get(host)

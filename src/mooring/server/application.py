@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket
 from mooring.errors import MooringError, NotFound
 from mooring.server.answering import defect, problem_answer
 from mooring.server.asked import Services
+from mooring.server.attached_socket import ATTACHABLE, Attachable, serve_attached
 from mooring.server.authorization import check_complete
 from mooring.server.border import check_request
 from mooring.server.callers import peer_in
@@ -28,8 +29,6 @@ from mooring.server.dispatch import Dispatcher
 from mooring.server.endpoint import Endpoint
 from mooring.server.endpoints import ENDPOINTS
 from mooring.server.openapi import document
-from mooring.server.run_socket import ROUTE as RUN
-from mooring.server.run_socket import serve_run
 
 log = logging.getLogger("mooring.api")
 _QUIET = ("/health", "/metrics")
@@ -44,7 +43,7 @@ def build(services: Services, endpoints: Sequence[Endpoint] = ENDPOINTS) -> ASGI
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     routes: list[BaseRoute] = [Route(path, _Path(dispatcher, mine)) for path, mine in by_path.items()]
-    routes.append(WebSocketRoute(RUN[1], _Run(services)))
+    routes += [WebSocketRoute(kind.route[1], _Attached(services, kind)) for kind in ATTACHABLE]
     router = Router(routes=routes, redirect_slashes=False, default=_absent)
     return Border(router, services)
 
@@ -62,13 +61,14 @@ class _Path:
         await response(scope, receive, send)
 
 
-class _Run:
-    def __init__(self, services: Services) -> None:
+class _Attached:
+    def __init__(self, services: Services, kind: Attachable) -> None:
         self._services = services
+        self._kind = kind
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"]["route"] = RUN[1]
-        await serve_run(self._services, WebSocket(scope, receive, send))
+        scope["state"]["route"] = self._kind.route[1]
+        await serve_attached(self._services, WebSocket(scope, receive, send), self._kind)
 
 
 class Border:

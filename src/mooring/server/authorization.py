@@ -37,6 +37,7 @@ TABLE: dict[Route, Permission | None] = {
     ("PUT", f"{_ENVIRONMENT}/lock"): Permission.CHANGE,
     ("DELETE", f"{_ENVIRONMENT}/lock"): Permission.CHANGE,
     ("GET", f"{_ENVIRONMENT}/run"): Permission.CHANGE,
+    ("GET", f"{_ENVIRONMENT}/exec"): Permission.CHANGE,
     ("GET", "/v1/deployments"): Permission.SEE,
     ("GET", "/v1/deployments/{id}"): Permission.SEE,
     ("POST", "/v1/deployments/{id}/abort"): Permission.CHANGE,

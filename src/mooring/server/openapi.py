@@ -21,12 +21,12 @@ from mooring.server.endpoint import Body, Endpoint, Stream
 from mooring.server.once import LONGEST_KEY
 from mooring.server.query import Parameter
 from mooring.usecases.deployments import DEPLOYMENT_PATTERN
-from mooring.usecases.requests import EndOfInput, Resize, RunEnded, RunRequest
+from mooring.usecases.requests import EndOfInput, ExecRequest, Resize, RunEnded, RunRequest
 
 _KINDS = {str: "string", int: "integer", bool: "boolean"}
 _PATTERNS = {"app": LABEL_PATTERN, "environment": LABEL_PATTERN, "id": DEPLOYMENT_PATTERN, "hostname": HOSTNAME_PATTERN}
 _NAMES = {"hosts": LABEL_PATTERN, "tokens": TOKEN_PATTERN, "push-keys": PUSH_KEY_PATTERN, "secrets": VARIABLE_PATTERN}
-_SOCKET_TYPES = (RunRequest, Resize, EndOfInput, RunEnded)
+_SOCKET_TYPES = (RunRequest, ExecRequest, Resize, EndOfInput, RunEnded)
 
 
 def document(endpoints: Sequence[Endpoint], *, version: str) -> dict[str, object]:

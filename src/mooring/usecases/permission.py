@@ -12,7 +12,7 @@ class Permission(enum.Enum):
     """What a use case asks of its caller; the value is the least role that has it."""
 
     SEE = Role.VIEWER  # everything but secrets and the audit log
-    CHANGE = Role.DEPLOYER  # deploy, roll back, scale, restart, config, secrets, run, lock
+    CHANGE = Role.DEPLOYER  # deploy, roll back, scale, restart, config, secrets, run, exec, lock
     ADMINISTER = Role.ADMIN  # destroy, tokens, keys, backups, certificates of one's own
 
 

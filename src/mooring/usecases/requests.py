@@ -127,21 +127,32 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     columns: int = 80
 
 
+class ExecRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The first message on the `exec` WebSocket. `command` is argv, as typed after `--`; `slot` None: the first instance that runs."""
+
+    process: str
+    command: tuple[str, ...]
+    slot: int | None = None
+    terminal: bool = False
+    rows: int = 24
+    columns: int = 80
+
+
 class Resize(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="control", tag="resize"):
-    """A later text message on the `run` WebSocket: the terminal has another size."""
+    """A later text message on a `run` or `exec` WebSocket: the terminal has another size."""
 
     rows: int
     columns: int
 
 
 class EndOfInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="control", tag="end-of-input"):
-    """A later text message on the `run` WebSocket: nothing more will be typed."""
+    """A later text message on a `run` or `exec` WebSocket: nothing more will be typed."""
 
 
 Control = Resize | EndOfInput
 
 
 class RunEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """The last message of the `run` WebSocket, from the server."""
+    """The last message of a `run` or `exec` WebSocket, from the server."""
 
     exit_code: int

@@ -7,19 +7,19 @@ import shlex
 
 from mooring.drivers.runtime.contract import Terminal
 from mooring.engine.variables import variables_of
-from mooring.errors import InvalidInput, NotFound, Unavailable
+from mooring.errors import NotFound
 from mooring.model.access import Actor
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import TaskSpec
 from mooring.model.names import LOCAL, HostId
 from mooring.model.release import Release
 from mooring.planner.goal import wanted_of
+from mooring.usecases.command import check_command, check_window, remembered
+from mooring.usecases.enter import interactive
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
 from mooring.usecases.requests import RunRequest
 
-_LONGEST = 100_000  # bytes of command line
-_LARGEST_WINDOW = 1000
 _DAY = 86_400.0
 
 
@@ -27,11 +27,10 @@ async def run(platform: Platform, actor: Actor, environment: EnvironmentId, requ
     """Started, attached. The words reach the program as they are: quoted for the one shell that stands between.
 
     Raises InvalidInput, NotFound, Unavailable, Forbidden."""
-    _check(request)
-    platform.allow(actor, Permission.CHANGE, "run", environment, program=request.command[0][:200])
+    check_command(request.command, example="mooring run -- python manage.py shell")
+    check_window(rows=request.rows, columns=request.columns)
+    platform.allow(actor, Permission.CHANGE, "run", environment, command=remembered(platform, environment, request.command))
     release = _release(platform, environment)
-    if platform.interactive is None:
-        raise Unavailable("this runtime runs nothing interactively", hint="put the command into the release process of the Procfile")
     spec = TaskSpec(
         environment=environment,
         name=f"run.{secrets.token_hex(4)}",
@@ -43,21 +42,7 @@ async def run(platform: Platform, actor: Actor, environment: EnvironmentId, requ
         artifact=release.artifact,
     )
     variables = variables_of(platform.memory, release, process=spec.name)
-    return await platform.interactive.attach(spec, variables, terminal=request.terminal, rows=request.rows, columns=request.columns)
-
-
-def _check(request: RunRequest) -> None:
-    if not request.command or not request.command[0]:
-        raise InvalidInput("no command is given", hint="mooring run -- python manage.py shell")
-    if (
-        any("\0" in word for word in request.command)
-        or sum(len(word.encode("utf-8", "surrogateescape")) for word in request.command) > _LONGEST
-    ):
-        raise InvalidInput(
-            "the command is too long or holds a NUL byte", hint=f"at most {_LONGEST} bytes; put long input into standard input"
-        )
-    if not (1 <= request.rows <= _LARGEST_WINDOW and 1 <= request.columns <= _LARGEST_WINDOW):
-        raise InvalidInput(f"a window of {request.columns}x{request.rows} is none", hint=f"1 to {_LARGEST_WINDOW} each way")
+    return await interactive(platform).attach(spec, variables, terminal=request.terminal, rows=request.rows, columns=request.columns)
 
 
 def _release(platform: Platform, environment: EnvironmentId) -> Release:

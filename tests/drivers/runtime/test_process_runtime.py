@@ -21,6 +21,7 @@ from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
 from mooring.model.secret import SecretFile
+from mooring.testing.interactive_contract import InteractiveContract
 from mooring.testing.runtime_contract import Kind, RuntimeContract, RuntimeRig, a_key, a_mark, started, view_of
 
 APP = Path(__file__).with_name("app.py")
@@ -131,3 +132,7 @@ async def test_an_image_is_refused_with_what_to_do(rig: RuntimeRig) -> None:
     image = Artifact(id=ArtifactId("a1"), builder="image", reason="", directory="", size=12, image="sha256:00")
     with pytest.raises(InvalidInput, match="container engine"):
         await rig.runtime.deliver(a_mark(), image)
+
+
+class TestInteractive(InteractiveContract):
+    pass

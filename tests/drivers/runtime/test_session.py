@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -135,9 +138,14 @@ async def test_a_secret_comes_as_a_file_that_goes_with_the_session(attach: Attac
     assert not list((supervisor.directory / "run").glob("session-*"))
 
 
-async def test_files_of_sessions_of_a_controller_that_died_are_removed_by_the_next(supervisor: Supervisor) -> None:
-    left = supervisor.directory / "run" / "session-1-1" / "secrets"
-    left.mkdir(parents=True)
-    (left / "TLS_KEY").write_text("k3y")
-    ProcessRuntime(supervisor)
-    assert not left.parent.exists()
+async def test_what_sessions_of_a_controller_that_died_left_is_ended_and_removed_by_the_next(supervisor: Supervisor) -> None:
+    left = supervisor.directory / "run" / "session-1-1"
+    (left / "secrets").mkdir(parents=True)
+    (left / "secrets" / "TLS_KEY").write_text("k3y")
+    deaf = ["sh", "-c", "trap '' HUP TERM; echo ready; while :; do sleep 1; done"]
+    with subprocess.Popen(deaf, env={**os.environ, kernel.MARKER: str(left)}, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        ProcessRuntime(supervisor)
+        assert process.wait(20) == -signal.SIGKILL
+    assert not left.exists()

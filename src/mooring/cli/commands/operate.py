@@ -97,6 +97,18 @@ def run_command(session: Session, words: tuple[str, ...]) -> int:
     return run_remotely(session, words)
 
 
+@command("exec")
+@click.argument("instance", metavar="[APP.]PROCESS[.NUMBER]")
+@click.argument("words", nargs=-1, required=True, metavar="-- COMMAND...")
+@click.option("-i", "--input", "takes_input", is_flag=True, help="Pass on what is typed at this terminal. Piped input is always passed on.")
+@click.option("-t", "--tty", "is_terminal", is_flag=True, help="Give the command a terminal: this one.")
+def exec_command(session: Session, instance: str, words: tuple[str, ...], takes_input: bool, is_terminal: bool) -> int:
+    from mooring.cli.remote_command import run_inside
+    from mooring.cli.target import target
+
+    return run_inside(session, target(session, instance), words, takes_input=takes_input, is_terminal=is_terminal)
+
+
 def parsed_counts(texts: tuple[str, ...]) -> dict[str, int]:
     """`web=3 worker=2` as a mapping; raises InvalidInput, InvalidName."""
     from mooring.model.names import process_name

@@ -15,7 +15,7 @@ Raises Unavailable (certainly nothing happened) or OutcomeUnknown (look again), 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -129,9 +129,19 @@ class Terminal(Protocol):
 
 
 class Interactive(Protocol):
-    """The optional power to run a command of a release with somebody attached (`mooring run`)."""
+    """The optional power to run a command with somebody attached. After `close` no process of it is left, children included.
 
-    async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal: ...
+    Promises, tested by `mooring.testing.interactive_contract` on every driver.
+    """
+
+    async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
+        """In a fresh place with a release's code and variables (`mooring run`)."""
+
+    async def enter(self, key: InstanceKey, argv: Sequence[str], *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
+        """Where that instance runs (`mooring exec`): its variables, directory, user and bounds; the instance itself is not touched.
+
+        `argv` reaches the program word for word; one that is not there ends with 127. Raises Unavailable where the instance does not run.
+        """
 
 
 @runtime_checkable

@@ -6,9 +6,11 @@ Must not: put anything into a command, or run it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from mooring.errors import InvalidInput, InvalidName
+from mooring.errors import InvalidInput, InvalidName, Unavailable
 
+SHELL = "/bin/sh"
 _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z")
 _SIGNAL = re.compile(r"\A(?:SIG)?(HUP|INT|QUIT|KILL|TERM|USR1|USR2|WINCH)\Z")
 _OPERATORS = re.compile(r"[;&|<>()`\n\\{}]")
@@ -23,6 +25,16 @@ _BUILTIN = re.compile(  # what a shell knows itself: there is nothing to exec
 def argv(command: str) -> tuple[str, ...]:
     """A simple command is exec'd, so that the app itself is the main process and gets the stop signal; anything else as it is."""
     return ("/bin/sh", "-c", f"exec {command}" if is_simple(command) else command)
+
+
+def words(argv: Sequence[str]) -> tuple[str, ...]:
+    """Words for a program, each as it is: the shell looks the program up, and says as every shell where there is none (127, or 126)."""
+    return (SHELL, "-c", 'exec "$@"', SHELL, *argv)
+
+
+def not_running(what: str) -> Unavailable:
+    """What is told who wants to enter an instance that has no process now."""
+    return Unavailable(f"{what} does not run now", hint="`mooring ps` shows what does, and `mooring run` starts a fresh process")
 
 
 def is_simple(command: str) -> bool:

@@ -47,8 +47,8 @@ async def said(asked: Asked) -> Response:
     return asked.services.streams.respond(_lines(logs.logs(asked.platform, asked.actor, query)), asked.known_caller)
 
 
-async def run_without_socket(_: Asked) -> Response:
-    raise InvalidInput("this takes a WebSocket", hint="`mooring run` opens one; see the reference page of the API")
+async def without_socket(_: Asked) -> Response:
+    raise InvalidInput("this takes a WebSocket", hint="`mooring run` and `mooring exec` open one; see the reference page of the API")
 
 
 async def _numbered(told: AsyncIterator[Event]) -> AsyncIterator[Message]:
@@ -79,6 +79,10 @@ _LOG_QUERY = (
     Parameter(name="process", kind=str, most=32, pattern=PROCESS_PATTERN, about="Only of this process type."),
     Parameter(name="slot", kind=int, least=1, most=10_000, about="Only of the instance with this number."),
     Parameter(name="release", kind=int, least=1, most=LARGEST_SEQUENCE, about="Only of this release."),
+)
+_ATTACHED = (
+    "After it, binary messages are input and text messages `Resize` or `EndOfInput`. "
+    "The server sends binary messages, a byte in front (1 standard output, 2 standard error), at last `RunEnded` or a problem."
 )
 
 ENDPOINTS = (
@@ -113,11 +117,16 @@ ENDPOINTS = (
         method="GET",
         path=f"{_PATH}/run",
         summary="A WebSocket: a command in a fresh process with the app's code and config",
-        handler=run_without_socket,
+        handler=without_socket,
         stream=Stream.SOCKET,
-        about=(
-            "The first message is a `RunRequest` as JSON. After it, binary messages are input and text messages `Resize` or `EndOfInput`. "
-            "The server sends binary messages, a byte in front (1 standard output, 2 standard error), at last `RunEnded` or a problem."
-        ),
+        about=f"The first message is a `RunRequest` as JSON. {_ATTACHED}",
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{_PATH}/exec",
+        summary="A WebSocket: a command where an instance runs, with its variables, directory, user and bounds",
+        handler=without_socket,
+        stream=Stream.SOCKET,
+        about=f"The first message is an `ExecRequest` as JSON. {_ATTACHED}",
     ),
 )

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from mooring.drivers.runtime.shell import SHELL
 from mooring.model.config import revealed
 from mooring.model.secret import Secret, SecretFile, path_variable
 
 PLACE = "/run/secrets"
 _EXPORTS = ".exports"  # no variable can be called so
-_SHELL = "/bin/sh"
 _READ_THEN_BECOME = f'. {PLACE}/{_EXPORTS}; exec "$@"'
 
 
@@ -43,11 +43,17 @@ def carried(variables: Mapping[str, str | Secret]) -> Carried:
 
 def started_by(argv: tuple[str, ...], carried: Carried) -> tuple[str, ...]:
     """What the container's first program is: a shell that reads the secrets and becomes `argv`, where there are any to read."""
-    return (_SHELL, "-c", _READ_THEN_BECOME, _SHELL, *argv) if carried.has_exports else argv
+    return (SHELL, "-c", _READ_THEN_BECOME, SHELL, *argv) if carried.has_exports else argv
+
+
+def entered_by(argv: tuple[str, ...], entrypoint: tuple[str, ...]) -> tuple[str, ...]:
+    """What is run in a container that was started so: its secrets are read again where it read them."""
+    is_reading = entrypoint[:3] == (SHELL, "-c", _READ_THEN_BECOME)
+    return (SHELL, "-c", _READ_THEN_BECOME, SHELL, *argv) if is_reading else argv
 
 
 def needs_shell(argv: tuple[str, ...]) -> bool:
-    return argv[:1] == (_SHELL,)
+    return argv[:1] == (SHELL,)
 
 
 def _bytes(value: str | Secret) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any
 
 import aiodocker
 import aiohttp
+from aiodocker.execs import Exec
 from aiodocker.stream import Stream
 
 from mooring.drivers.transport.contract import Transport
@@ -23,6 +24,7 @@ from mooring.errors import OutcomeUnknown, Unavailable
 _PATIENCE = 60.0  # seconds for an answer
 _CONNECT_WITHIN = 10.0  # seconds
 _NOT_CONNECTED = 900  # aiodocker's own word for it
+DETACH_KEYS = ",".join(["ctrl-^"] * 8)  # the engine's usual ones are Ctrl-P Ctrl-Q, which people type; there is no way to have none
 
 Answer = Any
 Parameters = Mapping[str, str | int | bool]
@@ -93,9 +95,18 @@ class Engine:
                     response.close()
 
     async def attached(self, container: str) -> Stream:
-        """Its input and output, from before it is started."""
+        """Its input and output, from before it is started; not open yet."""
         client = await self._connected()
-        return client.containers.container(container).attach(stdin=True, stdout=True, stderr=True)
+        return client.containers.container(container).attach(stdin=True, stdout=True, stderr=True, detach_keys=DETACH_KEYS)
+
+    async def executing(self, command: str, *, terminal: bool) -> Stream:
+        """The input and output of a command in a container, which begins when they are opened."""
+        client = await self._connected()
+        return Exec(client, command, tty=terminal).start()
+
+    async def open(self, stream: Stream) -> None:
+        with self._translated("streams", is_harmless=False):
+            await stream.__aenter__()
 
     async def close(self) -> None:
         client, self._client = self._client, None

@@ -20,7 +20,7 @@ from mooring.drivers.runtime.docker.making import Maker
 from mooring.drivers.runtime.docker.settings import DockerSettings
 from mooring.drivers.runtime.docker.views import has_begun, is_running
 from mooring.drivers.runtime.docker.watching import Watcher
-from mooring.drivers.runtime.shell import signal_name
+from mooring.drivers.runtime.shell import not_running, signal_name
 from mooring.errors import CapacityExceeded, Unavailable
 from mooring.model.instance import InstanceKey, InstanceSpec
 
@@ -72,6 +72,13 @@ class Instances:
         self._watcher.touch(known["Id"])
         await self._engine.post(f"containers/{known['Id']}/restart", {"t": ceil(grace)}, within=grace + _KILL_PATIENCE)
         self._watcher.touch(known["Id"])
+
+    async def running(self, key: InstanceKey) -> dict[str, Any]:
+        """Its container. Raises Unavailable where none runs."""
+        known = await self._found(self._names.instance(key))
+        if known is None or not is_running(known["State"]):
+            raise not_running(str(key))
+        return known
 
     async def newest(self, key: InstanceKey) -> dict[str, Any] | None:
         """What the instance has, or had last."""

@@ -10,7 +10,7 @@ or name, decide what runs, probe, or route.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -29,6 +29,7 @@ from mooring.drivers.runtime.docker import labels, logs
 from mooring.drivers.runtime.docker.containers import Container
 from mooring.drivers.runtime.docker.delivery import Deliveries
 from mooring.drivers.runtime.docker.engine import Engine, Missing
+from mooring.drivers.runtime.docker.entering import entered
 from mooring.drivers.runtime.docker.host import HostFiles
 from mooring.drivers.runtime.docker.instances import Instances
 from mooring.drivers.runtime.docker.labels import ContainerKind, Names, asking
@@ -141,13 +142,17 @@ class DockerRuntime:
         )
         made = await self._maker.make(name, container, {"TERM": "xterm-256color", **variables} if terminal else variables, image)
         stream = await self._engine.attached(made)
-        session = Session(self._engine, made, stream, is_terminal=terminal, discard=lambda: self._maker.discard(made, name))
+        session = Session(self._engine, f"containers/{made}", stream, is_terminal=terminal, end=lambda: self._maker.discard(made, name))
         try:
             await session.begin(rows=rows, columns=columns)
         except BaseException:
             await session.close()
             raise
         return session
+
+    async def enter(self, key: InstanceKey, argv: Sequence[str], *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
+        found = await self._instances.running(key)
+        return await entered(self._engine, key, found, argv, terminal=terminal, rows=rows, columns=columns)
 
     async def close(self) -> None:
         """Let go of the engine; what runs goes on."""

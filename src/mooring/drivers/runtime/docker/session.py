@@ -1,4 +1,6 @@
-"""A command with somebody attached (`mooring run`), in a container of its own that goes when they do. Must not: outlive `close`."""
+"""A command with somebody attached, over the engine's own stream: in a container of its own (`mooring run`), or in an instance's
+(`mooring exec`). Must not: outlive `close`.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +15,25 @@ from mooring.drivers.runtime.docker.engine import Engine
 from mooring.errors import MooringError
 
 _STREAMS = {1: "stdout", 2: "stderr"}
+_SHORTEST, _LONGEST = 0.01, 0.5  # seconds between two looks at whether it has ended
 
 
 class Session:
-    """Fulfils Terminal. `discard` removes the container, running or not."""
+    """Fulfils Terminal. `subject` is what the engine calls it: `containers/ID`, or `exec/ID`. `end` sees to it that nothing is left."""
 
-    def __init__(
-        self, engine: Engine, container: str, stream: Stream, *, is_terminal: bool, discard: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, engine: Engine, subject: str, stream: Stream, *, is_terminal: bool, end: Callable[[], Awaitable[None]]) -> None:
         self._engine = engine
-        self._container = container
+        self._subject = subject
         self._stream = stream
         self._is_terminal = is_terminal
-        self._discard = discard
+        self._end_all = end
         self._is_closed = False
 
     async def begin(self, *, rows: int, columns: int) -> None:
-        """Attach first, so that no word is lost, and start then."""
-        await self._stream.__aenter__()
-        await self._engine.post(f"containers/{self._container}/start")
+        """A container is attached to first, so that no word is lost, and started then; a command in one begins with its stream."""
+        await self._engine.open(self._stream)
+        if self._is_container:
+            await self._engine.post(f"{self._subject}/start")
         await self.resize(rows=rows, columns=columns)
 
     async def write(self, chunk: bytes) -> None:
@@ -50,15 +52,21 @@ class Session:
     async def resize(self, *, rows: int, columns: int) -> None:
         if self._is_terminal and not self._is_closed:
             with suppress(MooringError):  # it has ended
-                await self._engine.post(f"containers/{self._container}/resize", {"h": rows, "w": columns})
+                await self._engine.post(f"{self._subject}/resize", {"h": rows, "w": columns})
 
     async def output(self) -> AsyncIterator[tuple[str, bytes]]:
         while (message := await self._stream.read_out()) is not None:
             yield _STREAMS.get(message.stream, "stdout"), message.data
 
     async def wait(self) -> int:
-        answer = await self._engine.post(f"containers/{self._container}/wait", within=None)
-        return int(answer["StatusCode"])
+        if self._is_container:
+            answer = await self._engine.post(f"{self._subject}/wait", within=None)
+            return int(answer["StatusCode"])
+        pause = _SHORTEST
+        while (found := await self._engine.get(f"{self._subject}/json"))["Running"]:
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST, pause * 2)
+        return int(found["ExitCode"] or 0)
 
     async def close(self) -> None:
         if self._is_closed:
@@ -66,11 +74,15 @@ class Session:
         self._is_closed = True
         await asyncio.shield(self._end())
 
+    @property
+    def _is_container(self) -> bool:
+        return self._subject.startswith("containers/")
+
     async def _end(self) -> None:
         try:
             await self._stream.close()
         finally:
-            await self._discard()
+            await self._end_all()
 
 
 _: type[Terminal] = Session

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from mooring.drivers.runtime.contract import (
     Terminal,
     Variables,
 )
-from mooring.drivers.runtime.process import kernel, record, secret_files, sockets, surroundings
+from mooring.drivers.runtime.process import kernel, record, sockets, surroundings
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.following import merged, tell
 from mooring.drivers.runtime.process.instances import InstanceRecord, Sizes, instance_view, read_record, views, write_record
@@ -36,6 +36,7 @@ from mooring.drivers.runtime.process.logfiles import LogFiles
 from mooring.drivers.runtime.process.memory import budget
 from mooring.drivers.runtime.process.ports import Ports
 from mooring.drivers.runtime.process.program import Program, read_program
+from mooring.drivers.runtime.process.session import Command, open_session, sweep
 from mooring.drivers.runtime.process.supervisor import Supervisor, view
 from mooring.drivers.runtime.process.tasks import Tasks
 from mooring.drivers.runtime.shell import signal_name
@@ -65,7 +66,7 @@ class ProcessRuntime:
         self._tasks = Tasks(supervisor, self._logs)
         self._keepers: set[str] = set()
         self._sizes = Sizes()
-        secret_files.sweep(self._run)
+        sweep(self._run)
         self.capabilities = RuntimeCapabilities(
             limits_memory=True, runs_interactively=True, memory_budget=budget() if memory_budget is None else memory_budget
         )
@@ -152,14 +153,36 @@ class ProcessRuntime:
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
         """With a terminal or with pipes; it ends with its session, not with the supervisor."""
-        from mooring.drivers.runtime.process.session import open_session  # imported here: only `mooring run` needs it
-
-        size = (rows, columns) if terminal else None
+        command = Command(
+            argv=shell.argv(spec.command),
+            directory=spec.directory,
+            variables=surroundings.environment(variables),
+            size=(rows, columns) if terminal else None,
+        )
         with _translated(spec.name):
-            return await asyncio.to_thread(open_session, self._run, spec, surroundings.environment(variables), size)
+            return await asyncio.to_thread(open_session, self._run, command)
+
+    async def enter(self, key: InstanceKey, argv: Sequence[str], *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
+        """Beside it, with what it was started with; secrets that it finds as files are the same files."""
+        with _translated(key.slug):
+            program, variables = await asyncio.to_thread(self._running, key)
+            command = Command(
+                argv=shell.words(argv), directory=program.directory, variables=variables, size=(rows, columns) if terminal else None
+            )
+            return await asyncio.to_thread(open_session, self._run, command)
 
     def _directory(self, key: InstanceKey) -> Path:
         return self._supervisor.run_directory(key.slug)
+
+    def _running(self, key: InstanceKey) -> tuple[Program, dict[str, str]]:
+        """With its variables. Raises Unavailable where it has no process."""
+        directory = self._directory(key)
+        program, remembered = read_program(directory), read_record(directory)
+        if program is None or remembered is None:
+            raise shell.not_running(str(key))
+        if not instance_view(directory, remembered, Sizes(), is_supervised=self._supervisor.is_running()).pid:
+            raise shell.not_running(str(key))
+        return program, record.fields(str(directory / "environment"))
 
     async def _put(self, spec: InstanceSpec, variables: Variables) -> None:
         port = await asyncio.to_thread(self._ports.take, spec.key.slug) if spec.is_routed else 0

@@ -5,7 +5,6 @@ The directory is of one program, outside every release, and goes with it. Must n
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,9 +27,3 @@ def laid_out(directory: Path, variables: Mapping[str, str | Secret]) -> dict[str
             stale.unlink()
     plain = {name: value for name, value in variables.items() if name not in files}
     return {**plain, **{path_variable(name): str(folder / name) for name in files}}
-
-
-def sweep(run: Path) -> None:
-    """What the sessions of a controller that died left. Once, before this one opens any."""
-    for left in run.glob("session-*"):
-        shutil.rmtree(left, ignore_errors=True)

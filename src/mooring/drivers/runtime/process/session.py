@@ -1,4 +1,4 @@
-"""A command with somebody attached (`mooring run`): a session of its own, ended as a whole when its owner hangs up.
+"""A command with somebody attached (`mooring run`, `mooring exec`): a session of its own, ended as a whole when its owner hangs up.
 
 It lives as long as whoever attached to it, and is not under the supervisor. Its variables go to it directly, not through a file,
 but for the secrets that it is to find as files.
@@ -22,46 +22,68 @@ import termios
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from mooring.drivers.runtime import shell
+import msgspec
+
 from mooring.drivers.runtime.contract import Terminal
-from mooring.drivers.runtime.process import kernel, secret_files
+from mooring.drivers.runtime.process import kernel, record, secret_files
 from mooring.drivers.runtime.process.ending import end
-from mooring.model.instance import TaskSpec
+from mooring.drivers.runtime.process.launcher import UMASK
 from mooring.model.secret import Secret
 
 _CONTROLLING = Path(__file__).resolve().with_name("controlling.py")
+_PREFIX = "session-"
 _CHUNK = 64 * 1024
+_UMASK = int(UMASK, 8)  # as programs of an app have it
 _LAST_WORDS = 0.3  # seconds in which output may still come after the process has ended
 _numbers = itertools.count(1)
 
 Chunks = asyncio.Queue[tuple[str, bytes] | None]
 
 
-def open_session(run: Path, spec: TaskSpec, variables: Mapping[str, str | Secret], size: tuple[int, int] | None) -> Session:
-    """`size` in rows and columns: with a terminal of its own; None: with three pipes."""
-    directory = run / f"session-{os.getpid()}-{next(_numbers)}"
+def sweep(run: Path) -> None:
+    """What the sessions of a controller that died left: files of secrets, and processes that heed no signal. Before any is opened."""
+    for left in run.glob(f"{_PREFIX}*"):
+        for process in kernel.members(str(left)):
+            kernel.send(process, signal.SIGKILL)
+        shutil.rmtree(left, ignore_errors=True)
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session is to run. `size` in rows and columns: with a terminal of its own; None: with three pipes."""
+
+    argv: tuple[str, ...]
+    directory: str
+    variables: Mapping[str, str | Secret]
+    size: tuple[int, int] | None
+
+
+def open_session(run: Path, command: Command) -> Session:
+    """Begun below `run`. Raises OSError."""
+    directory = run / f"{_PREFIX}{os.getpid()}-{next(_numbers)}"
     marker = str(directory)
-    placed = secret_files.laid_out(directory, variables)
+    record.make_directory(marker)
+    placed = secret_files.laid_out(directory, command.variables)
     environment = {name: value.reveal() if isinstance(value, Secret) else value for name, value in placed.items()}
     environment[kernel.MARKER] = marker
     try:
-        if size is None:
-            return _with_pipes(marker, spec, environment)
-        return _with_terminal(marker, spec, {"TERM": "xterm-256color", **environment}, size)
+        if command.size is None:
+            return _with_pipes(marker, command, environment)
+        return _with_terminal(marker, command, {"TERM": "xterm-256color", **environment}, command.size)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
 
 
-def _with_pipes(marker: str, spec: TaskSpec, environment: dict[str, str]) -> Session:
+def _with_pipes(marker: str, command: Command, environment: dict[str, str]) -> Session:
     process = subprocess.Popen(  # noqa: S603 - the app's own command, as its owner asked
-        shell.argv(spec.command),
-        cwd=spec.directory,
+        command.argv,
+        cwd=command.directory,
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        umask=_UMASK,
         bufsize=0,
     )
     if process.stdin is None or process.stdout is None or process.stderr is None:
@@ -73,18 +95,19 @@ def _with_pipes(marker: str, spec: TaskSpec, environment: dict[str, str]) -> Ses
     return Session(marker, process, source=source, outputs=outputs, is_terminal=False)
 
 
-def _with_terminal(marker: str, spec: TaskSpec, environment: dict[str, str], size: tuple[int, int]) -> Session:
+def _with_terminal(marker: str, command: Command, environment: dict[str, str], size: tuple[int, int]) -> Session:
     ours, theirs = pty.openpty()
     try:
         _resize(ours, *size)
         process = subprocess.Popen(  # noqa: S603 - likewise
-            [sys.executable, "-I", "-S", "-E", str(_CONTROLLING), os.ttyname(theirs), *shell.argv(spec.command)],
-            cwd=spec.directory,
+            [sys.executable, "-I", "-S", "-E", str(_CONTROLLING), os.ttyname(theirs), *command.argv],
+            cwd=command.directory,
             env=environment,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
+            umask=_UMASK,
         )
     except BaseException:
         os.close(ours)

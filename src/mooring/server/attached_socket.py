@@ -1,4 +1,4 @@
-"""The WebSocket of `mooring run`: one command, somebody attached, until it ends, they hang up or their token does.
+"""The WebSockets of `mooring run` and `mooring exec`: one command, somebody attached, until it ends, they hang up or their token does.
 
 Must not: show a secret where the output is not a terminal (on one, bytes go as they are: redacting would break the screen).
 """
@@ -6,9 +6,9 @@ Must not: show a secret where the output is not a terminal (on one, bytes go as 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -16,26 +16,43 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from mooring.client.problems import document_of
 from mooring.drivers.runtime.contract import Terminal
 from mooring.errors import InvalidInput, MooringError, Unauthorized
+from mooring.model.access import Actor
+from mooring.model.environment import EnvironmentId
 from mooring.server.answering import problem_answer
 from mooring.server.asked import Services
+from mooring.server.authorization import Route
 from mooring.server.callers import Caller, peer_in
 from mooring.server.dispatch import admit
 from mooring.server.reading import read_json
 from mooring.server.sse import VALIDITY
 from mooring.store.redaction import RedactingStream
-from mooring.usecases.platform import environment_id
-from mooring.usecases.requests import Control, EndOfInput, Resize, RunEnded, RunRequest
+from mooring.usecases.enter import enter
+from mooring.usecases.platform import Platform, environment_id
+from mooring.usecases.requests import Control, EndOfInput, ExecRequest, Resize, RunEnded, RunRequest
 from mooring.usecases.run import run
 
-ROUTE = ("GET", "/v1/environments/{app}/{environment}/run")
 STREAMS = {"stdout": b"\x01", "stderr": b"\x02"}
 _FIRST_MESSAGE = 10.0  # seconds
 
 
-async def serve_run(services: Services, socket: WebSocket) -> None:
+class Attachable(NamedTuple):
+    """A route, its first message, and what begins then: it takes the platform, who asks, the environment and that message."""
+
+    route: Route
+    asks: type[msgspec.Struct]
+    begin: Callable[[Platform, Actor, EnvironmentId, Any], Awaitable[Terminal]]
+
+
+ATTACHABLE = (
+    Attachable(("GET", "/v1/environments/{app}/{environment}/run"), RunRequest, run),
+    Attachable(("GET", "/v1/environments/{app}/{environment}/exec"), ExecRequest, enter),
+)
+
+
+async def serve_attached(services: Services, socket: WebSocket, kind: Attachable) -> None:
     """Refused before it is opened, or one session."""
     try:
-        caller = admit(services, ROUTE, socket.headers, peer_in(socket.scope))
+        caller = admit(services, kind.route, socket.headers, peer_in(socket.scope))
         assert caller is not None
         services.streams.check_room()
     except MooringError as error:
@@ -44,7 +61,7 @@ async def serve_run(services: Services, socket: WebSocket) -> None:
     await socket.accept()
     services.streams.count += 1
     try:
-        await _session(services, socket, caller)
+        await _session(services, socket, caller, kind)
     except MooringError as error:
         await _say(socket, document_of(error, instance=socket.url.path))
     except WebSocketDisconnect:
@@ -55,11 +72,11 @@ async def serve_run(services: Services, socket: WebSocket) -> None:
             await socket.close()
 
 
-async def _session(services: Services, socket: WebSocket, caller: Caller) -> None:
+async def _session(services: Services, socket: WebSocket, caller: Caller, kind: Attachable) -> None:
     platform = services.platform
     environment = environment_id(socket.path_params["app"], socket.path_params["environment"])
-    request = await _first_message(socket)
-    terminal = await run(platform, caller.actor, environment, request)
+    request = await _first_message(socket, kind.asks)
+    terminal = await kind.begin(platform, caller.actor, environment, request)
     redactor = platform.secrets.redactor(environment)
     filters = {} if request.terminal else {name: redactor.stream() for name in STREAMS}
     try:
@@ -87,15 +104,13 @@ async def _first_to_end(main: Coroutine[Any, Any, int], others: Sequence[Corouti
         await asyncio.gather(asked, *beside, return_exceptions=True)
 
 
-async def _first_message(socket: WebSocket) -> RunRequest:
+async def _first_message(socket: WebSocket, kind: type[msgspec.Struct]) -> Any:
     try:
         async with asyncio.timeout(_FIRST_MESSAGE):
             text = await socket.receive_text()
     except (TimeoutError, KeyError):
-        raise InvalidInput("the first message is to be the request as JSON text", hint="see RunRequest in /openapi.json") from None
-    request = read_json(text.encode(), RunRequest)
-    assert isinstance(request, RunRequest)
-    return request
+        raise InvalidInput("the first message is to be the request as JSON text", hint=f"see {kind.__name__} in /openapi.json") from None
+    return read_json(text.encode(), kind)
 
 
 async def _input(socket: WebSocket, terminal: Terminal) -> None:
