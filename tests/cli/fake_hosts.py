@@ -1,4 +1,4 @@
-"""The part of the fake platform that knows hosts: what is found on one is said by its address."""
+"""The part of the fake platform that knows hosts, whose facts are said by their address, and registries."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import msgspec
 from mooring.errors import NotFound, Unavailable
 from mooring.model.host import Facts, Host, HostAddress, fingerprint
 from mooring.model.names import host_id, region_name
+from mooring.model.registry import Registry
 from mooring.planner.hosts import budget, prepare
 from mooring.testing.hosts import a_host_key
 from mooring.usecases.answers import HostAdded, HostKey, HostPlan, HostStatus
-from mooring.usecases.requests import HostRequest
+from mooring.usecases.requests import HostRequest, RegistryRequest
 
 
 class FakeHostDesk:
@@ -20,6 +21,8 @@ class FakeHostDesk:
         self.found: dict[str, Facts] = {}
         self.kept: dict[str, Host] = {}
         self.errors: dict[str, str] = {}
+        self.known_registries: dict[str, Registry] = {}
+        self.passwords: dict[str, str] = {}
 
     def hosts(self) -> tuple[HostStatus, ...]:
         return tuple(
@@ -73,6 +76,19 @@ class FakeHostDesk:
 
     def host_key(self) -> HostKey:
         return HostKey(public_key="ssh-ed25519 AAAA mooring")
+
+    def registries(self) -> tuple[Registry, ...]:
+        return tuple(self.known_registries.values())
+
+    def add_registry(self, request: RegistryRequest) -> Registry:
+        added = Registry(host=request.host, username=request.username, images=request.images)
+        self.known_registries[request.host], self.passwords[request.host] = added, request.password
+        return added
+
+    def remove_registry(self, host: str) -> Registry:
+        if host not in self.known_registries:
+            raise NotFound(f"there is no registry {host}", hint="`mooring registry ls` lists them")
+        return self.known_registries.pop(host)
 
     def _kept(self, name: str) -> Host:
         if name not in self.kept:

@@ -23,7 +23,7 @@ from typing import Any
 
 PATIENCE = 60.0  # seconds until it answers, and until it has ended
 APPLETS = ("sh", "sleep", "cat", "echo", "id", "httpd", "setsid", "kill", "touch", "head", "grep", "stty", "tr")
-NEEDED = ("dockerd", "containerd", "busybox", "ip")
+NEEDED = ("dockerd", "containerd", "docker-registry", "busybox", "ip")
 
 
 def missing() -> str:
@@ -31,7 +31,7 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "only root can start a container engine"
     absent = [program for program in NEEDED if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
-    return f"there is no {', '.join(absent)} (Debian: apt-get install docker.io busybox-static iproute2)" if absent else ""
+    return f"there is no {', '.join(absent)} (Debian: apt-get install docker.io docker-registry busybox-static iproute2)" if absent else ""
 
 
 class ContainerEngine:

@@ -27,6 +27,7 @@ from mooring.model.events import Event, EventKind
 from mooring.model.lease import Lease, Lock
 from mooring.model.names import DeploymentId, HostId, Hostname
 from mooring.model.records import EnvironmentRecord
+from mooring.model.registry import Registry
 from mooring.model.secret import Secret
 from mooring.store import translation
 from mooring.store.memory import SqliteMemory
@@ -125,6 +126,8 @@ WRITES: dict[str, Callable[[SqliteMemory], object]] = {
     "write_outcome": lambda memory: memory.write_outcome(1, outcome="done", at=1.0),
     "append_event": lambda memory: memory.append_event(an_event()),
     "append_events": lambda memory: memory.append_events([an_event()]),
+    "save_registry": lambda memory: memory.save_registry(Registry(host="ghcr.io", username="anna"), Secret("x")),
+    "forget_registry": lambda memory: memory.forget_registry("ghcr.io"),
     "save_host": lambda memory: memory.save_host(a_host()),
     "forget_host": lambda memory: memory.forget_host(HostId("web-1")),
     "take_lease": lambda memory: memory.take_lease(SHOP, holder="c1", now=0.0, dead_after=1.0),
@@ -158,6 +161,8 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "open_intents": lambda memory: memory.open_intents(),
     "events": lambda memory: memory.events(),
     "hosts": lambda memory: memory.hosts(),
+    "registries": lambda memory: memory.registries(),
+    "registry_logins": lambda memory: memory.registry_logins(),
     "lease": lambda memory: memory.lease(SHOP),
     "lock": lambda memory: memory.lock(SHOP),
     "token": lambda memory: memory.token("x"),
@@ -258,6 +263,7 @@ def filled(memory: SqliteMemory) -> SqliteMemory:
     memory.add_release(a_release())
     memory.put_config(SHOP, changes={"A": "1"}, by="anna", at=1.0)
     memory.create_token("old", Role.ADMIN, at=-1.0)
+    memory.save_registry(Registry(host="ghcr.io", username="anna"), Secret("y"))
     memory.write_intent(deployment=None, environment=SHOP, step=a_step(), fence=1, at=1.0)
     memory.append_event(an_event())
     memory.take_lease(SHOP, holder="c1", now=0.5, dead_after=1.0)

@@ -13,6 +13,7 @@ GROUPS = (
     Group("certs", "Certificates of public hostnames.", usual="ls"),
     Group("host", "Other machines for apps to run on."),
     Group("key", "Keys that may `git push`.", usual="ls"),
+    Group("registry", "Registries of images that want to know who asks."),
     Group("context", "Platforms on other machines, reached through SSH."),
     Group("config", "Plain settings of an environment."),
     Group("secret", "Settings that are encrypted and never shown again."),

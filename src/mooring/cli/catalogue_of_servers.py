@@ -1,4 +1,4 @@
-"""The catalogue's commands about hosts and certificates. Must not: hold options, or run anything."""
+"""The catalogue's commands about hosts, images and certificates. Must not: hold options, or run anything."""
 
 from __future__ import annotations
 
@@ -65,6 +65,24 @@ SECTIONS = (
                 "Deploy a branch that is being pushed: what git runs then.",
                 ("mooring git-deploy refs/heads/main OLD NEW", "by git alone"),
             ),
+        ),
+    ),
+    Section(
+        "Images",
+        (
+            entry(
+                "registry add",
+                "registries",
+                "Fetch images of a registry as somebody.",
+                ("mooring registry add ghcr.io --username anna", "asks for the password, or takes it from a pipe"),
+                (
+                    "mooring registry add registry.example --username ci --images team/apps",
+                    "what is built here reaches hosts through it, too",
+                ),
+                about="For `build.image`, for what a Dockerfile begins with, and for hosts. The password is kept encrypted.",
+            ),
+            entry("registry ls", "registries", "Registries, and as whom each is asked.", ("mooring registry ls", "never the passwords")),
+            entry("registry rm", "registries", "Forget a registry and its password.", ("mooring registry rm ghcr.io", "at once")),
         ),
     ),
     Section(

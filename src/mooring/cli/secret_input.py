@@ -38,6 +38,20 @@ def read_secret(session: Session, name: str) -> Secret:
     return _checked(name, text.removesuffix("\n").removesuffix("\r"))
 
 
+def read_password(session: Session, whose: str, *, command: str) -> Secret:
+    """As `read_secret`; `command` is what it was asked for by. Raises InvalidInput, UsageError."""
+    if not session.stdin.isatty():
+        raw = _sized(session.stdin.buffer.read(MOST_BYTES + 1), f"password of {whose}")
+        text = raw.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
+    elif session.is_interactive:
+        text = getpass.getpass(f"Password of {whose} (not shown): ", stream=session.err.stream)
+    else:
+        raise UsageError("nobody can be asked for the password here", hint=f'pipe it in: printf %s "$PASSWORD" | {command}')
+    if not text:
+        raise InvalidInput(f"the password of {whose} is empty", hint=f'pipe it in: printf %s "$PASSWORD" | {command}')
+    return Secret(text)
+
+
 def _sized(raw: bytes, name: str) -> bytes:
     if len(raw) > MOST_BYTES:
         raise InvalidInput(

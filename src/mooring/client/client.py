@@ -30,6 +30,7 @@ from mooring.model.lease import Lock
 from mooring.model.names import Hostname
 from mooring.model.push_key import PushKey
 from mooring.model.records import JournalEntry
+from mooring.model.registry import Registry
 from mooring.model.release import Release, Source
 from mooring.model.secret import Secret
 from mooring.usecases.answers import (
@@ -56,6 +57,7 @@ from mooring.usecases.requests import (
     MaintenanceRequest,
     PlanRequest,
     PushKeyRequest,
+    RegistryRequest,
     RestartRequest,
     RollbackRequest,
     RunRequest,
@@ -305,6 +307,17 @@ class Client:
 
     def remove_push_key(self, name: str) -> PushKey:
         return self._ask.send("DELETE", f"/v1/push-keys/{_segment(name)}", PushKey)
+
+    # registries
+
+    def registries(self) -> tuple[Registry, ...]:
+        return self._ask.get("/v1/registries", tuple[Registry, ...])
+
+    def add_registry(self, request: RegistryRequest) -> Registry:
+        return self._ask.send("POST", "/v1/registries", Registry, request)
+
+    def remove_registry(self, host: str) -> Registry:
+        return self._ask.send("DELETE", f"/v1/registries/{_segment(host)}", Registry)
 
     # tokens
 

@@ -16,6 +16,7 @@ from mooring.model.access import TOKEN_PATTERN
 from mooring.model.events import Event
 from mooring.model.names import HOSTNAME_PATTERN, LABEL_PATTERN, VARIABLE_PATTERN
 from mooring.model.push_key import PUSH_KEY_PATTERN
+from mooring.model.registry import REGISTRY_PATTERN
 from mooring.server.authorization import TABLE
 from mooring.server.endpoint import Body, Endpoint, Stream
 from mooring.server.once import LONGEST_KEY
@@ -25,7 +26,13 @@ from mooring.usecases.requests import EndOfInput, ExecRequest, Resize, RunEnded,
 
 _KINDS = {str: "string", int: "integer", bool: "boolean"}
 _PATTERNS = {"app": LABEL_PATTERN, "environment": LABEL_PATTERN, "id": DEPLOYMENT_PATTERN, "hostname": HOSTNAME_PATTERN}
-_NAMES = {"hosts": LABEL_PATTERN, "tokens": TOKEN_PATTERN, "push-keys": PUSH_KEY_PATTERN, "secrets": VARIABLE_PATTERN}
+_NAMES = {
+    "hosts": LABEL_PATTERN,
+    "registries": REGISTRY_PATTERN,
+    "tokens": TOKEN_PATTERN,
+    "push-keys": PUSH_KEY_PATTERN,
+    "secrets": VARIABLE_PATTERN,
+}
 _SOCKET_TYPES = (RunRequest, ExecRequest, Resize, EndOfInput, RunEnded)
 
 

@@ -25,8 +25,11 @@ class Redactors:
             known = self._known[environment] = Redactor(self._secrets(environment))
         return known
 
-    def changed(self, environment: EnvironmentId) -> None:
-        self._known.pop(environment, None)
+    def changed(self, environment: EnvironmentId | None) -> None:
+        if environment is None:
+            self._known.clear()
+        else:
+            self._known.pop(environment, None)
         self._of_all = None
 
     def redact(self, environment: EnvironmentId, text: str) -> str:
@@ -42,10 +45,15 @@ class Redactors:
     def _redactor_of_all(self) -> Redactor:
         if self._of_all is None:
             environments = [record.environment for record in self._memory.environments()]
-            self._of_all = Redactor([secret for environment in environments for secret in self._secrets(environment)])
+            of_each = [secret for environment in environments for secret in self._secrets(environment)]
+            self._of_all = Redactor([*of_each, *self._of_platform()])
         return self._of_all
 
     def _secrets(self, environment: EnvironmentId) -> list[Secret]:
         versions = [snapshot.version for snapshot in self._memory.config_versions(environment)][-_SNAPSHOTS:]
         values = [value for version in versions for value in self._memory.config(environment, version).values()]
-        return list({value for value in values if isinstance(value, Secret)})
+        return list({*(value for value in values if isinstance(value, Secret)), *self._of_platform()})
+
+    def _of_platform(self) -> list[Secret]:
+        """What a build or a delivery of any environment may say."""
+        return [login.password for login in self._memory.registry_logins()]

@@ -26,6 +26,7 @@ from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
 from mooring.errors import InvalidInput
 from mooring.model.host import Host, HostRuntime
+from mooring.model.registry import Logins
 from mooring.server.edges import edge_of
 from mooring.server.installation import Installation
 from mooring.server.issuing import hook_for, issuer_for, terms_for
@@ -60,7 +61,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     machinery = Machinery(installation)
     runtime = ProcessRuntime(machinery.supervisor)
     edge = edge_of(installation, settings)
-    workshop = Workshop(installation.workshop, standard_builders(os.environ, workshop=installation.workshop))
+    workshop = Workshop(installation.workshop, standard_builders(os.environ, workshop=installation.workshop, logins=memory.registry_logins))
     controller = Controller(
         memory=memory,
         runtime=runtime,
@@ -73,7 +74,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         secrets_changed=secrets.changed,
         identity=IDENTITY,
     )
-    hosts = SshHosts(installation.ssh, lambda host, transport: runtime_on(host, transport, hosts.controller))
+    hosts = SshHosts(installation.ssh, lambda host, transport: runtime_on(host, transport, hosts.controller, logins=memory.registry_logins))
     for host in memory.hosts():
         controller.fleet.add(host.name, hosts.runtime(host))
     platform = Platform(
@@ -104,7 +105,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     return Wired(platform=platform, machinery=machinery, memory=memory, edge=edge, workshop=workshop, secrets=secrets)
 
 
-def runtime_on(host: Host, transport: Transport, controller: str) -> Runtime:
+def runtime_on(host: Host, transport: Transport, controller: str, *, logins: Logins) -> Runtime:
     """The runtime of a host, over the way to it. Raises InvalidInput for a kind that only the controller's own machine has."""
     match host.runtime:  # imported here: a platform without such a host does not pay for it
         case HostRuntime.DOCKER:
@@ -112,7 +113,8 @@ def runtime_on(host: Host, transport: Transport, controller: str) -> Runtime:
             from mooring.drivers.runtime.docker.settings import DockerSettings
 
             own = Program.of(os.environ, installation=controller).socket
-            return DockerRuntime(transport, DockerSettings(controller=controller, memory_budget=host.memory, bind=host.bind, source=own))
+            settings = DockerSettings(controller=controller, memory_budget=host.memory, bind=host.bind, source=own)
+            return DockerRuntime(transport, settings, logins=logins)
         case HostRuntime.SYSTEMD:
             from mooring.drivers.runtime.systemd.runtime import SystemdRuntime, SystemdSettings
 

@@ -1,4 +1,4 @@
-"""Sealing one config value with AES-256-GCM so that it opens only in its own place. Must not: keep a key or write a file.
+"""Sealing one value with AES-256-GCM so that it opens only in its own place. Must not: keep a key or write a file.
 
 A sealed value is a fresh 12-byte nonce, then the ciphertext with its tag. Environment, version, name and kind are the
 associated data: a blob moved to another row, or a secret relabelled as plain, does not open.
@@ -19,12 +19,17 @@ _NONCE = 12
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a sealed value belongs."""
+    """Where a sealed value belongs; what is the platform's own has no environment."""
 
     environment: str
     version: int
     name: str
     kind: str
+
+    def __str__(self) -> str:
+        if not self.environment:
+            return f"the password of {self.kind} {self.name}"
+        return f"the value of {self.name} in config version {self.version} of {self.environment}"
 
     def associated(self) -> bytes:
         return b"mooring-config-1" + msgspec.json.encode(self)
@@ -45,6 +50,7 @@ def unseal(sealed: bytes, *, key: Key, place: Place) -> str:
     try:
         content = AESGCM(key.material).decrypt(sealed[:_NONCE], sealed[_NONCE:], place.associated())
     except (InvalidTag, ValueError):
-        message = f"the value of {place.name} in config version {place.version} of {place.environment} was changed from outside"
-        raise StateDamaged(message, hint="restore a backup with `mooring state restore`, or set the value again") from None
+        raise StateDamaged(
+            f"{place} was changed from outside", hint="restore a backup with `mooring state restore`, or set the value again"
+        ) from None
     return content.decode("utf-8", "surrogateescape")

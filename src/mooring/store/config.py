@@ -8,24 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select
 
 from mooring.errors import NotFound, StateDamaged
 from mooring.model.config import ConfigVersion, Variables, differences, next_config, revealed
 from mooring.model.environment import EnvironmentId
 from mooring.model.secret import Secret
-from mooring.store import directory as directories
 from mooring.store import schema
 from mooring.store.cipher import Place, seal, unseal
-from mooring.store.keys import Key, KeyRing, new_key, read_ring
+from mooring.store.keys import Key, read_ring
+from mooring.store.sealing import SealedRow, key_to_seal_with, keys_in_use, place_of_variable, ring, seal_all_anew, sealed_count
 from mooring.store.shelf import Shelf, decode, encode, environment_must_exist
 
 _versions = schema.config_versions
 _values = schema.config_values
 _PLAIN = "config"
 _SECRET = "secret"  # noqa: S105  # the name of a kind, not a password
-
-SealedRow = Row[tuple[object, ...]]
 
 
 class ConfigShelf(Shelf):
@@ -57,7 +55,7 @@ class ConfigShelf(Shelf):
                 return latest
             changed, removed = differences(before, after)
             record = ConfigVersion(environment=environment, version=latest + 1, at=at, by=by, changed=changed, removed=removed)
-            _add_snapshot(connection, record, after, key=_key_to_seal_with(connection, self._key_file))
+            _add_snapshot(connection, record, after, key=key_to_seal_with(connection, self._key_file))
             return record.version
 
     def rotate_key(self) -> int:
@@ -66,32 +64,27 @@ class ConfigShelf(Shelf):
         Both keys are in the file until the one transaction has ended, so a crash at any point leaves every value readable.
         """
         with self._database.write() as connection:
-            old = _ring(connection, self._key_file)
+            old = ring(connection, self._key_file)
             both = old.rotated()
             both.save()
-            rows = connection.execute(select(_values)).all()
-            for row in rows:
-                _seal_anew(connection, row, old=old.find(row.key), new=both.active)
+            seal_all_anew(connection, old=old, new=both.active)
+            count = sealed_count(connection)
         both.retired().save()
         self._database.truncate_log()
-        return len(rows)
+        return count
 
     def check_keys(self) -> None:
         """Raises StateDamaged when a value is sealed with a key that is not in the key file, or the file is not what it was."""
         with self._database.read() as connection:
-            used = connection.scalars(select(_values.c.key).distinct()).all()
+            used = keys_in_use(connection)
         if used or self._key_file.exists():
-            ring = read_ring(self._key_file)
+            keys = read_ring(self._key_file)
             for key_id in used:
-                ring.find(key_id)
+                keys.find(key_id)
 
     def _read(self, environment: EnvironmentId, version: int) -> dict[str, str | Secret]:
         with self._database.read() as connection:
             return _open_snapshot(connection, environment, version, key_file=self._key_file)
-
-    @property
-    def _key_file(self) -> Path:
-        return self._directory / directories.KEY
 
 
 def _latest(connection: Connection, environment: EnvironmentId) -> int:
@@ -106,12 +99,12 @@ def _open_snapshot(connection: Connection, environment: EnvironmentId, version: 
         raise NotFound(f"{environment} has no config version {version}", hint="`mooring releases` shows which there are")
     of_snapshot = (_values.c.environment == str(environment)) & (_values.c.version == version)
     rows = connection.execute(select(_values).where(of_snapshot).order_by(_values.c.name)).all()
-    ring = read_ring(key_file) if rows else None
-    return {row.name: _opened(row, key=ring.find(row.key)) for row in rows if ring is not None}
+    keys = read_ring(key_file) if rows else None
+    return {row.name: _opened(row, key=keys.find(row.key)) for row in rows if keys is not None}
 
 
 def _opened(row: SealedRow, *, key: Key) -> str | Secret:
-    text = unseal(row.sealed, key=key, place=_place(row))
+    text = unseal(row.sealed, key=key, place=place_of_variable(row))
     return Secret(text) if row.kind == _SECRET else text
 
 
@@ -123,25 +116,3 @@ def _add_snapshot(connection: Connection, record: ConfigVersion, values: Variabl
         place = Place(environment=environment, version=record.version, name=name, kind=kind)
         row = {"environment": environment, "version": record.version, "name": name, "kind": kind}
         connection.execute(insert(_values).values(**row, key=key.id, sealed=seal(revealed(value), key=key, place=place)))
-
-
-def _seal_anew(connection: Connection, row: SealedRow, *, old: Key, new: Key) -> None:
-    place = _place(row)
-    sealed = seal(unseal(row.sealed, key=old, place=place), key=new, place=place)
-    mine = (_values.c.environment == row.environment) & (_values.c.version == row.version) & (_values.c.name == row.name)
-    connection.execute(update(_values).where(mine).values(key=new.id, sealed=sealed))
-
-
-def _place(row: SealedRow) -> Place:
-    return Place(environment=row.environment, version=row.version, name=row.name, kind=row.kind)
-
-
-def _key_to_seal_with(connection: Connection, key_file: Path) -> Key:
-    return _ring(connection, key_file).active
-
-
-def _ring(connection: Connection, key_file: Path) -> KeyRing:
-    """The keys there are; a first one is made only where nothing was ever sealed and no file lies there."""
-    if not key_file.exists() and connection.scalar(select(func.count()).select_from(_values)) == 0:
-        KeyRing((new_key(),), where=key_file).save()
-    return read_ring(key_file)

@@ -1,4 +1,4 @@
-"""The store as one object: fulfils engine.contract.Memory on SQLite, with config, tokens, audit and answers for the use cases.
+"""The store as one object: fulfils engine.contract.Memory on SQLite, with config, registries, tokens, audit and answers for the use cases.
 
     memory = SqliteMemory.open(directory)
 
@@ -21,6 +21,7 @@ from mooring.store.hosts import HostShelf
 from mooring.store.journal import JournalShelf
 from mooring.store.leases import LeaseShelf
 from mooring.store.opening import open_database
+from mooring.store.registries import RegistryShelf
 from mooring.store.releases import ReleaseShelf
 from mooring.store.retention import RetentionShelf
 from mooring.store.tokens import TokenShelf
@@ -34,6 +35,7 @@ class SqliteMemory(
     JournalShelf,
     EventShelf,
     HostShelf,
+    RegistryShelf,
     LeaseShelf,
     TokenShelf,
     AuditShelf,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-VERSIONS = ("0001", "0002", "0003")
+VERSIONS = ("0001", "0002", "0003", "0004")
 """Every version that this program can open, oldest first; the last is the one it writes."""
 
 metadata = MetaData()
@@ -105,6 +105,16 @@ hosts = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("record", Text, nullable=False),
+)
+
+# The password, encrypted; `key` the id of the key it is sealed with.
+registries = Table(
+    "registries",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
 )
 
 # The highest fencing number ever given for an environment; stays when the environment is forgotten.

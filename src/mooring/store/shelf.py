@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from mooring.errors import NotFound
 from mooring.model.environment import EnvironmentId
+from mooring.store import directory as directories
 from mooring.store import schema
 from mooring.store.database import Database
 
@@ -22,6 +23,11 @@ class Shelf:
     def __init__(self, database: Database, directory: Path) -> None:
         self._database = database
         self._directory = directory
+
+    @property
+    def _key_file(self) -> Path:
+        """What values are sealed with."""
+        return self._directory / directories.KEY
 
 
 def encode(value: object) -> str:

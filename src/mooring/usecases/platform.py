@@ -30,8 +30,8 @@ class Secrets(Protocol):
 
     def redactor(self, environment: EnvironmentId) -> Redactor: ...
 
-    def changed(self, environment: EnvironmentId) -> None:
-        """Look again: a secret was set."""
+    def changed(self, environment: EnvironmentId | None) -> None:
+        """Look again: a secret was set; None: one of the platform's own."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from mooring.model.push_key import PUSH_KEY_PATTERN
 
 LARGEST_VALUE = 120_000  # bytes; the kernel takes 131,072 of name and value together (MAX_ARG_STRLEN)
 MOST_INSTANCES = 1000
+LARGEST_PASSWORD = 16_000  # bytes; tokens of cloud registries have some thousand
 LONGEST_TOKEN_LIFE = 10 * 365 * 86_400.0  # seconds
 
 _ProcessName = Annotated[str, Meta(extra_json_schema={"pattern": PROCESS_PATTERN})]
@@ -27,6 +28,15 @@ _SettableName = Annotated[str, Meta(extra_json_schema={"pattern": VARIABLE_PATTE
 _Value = Annotated[str, Meta(extra_json_schema={"pattern": r"^[^\u0000]*$", "maxLength": LARGEST_VALUE})]
 _TokenName = Annotated[str, Meta(extra_json_schema={"pattern": TOKEN_PATTERN})]
 _TokenLife = Annotated[float, Meta(extra_json_schema={"minimum": 1, "maximum": LONGEST_TOKEN_LIFE})]
+
+
+class RegistryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`images`: the repository in it through which images built here reach hosts; empty: they are sent to each host."""
+
+    host: str
+    username: str
+    password: str
+    images: str = ""
 
 
 class RollbackRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,6 +24,7 @@ from mooring.drivers.builder.procfile import ProcfileBuilder
 from mooring.drivers.builder.python.builder import PythonBuilder
 from mooring.drivers.builder.static import StaticBuilder
 from mooring.drivers.builder.surroundings import Surroundings
+from mooring.model.registry import Logins, nobody
 
 _image: type[Builder] = ImageBuilder
 _dockerfile: type[Builder] = DockerfileBuilder
@@ -35,20 +36,21 @@ _static: type[Builder] = StaticBuilder
 _procfile: type[Builder] = ProcfileBuilder
 
 
-def standard_builders(environ: Mapping[str, str], *, workshop: Path | None = None) -> tuple[Builder, ...]:
+def standard_builders(environ: Mapping[str, str], *, workshop: Path | None = None, logins: Logins = nobody) -> tuple[Builder, ...]:
     """`environ` is the controller's own environment: a build sees only what is on the list in `surroundings`.
 
     `workshop` is where they are to build: images have a name of that place's in the engine. None: they are only asked what they detect.
+    `logins`: as whom images are fetched from registries.
     """
     surroundings = Surroundings.of(environ)
     installation = hashlib.sha256(str(workshop).encode()).hexdigest()[:12] if workshop else "nowhere"
     program = Program.of(environ, installation=installation)
     return (
-        ImageBuilder(surroundings, program=program),
+        ImageBuilder(surroundings, program=program, logins=logins),
         PythonBuilder(surroundings, uv=str(find_uv_bin())),
         NodeBuilder(surroundings),
         StaticBuilder(surroundings, caddy=caddy_program()),
-        DockerfileBuilder(surroundings, program=program),
+        DockerfileBuilder(surroundings, program=program, logins=logins),
         ProcfileBuilder(surroundings),
     )
 

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from mooring.server.endpoint import Endpoint
-from mooring.server.endpoints import about, certificates, config, deployments, environments, events, hosts, orders, push_keys, tokens
+from mooring.server.endpoints import (
+    about,
+    certificates,
+    config,
+    deployments,
+    environments,
+    events,
+    hosts,
+    orders,
+    push_keys,
+    registries,
+    tokens,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *about.ENDPOINTS,
@@ -15,5 +27,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *certificates.ENDPOINTS,
     *hosts.ENDPOINTS,
     *push_keys.ENDPOINTS,
+    *registries.ENDPOINTS,
     *tokens.ENDPOINTS,
 )

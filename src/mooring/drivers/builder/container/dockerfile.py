@@ -10,15 +10,16 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+from mooring.drivers.builder.container.bench import image_bench
 from mooring.drivers.builder.container.program import Made, Program, check_platform, has_buildkit_inside, machine, made
 from mooring.drivers.builder.container.store import ImageStore
 from mooring.drivers.builder.contract import BuildLog, BuildRequest, Detection
 from mooring.drivers.builder.sandbox import Sandbox
 from mooring.drivers.builder.surroundings import Surroundings
-from mooring.drivers.builder.workbench import workbench
 from mooring.errors import BuildFailed
 from mooring.model.build import BuildSettings
 from mooring.model.names import ArtifactId
+from mooring.model.registry import Logins, nobody
 from mooring.model.release import Artifact
 from mooring.model.secret import Secret
 
@@ -30,9 +31,10 @@ class DockerfileBuilder(ImageStore):
     name = "dockerfile"
     secret_place = "/run/secrets"  # noqa: S105 - BuildKit's own: https://docs.docker.com/reference/dockerfile/#run---mounttypesecret
 
-    def __init__(self, surroundings: Surroundings, *, program: Program) -> None:
+    def __init__(self, surroundings: Surroundings, *, program: Program, logins: Logins = nobody) -> None:
         super().__init__(program)
         self._surroundings = surroundings
+        self._logins = logins
         self._docker = program
 
     def detect(self, source: Path, settings: BuildSettings) -> Detection | None:
@@ -45,7 +47,7 @@ class DockerfileBuilder(ImageStore):
         if not (request.source / file).is_file():
             raise BuildFailed(f"there is no {file} in the source", hint="name it in build.dockerfile")
         request.output.mkdir(parents=True)
-        async with workbench(request, log, surroundings=self._surroundings) as sandbox:
+        async with image_bench(request, log, surroundings=self._surroundings, logins=self._logins) as sandbox:
             return await self._built(sandbox, request, log)
 
     async def _built(self, sandbox: Sandbox, request: BuildRequest, log: BuildLog) -> Artifact:

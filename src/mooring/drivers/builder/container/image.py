@@ -7,24 +7,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mooring.drivers.builder.container.bench import image_bench
 from mooring.drivers.builder.container.dockerfile import artifact_of
 from mooring.drivers.builder.container.program import Made, Program, check_platform, machine, made
 from mooring.drivers.builder.container.store import ImageStore
 from mooring.drivers.builder.contract import BuildLog, BuildRequest, Detection
 from mooring.drivers.builder.sandbox import Sandbox
 from mooring.drivers.builder.surroundings import Surroundings
-from mooring.drivers.builder.workbench import workbench
 from mooring.errors import BuildFailed
 from mooring.model.build import BuildSettings
+from mooring.model.registry import Logins, nobody
 from mooring.model.release import Artifact
 
 
 class ImageBuilder(ImageStore):
     name = "image"
 
-    def __init__(self, surroundings: Surroundings, *, program: Program) -> None:
+    def __init__(self, surroundings: Surroundings, *, program: Program, logins: Logins = nobody) -> None:
         super().__init__(program)
         self._surroundings = surroundings
+        self._logins = logins
         self._docker = program
 
     def detect(self, source: Path, settings: BuildSettings) -> Detection | None:
@@ -36,7 +38,7 @@ class ImageBuilder(ImageStore):
             raise BuildFailed("the manifest names no image", hint='set build.image to "registry.example/shop@sha256:…"')
         self._docker.check()
         request.output.mkdir(parents=True)
-        async with workbench(request, log, surroundings=self._surroundings) as sandbox:
+        async with image_bench(request, log, surroundings=self._surroundings, logins=self._logins) as sandbox:
             variables = self._docker.variables
             _, platform = machine(await sandbox.ask(self._docker.asks_machine(), directory=request.source, variables=variables))
             check_platform(request.settings.platform, platform)

@@ -1,4 +1,5 @@
-"""Brings images to the host's engine: from their registry, or straight from the controller's engine with only the layers that are missing.
+"""Brings images to the host's engine: from their registry, through a registry, or straight from the controller's engine with only the
+layers that are missing.
 
 What was brought is tagged with the artifact's id under a name of this controller's: only what has that name is ever taken away.
 """
@@ -6,7 +7,6 @@ What was brought is tagged with the artifact's id under a name of this controlle
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from collections.abc import Mapping
 from typing import IO, Any
@@ -18,10 +18,12 @@ from mooring.drivers.runtime.docker.host import HostFiles
 from mooring.drivers.runtime.docker.images import Image, image, layer_sizes, shared
 from mooring.drivers.runtime.docker.labels import CONTROLLER
 from mooring.drivers.runtime.docker.making import not_an_image, repository
+from mooring.drivers.runtime.docker.registry import progress, pull, push
 from mooring.drivers.runtime.docker.settings import DockerSettings
 from mooring.errors import CapacityExceeded, InvalidInput, NotFound, OutcomeUnknown, Unavailable
 from mooring.model.names import ArtifactId
 from mooring.model.quantity import format_size
+from mooring.model.registry import Logins, login_for
 from mooring.model.release import Artifact
 
 _RESERVE = 200_000_000  # bytes that stay free on the engine's disk
@@ -32,13 +34,14 @@ _PIECE = 1_000_000
 
 
 class Deliveries:
-    """`source` is the controller's own engine, where it has one."""
+    """`source` is the controller's own engine, where it has one; `logins` as whom registries are asked."""
 
-    def __init__(self, engine: Engine, *, source: Engine | None, files: HostFiles, settings: DockerSettings) -> None:
+    def __init__(self, engine: Engine, *, source: Engine | None, files: HostFiles, settings: DockerSettings, logins: Logins) -> None:
         self._engine = engine
         self._source = source
         self._files = files
         self._settings = settings
+        self._logins = logins
         self._repository = repository(settings.controller)
         self._turn = asyncio.Lock()
 
@@ -63,13 +66,16 @@ class Deliveries:
     async def _pulled(self, artifact: Artifact) -> Delivery:
         """From the registry that the reference names; from the controller's engine where the host cannot reach it."""
         try:
-            sent = await pull(self._engine, artifact.image)
+            return await self._fetched(artifact, artifact.image)
         except Unavailable:
             if self._source is None or await _found(self._source, artifact.image) is None:
                 raise
             return await self._sent(artifact)
-        await self._engine.post(f"images/{artifact.image}/tag", {"repo": self._repository, "tag": artifact.id})
-        brought = image(await self._engine.get(f"images/{artifact.image}/json"))
+
+    async def _fetched(self, artifact: Artifact, reference: str) -> Delivery:
+        sent = await pull(self._engine, reference, login_for(reference, self._logins()))
+        await self._engine.post(f"images/{reference}/tag", {"repo": self._repository, "tag": artifact.id})
+        brought = image(await self._engine.get(f"images/{reference}/json"))
         return Delivery(sent=sent, total=brought.size)
 
     async def _sent(self, artifact: Artifact) -> Delivery:
@@ -84,6 +90,9 @@ class Deliveries:
         present = await self._present(theirs)
         sizes = layer_sizes(await self._source.get(f"images/{theirs.id}/history"), len(theirs.layers))
         await self._expect_room(sum(sizes[present:]), artifact)
+        carrier = next((each for each in self._logins() if each.registry.images), None)
+        if carrier is not None:
+            return await self._fetched(artifact, await push(self._source, theirs.id, carrier, tag=artifact.id))
         with tempfile.TemporaryFile(dir=self._settings.spool) as whole, tempfile.TemporaryFile(dir=self._settings.spool) as packed:
             await _save(self._source, theirs.id, whole)
             tag = f"{self._repository}:{artifact.id}"
@@ -117,7 +126,8 @@ class Deliveries:
 
     async def _load(self, packed: IO[bytes], tag: str) -> None:
         async with self._engine.stream("images/load", {"quiet": 1}, method="POST", content=packed) as content:
-            await _progress([line async for line in content])
+            async for _ in progress(content):
+                pass  # until it has ended well
         if await _found(self._engine, tag) is None:
             raise OutcomeUnknown("the engine took an image, and does not have it", where=self._engine.host)
 
@@ -129,9 +139,16 @@ class Deliveries:
         freed = await self._own_bytes(known)
         try:
             await self._engine.delete(f"images/{tag}", force=1)
+            await self._let_go(known.id)
         except Missing:
             return 0
         return freed if await _found(self._engine, known.id) is None else 0
+
+    async def _let_go(self, identity: str) -> None:
+        """What came from a registry is held by its digest there too, until nothing else names it. Raises Missing where it has gone."""
+        left = await self._engine.get(f"images/{identity}/json")
+        for reference in () if left.get("RepoTags") else left.get("RepoDigests") or ():
+            await self._engine.delete(f"images/{reference}", force=1)
 
     async def _is_used(self, known: Image) -> bool:
         """By what runs, or by what is somebody else's."""
@@ -143,12 +160,6 @@ class Deliveries:
         others = await asyncio.gather(*(_found(self._engine, each["Id"]) for each in listed if each["Id"] != known.id))
         sizes = layer_sizes(await self._engine.get(f"images/{known.id}/history"), len(known.layers))
         return sum(sizes[shared(known.layers, [other.layers for other in others if other is not None]) :])
-
-
-async def pull(engine: Engine, reference: str) -> int:
-    """Bytes that came. Raises Unavailable in the registry's words."""
-    async with engine.stream("images/create", {"fromImage": reference}, method="POST") as content:
-        return await _progress([line async for line in content])
 
 
 def check_platform(platform: str, told: Mapping[str, Any], host: str) -> None:
@@ -172,15 +183,3 @@ async def _save(engine: Engine, identity: str, target: IO[bytes]) -> None:
         async for piece in content.iter_chunked(_PIECE):
             await asyncio.to_thread(target.write, piece)
     target.seek(0)
-
-
-async def _progress(lines: list[bytes]) -> int:
-    """Bytes of all layers that were fetched. Raises Unavailable with the engine's own error among them."""
-    fetched: dict[str, int] = {}
-    for line in lines:
-        told = json.loads(line) if line.strip() else {}
-        if "error" in told:
-            raise Unavailable(f"the container engine refused an image: {told['error']}")
-        if told.get("status") == "Downloading":
-            fetched[told.get("id", "")] = int((told.get("progressDetail") or {}).get("total") or 0)
-    return sum(fetched.values())

@@ -81,11 +81,17 @@ class Engine:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, parameters: Parameters | None = None, *, method: str = "GET", content: object = None
+        self,
+        path: str,
+        parameters: Parameters | None = None,
+        *,
+        method: str = "GET",
+        content: object = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.StreamReader]:
         """An answer that comes in pieces and may take for ever."""
         client = await self._connected()
-        headers = {"Content-Type": "application/x-tar"} if content is not None else None
+        headers = {**({"Content-Type": "application/x-tar"} if content is not None else {}), **(headers or {})}
         with self._translated(path, is_harmless=method == "GET"):
             query = client._query(path, method, params=_plain(parameters), data=content, headers=headers, timeout=_patient(None))
             async with query as response:

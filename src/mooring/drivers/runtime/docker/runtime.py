@@ -48,15 +48,16 @@ from mooring.model.health import Listening
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
 from mooring.model.lease import Mark
 from mooring.model.names import ArtifactId
+from mooring.model.registry import Logins, nobody
 from mooring.model.release import Artifact
 
 _KILOBYTE = 1024
 
 
 class DockerRuntime:
-    """Of one host. Connects with the first call."""
+    """Of one host. Connects with the first call. `logins`: as whom it fetches images from registries."""
 
-    def __init__(self, transport: Transport, settings: DockerSettings) -> None:
+    def __init__(self, transport: Transport, settings: DockerSettings, *, logins: Logins = nobody) -> None:
         self._settings = settings
         self._transport = transport
         self._engine = Engine(transport, settings.socket)
@@ -71,7 +72,7 @@ class DockerRuntime:
             self._engine, maker=self._maker, files=self._files, watcher=self._watcher, names=self._names, settings=settings
         )
         self._tasks = Tasks(self._engine, maker=self._maker, files=self._files, names=self._names)
-        self._deliveries = Deliveries(self._engine, source=self._source, files=self._files, settings=settings)
+        self._deliveries = Deliveries(self._engine, source=self._source, files=self._files, settings=settings, logins=logins)
         self.capabilities = RuntimeCapabilities(limits_memory=True, runs_interactively=True, memory_budget=settings.memory_budget)
 
     async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
