@@ -33,7 +33,7 @@ drain_timeout = 5
 """
 DOCKERFILE = "FROM base:1\nCOPY large /www/large\nCOPY VERSION /www/index.html\n"
 LARGE = 3_000_000  # bytes of a layer that does not change
-KEYS = "/root/.ssh/authorized_keys"
+ACCOUNTS = {"host1": ("root", "/root"), "host2": ("deploy", "/home/deploy")}  # the second may use the engine, and is no root
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +65,20 @@ def platform(engine: ContainerEngine) -> Iterator[Platform]:
 def hosts(fleet: Fleet, platform: Platform) -> Iterator[tuple[Host, ...]]:
     chosen, key = fleet.hosts[:2], platform.mooring("host", "key").out
     for host in chosen:
+        account, home = ACCOUNTS[host.name]
         host.start_docker()
-        host.says("sh", "-c", 'cp "$1" "$1.before"; cat >> "$1"', "sh", KEYS, stdin=key.encode())
+        host.says("sh", "-c", 'cp "$1" "$1.before"; cat >> "$1"', "sh", f"{home}/.ssh/authorized_keys", stdin=key.encode())
         words = ["--name", host.name, "--runtime", "docker", "--fingerprint", fingerprint(host.key)]
-        added = platform.mooring("host", "add", f"root@{host.address}", *words)
+        added = platform.mooring("host", "add", f"{account}@{host.address}", *words)
         assert added.code == 0, added
     yield tuple(chosen)
     for host in chosen:
-        host.says("sh", "-c", 'cat "$1.before" > "$1"; rm "$1.before"', "sh", KEYS)
+        host.says("sh", "-c", 'cat "$1.before" > "$1"; rm "$1.before"', "sh", f"{ACCOUNTS[host.name][1]}/.ssh/authorized_keys")
         host.says(
             "sh",
             "-c",
-            "docker ps -aq | xargs -r docker rm -f; docker image prune -af; systemctl stop docker.socket docker; rm -rf /var/lib/mooring",
+            "docker ps -aq | xargs -r docker rm -f; docker image prune -af; systemctl stop docker.socket docker; "
+            "rm -rf /var/lib/mooring /home/deploy/.local/share/mooring /run/user/1000/mooring /var/lib/systemd/linger/deploy",
         )
 
 
@@ -123,6 +125,17 @@ def test_a_command_runs_beside_the_app_on_a_host_as_nobody_in_particular(app: Ap
     answer = app.mooring("run", "--", "sh", "-c", "id -u; cat /www/index.html; exit 7")
     assert answer.code == 7, answer
     assert answer.out.split() == ["65532", "2"]
+
+
+def test_a_secret_lies_in_the_memory_of_the_account_and_reaches_the_app_on_each_host(app: App, hosts: tuple[Host, ...]) -> None:
+    assert app.mooring("secret", "set", "TOKEN", stdin="s3ntinel").code == 0
+    for host, memory in zip(hosts, ("/run/mooring/", "/run/user/1000/mooring/"), strict=True):
+        (name,) = containers(host)
+        host.says("docker", "exec", name, "sh", "-c", "grep -q TOKEN=s3ntinel /proc/[0-9]*/environ")
+        inspected = host.says("docker", "inspect", name)
+        assert f'"Source": "{memory}' in inspected
+        assert "s3ntinel" not in inspected
+    assert hosts[1].says("ls", "-A", "/home/deploy/.local/share/mooring/docker"), "its fencing numbers"
 
 
 def test_logs_of_both_hosts_are_told_with_where_they_were_said(app: App) -> None:

@@ -56,8 +56,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """One that was added. `host_key` is the public key that it was pinned to, as `ssh-keyscan` writes it.
 
     `bind` is the address of its own at which instances listen and the edge reaches them. `memory`: bytes that declared memory may add up
-    to. `is_draining`: nothing new is placed on it, and what is there moves away with the next deployment. `prepared`: the names of the
-    steps that were done for it, so that they can be undone.
+    to. `uid`: of the account there. `is_draining`: nothing new is placed on it, and what is there moves away with the next deployment.
+    `prepared`: the names of the steps that were done for it, so that they can be undone.
     """
 
     name: HostId
@@ -68,6 +68,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     bind: str = "127.0.0.1"
     memory: int = 0
+    uid: int = 0
     is_draining: bool = False
     added_at: float = 0.0
     prepared: tuple[str, ...] = ()
@@ -100,6 +101,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     clock: float = 0.0
     asked_at: float = 0.0
     user: str = ""
+    uid: int = 0
     home: str = ""
     is_root: bool = False
     systemd: int = 0

@@ -24,11 +24,11 @@ def prepare(host: Host, facts: Facts, *, controller: str) -> Preparation:
         steps.append(PlannedStep(step=HostStep.CLAIM, what="write down whose it is", reason="no other controller is to use it by mistake"))
     if host.runtime is HostRuntime.SYSTEMD:
         findings.append(_systemd(facts))
-        if not facts.is_root and not facts.is_lingering and facts.systemd:
-            what = f"let {facts.user}'s units run without a login (loginctl enable-linger)"
-            steps.append(PlannedStep(step=HostStep.LINGER, what=what, reason="else every app would end with the last SSH session"))
+        steps += _lingering(facts, "its units run without a login", reason="else every app would end with the last SSH session")
     elif host.runtime is HostRuntime.DOCKER:
         findings.append(_engine(facts))
+        if facts.engine:
+            steps += _lingering(facts, "its memory last without a login", reason="secrets of containers lie there")
         if not facts.engine and facts.is_root:
             what = "install the distribution's container engine (docker.io)"
             steps.append(PlannedStep(step=HostStep.ENGINE, what=what, reason="there is none, and it is to run containers"))
@@ -38,6 +38,13 @@ def prepare(host: Host, facts: Facts, *, controller: str) -> Preparation:
             Finding(subject="runtime", weight=Weight.FAULT, said="processes run on the controller's own machine only", hint=hint)
         )
     return Preparation(findings=tuple(findings), steps=tuple(steps))
+
+
+def _lingering(facts: Facts, what: str, *, reason: str) -> list[PlannedStep]:
+    """What root has without being asked."""
+    if facts.is_root or facts.is_lingering or not facts.systemd:
+        return []
+    return [PlannedStep(step=HostStep.LINGER, what=f"let {what}: {facts.user} (loginctl enable-linger)", reason=reason)]
 
 
 def budget(facts: Facts) -> int:
@@ -113,9 +120,9 @@ def _engine(facts: Facts) -> Finding:
             return Finding(subject="engine", weight=Weight.WARNING, said="there is none yet", hint="it is installed when the host is added")
         hint = f"install one as root, and let {facts.user} use it: usermod -aG docker {facts.user}"
         return Finding(subject="engine", weight=Weight.FAULT, said=f"there is none that {facts.user} may use", hint=hint)
-    if not facts.is_root:
-        hint = f"add it as root@…, or let it run units of {facts.user} with --runtime systemd"
-        said = "secrets of containers lie in memory, where only root can lay them after the host has booted"
+    if not facts.is_root and not facts.systemd:
+        hint = "add it as root@…"
+        said = f"secrets of containers lie in memory, and without systemd {facts.user} has no place there"
         return Finding(subject="engine", weight=Weight.FAULT, said=said, hint=hint)
     major, _, minor = facts.engine.partition(".")
     if major.isdigit() and minor.isdigit() and (int(major), int(minor)) >= LEAST_ENGINE:

@@ -110,11 +110,11 @@ def runtime_on(host: Host, transport: Transport, controller: str, *, logins: Log
     match host.runtime:  # imported here: a platform without such a host does not pay for it
         case HostRuntime.DOCKER:
             from mooring.drivers.runtime.docker.runtime import DockerRuntime
-            from mooring.drivers.runtime.docker.settings import DockerSettings
+            from mooring.drivers.runtime.docker.settings import DockerSettings, of_account
 
             own = Program.of(os.environ, installation=controller).socket
             settings = DockerSettings(controller=controller, memory_budget=host.memory, bind=host.bind, source=own)
-            return DockerRuntime(transport, settings, logins=logins)
+            return DockerRuntime(transport, of_account(settings, host.uid) if host.uid else settings, logins=logins)
         case HostRuntime.SYSTEMD:
             from mooring.drivers.runtime.systemd.runtime import SystemdRuntime, SystemdSettings
 

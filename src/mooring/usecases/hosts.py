@@ -123,7 +123,8 @@ def host_key(platform: Platform, actor: Actor) -> str:
 
 async def _planned(platform: Platform, host: Host, request: HostRequest) -> HostPlan:
     facts = await platform.hosts.survey(host, now=platform.clock.wall())
-    host = msgspec.structs.replace(host, bind=request.bind or facts.address or host.bind, memory=request.memory or planner.budget(facts))
+    bind, memory = request.bind or facts.address or host.bind, request.memory or planner.budget(facts)
+    host = msgspec.structs.replace(host, bind=bind, memory=memory, uid=facts.uid)
     seen = msgspec.structs.replace(facts, owner="") if request.take_over else facts
     preparation = planner.prepare(host, seen, controller=platform.hosts.controller)
     return HostPlan(host=host, fingerprint=host.fingerprint, facts=facts, preparation=preparation)

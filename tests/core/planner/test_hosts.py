@@ -47,7 +47,9 @@ def changed(**facts: object) -> Facts:
         ("engine", changed(engine="1.40"), None, Weight.FAULT),
         ("engine", changed(engine=""), None, Weight.WARNING),
         ("engine", changed(engine="", is_root=False), None, Weight.FAULT),
-        ("engine", changed(is_root=False), None, Weight.FAULT),
+        ("engine", changed(is_root=False), None, Weight.GOOD),
+        ("engine", changed(is_root=False, systemd=0), None, Weight.FAULT),
+        ("engine", changed(is_root=False, engine="1.40"), None, Weight.FAULT),
         ("systemd", changed(systemd=247), host(HostRuntime.SYSTEMD), Weight.GOOD),
         ("systemd", changed(systemd=246), host(HostRuntime.SYSTEMD), Weight.FAULT),
         ("systemd", changed(systemd=0), host(HostRuntime.SYSTEMD), Weight.FAULT),
@@ -103,3 +105,13 @@ def test_an_address_reads_as_it_is_written(text: str) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(Exception, match="is no address of a host"):
         HostAddress.parse(text)
+
+
+@pytest.mark.parametrize("runtime", [HostRuntime.DOCKER, HostRuntime.SYSTEMD])
+def test_an_account_that_is_not_root_is_kept_without_a_login_and_root_is_anyway(runtime: HostRuntime) -> None:
+    def steps(facts: Facts) -> list[HostStep]:
+        return [each.step for each in prepare(host(runtime), facts, controller=OWN).steps]
+
+    assert steps(changed(is_root=False, owner=OWN)) == [HostStep.LINGER]
+    assert steps(changed(is_root=False, owner=OWN, is_lingering=True)) == []
+    assert steps(changed(owner=OWN)) == []

@@ -151,6 +151,7 @@ def facts_of(text: str, *, asked_at: float) -> Facts:
         clock=_number(said.get("clock", "")),
         asked_at=asked_at,
         user=said.get("user", ""),
+        uid=_whole(said.get("uid", "")),
         home=said.get("home", ""),
         is_root=said.get("uid") == "0",
         systemd=_whole(said.get("systemd", "")),

@@ -37,3 +37,9 @@ class DockerSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not _NAME.match(self.controller):
             raise InvalidInput(f"{self.controller!r} cannot name a controller", hint="use 1-40 of a-z, 0-9 and -")
+
+
+def of_account(settings: DockerSettings, uid: int) -> DockerSettings:
+    """For one that is not root: below its home directory, where its commands begin, and in the memory that systemd keeps for it."""
+    kept, memory = PurePosixPath(".local/share/mooring/docker"), PurePosixPath(f"/run/user/{uid}/mooring")
+    return msgspec.structs.replace(settings, directory=kept, secrets=memory)
