@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mooring.testing.laws import Moment
 from mooring.testing.simulator.catalogue import MORTAL
 from mooring.testing.simulator.stage import Stage
 from mooring.testing.simulator.story import Happening, On, Setting, Story, What
@@ -13,6 +14,25 @@ FOUND = {
     "the old went at the watch's end though the new had died and were not ready": Story(
         setting=Setting(bake=2.0),
         happenings=(_MORTAL, Happening(what=What.DISK_FULL, on=On.WRITE, number=31)),
+    ),
+    "a deploy that was taken up again was refused because the answer to the renewal of its lease was lost": Story(
+        setting=Setting(
+            is_in_place=True,
+            has_liveness=True,
+            bake=2.0,
+            min_healthy_time=0.0,
+            keep_releases=1,
+            release_seconds=-1.0,
+            build_seconds=1.0,
+            ready_after=1.5,
+            stop_takes=1.0,
+            latency=0.6,
+        ),
+        happenings=(
+            Happening(what=What.DEPLOY, number=0.3, pick=69),
+            Happening(what=What.LOST, on=On.WRITE, number=20, moment=Moment.AFTER),
+            Happening(what=What.CRASH, number=0.6, seconds=0.5),
+        ),
     ),
     "the old went on going while they drained though the new had died": Story(
         setting=Setting(bake=0.0, stop_takes=1.0, latency=0.6, min_healthy_time=0.5), happenings=(_MORTAL,)

@@ -7,6 +7,7 @@ Must not: decide steps, or choose which order is next.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -20,7 +21,7 @@ from mooring.engine.parts import Parts, revision_of
 from mooring.engine.rollout import Rollout, first_phase
 from mooring.engine.targets import check, target_of
 from mooring.engine.witness import Witness
-from mooring.errors import Aborted, DriverError, LeaseHeld, MooringError, NeedsPerson, StaleFence
+from mooring.errors import Aborted, DriverError, LeaseHeld, MooringError, NeedsPerson, OutcomeUnknown, StaleFence
 from mooring.model.deployment import Deployment, Outcome, Phase
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
@@ -148,7 +149,7 @@ class Fulfilment:
         try:
             await asyncio.wait({making}, timeout=0)
             while not making.done():
-                self._parts.memory.renew_lease(lease, now=self._parts.clock.wall())
+                self._renew(lease)
                 await self._hold(lease)
                 if not making.done():
                     await self._bell.wait(at_most=_HOLD_EVERY)
@@ -166,6 +167,11 @@ class Fulfilment:
             if not making.done():
                 making.cancel()
                 await asyncio.gather(making, return_exceptions=True)
+
+    def _renew(self, lease: Lease) -> None:
+        """Where the answer is lost, the next renewal tells whether it still is this controller's. Raises StaleFence, Unavailable."""
+        with contextlib.suppress(OutcomeUnknown):
+            self._parts.memory.renew_lease(lease, now=self._parts.clock.wall())
 
     async def _made(self, order: Order, lease: Lease, before: Wanted | None, witness: Witness) -> Wanted | None:
         """The target, with all that its hosts need to start it; nothing is sent of what would not fit."""
