@@ -34,6 +34,15 @@ FOUND = {
             Happening(what=What.CRASH, number=0.6, seconds=0.5),
         ),
     ),
+    "what serves was not looked at for 8 seconds after the edge had taken nothing for as long": Story(
+        setting=Setting(web=1, has_liveness=True, bake=0.3, drain_timeout=2.0, ready_after=0.0, stop_takes=0.0, latency=0.001),
+        happenings=(
+            Happening(what=What.DEPLOY, number=0.3, pick=39),
+            Happening(what=What.REFUSED, on=On.EFFECT, number=5, seconds=8.0),
+            Happening(what=What.CLOCK_JUMP, number=6.9, pick=78),
+            Happening(what=What.DIES, number=5.1, seconds=2.0, pick=5),
+        ),
+    ),
     "the old went on going while they drained though the new had died": Story(
         setting=Setting(bake=0.0, stop_takes=1.0, latency=0.6, min_healthy_time=0.5), happenings=(_MORTAL,)
     ),

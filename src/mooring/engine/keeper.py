@@ -26,6 +26,7 @@ from mooring.planner.rollout import plan
 
 _KEEP_EVERY = 1.0  # seconds between two looks while nothing is under way
 _LONGEST_PAUSE = 16.0  # seconds between two tries of what does not succeed
+_LONGEST_KEEP = 5.0  # the same for what should serve now: visitors wait for it
 _LAST_ENDED = 3  # deployments looked at for an end that a crash left half told
 
 
@@ -119,7 +120,7 @@ class Keeper:
         except (StaleFence, LeaseHeld) as error:
             self._tell_trouble(f"another controller has it: {error}")
             is_well = False
-        self._pause = _KEEP_EVERY if is_well else min(_LONGEST_PAUSE, 2 * self._pause)
+        self._pause = _KEEP_EVERY if is_well else min(_LONGEST_KEEP, 2 * self._pause)
 
     async def _hold(self, lease: Lease) -> None:
         """The same while an order is prepared, under its lease."""

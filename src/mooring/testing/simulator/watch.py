@@ -10,7 +10,7 @@ from mooring.model.names import DeploymentId
 from mooring.planner.goal import wanted_of
 from mooring.testing.platform import FakePlatform
 
-HEALING = 4.0  # seconds after which a controller that can act has noticed that an instance died
+HEALING = 6.0  # seconds after which a controller that can act has noticed that an instance died: it looks again after 5 at most
 ROLLING = ("release", "prepare", "drain")  # phases in which something is done
 _IN_TIME = 90.0  # seconds: there and back with all drains, and as long as drivers or the disk may be away in a story
 _MOST_AT_ONCE = 5  # deployments that may end by one write
