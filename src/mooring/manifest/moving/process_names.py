@@ -20,7 +20,7 @@ def process_names(theirs: Iterable[str], *, main: str | None) -> dict[str, str]:
 
 def _allowed(name: str) -> str:
     likely = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:28].strip("-_")
-    likely = likely if likely[:1].isascii() and likely[:1].isalpha() else f"process-{likely}".rstrip("-_")
+    likely = likely if likely[:1].isascii() and likely[:1].isalpha() else f"process-{likely[:20]}".rstrip("-_")
     return f"{likely}-process" if likely in (RESERVED_PROCESS, "") else likely
 
 
