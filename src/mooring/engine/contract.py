@@ -23,6 +23,7 @@ from mooring.model.records import Answer
 from mooring.model.records import EnvironmentRecord as EnvironmentRecord
 from mooring.model.records import JournalEntry as JournalEntry
 from mooring.model.release import Artifact, Release, Source
+from mooring.model.review import ReviewSettings
 from mooring.model.secret import Secret
 from mooring.model.steps import Step
 
@@ -146,13 +147,14 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     `template` has `number` 0 and a placeholder artifact; `counts` the formation the manifest wishes for process types
     that have never been scaled. `notes` are sentences for the person who deploys; `required_variables` are names that the app
     says it cannot run without and its files do not set; `generated_variables` those that are made up where nobody has.
-    Not `is_complete`: only the builder's offer can say what processes there are.
+    `review`: how review apps of this app are to be. Not `is_complete`: only the builder's offer can say what processes there are.
     """
 
     template: Release
     counts: dict[str, int]
     build: BuildSettings
     is_complete: bool = True
+    review: ReviewSettings = ReviewSettings()
     notes: tuple[str, ...] = ()
     required_variables: tuple[str, ...] = ()
     generated_variables: tuple[str, ...] = ()
@@ -189,6 +191,9 @@ class Workshop(Protocol):
 
     def drop(self, archive: Path) -> None:
         """Discard what was unpacked of it, if that still lies there."""
+
+    def artifacts(self) -> frozenset[str]:
+        """The ids of all that are there."""
 
     def prune(self, keep: frozenset[str]) -> int:
         """Remove artifacts whose ids are not kept and that are not being built; bytes freed."""

@@ -7,13 +7,16 @@ from mooring.manifest.layers import Layers
 from mooring.manifest.problems import Problems
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import Hostname, hostname
+from mooring.model.review import review_hostname
 
 
-def hostnames_of(layers: Layers, environment: EnvironmentId, *, problems: Problems) -> tuple[Hostname, ...]:
+def hostnames_of(layers: Layers, environment: EnvironmentId, *, is_review: bool, problems: Problems) -> tuple[Hostname, ...]:
     """As said, else one below localhost; a problem when that one would not fit DNS."""
     said = layers.value("hostnames")
     if isinstance(said, tuple):
         return said
+    if is_review:
+        return (review_hostname(layers.text("review.hostname"), environment),)
     default = f"{environment.label}.localhost"
     try:
         return (hostname(default),)

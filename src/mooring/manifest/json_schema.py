@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from mooring.manifest.keys.table import KEYS, TREE, Node
-from mooring.manifest.kinds.kind import Schema
+from collections.abc import Iterable
 
-_OVER_ALL = ("app",)
+from mooring.manifest.keys.table import KEYS, NOT_OF_REVIEW_APPS, OF_ALL_ENVIRONMENTS, TREE, Node
+from mooring.manifest.kinds.kind import Schema
 
 
 def json_schema() -> Schema:
     """What an editor may check and complete in a mooring.toml."""
     properties = {name: _node(child) for name, child in TREE.children.items()}
-    below: Schema = {name: {"$ref": f"#/properties/{name}"} for name in properties if name not in _OVER_ALL}
+    properties["review"] = _review(properties)
+    below: Schema = {name: {"$ref": f"#/properties/{name}"} for name in properties if name not in OF_ALL_ENVIRONMENTS}
     environment: Schema = {"type": "object", "properties": below, "additionalProperties": False}
     names = {"pattern": r"^(?:[a-z](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]|[a-z])$"}
     return {
@@ -22,6 +23,13 @@ def json_schema() -> Schema:
         "properties": properties | {"environments": {"type": "object", "propertyNames": names, "additionalProperties": environment}},
         "additionalProperties": False,
     }
+
+
+def _review(top: Iterable[str]) -> Schema:
+    """Its own keys, and those that it may lay over the others."""
+    own: Schema = {name: _node(child) for name, child in TREE.children["review"].children.items()}
+    over: Schema = {name: {"$ref": f"#/properties/{name}"} for name in top if name not in (*NOT_OF_REVIEW_APPS, *own)}
+    return {"type": "object", "properties": own | over, "additionalProperties": False}
 
 
 def _node(node: Node) -> Schema:

@@ -12,6 +12,7 @@ from mooring.model.names import AppName, Hostname, ProcessName, VariableName
 from mooring.model.placement import Region
 from mooring.model.policy import Policy
 from mooring.model.release import ProcessType
+from mooring.model.review import ReviewSettings
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `is_complete`: false before the build, when the builder's offer may still add process types or commands (then a command is
     empty). `required_variables`: names that app.json requires and nothing has set; in `generated_variables` those of them that
-    are made up where nobody has set them. `notes` are sentences for the person who deploys.
+    are made up where nobody has set them.
+    `review`: how the app's review apps are to be, whichever environment this is. `notes` are sentences for the person who deploys.
     """
 
     app: AppName | None
@@ -46,6 +48,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     runtime: HostRuntime | None = None
     regions: tuple[Region, ...] = ()
     secret_files: tuple[VariableName, ...] = ()
+    review: ReviewSettings = ReviewSettings()
     required_variables: tuple[str, ...] = ()
     generated_variables: frozenset[str] = frozenset()
     settings: tuple[Setting, ...] = ()

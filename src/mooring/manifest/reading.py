@@ -11,30 +11,34 @@ from mooring.manifest.problems import Problems
 from mooring.manifest.processes import Reading, processes_of
 from mooring.manifest.provenance import settings_of
 from mooring.manifest.regions import regions_of, runtime_of
+from mooring.manifest.review import review_of
 from mooring.manifest.rollout import build_of, edge_of, policy_of
 from mooring.manifest.sources import Sources, app_of, sources_of, toml_layers
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName, VariableName
+from mooring.model.review import is_review_of
 
 
 def read(
     files: Mapping[str, bytes],
     *,
     environment: EnvironmentId,
+    branch: str = "",
     offered: Mapping[str, str] | None = None,
     config: Mapping[str, str] | None = None,
 ) -> Manifest:
     """What `files` ask for in an environment. Raises ManifestInvalid with every problem.
 
     `files`: contents by name, at least those of FILES that stand at the top of the source (with `build.root` also those in
-    that folder, as `root/Procfile`). `offered`: commands by process type that the builder offers; None while nothing is built
-    yet: the manifest may then be incomplete, and is read again afterwards. `config`: names of variables set by command, each
-    with `config` or `secret`.
+    that folder, as `root/Procfile`). `branch`: the one they were taken from; its own environment is a review app.
+    `offered`: commands by process type that the builder offers; None while nothing is built yet: the manifest may then be
+    incomplete, and is read again afterwards. `config`: names of variables set by command, each with `config` or `secret`.
     """
     problems = Problems()
-    sources = sources_of(files, environment=environment, offered=offered or {}, problems=problems)
+    sources = sources_of(files, environment=environment, branch=branch, offered=offered or {}, problems=problems)
     is_complete = sources.is_settled or offered is not None
-    manifest = _assembled(sources, environment, is_complete=is_complete, config=config or {}, problems=problems)
+    is_review = is_review_of(environment, branch)
+    manifest = _assembled(sources, environment, is_review=is_review, is_complete=is_complete, config=config or {}, problems=problems)
     problems.raise_any()
     return manifest
 
@@ -55,10 +59,10 @@ def _secret_files(layers: Layers) -> tuple[VariableName, ...]:
 
 
 def _assembled(
-    sources: Sources, environment: EnvironmentId, *, is_complete: bool, config: Mapping[str, str], problems: Problems
+    sources: Sources, environment: EnvironmentId, *, is_review: bool, is_complete: bool, config: Mapping[str, str], problems: Problems
 ) -> Manifest:
     layers, notes = sources.layers, list(sources.notes)
-    hostnames = hostnames_of(layers, environment, problems=problems)
+    hostnames = hostnames_of(layers, environment, is_review=is_review, problems=problems)
     processes = processes_of(
         Reading(
             layers=layers,
@@ -84,6 +88,7 @@ def _assembled(
         runtime=runtime_of(layers, problems=problems),
         regions=regions_of(layers, processes, is_complete=is_complete, problems=problems),
         secret_files=_secret_files(layers),
+        review=review_of(layers),
         required_variables=missing,
         generated_variables=sources.app_json.generated & frozenset(missing),
         settings=settings_of(layers, processes=processes, hostnames=hostnames, config=config),

@@ -1,7 +1,8 @@
 """From an app's files to one stack of layers, lowest first:
 
-what the builder offers, app.json, Procfile and .python-version, mooring.toml, `[environments.NAME]`. Below all lie the
-table's defaults; above all what is set by command, whose values are not known here. Must not: open a file.
+what the builder offers, app.json, Procfile and .python-version, mooring.toml, what `[review]` asks for review apps,
+`[environments.NAME]`. Below all lie the table's defaults; above all what is set by command, whose values are not known here.
+Must not: open a file.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from mooring.manifest.layers import BUILDER, Found, Layer, Layers
 from mooring.manifest.problems import Problems
 from mooring.manifest.validation import TomlLayers, layers_of
 from mooring.model.environment import PRODUCTION, EnvironmentId
-from mooring.model.names import AppName, EnvironmentName
+from mooring.model.names import AppName
+from mooring.model.review import is_review_of
 
 MOORING_TOML = "mooring.toml"
 PROCFILE = "Procfile"
@@ -44,10 +46,12 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-def sources_of(files: Mapping[str, bytes], *, environment: EnvironmentId, offered: Mapping[str, str], problems: Problems) -> Sources:
+def sources_of(
+    files: Mapping[str, bytes], *, environment: EnvironmentId, branch: str, offered: Mapping[str, str], problems: Problems
+) -> Sources:
     """Read every file; what is wrong in one does not keep the others from being read."""
     toml = toml_layers(files, problems=problems)
-    upper = _upper(toml, environment.environment)
+    upper = _upper(toml, environment, branch=branch)
     root = _root(upper)
     procfile_name = _within(files, root, PROCFILE)
     procfile = read_procfile(files, procfile_name, problems=problems)
@@ -66,16 +70,16 @@ def sources_of(files: Mapping[str, bytes], *, environment: EnvironmentId, offere
         app_json=app_json,
         is_settled=is_settled,
         misspelt=_misspelt(files, PROCFILE),
-        notes=(*app_json.notes, *_toml_notes(files, toml, environment)),
+        notes=(*app_json.notes, *_toml_notes(files, toml, environment, is_review=is_review_of(environment, branch))),
     )
 
 
-def root_of(files: Mapping[str, bytes], *, environment: EnvironmentId) -> str:
+def root_of(files: Mapping[str, bytes], *, environment: EnvironmentId, branch: str = "") -> str:
     """The folder that `build.root` names, without slashes at its ends, or empty: its files belong to `read` too.
 
     Whatever is wrong with mooring.toml, `read` will say it; nothing is raised here.
     """
-    return _root(_upper(toml_layers(files, problems=Problems()), environment.environment))
+    return _root(_upper(toml_layers(files, problems=Problems()), environment, branch=branch))
 
 
 def toml_layers(files: Mapping[str, bytes], *, problems: Problems) -> TomlLayers:
@@ -90,10 +94,11 @@ def app_of(toml: TomlLayers) -> AppName | None:
     return AppName(str(found.value)) if found else None
 
 
-def _upper(toml: TomlLayers, environment: EnvironmentName) -> list[Layer]:
+def _upper(toml: TomlLayers, environment: EnvironmentId, *, branch: str) -> list[Layer]:
     """The hostnames at the top are production's alone: two environments must never claim one name."""
-    top = {key: found for key, found in toml.top.items() if key != "hostnames" or environment == PRODUCTION}
-    return [top, toml.environments.get(environment, {})]
+    name = environment.environment
+    top = {key: found for key, found in toml.top.items() if key != "hostnames" or name == PRODUCTION}
+    return [top, toml.review if is_review_of(environment, branch) else {}, toml.environments.get(name, {})]
 
 
 def _root(upper: Sequence[Layer]) -> str:
@@ -133,16 +138,17 @@ def _report_two_release_commands(lower: Iterable[Layer], upper: Iterable[Layer],
         problems.add(said[1].file, said[1].line, key=RELEASE, message=message, hint=hint)
 
 
-def _toml_notes(files: Mapping[str, bytes], toml: TomlLayers, environment: EnvironmentId) -> list[str]:
+def _toml_notes(files: Mapping[str, bytes], toml: TomlLayers, environment: EnvironmentId, *, is_review: bool) -> list[str]:
     notes: list[str] = []
     app = toml.top.get("app")
     if app and app.value != environment.app:
         notes.append(f"{app.origin}: the file is for the app {app.value}, and is read for {environment.app}")
     close = wording.suggestion(environment.environment, toml.environments)
-    if environment.environment not in toml.environments and close and environment.environment != PRODUCTION:
+    is_default = environment.environment != PRODUCTION and not is_review
+    if environment.environment not in toml.environments and close and is_default:
         notes.append(f"{MOORING_TOML} has nothing for the environment {environment.environment}, but for {close}")
     hostnames = toml.top.get("hostnames")
-    if hostnames and environment.environment != PRODUCTION and "hostnames" not in toml.environments.get(environment.environment, {}):
+    if hostnames and is_default and "hostnames" not in toml.environments.get(environment.environment, {}):
         notes.append(f"{hostnames.origin}: hostnames at the top are production's; {environment.environment} gets its default")
     meant = _misspelt(files, MOORING_TOML)
     if meant:

@@ -10,7 +10,8 @@ from mooring.manifest.keys.health import CHECKS, QUESTIONS
 from mooring.manifest.keys.key import Key
 from mooring.manifest.keys.names import ENVIRONMENT_NAME
 from mooring.manifest.keys.regions import REGIONS
-from mooring.manifest.keys.table import KEYS, OTHER_WORDS, TREE, Node, pattern_of
+from mooring.manifest.keys.review import REVIEW
+from mooring.manifest.keys.table import KEYS, NOT_OF_REVIEW_APPS, OF_ALL_ENVIRONMENTS, OTHER_WORDS, TREE, Node, pattern_of
 from mooring.manifest.kinds.kind import Mismatch
 from mooring.manifest.kinds.texts import Name
 from mooring.manifest.layers import Found, Layer
@@ -21,22 +22,24 @@ RESERVED_VARIABLE = "PORT"
 
 
 class TomlLayers(msgspec.Struct, frozen=True):
-    """What stands at the top, and what stands below each `[environments.NAME]`."""
+    """What stands at the top, below each `[environments.NAME]`, and below `[review]` for review apps alone."""
 
     top: Layer
     environments: dict[str, Layer]
+    review: Layer = {}
 
 
 def layers_of(document: Document, *, problems: Problems) -> TomlLayers:
     """All that is valid in it; each thing that is not is a problem with its line."""
     walk = _Walk(document, problems=problems)
-    rest = {name: value for name, value in document.values.items() if name != "environments"}
+    rest = {name: value for name, value in document.values.items() if name not in ("environments", REVIEW.path)}
     top = walk.layer(rest, ())
+    review = walk.review(document.values[REVIEW.path], top) if REVIEW.path in document.values else {}
     environments = document.values.get("environments", {})
     if not isinstance(environments, dict):
         walk.report(("environments",), f"environments is {wording.shown(environments)}; it is a table of environments", _ENVIRONMENTS)
-        return TomlLayers(top, {})
-    return TomlLayers(top, {name: walk.environment(name, value) for name, value in environments.items()})
+        return TomlLayers(top, {}, review)
+    return TomlLayers(top, {name: walk.environment(name, value) for name, value in environments.items()}, review)
 
 
 def checked(key: str, value: object, *, place: tuple[str, int], said_as: str, like: str, problems: Problems) -> Found | None:
@@ -77,7 +80,21 @@ class _Walk:
             return {}
         if "app" in values:
             self.report((*outer, "app"), "the app's name is the same in every environment", "move app = … to the top of the file")
-        return self.layer({key: value for key, value in values.items() if key != "app"}, outer)
+        if REVIEW.path in values:
+            self.report((*outer, REVIEW.path), "review apps are the app's, not an environment's", "move [review] to the top of the file")
+        return self.layer({key: value for key, value in values.items() if key not in OF_ALL_ENVIRONMENTS}, outer)
+
+    def review(self, values: object, top: Layer) -> Layer:
+        """What is said of review apps goes into `top`; given is what they alone ask for."""
+        if not isinstance(values, dict):
+            return self.layer({REVIEW.path: values}, ())
+        others = {name for name in TREE.children if name not in (*NOT_OF_REVIEW_APPS, *TREE.children[REVIEW.path].children)}
+        if "hostnames" in values:
+            message = "review.hostnames would be the same for all review apps"
+            self.report((REVIEW.path, "hostnames"), message, 'give each its own: hostname = "{branch}.review.example.com"')
+        own = {name: value for name, value in values.items() if name not in (*others, "hostnames")}
+        top |= self.layer({REVIEW.path: own}, ())
+        return self.layer({name: value for name, value in values.items() if name in others}, (REVIEW.path,))
 
     def report(self, path: Path, message: str, hint: str) -> None:
         self._problems.add(self._document.file, self._document.line(path), key=wording.dotted(path), message=message, hint=hint)

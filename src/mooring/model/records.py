@@ -10,17 +10,22 @@ from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId, Hostname
+from mooring.model.review import ReviewMark
 from mooring.model.steps import Step
 
 
 class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered of an environment. `revision` None: nothing is desired to run (new, or destroyed)."""
+    """What is remembered of an environment. `revision` None: nothing is desired to run (new, or destroyed).
+
+    `review`: the mark of a review app; None for every environment that stays until a person destroys it.
+    """
 
     environment: EnvironmentId
     created_at: float
     revision: Revision | None = None
     is_maintenance: bool = False
     is_being_destroyed: bool = False
+    review: ReviewMark | None = None
 
 
 class Unowned(msgspec.Struct, frozen=True, kw_only=True):

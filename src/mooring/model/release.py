@@ -70,6 +70,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     edge: EdgeSettings = EdgeSettings()
     release_command: str = ""
+    seed_command: str = ""  # of a review app: what lays in its data, once
     variable_origins: dict[str, str] = {}  # where each of `variables` stands: `mooring.toml:7`
     runtime: HostRuntime | None = None
     regions: tuple[Region, ...] = ()

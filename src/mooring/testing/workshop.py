@@ -23,6 +23,7 @@ from mooring.model.names import ArtifactId, Hostname, ProcessName, VariableName
 from mooring.model.placement import Region
 from mooring.model.policy import Policy
 from mooring.model.release import Artifact, ProcessType, Release, Source
+from mooring.model.review import ReviewSettings, is_review_of
 from mooring.model.secret import Secret
 
 _ASKED = Check(kind=CheckKind.HTTP, paths=("/up",), interval=0.1)
@@ -54,6 +55,7 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy(bake=0.5)
     hostnames: tuple[str, ...] = ()
     release_command: str = ""
+    review: ReviewSettings = ReviewSettings()
     variables: dict[str, str] = {}
     edge: EdgeSettings = EdgeSettings()
     builder: str = "procfile"
@@ -82,6 +84,7 @@ class FakeWorkshop:
         self.cancelled = 0
         self.kept: frozenset[str] = frozenset()
         self.secrets: dict[str, Secret] = {}  # what the last build was given
+        self._made: set[str] = set()
         self._clock = clock
         self._directory = directory
         self._trees: dict[Path, Tree] = {}
@@ -126,6 +129,7 @@ class FakeWorkshop:
             policy=tree.policy,
             edge=tree.edge,
             release_command=tree.release_command,
+            seed_command=tree.review.seed if is_review_of(environment, origin.branch) else "",
             variables=tree.variables,
             secret_files=tuple(VariableName(name) for name in tree.secret_files),
             build_secrets=tuple(VariableName(name) for name in tree.build_secrets),
@@ -137,6 +141,7 @@ class FakeWorkshop:
             counts={},
             build=BuildSettings(secrets=tree.build_secrets),
             is_complete=not tree.offered or offered is not None,
+            review=tree.review,
             notes=tree.notes,
             required_variables=tree.required_variables,
             generated_variables=tree.generated_variables,
@@ -161,6 +166,7 @@ class FakeWorkshop:
             self.cancelled += 1
             raise
         self.builds[origin.digest] = self.builds.get(origin.digest, 0) + 1
+        self._made.add(f"artifact-{origin.digest}")
         return Artifact(
             id=ArtifactId(f"artifact-{origin.digest}"),
             builder=tree.builder,
@@ -178,8 +184,12 @@ class FakeWorkshop:
         if archive in self._unpacked:
             self.discard(self._unpacked[archive])
 
+    def artifacts(self) -> frozenset[str]:
+        return frozenset(self._made)
+
     def prune(self, keep: frozenset[str]) -> int:
         self.kept = keep
+        self._made &= keep
         return 0
 
     async def _work(self, tree: Tree, log: BuildLog) -> None:

@@ -13,24 +13,27 @@ from mooring.model.names import ArtifactId, VariableName
 from mooring.model.problem import Problem
 from mooring.model.quantity import format_size
 from mooring.model.release import Artifact, Release, Source
+from mooring.model.review import is_review_of
 
 LARGEST = 1_000_000  # bytes of one describing file
 
 _NOT_BUILT = Artifact(id=ArtifactId(""), builder="", reason="", directory="", size=0)
 
 
-def read_manifest(source: Path, environment: EnvironmentId, *, offered: Mapping[str, str] | None = None) -> manifest.Manifest:
-    """What the tree asks for in an environment. Raises ManifestInvalid with all problems."""
+def read_manifest(
+    source: Path, environment: EnvironmentId, *, branch: str = "", offered: Mapping[str, str] | None = None
+) -> manifest.Manifest:
+    """What the tree, which is of this branch, asks for in an environment. Raises ManifestInvalid with all problems."""
     files = describing_files(source)
-    root = manifest.root_of(files, environment=environment).strip("/")
+    root = manifest.root_of(files, environment=environment, branch=branch).strip("/")
     if root:
         files |= {f"{root}/{name}": content for name, content in describing_files(source / root).items()}
-    return manifest.read(files, environment=environment, offered=offered)
+    return manifest.read(files, environment=environment, branch=branch, offered=offered)
 
 
 def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
     """The manifest as the engine wants it: a release still without number, artifact and config."""
-    found = read_manifest(source, environment, offered=offered)
+    found = read_manifest(source, environment, branch=origin.branch, offered=offered)
     template = Release(
         environment=environment,
         number=0,
@@ -42,6 +45,7 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         policy=found.policy,
         edge=found.edge,
         release_command=found.release_command,
+        seed_command=found.review.seed if is_review_of(environment, origin.branch) else "",
         runtime=found.runtime,
         regions=found.regions,
         secret_files=found.secret_files,
@@ -54,6 +58,7 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         counts={str(name): count for name, count in found.counts.items()},
         build=found.build,
         is_complete=found.is_complete,
+        review=found.review,
         notes=found.notes,
         required_variables=found.required_variables,
         generated_variables=tuple(sorted(found.generated_variables)),

@@ -117,6 +117,9 @@ class Workshop:
         if source is not None:
             self.discard(source)
 
+    def artifacts(self) -> frozenset[str]:
+        return self._artifacts.names()
+
     def prune(self, keep: frozenset[str]) -> int:
         now = time.monotonic()
         recent = {name for name, at in self._handed_out.items() if now - at < self._protection}

@@ -13,6 +13,7 @@ from mooring.manifest import Manifest, read
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Check, CheckKind
 from mooring.model.release import ProcessType
+from mooring.model.review import review_environment
 
 FOLDER = Path(__file__).parents[2] / "cases" / "manifest"
 NO_INPUT = ("expected.txt", "expected.json", "asked.json")
@@ -37,7 +38,10 @@ def reading(name: str) -> Manifest:
     asked_file = FOLDER / name / "asked.json"
     asked = json.loads(asked_file.read_text()) if asked_file.exists() else {}
     environment = EnvironmentId.parse(asked.get("environment", "shop"))
-    return read(inputs(name), environment=environment, offered=asked.get("offered"), config=asked.get("config"))
+    branch = asked.get("branch", "")
+    if branch:
+        environment = review_environment(environment.app, branch)
+    return read(inputs(name), environment=environment, branch=branch, offered=asked.get("offered"), config=asked.get("config"))
 
 
 def view(manifest: Manifest) -> dict[str, object]:
@@ -61,7 +65,7 @@ def view(manifest: Manifest) -> dict[str, object]:
         shown["regions"] = msgspec.to_builtins(manifest.regions)
     if manifest.generated_variables:
         shown["generated_variables"] = sorted(manifest.generated_variables)
-    for name in ("policy", "edge", "build"):
+    for name in ("policy", "edge", "build", "review"):
         value = getattr(manifest, name)
         differing = _differing(value, type(value)())
         shown |= {name: differing} if differing else {}

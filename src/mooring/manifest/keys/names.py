@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from mooring.manifest.kinds.texts import Name
 from mooring.model.names import app_name, environment_name, host_id, hostname, process_name, region_name, variable_name
+from mooring.model.review import review_pattern
 
 _LABEL = r"\A[a-z](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]\Z|\A[a-z]\Z"
 _HOSTNAME = r"\A(?:\*\.)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z"
@@ -69,3 +70,10 @@ HOSTNAME = Name(
 )
 HOST_NAME = _label("a host's name", host_id)
 REGION_NAME = _label("a region's name", region_name)
+REVIEW_HOSTNAME = Name(
+    noun="a hostname of review apps",
+    rule="a hostname of review apps is a DNS name in lower case that holds {branch} once, with room for 40 characters in its place",
+    check=review_pattern,
+    fix=lambda _: "write it like {branch}.review.example.com",
+    pattern=r"\A(?:[a-z0-9-]+\.)*[a-z0-9-]*\{branch\}[a-z0-9-]*(?:\.[a-z0-9-]+)*\Z",
+)

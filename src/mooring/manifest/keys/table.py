@@ -16,18 +16,22 @@ from mooring.manifest.keys.key import Key, Section
 from mooring.manifest.keys.names import ENVIRONMENT_NAME, PROCESS_NAME, REGION_NAME, VARIABLE_NAME
 from mooring.manifest.keys.processes import PROCESSES
 from mooring.manifest.keys.regions import REGIONS
+from mooring.manifest.keys.review import REVIEW
 from mooring.manifest.kinds.texts import Name
 
-SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, REGIONS, HEALTH, CHECK, DEPLOY, EDGE, HTTPS)
+SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, REGIONS, HEALTH, CHECK, DEPLOY, EDGE, HTTPS, REVIEW)
 KEYS: dict[str, Key] = {key.path: key for section in SECTIONS for key in section.keys}
 ENVIRONMENTS = Section(
     path="environments.NAME",
     noun="an environment",
     summary="what differs in one environment, such as `staging`",
-    text="Every other key but `app` may stand below it, and goes over what stands at the top: "
+    text="Every other key but `app` and `[review]` may stand below it, and goes over what stands at the top: "
     "`[environments.staging.processes.web]` is `[processes.web]` for staging alone.",
     keys=(),
 )
+OF_ALL_ENVIRONMENTS = ("app", "review")
+NOT_OF_REVIEW_APPS = ("app", "branch", "hostnames", "review")
+"""What cannot be said below `[review]` as it can at the top: there it would be the same for all of them."""
 PLACEHOLDERS: dict[str, Name] = {
     "processes": PROCESS_NAME,
     "env": VARIABLE_NAME,
@@ -111,6 +115,8 @@ def pattern_of(key: str) -> str | None:
     node, parts = TREE, [part for part in key.split(".") if part]
     if parts[:1] == ["environments"]:
         parts = parts[2:]
+    elif parts[:1] == [REVIEW.path] and len(parts) > 1 and parts[1] not in TREE.children[REVIEW.path].children:
+        parts = parts[1:]
     for part in parts:
         following = node.children.get(part) or node.below_name or (node.children.get("startup") if part == "CHECK" else None)
         if following is None:

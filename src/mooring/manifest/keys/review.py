@@ -1,0 +1,72 @@
+"""The keys of review apps. Their defaults are the model's. Must not: read a file."""
+
+from __future__ import annotations
+
+from mooring.manifest.keys.key import Key, Section
+from mooring.manifest.keys.names import REVIEW_HOSTNAME
+from mooring.manifest.kinds.numbers import Duration, Flag, Whole
+from mooring.manifest.kinds.texts import ListOf, Text
+from mooring.model.review import ReviewSettings
+
+_SETTINGS = ReviewSettings()
+_YEAR = 365 * 86_400
+
+REVIEW = Section(
+    path="review",
+    noun="a table about review apps",
+    summary="an environment for every branch, which goes by itself",
+    text="`mooring review up BRANCH` makes one. Every other key but `app`, `branch` and `hostnames` may stand below it too, and goes over "
+    "what stands at the top, for review apps alone: `[review.env]` is `[env]`, `[review.processes.web]` is `[processes.web]`.",
+    keys=(
+        Key(
+            path="review.branches",
+            kind=ListOf(item=Text(noun="a pattern of branches", longest=255), noun="patterns of branches"),
+            summary="which branches get a review app without being asked for",
+            text="`*` stands for any characters, `?` for one, `[abc]` for one of these. By hand any branch can have one.",
+            default_text="none",
+            example='[review]\nbranches = ["deploy-*", "feature/*"]',
+        ),
+        Key(
+            path="review.pull_requests",
+            kind=Flag(),
+            summary="whether every pull request's branch gets one too",
+            default=_SETTINGS.pull_requests,
+            example="[review]\npull_requests = true",
+        ),
+        Key(
+            path="review.hostname",
+            kind=REVIEW_HOSTNAME,
+            summary="where a review app answers; `{branch}` stands for its own name",
+            text="The name is made of the branch's letters and digits and a few characters that are its alone, so that it fits DNS "
+            "and no two branches share one.",
+            default_text="`APP--NAME.localhost`",
+            example='[review]\nhostname = "{branch}.review.example.com"',
+        ),
+        Key(
+            path="review.expire",
+            kind=Duration(least=60, most=_YEAR),
+            summary="how long it stays after it was last brought up or extended",
+            text="A warning comes before the end, when nine tenths are over; `mooring review extend` begins anew.",
+            default=_SETTINGS.expire,
+            example='[review]\nexpire = "7d"',
+        ),
+        Key(
+            path="review.limit",
+            kind=Whole(noun="a limit", least=1, most=10_000, fix="leave it out for the usual one"),
+            summary="how many review apps the app may have at once",
+            text="One more takes the place of that which has been idle for longest.",
+            default=_SETTINGS.limit,
+            example="[review]\nlimit = 5",
+        ),
+        Key(
+            path="review.seed",
+            kind=Text(noun="a seed command", may_be_empty=True),
+            summary="the command that lays in data, once for each review app",
+            text="It runs after the release command and before traffic moves, until it has succeeded once. "
+            "When it fails, the deployment fails. `mooring review reseed` has it run again.",
+            default=_SETTINGS.seed,
+            default_text="none",
+            example='[review]\nseed = "python manage.py loaddata demo"',
+        ),
+    ),
+)

@@ -1,0 +1,19 @@
+"""From the layers to how an app's review apps are to be. Must not: know which there are."""
+
+from __future__ import annotations
+
+from mooring.manifest.layers import Layers
+from mooring.model.review import ReviewSettings
+
+
+def review_of(layers: Layers) -> ReviewSettings:
+    """All of `[review]` but what it lays over other keys."""
+    branches = layers.value("review.branches")
+    return ReviewSettings(
+        branches=tuple(str(pattern) for pattern in branches) if isinstance(branches, tuple) else (),
+        pull_requests=layers.value("review.pull_requests") is True,
+        hostname=layers.text("review.hostname"),
+        expire=float(str(layers.value("review.expire"))),
+        limit=int(str(layers.value("review.limit"))),
+        seed=layers.text("review.seed"),
+    )
