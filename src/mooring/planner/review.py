@@ -1,0 +1,116 @@
+"""What becomes of an app's review apps: brought up, warned of their end, torn down. Must not: touch what has no mark, or read a clock.
+
+Times are wall seconds: a review app lives for days, over restarts of the controller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from mooring.model.environment import EnvironmentId
+from mooring.model.names import AppName
+from mooring.model.records import EnvironmentRecord
+from mooring.model.review import ReviewMark, ReviewSettings, review_environment
+
+WARNED_BEFORE = 0.1  # of its whole time
+
+
+class BringUp(msgspec.Struct, frozen=True, kw_only=True):
+    """Deploy this commit of the branch to the environment that it has to itself."""
+
+    environment: EnvironmentId
+    branch: str
+    head: str
+    reason: str
+
+
+class Warn(msgspec.Struct, frozen=True, kw_only=True):
+    """Tell people that its end is near."""
+
+    environment: EnvironmentId
+    reason: str
+
+
+class TearDown(msgspec.Struct, frozen=True, kw_only=True):
+    environment: EnvironmentId
+    reason: str
+
+
+ReviewAct = BringUp | Warn | TearDown
+
+
+class ReviewApp(msgspec.Struct, frozen=True, kw_only=True):
+    environment: EnvironmentId
+    mark: ReviewMark
+
+
+def review_apps(records: Sequence[EnvironmentRecord], app: AppName) -> tuple[ReviewApp, ...]:
+    """Those of an app: what has the mark, and the name that the mark's branch gives it. All else is somebody's own environment."""
+    return tuple(
+        ReviewApp(environment=record.environment, mark=record.review)
+        for record in records
+        if record.review is not None and record.environment == review_environment(app, record.review.branch)
+    )
+
+
+def plan(
+    app: AppName, settings: ReviewSettings, apps: Sequence[ReviewApp], heads: Mapping[str, str], *, is_complete: bool, now: float
+) -> tuple[ReviewAct, ...]:
+    """What is to be done now. `heads`: the newest commits of branches that are to have one; `is_complete`: there are no others.
+
+    Never are there more than `settings.limit` that stay: the longest idle goes first, then the last of `heads`.
+    """
+    known = {each.mark.branch: each for each in apps}
+    ends = {each.environment: _end(each, heads, is_complete=is_complete, now=now) for each in apps}
+    staying = [each for each in apps if not ends[each.environment]]
+    updated = [_bring_up(app, branch, heads[branch], known[branch]) for branch in heads if branch in known]
+    new = [_bring_up(app, branch, heads[branch], None) for branch in heads if branch not in known]
+    evicted = _evicted(staying, heads, new=len(new), limit=settings.limit)
+    room = max(0, settings.limit - len(staying) + len(evicted))
+    ends |= {each.environment: f"the limit of {settings.limit} is reached, and it has been idle for longest" for each in evicted}
+    return (
+        *(TearDown(environment=environment, reason=reason) for environment, reason in ends.items() if reason),
+        *(Warn(environment=each.environment, reason=_warning(each, now)) for each in staying if _is_due_a_warning(each, heads, now)),
+        *(act for act in updated if act is not None and not ends[act.environment]),
+        *(act for act in new[:room] if act is not None),
+    )
+
+
+def _end(app: ReviewApp, heads: Mapping[str, str], *, is_complete: bool, now: float) -> str:
+    """Why it has to go; empty while it may stay. What is once on its way out goes on."""
+    if app.mark.leaving:
+        return app.mark.leaving
+    if app.mark.branch in heads:
+        return ""
+    if is_complete:
+        return "its branch is gone"
+    return "its time is over" if now >= app.mark.expires_at else ""
+
+
+def _evicted(staying: Sequence[ReviewApp], heads: Mapping[str, str], *, new: int, limit: int) -> list[ReviewApp]:
+    """The longest idle, to make room for new ones; of those that are to be there only what a lowered limit leaves no room for."""
+    places = {branch: place for place, branch in enumerate(heads)}
+    idle = sorted((each for each in staying if each.mark.branch not in heads), key=lambda each: (each.mark.used_at, each.mark.branch))
+    last = sorted((each for each in staying if each.mark.branch in heads), key=lambda each: -places[each.mark.branch])
+    return [*idle[: max(0, len(staying) + new - limit)], *last[: max(0, len(last) - limit)]]
+
+
+def _bring_up(app: AppName, branch: str, head: str, known: ReviewApp | None) -> BringUp | None:
+    """None where the newest commit was asked for already."""
+    if known is not None and known.mark.head == head:
+        return None
+    reason = "the branch is new" if known is None else f"the branch is at {head[:7]} now"
+    return BringUp(environment=review_environment(app, branch), branch=branch, head=head, reason=reason)
+
+
+def _is_due_a_warning(app: ReviewApp, heads: Mapping[str, str], now: float) -> bool:
+    warned_at = app.mark.expires_at - WARNED_BEFORE * app.mark.settings.expire
+    return now >= warned_at and not app.mark.is_warned and app.mark.branch not in heads
+
+
+def _warning(app: ReviewApp, now: float) -> str:
+    hours, minutes = divmod(max(0, round((app.mark.expires_at - now) / 60)), 60)
+    left = f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    return f"the review app of {app.mark.branch} goes in {left}; `mooring review extend {app.mark.branch}` keeps it"
