@@ -124,10 +124,11 @@ class Hands:
         match step:
             case Deliver(host=host, release=number):
                 self.deliveries[host] = await runtime.deliver_to(host, self._mark, self._release(number).artifact)
-            case RunRelease(release=number, command=command, host=host):
-                await self._run_release(self._release(number), command, host)
+            case RunRelease():
+                await self._run_release(self._release(step.release), step)
             case StopRelease(release=number):
-                await runtime.stop_task(self._mark, self._environment, release_task_name(number))
+                for name in (release_task_name(number), seed_task_name(number)):
+                    await runtime.stop_task(self._mark, self._environment, name)
             case ForgetReleases(releases=releases):
                 await runtime.forget(self._mark, self._environment, releases=None if releases is None else frozenset(releases))
                 kept = kept_artifacts(self._parts, without=self._environment if releases is None else None)
@@ -135,18 +136,19 @@ class Hands:
             case _:
                 assert_never(step)
 
-    async def _run_release(self, release: Release, command: str, host: HostId) -> None:
+    async def _run_release(self, release: Release, step: RunRelease) -> None:
         task = TaskSpec(
             environment=self._environment,
-            name=release_task_name(release.number),
-            command=command,
+            name=seed_task_name(release.number) if step.is_seed else release_task_name(release.number),
+            command=step.command,
             directory=release.artifact.directory,
             timeout=release.policy.release_timeout,
             release=release.number,
-            host=host,
+            host=step.host,
             artifact=release.artifact,
         )
-        await self._parts.runtime.run_task(self._mark, task, variables_of(self._parts.memory, release, process="release"))
+        process = "seed" if step.is_seed else "release"
+        await self._parts.runtime.run_task(self._mark, task, variables_of(self._parts.memory, release, process=process))
 
     def _spec(self, key: InstanceKey, release: Release) -> InstanceSpec:
         process = release.process(key.process)
@@ -193,6 +195,10 @@ def release_task_name(number: int) -> str:
     return f"release.v{number}"
 
 
+def seed_task_name(number: int) -> str:
+    return f"seed.v{number}"
+
+
 def summary(step: Step) -> str:
     """What the step does, in a few words."""
     match step:
@@ -218,8 +224,8 @@ def summary(step: Step) -> str:
 
 def _summary_of_release(step: RunRelease | StopRelease | Deliver) -> str:
     match step:
-        case RunRelease(command=command):
-            return f"run release command: {command}"
+        case RunRelease(command=command, is_seed=is_seed):
+            return f"run {'seed' if is_seed else 'release'} command: {command}"
         case StopRelease(release=number):
             return f"end the release command of v{number}"
         case Deliver(host=host, release=number):

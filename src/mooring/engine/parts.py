@@ -45,6 +45,12 @@ class Parts:
         record = self.memory.environment(environment)
         return self.known(environment, record.revision) if record is not None else None
 
+    def is_seed_due(self, wanted: Wanted) -> bool:
+        """Whether its data are still to be laid in: a review app's, once."""
+        record = self.memory.environment(wanted.release.environment)
+        mark = record.review if record is not None else None
+        return bool(wanted.release.seed_command) and mark is not None and not mark.is_seeded
+
     def known(self, environment: EnvironmentId, revision: Revision | None) -> Wanted | None:
         """The revision with its release; None where there is none, or its release is lost."""
         release = self.observer.release(environment, revision.release) if revision is not None else None

@@ -33,7 +33,12 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
         environment=environment,
         target=target,
         progress=Progress(
-            phase=Phase.RELEASE, baseline=before, started_at=now, phase_since=now, release_task=_release_task(order, target, before)
+            phase=Phase.RELEASE,
+            baseline=before,
+            started_at=now,
+            phase_since=now,
+            release_task=_task(order, target, before, is_wanted=target is not None and bool(target.release.release_command)),
+            seed_task=_task(order, target, before, is_wanted=target is not None and parts.is_seed_due(target)),
         ),
         is_maintenance=record.is_maintenance if record else False,
     )
@@ -55,11 +60,12 @@ async def examined(parts: Parts, environment: EnvironmentId, order: Order, befor
     return changed(parts, order, environment, before, at=parts.clock.wall()), ()
 
 
-def _release_task(order: Order, target: Wanted | None, before: Wanted | None) -> TaskState:
+def _task(order: Order, target: Wanted | None, before: Wanted | None, *, is_wanted: bool) -> TaskState:
+    """Of a command that runs once per release, before traffic moves."""
     if isinstance(order, RollbackOrder):
         return TaskState.SUCCEEDED
     is_new = target is not None and (before is None or before.release.number != target.release.number)
-    return TaskState.ABSENT if is_new and target is not None and target.release.release_command else TaskState.SUCCEEDED
+    return TaskState.ABSENT if is_new and is_wanted else TaskState.SUCCEEDED
 
 
 def _notes(parts: Parts, environment: EnvironmentId, goal: Goal) -> tuple[str, ...]:

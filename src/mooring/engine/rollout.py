@@ -9,7 +9,7 @@ import msgspec
 
 from mooring.engine.bell import Bell
 from mooring.engine.explain import explain
-from mooring.engine.hands import Hands, close_intents, release_task_name
+from mooring.engine.hands import Hands, close_intents, release_task_name, seed_task_name
 from mooring.engine.parts import Parts
 from mooring.engine.witness import Witness
 from mooring.errors import Aborted, DriverError
@@ -58,9 +58,9 @@ class Rollout:
         self.failure = _failure_of(deployment)
         now = parts.clock.monotonic()
         first = first_phase(deployment.trigger, target, baseline)
-        self._has_release_command = first is Phase.RELEASE
+        self._has_commands = first is Phase.RELEASE
         phase = deployment.phase if deployment.phase in _LATER else first
-        is_asked = self._has_release_command and phase is Phase.REVERT  # whether it still runs: the first look says
+        is_asked = self._has_commands and phase is Phase.REVERT  # whether it still runs: the first look says
         self._progress = Progress(
             phase=phase,
             baseline=baseline,
@@ -186,16 +186,30 @@ class Rollout:
             self._say(EventKind.DIAGNOSIS, **msgspec.to_builtins(diagnosis))
 
     async def _refreshed(self, progress: Progress) -> Progress:
-        if progress.phase is Phase.RELEASE or (progress.phase is Phase.REVERT and progress.release_task is TaskState.RUNNING):
-            return msgspec.structs.replace(progress, release_task=await self._release_task())
+        is_running = TaskState.RUNNING in (progress.release_task, progress.seed_task)
+        if progress.phase is Phase.RELEASE or (progress.phase is Phase.REVERT and is_running):
+            return msgspec.structs.replace(progress, release_task=await self._release_task(), seed_task=await self._seed_task())
         if progress.phase is Phase.WATCH and self._target is not None and bake(self._target, progress) and not progress.regression:
             return msgspec.structs.replace(progress, regression=await self._witness.finding(self._target))
         return progress
 
     async def _release_task(self) -> TaskState:
-        if not self._has_release_command or self._target is None:
+        if not self._has_commands or self._target is None or not self._target.release.release_command:
             return TaskState.SUCCEEDED
-        name = release_task_name(self._target.release.number)
+        return await self._task(release_task_name(self._target.release.number))
+
+    async def _seed_task(self) -> TaskState:
+        """Its success is written down: from then on nothing lays in data over those that are there."""
+        if not self._has_commands or self._target is None or not self._parts.is_seed_due(self._target):
+            return TaskState.SUCCEEDED
+        state = await self._task(seed_task_name(self._target.release.number))
+        record = self._parts.memory.environment(self.deployment.environment)
+        if state is TaskState.SUCCEEDED and record is not None and record.review is not None:
+            seeded = msgspec.structs.replace(record.review, is_seeded=True)
+            self._parts.memory.save_environment(msgspec.structs.replace(record, review=seeded))
+        return state
+
+    async def _task(self, name: str) -> TaskState:
         try:
             return (await self._parts.runtime.observe_task(self.deployment.environment, name)).state
         except DriverError:
@@ -220,15 +234,16 @@ class Rollout:
             self._say(EventKind.PHASE_ENDED, phase=self._progress.phase.value, seconds=seconds)
 
     async def _tell_task_output(self) -> None:
-        if not self._has_release_command or self._target is None:
+        if not self._has_commands or self._target is None:
             return
-        name = release_task_name(self._target.release.number)
-        try:
-            lines = (await self._parts.runtime.observe_task(self.deployment.environment, name)).last_lines
-        except DriverError as error:
-            lines = (f"its output could not be read: {error.message}",)
-        for line in lines:
-            self._say(EventKind.TASK_OUTPUT, name="release", line=line)
+        number = self._target.release.number
+        for name, task in (("release", release_task_name(number)), ("seed", seed_task_name(number))):
+            try:
+                lines = (await self._parts.runtime.observe_task(self.deployment.environment, task)).last_lines
+            except DriverError as error:
+                lines = (f"its output could not be read: {error.message}",)
+            for line in lines:
+                self._say(EventKind.TASK_OUTPUT, name=name, line=line)
 
     def _was_switched(self) -> bool:
         entries = self._parts.memory.journal(self.deployment.id)
@@ -261,7 +276,7 @@ class Rollout:
 
 def first_phase(trigger: Trigger, target: Wanted | None, baseline: Wanted | None) -> Phase:
     """RELEASE where there is a command to run: once per release, and not for a rollback, since what it did for that artifact is done."""
-    if target is None or not target.release.release_command or trigger is Trigger.ROLLBACK:
+    if target is None or not (target.release.release_command or target.release.seed_command) or trigger is Trigger.ROLLBACK:
         return Phase.PREPARE
     is_new = baseline is None or baseline.release.number != target.release.number
     return Phase.RELEASE if is_new else Phase.PREPARE

@@ -11,16 +11,17 @@ from mooring.model.routing import RouteTable
 
 
 class RunRelease(msgspec.Struct, frozen=True, kw_only=True, tag="run-release"):
-    """Run the release command once, on the new artifact, before traffic moves."""
+    """Run the release command once, on the new artifact, before traffic moves; or (`is_seed`) what lays in data, after it."""
 
     release: int
     command: str
     reason: str
     host: HostId = LOCAL
+    is_seed: bool = False
 
 
 class StopRelease(msgspec.Struct, frozen=True, kw_only=True, tag="stop-release"):
-    """End a release command that still runs though its deployment turned round: the next one's must not run beside it."""
+    """End a release or seed command that still runs though its deployment turned round: the next one's must not run beside it."""
 
     release: int
     reason: str

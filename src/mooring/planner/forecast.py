@@ -80,8 +80,8 @@ def _ready(key: InstanceKey, port: int, *, now: float) -> InstanceView:
 
 def _applied(step: Step, goal: Goal, current: Current, *, now: float) -> tuple[Goal, Current]:
     match step:
-        case RunRelease():
-            return _with_progress(goal, release_task=TaskState.SUCCEEDED), current
+        case RunRelease(is_seed=is_seed):
+            return _with_progress(goal, **{"seed_task" if is_seed else "release_task": TaskState.SUCCEEDED}), current
         case StopRelease():
             return _with_progress(goal, release_task=TaskState.FAILED), current
         case StartInstance(instance=key):

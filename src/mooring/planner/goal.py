@@ -63,7 +63,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a deployment is. Times are monotonic seconds. `baseline` None: nothing served before.
 
     `phase` only ever moves on: RELEASE, PREPARE, WATCH, DRAIN; or from any of them to REVERT.
-    `release_task` is of the target's release command; SUCCEEDED too when there is none to run.
+    `release_task` is of the target's release command, `seed_task` of its seed command; SUCCEEDED too when there is none to run.
     `regression` is the watch's finding, a sentence, empty while all is well.
     """
 
@@ -72,9 +72,20 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float
     phase_since: float
     release_task: TaskState = TaskState.SUCCEEDED
+    seed_task: TaskState = TaskState.SUCCEEDED
     is_abort_asked: bool = False
     was_switched: bool = False
     regression: str = ""
+
+    @property
+    def is_seeding(self) -> bool:
+        """The release command has done its work, and data are to be laid in."""
+        return self.release_task is TaskState.SUCCEEDED and self.seed_task is not TaskState.SUCCEEDED
+
+    @property
+    def task(self) -> TaskState:
+        """Of the command whose turn it is before traffic moves; SUCCEEDED when all of them have."""
+        return self.seed_task if self.is_seeding else self.release_task
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):

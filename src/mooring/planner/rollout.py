@@ -84,18 +84,33 @@ def _success(goal: Goal, progress: Progress) -> str:
 
 def _release(goal: Goal, progress: Progress, current: Current, *, now: float) -> Plan:
     """However long it takes, what serves is kept serving meanwhile."""
-    if progress.release_task is TaskState.SUCCEEDED or goal.target is None:
+    if progress.task is TaskState.SUCCEEDED or goal.target is None:
         return Plan(phase=Phase.PREPARE)
     release = goal.target.release
     kept: tuple[Step, ...] = ()
     if progress.baseline is not None:
         kept = reach(goal, current, now=now, wanted=progress.baseline, before=None, stance=Stance.KEEPING).steps
-    if progress.release_task is TaskState.ABSENT:
-        reason = "runs once on the new artifact, before any traffic moves"
-        step = RunRelease(release=release.number, command=release.release_command, reason=reason, host=_first_host(goal.target))
-        return Plan(steps=(*kept, step), phase=Phase.RELEASE)
-    until = progress.phase_since + release.policy.release_timeout + 5
-    return Plan(steps=kept, phase=Phase.RELEASE, waiting_for=f"the release command of {release.version}", wake_at=until)
+    if progress.task is TaskState.ABSENT:
+        return Plan(steps=(*kept, _run(goal.target, is_seed=progress.is_seeding)), phase=Phase.RELEASE)
+    until = _task_until(progress, release.policy)
+    return Plan(steps=kept, phase=Phase.RELEASE, waiting_for=f"the {_task_name(progress)} of {release.version}", wake_at=until)
+
+
+def _run(wanted: Wanted, *, is_seed: bool) -> RunRelease:
+    release = wanted.release
+    command, reason = release.release_command, "runs once on the new artifact, before any traffic moves"
+    if is_seed:
+        command, reason = release.seed_command, "lays in the data of this review app, once"
+    return RunRelease(release=release.number, command=command, reason=reason, host=_first_host(wanted), is_seed=is_seed)
+
+
+def _task_name(progress: Progress) -> str:
+    return "seed command" if progress.is_seeding else "release command"
+
+
+def _task_until(progress: Progress, policy: Policy) -> float:
+    """Monotonic time by which the command whose turn it is has ended by itself; the release command's time comes before the seed's."""
+    return progress.phase_since + policy.release_timeout * (2 if progress.is_seeding else 1) + 5
 
 
 def _first_host(wanted: Wanted) -> HostId:
@@ -151,15 +166,16 @@ def _longest_drain(policy: Policy) -> float:
 
 
 def _release_setback(wanted: Wanted, progress: Progress, *, now: float) -> GoBack | None:
-    timeout = wanted.release.policy.release_timeout
-    if progress.release_task is TaskState.FAILED:
-        return GoBack(reason="the release command failed", code="release-command-failed", hint="its output is above; no traffic had moved")
-    if progress.release_task is TaskState.LOST:
+    policy, name = wanted.release.policy, _task_name(progress)
+    if progress.task is TaskState.FAILED:
+        return GoBack(reason=f"the {name} failed", code="release-command-failed", hint="its output is above; no traffic had moved")
+    if progress.task is TaskState.LOST:
         hint = "see whether it did its work before you deploy again"
-        return GoBack(reason="the release command was started and left no exit code", code="release-command-failed", hint=hint)
-    if progress.release_task is TaskState.RUNNING and now - progress.phase_since > timeout + 5:
+        return GoBack(reason=f"the {name} was started and left no exit code", code="release-command-failed", hint=hint)
+    if progress.task is TaskState.RUNNING and now > _task_until(progress, policy):
         hint = "raise deploy.release_timeout, or make the command shorter"
-        return GoBack(reason=f"the release command did not end within {timeout:g} s", code="release-command-failed", hint=hint)
+        reason = f"the {name} did not end within {policy.release_timeout:g} s"
+        return GoBack(reason=reason, code="release-command-failed", hint=hint)
     return None
 
 
@@ -216,7 +232,7 @@ def _revert(progress: Progress, goal: Goal, current: Current, *, now: float) -> 
     if not current.is_known:
         return _give_up("the runtime and the edge gave no answer in time") if is_over else Plan(phase=Phase.REVERT, waiting_for=_BLIND)
     reached = reach(goal, current, now=now, wanted=progress.baseline, before=None, stance=Stance.KEEPING)
-    is_running = progress.release_task is TaskState.RUNNING and goal.target is not None
+    is_running = TaskState.RUNNING in (progress.release_task, progress.seed_task) and goal.target is not None
     if not is_running and reached.is_clear and reached.is_routed and (reached.is_ready or _is_as_it_was(progress, current)):
         return Plan(steps=(Conclude(outcome=_end(progress), reason=_failure(progress, is_ready=reached.is_ready)),), phase=Phase.REVERT)
     if is_over:

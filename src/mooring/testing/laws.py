@@ -217,9 +217,9 @@ class Laws:
                 self.tell(7, f"{declared} bytes are declared by what runs on {host}, {budget} are to be had")
 
     def _check_tasks(self, environment: EnvironmentId) -> None:
-        for release, count in self._world.task_counts(environment).items():
+        for name, count in self._world.task_counts(environment).items():
             if count > 1:
-                self.tell(5, f"the command of v{release} of {environment} was run {count} times")
+                self.tell(5, f"the command {name} of {environment} was run {count} times")
         running = self._world.running_tasks(environment)
         if len(running) > 1:
             self.tell(5, f"{' and '.join(running)} of {environment} run at the same time")
@@ -286,8 +286,10 @@ def _is_of(step: Step, point: Point) -> bool:
             return key == point.subject
         case "runtime.restart", RestartInstance(instance=key):
             return key == point.subject
-        case ("runtime.run_task", RunRelease(release=number)) | ("runtime.stop_task", StopRelease(release=number)):
-            return point.subject == f"release.v{number}"
+        case "runtime.run_task", RunRelease(release=number, is_seed=is_seed):
+            return point.subject == (f"seed.v{number}" if is_seed else f"release.v{number}")
+        case "runtime.stop_task", StopRelease(release=number):
+            return point.subject in (f"release.v{number}", f"seed.v{number}")
         case "edge.apply", SetRoutes(table=table):
             return table.environment == point.subject
         case ("edge.remove", RemoveRoutes()) | ("runtime.forget", ForgetReleases()):

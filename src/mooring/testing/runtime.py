@@ -64,7 +64,7 @@ class FakeRuntime:
         self._clock = clock
         self._lives: dict[InstanceKey, FakeLife] = {}
         self._tasks: dict[tuple[EnvironmentId, str], _Task] = {}
-        self._begun: dict[tuple[EnvironmentId, str], int] = {}  # the release of every task ever begun
+        self._begun: set[tuple[EnvironmentId, str]] = set()  # every task ever begun
         self._past_lines: list[tuple[EnvironmentId, LogLine]] = []
         self._fences: dict[EnvironmentId, int] = {}
         self._host = host
@@ -156,7 +156,7 @@ class FakeRuntime:
                 return
             self._tasks[name] = _Task(spec, self.behave_task(spec), _revealed(variables), self._clock.monotonic())
             self.starts[name] = self.starts.get(name, 0) + 1
-            self._begun[name] = spec.release
+            self._begun.add(name)
 
     async def observe_task(self, environment: EnvironmentId, name: str) -> TaskView:
         self.faults.check_sight()
@@ -192,7 +192,7 @@ class FakeRuntime:
                 if name[0] == environment and (releases is None or task.spec.release in releases):
                     del self._tasks[name]
             if releases is None:  # whoever comes by this name is somebody else, and counts from 1
-                self._begun = {name: release for name, release in self._begun.items() if name[0] != environment}
+                self._begun = {name for name in self._begun if name[0] != environment}
                 self.starts = {name: count for name, count in self.starts.items() if not isinstance(name, tuple) or name[0] != environment}
             return sum(len(line.text) + 1 for _, line in gone)
 
@@ -223,13 +223,9 @@ class FakeRuntime:
         mine = [(name, task) for (owner, name), task in self._tasks.items() if owner == environment]
         return tuple(name for name, task in mine if self._task_state(task)[0] is TaskState.RUNNING)
 
-    def task_counts(self, environment: EnvironmentId) -> dict[int, int]:
-        """How often the commands of each of its releases were begun."""
-        counts: dict[int, int] = {}
-        for name, release in self._begun.items():
-            if name[0] == environment:
-                counts[release] = counts.get(release, 0) + self.starts[name]
-        return counts
+    def task_counts(self, environment: EnvironmentId) -> dict[str, int]:
+        """How often each of the commands of its releases was begun, by the task's name."""
+        return {name: self.starts[owner, name] for owner, name in self._begun if owner == environment}
 
     def task_variables(self, environment: EnvironmentId, name: str) -> dict[str, str]:
         return self._tasks[environment, name].variables

@@ -25,12 +25,12 @@ class FakeWorld:
     def running_tasks(self, environment: EnvironmentId) -> tuple[str, ...]:
         return tuple(name for runtime in self.hosts.values() for name in runtime.running_tasks(environment))
 
-    def task_counts(self, environment: EnvironmentId) -> dict[int, int]:
-        """How often the commands of each of its releases were begun, wherever."""
-        counts: dict[int, int] = {}
+    def task_counts(self, environment: EnvironmentId) -> dict[str, int]:
+        """How often each of the commands of its releases was begun, wherever."""
+        counts: dict[str, int] = {}
         for runtime in self.hosts.values():
-            for release, count in runtime.task_counts(environment).items():
-                counts[release] = counts.get(release, 0) + count
+            for name, count in runtime.task_counts(environment).items():
+                counts[name] = counts.get(name, 0) + count
         return counts
 
     def declared(self) -> dict[HostId, tuple[int, int]]:

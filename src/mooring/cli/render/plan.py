@@ -59,7 +59,7 @@ def step_words(step: Step) -> str:
 def _words_of_release(step: RunRelease | StopRelease | Deliver) -> str:
     match step:
         case RunRelease():
-            return f"run the release command of v{step.release}: {step.command}"
+            return f"run the {'seed' if step.is_seed else 'release'} command of v{step.release}: {step.command}"
         case StopRelease():
             return f"end the release command of v{step.release}"
         case Deliver():
