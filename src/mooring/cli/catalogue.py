@@ -6,7 +6,7 @@ Must not: hold options (each command declares its own) or run anything.
 
 from __future__ import annotations
 
-from mooring.cli import catalogue_of_servers
+from mooring.cli import catalogue_of_reviews, catalogue_of_servers
 from mooring.cli.entries import Command, Group, Section, entry
 
 GROUPS = (
@@ -14,6 +14,7 @@ GROUPS = (
     Group("host", "Other machines for apps to run on."),
     Group("key", "Keys that may `git push`.", usual="ls"),
     Group("registry", "Registries of images that want to know who asks."),
+    Group("review", "Review apps: a branch's own environment.", usual="ls"),
     Group("context", "Platforms on other machines, reached through SSH."),
     Group("config", "Plain settings of an environment."),
     Group("secret", "Settings that are encrypted and never shown again."),
@@ -241,6 +242,7 @@ SECTIONS = (
             ),
         ),
     ),
+    *catalogue_of_reviews.SECTIONS,
     *catalogue_of_servers.SECTIONS,
     Section(
         "Keeping",

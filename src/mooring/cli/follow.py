@@ -47,6 +47,14 @@ def follow_to_the_end(session: Session, deployment: Deployment, *, source: Sourc
     return tell_the_end(session, ended, progress)
 
 
+def awaited(session: Session, deployment: Deployment) -> Deployment:
+    """Its record once it has ended, without a word."""
+    progress = Progress(deployment.requested_at)
+    for event in session.client.deployment_events(deployment.id):
+        progress.apply(event)
+    return _ended(session, deployment, progress)
+
+
 def stream_events(session: Session, deployment: Deployment) -> int:
     """Its events as JSON lines as they come; gives its exit code."""
     progress = Progress(deployment.requested_at)

@@ -19,14 +19,17 @@ Arguments = ParamSpec("Arguments")
 Body = Callable[Concatenate[Session, Arguments], int | None]
 
 
-def command(path: str, *, about_environment: bool = True) -> Callable[[Body[Arguments]], click.Command]:
-    """Make the function the command `mooring PATH`: it gets the Session first, and gives an exit code (None is 0)."""
+def command(path: str, *, about_environment: bool = True, about_app: bool = False) -> Callable[[Body[Arguments]], click.Command]:
+    """Make the function the command `mooring PATH`: it gets the Session first, and gives an exit code (None is 0).
+
+    `about_app`: of an app as a whole, where no environment is chosen.
+    """
 
     def declare(body: Body[Arguments]) -> click.Command:
         entry = catalogue.find(path)
         assert entry is not None, f"{path} is not in the catalogue"
         declared = HelpfulCommand(entry, _bound(body), list(reversed(getattr(body, "__click_params__", []))))
-        declared.params += _common(about_environment=about_environment)
+        declared.params += _common(about_environment=about_environment, about_app=about_app or about_environment)
         return declared
 
     return declare
@@ -66,11 +69,10 @@ def _bound(body: Body[Arguments]) -> Callable[..., int]:
     return callback
 
 
-def _common(*, about_environment: bool) -> list[click.Parameter]:
-    chosen: list[click.Parameter] = [
-        click.Option(["-a", "--app", "chosen_app"], metavar="NAME", help="The app (default: mooring.toml, or the directory's name)."),
-        click.Option(["-e", "--env", "chosen_environment"], metavar="NAME", help="The environment (default: production)."),
-    ]
+def _common(*, about_environment: bool, about_app: bool) -> list[click.Parameter]:
+    app = click.Option(["-a", "--app", "chosen_app"], metavar="NAME", help="The app (default: mooring.toml, or the directory's name).")
+    environment = click.Option(["-e", "--env", "chosen_environment"], metavar="NAME", help="The environment (default: production).")
+    chosen: list[click.Parameter] = [*([app] if about_app else []), *([environment] if about_environment else [])]
     context = click.Option(["--context", "chosen_context"], metavar="NAME", help="The platform (default: the current context).")
     as_json = click.Option(["--json", "is_json"], is_flag=True, help="Answer with JSON on standard output.")
-    return [*(chosen if about_environment else []), context, as_json]
+    return [*chosen, context, as_json]

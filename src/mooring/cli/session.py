@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mooring.cli.render.styled import Line
     from mooring.client.client import Client
     from mooring.model.environment import EnvironmentId
+    from mooring.model.names import AppName
 
 
 class Session:
@@ -119,16 +120,20 @@ class Session:
         return project_directory(self.directory)
 
     @cached_property
+    def app(self) -> AppName:
+        """The app that is meant. Raises InvalidName."""
+        from mooring.cli.whereabouts import app_of
+        from mooring.model.names import app_name
+
+        return app_name(self._app) if self._app else app_of(self.project)
+
+    @cached_property
     def environment(self) -> EnvironmentId:
         """The environment that is meant. Raises InvalidName."""
-        from mooring.cli.whereabouts import app_of
         from mooring.model.environment import PRODUCTION, EnvironmentId
-        from mooring.model.names import app_name, environment_name
+        from mooring.model.names import environment_name
 
-        return EnvironmentId(
-            app=app_name(self._app) if self._app else app_of(self.project),
-            environment=environment_name(self._environment or PRODUCTION),
-        )
+        return EnvironmentId(app=self.app, environment=environment_name(self._environment or PRODUCTION))
 
     def answer(self, value: object, lines: Iterable[Line]) -> None:
         """The result of a command: one JSON document when asked for, else lines."""

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mooring.cli.session import Session
-from mooring.errors import PlatformNotRunning, UsageError
+from mooring.errors import InvalidInput, PlatformNotRunning, UsageError
 
 if TYPE_CHECKING:
     from mooring.client.source import Package
@@ -25,6 +27,22 @@ def deployed(session: Session, *, ref: str, dirty: bool, may_start: bool) -> tup
         except KeyboardInterrupt:
             session.remark("Interrupted while the source was uploaded: `mooring follow` shows whether the deployment has begun.")
             raise
+
+
+def brought_up(session: Session, branch: str, *, dirty: bool, may_start: bool) -> tuple[Deployment, Source]:
+    """The same for a branch's review app; an empty `branch` is the one that is checked out. Raises InvalidInput where none is."""
+    from mooring.client.git import Git
+
+    present = Git(session.project).branch()
+    branch = branch or present
+    if not branch:
+        raise InvalidInput("no branch is checked out", hint="name one: mooring review up BRANCH")
+    if dirty and branch != present:
+        raise UsageError(f"--dirty means the working tree, and that is of {present or 'no branch'}", hint=f"`git switch {branch}` first")
+    with packed(session, ref="" if dirty else f"refs/heads/{branch}", dirty=dirty) as package:
+        _ensure_platform(session, may_start=may_start)
+        source = msgspec.structs.replace(package.source, branch=branch)
+        return session.client.review_up(session.app, package.archive, source), source
 
 
 @contextmanager

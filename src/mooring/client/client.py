@@ -27,7 +27,7 @@ from mooring.model.events import Event
 from mooring.model.host import Host
 from mooring.model.instance import LogLine
 from mooring.model.lease import Lock
-from mooring.model.names import Hostname
+from mooring.model.names import AppName, Hostname
 from mooring.model.push_key import PushKey
 from mooring.model.records import JournalEntry
 from mooring.model.registry import Registry
@@ -45,7 +45,10 @@ from mooring.usecases.answers import (
     HostStatus,
     KeyRotation,
     PlatformStatus,
+    ReviewAppStatus,
+    ReviewDown,
     TokenCreated,
+    Trace,
     Variable,
 )
 from mooring.usecases.requests import (
@@ -187,6 +190,31 @@ class Client:
         """From the first (or behind `after`) to `deployment.ended`, over restarts of the controller; waits for those to come."""
         path = f"/v1/deployments/{_segment(deployment)}/events"
         return self._ask.follow_events(path, {}, after=after, until_ended=True)
+
+    # review apps
+
+    def reviews(self, app: AppName) -> tuple[ReviewAppStatus, ...]:
+        """By branch."""
+        return self._ask.get(_reviews(app), tuple[ReviewAppStatus, ...])
+
+    def review_up(self, app: AppName, archive: Path, origin: Source, *, key: str = "") -> Deployment:
+        """`origin.branch` is the branch that it is for."""
+        return self._ask.upload(_reviews(app), archive, origin, Deployment, key=key)
+
+    def review_down(self, app: AppName, branch: str, *, key: str = "") -> ReviewDown:
+        headers = {"Idempotency-Key": key or new_key()}
+        return self._ask.exchange("DELETE", _reviews(app), ReviewDown, query={"branch": branch}, headers=headers)
+
+    def review_traces(self, app: AppName, branch: str, gone: ReviewDown) -> tuple[Trace, ...]:
+        """What is left of it."""
+        query = {"branch": branch, "hostnames": ",".join(gone.hostnames), "artifacts": ",".join(gone.artifacts)}
+        return self._ask.get(f"{_reviews(app)}/traces", tuple[Trace, ...], query=query)
+
+    def extend_review(self, app: AppName, branch: str) -> ReviewAppStatus:
+        return self._ask.exchange("PUT", f"{_reviews(app)}/expiry", ReviewAppStatus, query={"branch": branch})
+
+    def reseed_review(self, app: AppName, branch: str, *, key: str = "") -> Deployment:
+        return self._ask.order("POST", f"{_reviews(app)}/seeding", None, key=key, query={"branch": branch})
 
     # config and secrets
 
@@ -333,6 +361,10 @@ class Client:
 
 def _of(environment: EnvironmentId, *rest: str) -> str:
     return "/".join(["/v1/environments", _segment(environment.app), _segment(environment.environment), *map(_segment, rest)])
+
+
+def _reviews(app: AppName) -> str:
+    return f"/v1/apps/{_segment(app)}/reviews"
 
 
 def _segment(text: str) -> str:

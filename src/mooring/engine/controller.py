@@ -17,6 +17,7 @@ from mooring.engine.contract import Clock, EnvironmentRecord, Memory, Workshop
 from mooring.engine.fleet import Fleet
 from mooring.engine.health import HealthMonitor
 from mooring.engine.keeper import Keeper
+from mooring.engine.kept import kept_artifacts
 from mooring.engine.observer import Observer
 from mooring.engine.orders import (
     ConfigOrder,
@@ -32,6 +33,7 @@ from mooring.engine.orders import (
 )
 from mooring.engine.parts import Parts
 from mooring.engine.preview import examined, preview
+from mooring.engine.reviews import ReviewKeeper
 from mooring.engine.unowned import find_unowned
 from mooring.errors import DriverError, LeaseHeld, NotFound, Refused, Unavailable
 from mooring.model.deployment import Deployment, Trigger
@@ -41,6 +43,8 @@ from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId
 from mooring.model.records import Answering, Unowned
+from mooring.model.release import Source
+from mooring.model.review import ReviewSettings
 from mooring.model.secret import Secret
 
 _TRIGGERS: dict[type, Trigger] = {
@@ -99,17 +103,20 @@ class Controller:
             secrets_changed=secrets_changed,
             probe_rate=probe_rate,
         )
+        self.reviews = ReviewKeeper(self._parts, self.submit)
+        self._reviewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take up what an earlier controller left unfinished, then keep every environment as it is desired."""
         unfinished = self._parts.memory.unfinished_deployments()
         for record in self._parts.memory.environments():
             self._keep(record.environment)
+        self._reviewing = asyncio.create_task(self.reviews.run(), name="keep review apps")
         self._parts.announcer.say(EventKind.PLATFORM, message=f"controller started; {len(unfinished)} deployments to take up")
 
     async def stop(self) -> None:
         """Stop deciding; instances and edge go on."""
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *([self._reviewing] if self._reviewing else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -170,6 +177,20 @@ class Controller:
         keeper = self._keepers.get(environment)
         if isinstance(order, DeployOrder) or (keeper is not None and not keeper.is_busy):
             await examined(self._parts, environment, order, self._parts.wanted(environment))
+
+    async def review_settings(self, environment: EnvironmentId, archive: Path, origin: Source) -> ReviewSettings:
+        """How the app's review apps are to be, by the files of a tree that was examined. Raises ManifestInvalid, SourceInvalid."""
+        source = await asyncio.to_thread(self._parts.workshop.unpack, archive)
+        return self._parts.workshop.plan(source, environment, origin).review
+
+    async def prune(self) -> None:
+        """Remove artifacts that no environment may still want."""
+        await asyncio.to_thread(self._parts.workshop.prune, kept_artifacts(self._parts))
+
+    async def artifacts(self) -> dict[str, bool]:
+        """The ids of all that are there, and whether some environment may still want each."""
+        kept = kept_artifacts(self._parts)
+        return {name: name in kept for name in await asyncio.to_thread(self._parts.workshop.artifacts)}
 
     async def drop(self, archive: Path) -> None:
         """An archive that was examined is not deployed after all."""

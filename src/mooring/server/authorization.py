@@ -13,6 +13,7 @@ from mooring.usecases.permission import Permission
 Route = tuple[str, str]
 
 _ENVIRONMENT = "/v1/environments/{app}/{environment}"
+_REVIEWS = "/v1/apps/{app}/reviews"
 
 TABLE: dict[Route, Permission | None] = {
     ("GET", "/health"): None,
@@ -27,6 +28,12 @@ TABLE: dict[Route, Permission | None] = {
     ("POST", f"{_ENVIRONMENT}/rollback"): Permission.CHANGE,
     ("POST", f"{_ENVIRONMENT}/scale"): Permission.CHANGE,
     ("POST", f"{_ENVIRONMENT}/restart"): Permission.CHANGE,
+    ("GET", _REVIEWS): Permission.SEE,
+    ("POST", _REVIEWS): Permission.CHANGE,
+    ("DELETE", _REVIEWS): Permission.CHANGE,
+    ("PUT", f"{_REVIEWS}/expiry"): Permission.CHANGE,
+    ("POST", f"{_REVIEWS}/seeding"): Permission.CHANGE,
+    ("GET", f"{_REVIEWS}/traces"): Permission.SEE,
     ("GET", f"{_ENVIRONMENT}/releases"): Permission.SEE,
     ("GET", f"{_ENVIRONMENT}/config"): Permission.SEE,
     ("PATCH", f"{_ENVIRONMENT}/config"): Permission.CHANGE,

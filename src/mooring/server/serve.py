@@ -88,6 +88,7 @@ def _chores(installation: Installation, settings: Settings, wired: Wired, servic
         ),
         asyncio.create_task(repeat(wired.edge.tend, every=TEND_EVERY, name="tend the edge")),
         asyncio.create_task(repeat(lambda: forget_old(wired.memory), every=FORGET_EVERY, name="forget what is old")),
+        asyncio.create_task(repeat(wired.platform.controller.prune, every=FORGET_EVERY, name="prune artifacts")),
         asyncio.create_task(
             repeat(
                 lambda: trim_downloads(wired.workshop, at_most=settings.largest_downloads), every=FORGET_EVERY, name="trim the downloads"

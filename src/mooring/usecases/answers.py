@@ -15,7 +15,7 @@ from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import Facts, Host, Preparation
 from mooring.model.lease import Lock
-from mooring.model.names import Hostname
+from mooring.model.names import ArtifactId, Hostname
 from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
 
@@ -46,6 +46,38 @@ class EnvironmentSummary(msgspec.Struct, frozen=True, kw_only=True):
     deployment: str = ""
     age: float = 0.0
     urls: tuple[str, ...] = ()
+
+
+class ReviewAppStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A review app. `error`: what its last deployment failed of, empty where it did not. Times are wall seconds.
+
+    `summary` is of its environment; `leaving` says why it is being torn down.
+    """
+
+    branch: str
+    head: str
+    created_at: float
+    used_at: float
+    expires_at: float
+    leaving: str
+    error: str
+    summary: EnvironmentSummary
+
+
+class ReviewDown(msgspec.Struct, frozen=True, kw_only=True):
+    """A review app on its way out. What it has of hostnames and artifacts is told, so that one can look afterwards what is left."""
+
+    deployment: Deployment
+    hostnames: tuple[Hostname, ...]
+    artifacts: tuple[ArtifactId, ...]
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of thing that a review app had: `left` names what of it is still there, `reason` says why, empty where it should not be."""
+
+    kind: str
+    left: tuple[str, ...] = ()
+    reason: str = ""
 
 
 class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from mooring.engine.orders import DeployOrder
-from mooring.errors import InvalidInput
+from mooring.errors import InvalidInput, Refused
 from mooring.model.access import Actor
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.records import Answering
 from mooring.model.release import Source
+from mooring.model.review import is_review_of
 from mooring.usecases.discretion import shown_source
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
@@ -30,6 +31,7 @@ async def deploy(
         origin = shown_source(platform, environment, checked_origin(origin))
         detail = {"commit": origin.commit, "branch": origin.branch, "digest": origin.digest}
         platform.allow(actor, Permission.CHANGE, "deploy", environment, **{key: value for key, value in detail.items() if value})
+        _refuse_others(platform, environment, origin)
         order = DeployOrder(archive=str(archive), origin=origin)
         await platform.controller.examine(environment, order)
         return platform.controller.submit(environment, order, by=actor.name, answering=answering)
@@ -37,6 +39,16 @@ async def deploy(
         archive.unlink(missing_ok=True)
         await platform.controller.drop(archive)
         raise
+
+
+def _refuse_others(platform: Platform, environment: EnvironmentId, origin: Source) -> None:
+    """A branch's own environment is brought up with all that makes it a review app, and holds nothing else. Raises Refused."""
+    record = platform.memory.environment(environment)
+    mark = record.review if record is not None else None
+    if mark is None and is_review_of(environment, origin.branch):
+        raise Refused(f"{environment} is the place of a review app", hint=f"`mooring review up {origin.branch}` makes it")
+    if mark is not None and not is_review_of(environment, origin.branch):
+        raise Refused(f"{environment} is the review app of {mark.branch}", hint=f"`mooring review up {mark.branch}` brings it up to date")
 
 
 def checked_origin(origin: Source) -> Source:

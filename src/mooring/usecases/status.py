@@ -50,6 +50,12 @@ async def environment_summaries(platform: Platform, actor: Actor) -> tuple[Envir
     return tuple(found)
 
 
+async def environment_summary(platform: Platform, actor: Actor, environment: EnvironmentId) -> EnvironmentSummary:
+    """Raises NotFound."""
+    require(actor, Permission.SEE)
+    return _summary(platform, platform.existing(environment), await _snapshot(platform, environment))
+
+
 async def environment_detail(platform: Platform, actor: Actor, environment: EnvironmentId) -> EnvironmentDetail:
     """Raises NotFound."""
     require(actor, Permission.SEE)

@@ -14,6 +14,7 @@ from mooring.server.endpoints import (
     orders,
     push_keys,
     registries,
+    reviews,
     tokens,
 )
 
@@ -21,6 +22,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *about.ENDPOINTS,
     *environments.ENDPOINTS,
     *orders.ENDPOINTS,
+    *reviews.ENDPOINTS,
     *config.ENDPOINTS,
     *deployments.ENDPOINTS,
     *events.ENDPOINTS,

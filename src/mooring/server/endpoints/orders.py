@@ -15,12 +15,12 @@ _PATH = "/v1/environments/{app}/{environment}"
 
 async def deployed(asked: Asked) -> Deployment:
     assert asked.archive is not None
-    return await deploy.deploy(asked.platform, asked.actor, asked.environment, asked.archive, _origin(asked), answering=asked.answering)
+    return await deploy.deploy(asked.platform, asked.actor, asked.environment, asked.archive, origin_of(asked), answering=asked.answering)
 
 
 async def planned(asked: Asked) -> Preview:
     if asked.archive is not None:
-        return await plan.plan_deploy(asked.platform, asked.actor, asked.environment, asked.archive, _origin(asked))
+        return await plan.plan_deploy(asked.platform, asked.actor, asked.environment, asked.archive, origin_of(asked))
     order = asked.body
     assert isinstance(order, requests.PlanRequest)
     return await plan.plan(asked.platform, asked.actor, asked.environment, order)
@@ -40,7 +40,8 @@ async def restarted(asked: Asked) -> Deployment:
     return restart.restart(asked.platform, asked.actor, asked.environment, answering=asked.answering)
 
 
-def _origin(asked: Asked) -> Source:
+def origin_of(asked: Asked) -> Source:
+    """What is said of the uploaded tree."""
     return Source(
         digest=asked.text("digest"),
         commit=asked.text("commit"),

@@ -1,0 +1,65 @@
+"""Review apps as a table; what is left of one that was taken down. Must not: look for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mooring.cli.render.moments import ago
+from mooring.cli.render.status import state_words
+from mooring.cli.render.styled import Line, Span, Style, hanging, line
+from mooring.cli.render.table import Column, table
+from mooring.usecases.answers import ReviewAppStatus, Trace
+
+_COLUMNS = (
+    Column("branch", is_flexible=True),
+    Column("commit"),
+    Column("state"),
+    Column("age", is_right=True),
+    Column("goes in", is_right=True),
+    Column("url", is_flexible=True),
+)
+
+
+def review_lines(app: str, reviews: Sequence[ReviewAppStatus], *, now: float, width: int | None) -> list[Line]:
+    """One row each, then why one does not serve."""
+    if not reviews:
+        return [line(f"{app} has no review app; `mooring review up BRANCH` brings one up.")]
+    troubles = [
+        row for each in reviews if each.error for row in hanging(line(Span(f"{each.branch}: ", Style.BAD)), each.error, width=width)
+    ]
+    return [*table(_COLUMNS, [_row(each, now=now) for each in reviews], width=width), *troubles]
+
+
+def until(review: ReviewAppStatus, *, now: float) -> str:
+    """How long it stays: `3d`, `5h`."""
+    return ago(2 * now - review.expires_at, now=now)
+
+
+def is_clean(traces: Sequence[Trace]) -> bool:
+    """Nothing is left but what has its reason."""
+    return all(not trace.left or trace.reason for trace in traces)
+
+
+def trace_lines(traces: Sequence[Trace], *, width: int | None) -> list[Line]:
+    """A line for each kind of thing."""
+    return [row for trace in traces for row in _trace(trace, width=width)]
+
+
+def _row(review: ReviewAppStatus, *, now: float) -> list[Line]:
+    state = Span(f"going: {review.leaving}", Style.WARN) if review.leaving else state_words(review.summary)
+    return [
+        line(Span(review.branch, Style.STRONG)),
+        line(review.head[:7]),
+        line(state),
+        line(Span(ago(review.created_at, now=now), Style.DIM)),
+        line("" if review.leaving else until(review, now=now)),
+        line(Span(review.summary.urls[0] if review.summary.urls else "", Style.ACCENT)),
+    ]
+
+
+def _trace(trace: Trace, *, width: int | None) -> list[Line]:
+    if not trace.left:
+        return [line(Span("✓ ", Style.SUCCESS), f"{trace.kind}: gone")]
+    mark = Span("· ", Style.DIM) if trace.reason else Span("✗ ", Style.BAD)
+    because = f" ({trace.reason})" if trace.reason else ""
+    return hanging(line(mark), f"{trace.kind}: {', '.join(trace.left)} left{because}", width=width)

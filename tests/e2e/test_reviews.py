@@ -1,0 +1,97 @@
+"""Review apps on a whole platform, as docs/how-to/review-apps.md shows them: a branch comes up with data of its own, and leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from e2e.platform import App, Platform, eventually
+from e2e.test_crashes import pid_of
+
+RULES = """
+[review]
+limit = 2
+seed = "echo seeded >> $SEEDS"
+
+[review.env]
+MAIL = "off"
+"""
+
+
+@pytest.fixture(scope="module")
+def app(platform: Platform) -> App:
+    app = platform.app("static-site", "site")
+    app.write("version", "1\n")
+    app.write("mooring.toml", 'app = "site"\n' + RULES)
+    app.commit("with review apps")
+    answer = app.deploy()
+    assert answer.code == 0, answer
+    answer = app.mooring("config", "set", "-e", "review", f"SEEDS={platform.directory / 'seeds'}")
+    assert answer.code == 0, answer
+    return app
+
+
+def branch(app: App, name: str, version: int) -> None:
+    app.git("switch", "--quiet", "-C", name)
+    app.release(version)
+
+
+def shown(app: App, name: str) -> dict:
+    """Of `review ls`."""
+    return next(each for each in app.mooring("review", "ls", "--json").json["reviews"] if each["branch"] == name)
+
+
+def branches(app: App) -> list[str]:
+    """Empty too while nobody answers."""
+    return sorted(each["branch"] for each in app.mooring("review", "ls", "--json").json.get("reviews", []))
+
+
+def visit(app: App, name: str, path: str = "/version") -> tuple[int, bytes]:
+    host = shown(app, name)["summary"]["urls"][0].removeprefix("http://")
+    status, body, _ = app.get(path, headers={"Host": host})
+    return status, body.strip()
+
+
+def test_a_branch_comes_up_beside_production_is_brought_up_to_date_and_leaves_nothing(platform: Platform, app: App) -> None:
+    branch(app, "Feature/New_Checkout", 2)
+    answer = app.mooring("review", "up")
+    assert answer.code == 0, answer
+    found = shown(app, "Feature/New_Checkout")
+    assert answer.out.rstrip().endswith(found["summary"]["urls"][0]), "the URL is the last word"
+    assert found["summary"]["environment"]["environment"].startswith("feature-new-checkout-")
+    assert visit(app, "Feature/New_Checkout") == (200, b"2")
+    assert app.version() == 1, "production is as it was"
+
+    branch(app, "Feature/New_Checkout", 3)
+    app.git("switch", "--quiet", "main")
+    answer = app.mooring("review", "up", "Feature/New_Checkout")
+    assert answer.code == 0, answer
+    assert visit(app, "Feature/New_Checkout") == (200, b"3")
+    assert (platform.directory / "seeds").read_text() == "seeded\n", "once, over two releases"
+    assert app.mooring("review", "reseed", "Feature/New_Checkout").code == 0
+    assert (platform.directory / "seeds").read_text() == "seeded\nseeded\n"
+
+    host = found["summary"]["urls"][0].removeprefix("http://")
+    answer = app.mooring("review", "down", "Feature/New_Checkout")
+    assert answer.code == 0, answer
+    for kind in ("instance", "route", "certificate", "config", "release", "log"):
+        assert f"✓ {kind}: gone" in answer.out, answer
+    assert app.get("/version", headers={"Host": host})[0] == 404
+    assert branches(app) == []
+    assert app.mooring("review", "down", "Feature/New_Checkout").code == 2
+    assert app.version() == 1
+
+
+def test_the_longest_idle_makes_room_and_a_controller_that_is_killed_over_it_goes_on(platform: Platform, app: App) -> None:
+    for number, name in enumerate(("one", "two", "three"), start=4):
+        branch(app, name, number)
+        answer = app.mooring("review", "up", "--detach" if name == "three" else "--no-start")
+        assert answer.code == 0, answer
+    os.kill(pid_of(platform, "mooring.server serve"), signal.SIGKILL)
+    eventually(lambda: branches(app) == ["three", "two"], within=60)
+    eventually(lambda: visit(app, "three") == (200, b"6"))
+    assert visit(app, "two") == (200, b"5")
+    for name in ("two", "three"):
+        assert app.mooring("review", "down", name).code == 0
+    assert app.version() == 1

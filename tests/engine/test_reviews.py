@@ -1,0 +1,160 @@
+"""Review apps in virtual time: they are warned, go at their end, and are gone whenever the controller dies over it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from engine.stories import QUICK, SHOP, check_order, deployed, running, story, told
+
+from mooring.engine.orders import ConfigOrder
+from mooring.model.deployment import Outcome
+from mooring.model.environment import EnvironmentId
+from mooring.model.events import EventKind
+from mooring.model.instance import TaskState
+from mooring.model.lease import Lock
+from mooring.model.names import AppName
+from mooring.model.records import EnvironmentRecord
+from mooring.model.release import Source
+from mooring.model.review import ReviewMark, ReviewSettings, review_environment, used_now
+from mooring.testing.behaviour import Behaviour
+from mooring.testing.laws import Point
+from mooring.testing.platform import Crash, FakePlatform, play
+from mooring.testing.workshop import Tree, process
+
+RULES = ReviewSettings(expire=1000.0, seed="./seed")
+ONE = review_environment(AppName("shop"), "one")
+TREE = Tree(processes=(process("web"),), policy=QUICK, release_command="migrate", review=RULES)
+
+
+def found(platform: FakePlatform, branch: str = "one") -> EnvironmentId:
+    """The mark of a review app, as it is there before anything is made."""
+    environment = review_environment(AppName("shop"), branch)
+    now = platform.clock.wall()
+    mark = used_now(ReviewMark(branch=branch, settings=RULES, used_at=now, expires_at=now), now)
+    platform.memory.save_environment(EnvironmentRecord(environment=environment, created_at=now, review=mark))
+    return environment
+
+
+async def brought_up(platform: FakePlatform, branch: str = "one") -> EnvironmentId:
+    environment = found(platform, branch)
+    order = platform.order(TREE)
+    deployment = await platform.run(environment, msgspec.structs.replace(order, origin=Source(digest="d", branch=branch)))
+    assert deployment.outcome is Outcome.SUCCEEDED, deployment.error
+    return environment
+
+
+def is_gone(platform: FakePlatform, environment: EnvironmentId = ONE) -> bool:
+    nothing_left = platform.memory.environment(environment) is None and platform.edge.table(environment) is None
+    return nothing_left and not platform.running(environment)
+
+
+async def until_gone(platform: FakePlatform, environment: EnvironmentId = ONE) -> None:
+    for _ in range(400):
+        if is_gone(platform, environment):
+            return
+        await platform.rest(5)
+    raise AssertionError(platform.disorder(environment))
+
+
+@story
+async def test_one_is_warned_of_and_goes_at_its_end_and_nothing_else_does(platform: FakePlatform) -> None:
+    await deployed(platform)
+    await brought_up(platform)
+    await platform.rest(880)
+    assert not told(platform, EventKind.ENVIRONMENT_CHANGED, ONE)
+    await platform.rest(30)
+    (warning,) = told(platform, EventKind.ENVIRONMENT_CHANGED, ONE)
+    assert str(warning.fields["message"]).startswith("the review app of one goes in ")
+    await platform.rest(130)
+    assert is_gone(platform)
+    assert [str(event.fields["message"]) for event in told(platform, EventKind.ENVIRONMENT_CHANGED, ONE)][1:] == [
+        "its review app goes: its time is over"
+    ]
+    assert running(platform) == ["v1 web.1", "v1 web.2"]
+    await check_order(platform)
+
+
+@story
+async def test_one_that_is_locked_stays_until_it_is_unlocked(platform: FakePlatform) -> None:
+    await brought_up(platform)
+    platform.memory.save_lock(Lock(environment=ONE, by="ann", reason="the customer looks at it", since=0))
+    await platform.rest(3000)
+    assert running(platform, ONE) == ["v1 web.1"]
+    messages = [str(event.fields["message"]) for event in told(platform, EventKind.ENVIRONMENT_CHANGED, ONE)]
+    assert len([each for each in messages if "the customer looks at it" in each]) == 1, "it is told once"
+    platform.memory.remove_lock(ONE)
+    await platform.rest(700)
+    assert is_gone(platform)
+
+
+@story
+async def test_the_seed_command_runs_after_the_release_command_and_once_over_many_releases(platform: FakePlatform) -> None:
+    await brought_up(platform)
+    deployment = await platform.run(ONE, ConfigOrder(config_version=0, description="again"))
+    assert deployment.outcome is Outcome.SUCCEEDED
+    assert platform.runtime.task_counts(ONE) == {"release.v1": 1, "seed.v1": 1, "release.v2": 1}
+
+
+@story
+async def test_a_seed_that_fails_fails_the_deployment_and_is_tried_with_the_next(platform: FakePlatform) -> None:
+    found(platform)
+    platform.runtime.behave_task = lambda spec: Behaviour(exit_code=0 if spec.name.startswith("release") else 1, lines=("no such file",))
+    order = msgspec.structs.replace(platform.order(TREE), origin=Source(digest="d", branch="one"))
+    deployment = await platform.run(ONE, order)
+    assert (deployment.outcome, deployment.error) == (
+        Outcome.FAILED,
+        "the seed command failed; nothing served before, and nothing does now",
+    )
+    outputs = [(event.fields["name"], event.fields["line"]) for event in told(platform, EventKind.TASK_OUTPUT, ONE)]
+    assert ("seed", "no such file") in outputs
+    assert not running(platform, ONE)
+    platform.runtime.behave_task = lambda _: Behaviour(exits_after=0.1, exit_code=0)
+    order = msgspec.structs.replace(platform.order(TREE), origin=Source(digest="e", branch="one"))
+    assert (await platform.run(ONE, order)).outcome is Outcome.SUCCEEDED
+    assert platform.runtime.task_counts(ONE) == {"release.v1": 1, "seed.v1": 1, "release.v2": 1, "seed.v2": 1}
+
+
+@story
+async def test_aborting_while_data_are_laid_in_ends_the_command(platform: FakePlatform) -> None:
+    found(platform)
+    platform.runtime.behave_task = lambda spec: Behaviour(exits_after=0.1 if spec.name.startswith("release") else 20.0, exit_code=0)
+    order = msgspec.structs.replace(platform.order(TREE), origin=Source(digest="d", branch="one"))
+    aborted = platform.submit(ONE, order)
+    for _ in range(100):
+        if (ONE, "seed.v1") in platform.runtime.starts:
+            break
+        await platform.clock.sleep(0.1)
+    platform.abort(aborted)
+    assert (await platform.end(aborted)).outcome is Outcome.ABORTED
+    assert (await platform.runtime.observe_task(ONE, "seed.v1")).state is TaskState.FAILED
+
+
+@pytest.mark.parametrize("start", range(6))
+def test_whenever_the_controller_dies_over_a_life_the_branch_is_seeded_once_and_ends_with_nothing(start: int) -> None:
+    """Each 61st effect or write of a whole life is one over which a controller dies; its successor goes on."""
+
+    async def life(platform: FakePlatform) -> None:
+        await deployed(platform)
+        count, deaths = start * 10, 0
+
+        def dies(_: Point) -> None:
+            nonlocal count, deaths
+            count += 1
+            if count % 61 == 0:
+                deaths += 1
+                platform.crash()
+                raise Crash
+
+        environment = found(platform)
+        order = msgspec.structs.replace(platform.order(TREE), origin=Source(digest="d", branch="one"))
+        deployment = platform.submit(environment, order)
+        platform.on_point = dies
+        assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED
+        assert platform.runtime.task_counts(environment)["seed.v1"] == 1
+        await until_gone(platform)
+        platform.on_point = None
+        await check_order(platform)
+        assert len(running(platform, SHOP)) == 2
+        assert deaths >= 3
+
+    play(life)

@@ -1,0 +1,144 @@
+"""Review apps through the real client: up, listed, extended, seeded anew, down; and that nothing else is ever touched."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from server.serving import TREE, Served
+
+from mooring.errors import InvalidName, NotFound, Refused
+from mooring.model.deployment import Outcome
+from mooring.model.environment import EnvironmentId
+from mooring.model.names import AppName, EnvironmentName, app_name
+from mooring.model.release import Source
+from mooring.model.review import ReviewSettings, review_environment
+from mooring.model.secret import Secret
+
+RULES = ReviewSettings(limit=2, seed="./seed", expire=1000.0)
+
+
+@pytest.fixture(autouse=True)
+def tree(served: Served) -> Iterator[None]:
+    served.world.workshop.tree = msgspec.structs.replace(TREE, review=RULES)
+    yield
+    served.world.workshop.tree = TREE
+
+
+@pytest.fixture
+def app(request: pytest.FixtureRequest) -> AppName:
+    return app_name(f"r{zlib.crc32(request.node.name.encode())}")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
+
+
+def up(served: Served, app: AppName, branch: str, directory: Path, *, commit: str = "c0ffee1") -> EnvironmentId:
+    """Brought up, and serving."""
+    archive = directory / "source.tar"
+    archive.write_bytes(b"as good as a tar here")
+    asked = served.client.review_up(app, archive, Source(digest=f"{app}{branch}{commit}", commit=commit, branch=branch))
+    assert served.ended(asked.id).outcome is Outcome.SUCCEEDED
+    return asked.environment
+
+
+def test_a_branch_comes_up_is_seeded_once_and_is_brought_up_to_date(served: Served, app: AppName, tmp_path: Path) -> None:
+    environment = up(served, app, "feature/One", tmp_path)
+    assert environment == review_environment(app, "feature/One")
+    assert up(served, app, "feature/One", tmp_path, commit="beef002") == environment
+    (found,) = served.client.reviews(app)
+    assert (found.branch, found.head, found.leaving, found.error) == ("feature/One", "beef002", "", "")
+    assert (found.summary.release, found.summary.is_serving) == (2, True)
+    assert found.summary.urls == (f"http://{environment.label}.localhost:8080",)
+    assert served.world.runtime.task_counts(environment) == {"seed.v1": 1}
+
+
+def test_data_are_laid_in_once_more_when_asked_for(served: Served, app: AppName, tmp_path: Path) -> None:
+    environment = up(served, app, "one", tmp_path)
+    assert served.ended(served.client.reseed_review(app, "one").id).outcome is Outcome.SUCCEEDED
+    assert served.world.runtime.task_counts(environment) == {"seed.v1": 1, "seed.v2": 1}
+    served.world.workshop.tree = TREE
+    up(served, app, "two", tmp_path)
+    with pytest.raises(Refused, match="no seed command"):
+        served.client.reseed_review(app, "two")
+
+
+def test_what_is_set_for_review_apps_is_what_a_new_one_begins_with(served: Served, app: AppName, tmp_path: Path) -> None:
+    template = EnvironmentId(app=app, environment=EnvironmentName("review"))
+    served.client.change_config(template, set={"LEVEL": "debug"})
+    served.client.set_secret(template, "KEY", Secret("s3cr3t-of-reviews"))
+    environment = up(served, app, "one", tmp_path)
+    variables = {each.name: each.value for each in served.client.config(environment)}
+    assert variables["LEVEL"] == "debug" and "KEY" in variables
+    assert served.world.runtime.task_variables(environment, "seed.v1")["KEY"] == "s3cr3t-of-reviews"
+    served.client.change_config(environment, set={"LEVEL": "info"})
+    up(served, app, "one", tmp_path, commit="beef002")
+    assert {each.name: each.value for each in served.client.config(environment)}["LEVEL"] == "info", "its own settings stay"
+
+
+def test_one_that_is_taken_down_leaves_nothing_and_it_is_shown(served: Served, app: AppName, tmp_path: Path) -> None:
+    environment = up(served, app, "one", tmp_path)
+    other = up(served, app, "two", tmp_path)
+    going = served.client.review_down(app, "one")
+    assert going.hostnames == (f"{environment.label}.localhost",)
+    assert len(going.artifacts) == 1
+    before = {trace.kind: trace for trace in served.client.review_traces(app, "two", going)}
+    assert before["instance"].left == ("v1 web.1",) and before["route"].left == (f"{other.label}.localhost",)
+    until(lambda: not any(trace.left for trace in served.client.review_traces(app, "one", going)))
+    kinds = [trace.kind for trace in served.client.review_traces(app, "one", going)]
+    assert kinds == ["instance", "route", "certificate", "config", "release", "artifact", "log"]
+    assert [each.branch for each in served.client.reviews(app)] == ["two"]
+    with pytest.raises(NotFound):
+        served.client.review_down(app, "one")
+
+
+def test_at_the_limit_the_longest_idle_makes_room(served: Served, app: AppName, tmp_path: Path) -> None:
+    first = up(served, app, "one", tmp_path)
+    up(served, app, "two", tmp_path)
+    up(served, app, "three", tmp_path)
+    until(lambda: {each.branch for each in served.client.reviews(app)} == {"two", "three"})
+    assert served.world.memory.environment(first) is None
+
+
+def test_extending_lets_its_time_begin_anew(served: Served, app: AppName, tmp_path: Path) -> None:
+    up(served, app, "one", tmp_path)
+    (before,) = served.client.reviews(app)
+    after = served.client.extend_review(app, "one")
+    assert after.expires_at > before.expires_at and after.expires_at - after.used_at == 1000.0
+    with pytest.raises(NotFound, match="no review app of two"):
+        served.client.extend_review(app, "two")
+
+
+def test_an_environment_without_the_mark_is_never_taken_for_a_review_app(served: Served, app: AppName, tmp_path: Path) -> None:
+    theirs = review_environment(app, "one")
+    served.deploy(theirs)
+    with pytest.raises(Refused, match="is no review app of one"):
+        up(served, app, "one", tmp_path)
+    with pytest.raises(Refused, match="is no review app of one"):
+        served.client.review_down(app, "one")
+    assert served.client.reviews(app) == ()
+    assert served.client.environment(theirs).release is not None
+
+
+def test_a_review_app_is_only_deployed_as_one(served: Served, app: AppName, tmp_path: Path) -> None:
+    environment = up(served, app, "one", tmp_path)
+    archive = tmp_path / "other.tar"
+    archive.write_bytes(b"tar")
+    with pytest.raises(Refused, match="is the review app of one"):
+        served.client.deploy(environment, archive, Source(digest="d", branch="two"))
+    with pytest.raises(Refused, match="is the place of a review app"):
+        served.client.deploy(review_environment(app, "two"), archive, Source(digest="d", branch="two"))
+
+
+@pytest.mark.parametrize("branch", ["", "a..b", "-x", "a b", "x.lock", "HEAD"])
+def test_what_git_does_not_allow_is_no_branch(served: Served, app: AppName, branch: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidName, match="not the name of a branch"):
+        up(served, app, branch, tmp_path)
