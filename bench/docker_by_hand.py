@@ -103,7 +103,7 @@ def main() -> int:
 
 def app_on(here: Platform, host: Host) -> App:
     """Deployed once; its edge is Mooring's."""
-    host.says("sh", "-c", "cat >> /root/.ssh/authorized_keys", stdin=here.mooring("host", "key").out.encode())
+    host.says("sh", "-c", "cat >> ~root/.ssh/authorized_keys", stdin=here.mooring("host", "key").out.encode())
     words = ("--name", host.name, "--runtime", "docker", "--fingerprint", fingerprint(host.key))
     expect(here.mooring("host", "add", f"root@{host.address}", *words))
     source = here.directory / "origin"
