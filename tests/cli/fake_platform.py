@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+from fake_forges import FakeForges
 from fake_hosts import FakeHostDesk
 from fake_push_keys import FakePushKeys
 
@@ -50,12 +51,13 @@ NOW = 1_800_000_000.0
 SHOP = EnvironmentId("shop", "production")
 
 
-class FakePlatform(FakeHostDesk, FakePushKeys):
+class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges):
     """`outcome` is how the next deployments end; `interrupt` breaks following off, as Ctrl-C does; `failure` answers every question."""
 
     def __init__(self) -> None:
         FakeHostDesk.__init__(self)
         FakePushKeys.__init__(self)
+        FakeForges.__init__(self)
         self.releases_of: dict[EnvironmentId, list[Release]] = {}
         self.counts: dict[EnvironmentId, dict[str, int]] = {}
         self.revision_of: dict[EnvironmentId, int] = {}

@@ -28,6 +28,8 @@ from mooring.model.policy import Policy
 from mooring.model.secret import Secret
 from mooring.server.application import build
 from mooring.server.asked import Services
+from mooring.server.forges import forge_of, remote_of
+from mooring.server.forging import ForgeDesk
 from mooring.server.listening import ApiServer, tcp_socket, unix_socket
 from mooring.server.metrics import Metrics
 from mooring.server.redaction import Redactors
@@ -209,6 +211,7 @@ def started(world: World) -> Served:
 async def _serve(world: World, path: Path, ready: threading.Event, made: dict[str, Any]) -> None:
     secrets = Redactors(world.memory)
     controller = _controller(world, secrets.redact)
+    desk = ForgeDesk(world.state / "forges", world.state / "uploads", forge=forge_of, remote=remote_of, patience=(0.01, 0.01))
     platform = Platform(
         controller=controller,
         memory=world.memory,
@@ -218,6 +221,7 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
             memory=world.memory, edge=world.edge, issuer=None, dns=None, clock=world.clock, tell=controller.tell, glance_every=0.05
         ),
         hosts=world.hosts,
+        forges=desk,
         push_keys=AuthorizedKeys(world.state / "home" / ".ssh" / "authorized_keys", state=world.state),
         clock=world.clock,
         secrets=secrets,
@@ -233,6 +237,7 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
     sockets = [unix_socket(path), tcp_socket("127.0.0.1", 0)]
     await controller.start()
     platform.certificates.prepare()
+    desk.start(platform)
     watching = asyncio.create_task(services.metrics.watch(platform))
     keeping = asyncio.create_task(platform.certificates.run())
     port = sockets[1].getsockname()[1]
@@ -244,6 +249,7 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
     await serving
     watching.cancel()
     keeping.cancel()
+    await desk.stop()
     await controller.stop()
 
 

@@ -34,6 +34,7 @@ RULES_BEYOND_A_SCHEMA = {
     ("POST", "/v1/certificates"): "key, chain and names must fit together",
     ("POST", "/v1/hosts"): "an address and a key have forms of their own",
     ("POST", "/v1/hosts/plan"): "an address and a key have forms of their own",
+    ("POST", "/v1/forges"): "addresses and repositories have forms of their own",
     ("POST", "/v1/push-keys"): "a public key is one, and new",
     ("POST", "/v1/registries"): "names of registries and repositories have forms of their own",
     ("GET", "/v1/deployments"): "no environment without its app",

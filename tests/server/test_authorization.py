@@ -13,7 +13,7 @@ from mooring.errors import Forbidden, Unauthorized
 from mooring.model.access import Actor, Role
 from mooring.model.environment import EnvironmentId
 from mooring.server.attempts import MOST, WITHIN, Attempts, TooManyAttempts
-from mooring.server.authorization import TABLE, UnauthorizedRoute, check_complete
+from mooring.server.authorization import TABLE, Signature, UnauthorizedRoute, check_complete
 from mooring.server.callers import UnixPeer, identify
 from mooring.server.endpoints import ENDPOINTS
 from mooring.usecases.permission import Permission, require
@@ -34,7 +34,7 @@ def tokens(served: Served) -> dict[Role, str]:
 
 
 ROUTES = sorted(TABLE, key=lambda route: (route[1], route[0]))
-GUARDED = [route for route in ROUTES if TABLE[route] is not None]
+GUARDED = [route for route in ROUTES if isinstance(TABLE[route], Permission)]
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=" ".join)
@@ -51,7 +51,7 @@ def test_a_role_reaches_what_the_table_gives_it_and_nothing_else(
     served: Served, tokens: dict[Role, str], route: tuple[str, str], role: Role
 ) -> None:
     permission = TABLE[route]
-    assert permission is not None
+    assert isinstance(permission, Permission)
     with served.tcp(tokens[role]) as http, http.stream(route[0], address(route[1])) as answer:
         refused = answer.status_code == 403
         status = answer.status_code
@@ -63,6 +63,13 @@ def test_a_role_reaches_what_the_table_gives_it_and_nothing_else(
 def test_an_open_route_answers_anybody(served: Served, route: tuple[str, str]) -> None:
     with served.tcp() as http:
         assert http.request(route[0], route[1]).status_code == 200
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if isinstance(TABLE[route], Signature)], ids=" ".join)
+def test_a_signed_route_believes_nobody_without_a_signature(served: Served, tokens: dict[Role, str], route: tuple[str, str]) -> None:
+    for token in (None, tokens[Role.ADMIN]):
+        with served.tcp(token) as http:
+            assert http.request(route[0], address(route[1]), content=b"{}").status_code == 401
 
 
 def test_a_route_that_is_not_in_the_table_stops_the_start() -> None:

@@ -24,20 +24,22 @@ from mooring.model.access import Role
 from mooring.model.certificate import AttemptOutcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
+from mooring.model.forge import ForgeSecrets
 from mooring.model.lease import Lease, Lock
-from mooring.model.names import DeploymentId, HostId, Hostname
+from mooring.model.names import AppName, DeploymentId, HostId, Hostname
 from mooring.model.records import EnvironmentRecord
 from mooring.model.registry import Registry
 from mooring.model.secret import Secret
 from mooring.store import translation
 from mooring.store.memory import SqliteMemory
-from mooring.testing.samples import SHOP, a_deployment, a_host, a_release, a_step, an_answer, an_event
+from mooring.testing.samples import SHOP, a_deployment, a_forge, a_host, a_release, a_step, a_watch, an_answer, an_event
 
 # The primary codes of errors; each also stands for its extended ones, such as SQLITE_IOERR_FSYNC.
 PRIMARY = """
     ABORT AUTH BUSY CANTOPEN CONSTRAINT CORRUPT ERROR FORMAT FULL INTERNAL INTERRUPT IOERR LOCKED MISMATCH MISUSE NOLFS NOMEM
     NOTADB NOTFOUND PERM PROTOCOL RANGE READONLY SCHEMA TOOBIG
 """
+SECRETS = ForgeSecrets(token=Secret("token"), hook=Secret("hook"))
 RESULT_CODES = sorted(name for name in vars(sqlite3) if name.startswith("SQLITE_") and name.split("_")[1] in PRIMARY.split())
 
 
@@ -130,6 +132,13 @@ WRITES: dict[str, Callable[[SqliteMemory], object]] = {
     "forget_registry": lambda memory: memory.forget_registry("ghcr.io"),
     "save_host": lambda memory: memory.save_host(a_host()),
     "forget_host": lambda memory: memory.forget_host(HostId("web-1")),
+    "save_forge": lambda memory: memory.save_forge(a_forge("blog"), SECRETS),
+    "forget_forge": lambda memory: memory.forget_forge(AppName("shop")),
+    "save_forge_head": lambda memory: memory.save_forge_head(AppName("shop"), "main", "c2"),
+    "is_first_delivery": lambda memory: memory.is_first_delivery(AppName("shop"), b"new", at=1.0),
+    "forget_deliveries": lambda memory: memory.forget_deliveries(before=1.0),
+    "save_forge_watch": lambda memory: memory.save_forge_watch(a_watch("d2")),
+    "forget_forge_watch": lambda memory: memory.forget_forge_watch(DeploymentId("d1")),
     "take_lease": lambda memory: memory.take_lease(SHOP, holder="c1", now=0.0, dead_after=1.0),
     "renew_lease": lambda memory: memory.renew_lease(Lease(environment=SHOP, holder="", fence=1, since=0.0, heartbeat=0.0), now=1.0),
     "release_lease": lambda memory: memory.release_lease(Lease(environment=SHOP, holder="", fence=1, since=0.0, heartbeat=0.0)),
@@ -163,6 +172,10 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "hosts": lambda memory: memory.hosts(),
     "registries": lambda memory: memory.registries(),
     "registry_logins": lambda memory: memory.registry_logins(),
+    "forges": lambda memory: memory.forges(),
+    "forge_secrets": lambda memory: memory.forge_secrets(AppName("shop")),
+    "forge_heads": lambda memory: memory.forge_heads(AppName("shop")),
+    "forge_watches": lambda memory: memory.forge_watches(),
     "lease": lambda memory: memory.lease(SHOP),
     "lock": lambda memory: memory.lock(SHOP),
     "token": lambda memory: memory.token("x"),
@@ -210,6 +223,8 @@ RECORDS = {
     "config_versions": lambda memory: memory.config_versions(SHOP),
     "events": lambda memory: memory.events(),
     "hosts": lambda memory: memory.hosts(),
+    "forges": lambda memory: memory.forges(),
+    "forge_watches": lambda memory: memory.forge_watches(),
 }
 
 
@@ -220,6 +235,8 @@ def test_a_garbled_record_is_told_and_not_guessed(table: str, record: str | byte
     memory.put_config(SHOP, changes={"A": "1"}, by="anna", at=1.0)
     memory.append_event(an_event())
     memory.save_host(a_host())
+    memory.save_forge(a_forge(), SECRETS)
+    memory.save_forge_watch(a_watch())
     with closing(sqlite3.connect(tmp_path / "state" / "mooring.db")) as plain:
         plain.execute(f"UPDATE {table} SET record = CAST(? AS TEXT)", [record])
         plain.commit()
@@ -270,6 +287,10 @@ def filled(memory: SqliteMemory) -> SqliteMemory:
     memory.save_lock(Lock(environment=SHOP, by="ben", reason="sale", since=0.0))
     memory.remember_answer(an_answer("old"))
     memory.save_host(msgspec.structs.replace(a_host("web-1"), is_draining=True))
+    memory.save_forge(a_forge(), SECRETS)
+    memory.save_forge_head(AppName("shop"), "main", "c1")
+    memory.save_forge_watch(a_watch())
+    memory.is_first_delivery(AppName("shop"), b"old", at=0.0)
     return memory
 
 

@@ -15,6 +15,7 @@ GROUPS = (
     Group("key", "Keys that may `git push`.", usual="ls"),
     Group("registry", "Registries of images that want to know who asks."),
     Group("review", "Review apps: a branch's own environment.", usual="ls"),
+    Group("forge", "Where apps' sources are kept, and whose pushes deploy them.", usual="ls"),
     Group("context", "Platforms on other machines, reached through SSH."),
     Group("config", "Plain settings of an environment."),
     Group("secret", "Settings that are encrypted and never shown again."),

@@ -86,6 +86,27 @@ SECTIONS = (
         ),
     ),
     Section(
+        "Deploying what a forge holds",
+        (
+            entry(
+                "forge add",
+                "forges",
+                "Deploy this app whenever its forge is pushed to.",
+                ("printf '%s\\n' $TOKEN $SECRET | mooring forge add github --repo acme/shop", "with a hook that is signed with the secret"),
+                (
+                    "printf %s $TOKEN | mooring forge add gitea --repo acme/shop --url https://git.example.com",
+                    "only looked at, every minute",
+                ),
+                ("mooring forge add git --repo file:///srv/git/shop.git < /dev/null", "a plain repository"),
+                about="The token and the hook's secret are read from standard input, a line each; at a terminal they are asked for. "
+                "What the branches hold now counts as seen: the next push deploys.",
+            ),
+            entry("forge ls", "forges", "The forges, and how the last look at each went.", ("mooring forge ls", "of all apps")),
+            entry("forge check", "forges", "Ask a forge what the token reaches.", ("mooring forge check", "and look at its branches now")),
+            entry("forge rm", "forges", "Forget this app's forge; what runs goes on.", ("mooring forge rm", "no push deploys any more")),
+        ),
+    ),
+    Section(
         "HTTPS",
         (
             entry(

@@ -11,17 +11,13 @@ from mooring.cli import exit_codes
 from mooring.cli.follow import follow_to_the_end
 from mooring.cli.session import Session
 from mooring.client.client import Client
-from mooring.client.git import Git
 from mooring.client.location import controller_socket, state_directory
+from mooring.client.pushed import pipeline
 from mooring.client.receiving import of_hook
 from mooring.client.source import pack_pushed
 from mooring.errors import InvalidInput
-from mooring.manifest import app_name_of, branches_of
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import AppName, EnvironmentName
 
-MANIFEST = "mooring.toml"
-LARGEST_MANIFEST = 1_000_000  # bytes
 _BRANCHES = "refs/heads/"
 
 
@@ -39,27 +35,11 @@ def deployed(session: Session, *, ref: str, commit: str) -> int:
         return exit_codes.SERVING
     session.reach_with(lambda: Client(controller_socket(state_directory(session.variables)), push_key=key))
     repository = session.directory
-    for environment in _environments(repository, commit, app=app, branch=branch):
+    for environment in pipeline(repository, commit, app=app, branch=branch).environments:
         code = _deployed(session, EnvironmentId(app, environment), repository, commit=commit, branch=branch)
         if code != exit_codes.SERVING:
             return code
     return exit_codes.SERVING
-
-
-def _environments(repository: Path, commit: str, *, app: AppName, branch: str) -> list[EnvironmentName]:
-    content = Git(repository, git_directory=repository).content(commit, MANIFEST, at_most=LARGEST_MANIFEST)
-    files = {} if content is None else {MANIFEST: content}
-    named = app_name_of(files)
-    if named not in (None, app):
-        hint = f"git remote set-url mooring ssh://USER@HOST/{named}"
-        raise InvalidInput(f"{MANIFEST} says that the app is {named}, and this was pushed to {app}", hint=hint)
-    known = branches_of(files)
-    found = [environment for environment, branches in known.items() if branch in branches]
-    if not found:
-        rules = "; ".join(f"{environment}: {' or '.join(branches)}" for environment, branches in known.items())
-        hint = f'say in {MANIFEST} which does, like [environments.staging] and below it branch = "{branch}" (now {rules})'
-        raise InvalidInput(f"the branch {branch} deploys no environment", hint=hint)
-    return found
 
 
 def _deployed(session: Session, environment: EnvironmentId, repository: Path, *, commit: str, branch: str) -> int:

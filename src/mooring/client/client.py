@@ -24,6 +24,7 @@ from mooring.model.certificate import CertificateView
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
+from mooring.model.forge import ForgeLink
 from mooring.model.host import Host
 from mooring.model.instance import LogLine
 from mooring.model.lease import Lock
@@ -38,6 +39,8 @@ from mooring.usecases.answers import (
     ConfigChange,
     EnvironmentDetail,
     EnvironmentSummary,
+    ForgeChecked,
+    ForgeStatus,
     Health,
     HostAdded,
     HostKey,
@@ -55,6 +58,7 @@ from mooring.usecases.requests import (
     ConfigRequest,
     DrainRequest,
     ExecRequest,
+    ForgeRequest,
     HostRequest,
     LockRequest,
     MaintenanceRequest,
@@ -73,6 +77,7 @@ if TYPE_CHECKING:
 
 
 _PREPARING = 900.0  # seconds
+_LOOKING = 120.0  # seconds in which a forge may answer
 
 
 class Client:
@@ -323,6 +328,22 @@ class Client:
 
     def host_key(self) -> HostKey:
         return self._ask.get("/v1/host-key", HostKey)
+
+    # forges
+
+    def forges(self) -> tuple[ForgeStatus, ...]:
+        return self._ask.get("/v1/forges", tuple[ForgeStatus, ...])
+
+    def add_forge(self, request: ForgeRequest) -> ForgeChecked:
+        body = msgspec.json.encode(request)
+        headers = {"Content-Type": "application/json"}
+        return self._ask.exchange("POST", "/v1/forges", ForgeChecked, body=body, headers=headers, timeout=_LOOKING)
+
+    def check_forge(self, app: str) -> ForgeChecked:
+        return self._ask.exchange("POST", f"/v1/forges/{_segment(app)}/check", ForgeChecked, headers={}, timeout=_LOOKING)
+
+    def remove_forge(self, app: str) -> ForgeLink:
+        return self._ask.send("DELETE", f"/v1/forges/{_segment(app)}", ForgeLink)
 
     # keys that may push
 

@@ -4,7 +4,7 @@ Everything about a key comes from the one table in `keys`: its validation, its d
 and the JSON Schema. Must not: open a file, or know who asks.
 """
 
-from mooring.manifest.branches import branches_of
+from mooring.manifest.branches import branches_of, checks_of
 from mooring.manifest.explain import explain
 from mooring.manifest.json_schema import json_schema
 from mooring.manifest.manifest import Manifest, Setting
@@ -20,6 +20,7 @@ __all__ = [
     "Setting",
     "app_name_of",
     "branches_of",
+    "checks_of",
     "explain",
     "json_schema",
     "read",

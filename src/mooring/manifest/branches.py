@@ -1,9 +1,10 @@
-"""Which branch deploys which environment, by mooring.toml. Must not: know a forge, or git."""
+"""Which branch deploys which environment by mooring.toml, and which checks have to pass before. Must not: know a forge, or git."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mooring.manifest.layers import Layers
 from mooring.manifest.problems import Problems
 from mooring.manifest.sources import toml_layers
 from mooring.model.environment import PRODUCTION
@@ -24,3 +25,12 @@ def branches_of(files: Mapping[str, bytes]) -> dict[EnvironmentName, tuple[str, 
     top = toml.top.get("branch")
     production = found.pop(PRODUCTION, USUAL if top is None else (str(top.value),))
     return {**{name: found[name] for name in sorted(found)}, PRODUCTION: production}
+
+
+def checks_of(files: Mapping[str, bytes], environment: EnvironmentName) -> tuple[str, ...]:
+    """Names of the forge's checks that a commit has to pass before it is deployed there. Raises ManifestInvalid."""
+    problems = Problems()
+    toml = toml_layers(files, problems=problems)
+    problems.raise_any()
+    found = Layers([toml.top, toml.environments.get(environment, {})]).value("requires_checks")
+    return tuple(str(name) for name in found) if isinstance(found, tuple) else ()

@@ -1,21 +1,31 @@
 """Who may call which route: everything that is not written here does not exist. Must not: look at a request.
 
-`None` is for the few routes that say nothing about anybody's apps. The application refuses to start when a route is missing
-from this table, or a line of it has no route.
+`None` is for the few routes that say nothing about anybody's apps; `Signature` for those whose every message proves by itself whose it is.
+The application refuses to start when a route is missing from this table, or a line of it has no route.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
 
 from mooring.usecases.permission import Permission
 
 Route = tuple[str, str]
 
+
+class Signature(enum.Enum):
+    """Whose message it is: its use case checks that before anything else."""
+
+    FORGE = "forge"  # signed with the secret of an app's hook
+
+
+Admission = Permission | Signature | None
+
 _ENVIRONMENT = "/v1/environments/{app}/{environment}"
 _REVIEWS = "/v1/apps/{app}/reviews"
 
-TABLE: dict[Route, Permission | None] = {
+TABLE: dict[Route, Admission] = {
     ("GET", "/health"): None,
     ("GET", "/openapi.json"): None,
     ("GET", "/metrics"): Permission.SEE,
@@ -62,6 +72,11 @@ TABLE: dict[Route, Permission | None] = {
     ("PUT", "/v1/hosts/{name}/drain"): Permission.ADMINISTER,
     ("DELETE", "/v1/hosts/{name}"): Permission.ADMINISTER,
     ("GET", "/v1/host-key"): Permission.ADMINISTER,
+    ("GET", "/v1/forges"): Permission.SEE,
+    ("POST", "/v1/forges"): Permission.ADMINISTER,
+    ("POST", "/v1/forges/{app}/check"): Permission.CHANGE,
+    ("DELETE", "/v1/forges/{app}"): Permission.ADMINISTER,
+    ("POST", "/v1/forges/{app}/hook"): Signature.FORGE,
     ("GET", "/v1/push-keys"): Permission.ADMINISTER,
     ("POST", "/v1/push-keys"): Permission.ADMINISTER,
     ("DELETE", "/v1/push-keys/{name}"): Permission.ADMINISTER,
@@ -80,7 +95,7 @@ class UnauthorizedRoute(Exception):
     """A defect of the program: found when it starts, never by a caller."""
 
 
-def check_complete(routes: Iterable[Route], table: dict[Route, Permission | None] = TABLE) -> None:
+def check_complete(routes: Iterable[Route], table: dict[Route, Admission] = TABLE) -> None:
     """Raises UnauthorizedRoute when routes and table are not the same set, or a route is registered twice."""
     registered = list(routes)
     missing = sorted(set(registered) - set(table))

@@ -16,6 +16,7 @@ from mooring.server.machinery import Machinery
 from mooring.server.turns import if_nobody_else
 from mooring.store.directory import replace
 from mooring.store.memory import SqliteMemory
+from mooring.usecases.forges import KEPT as KEPT_MESSAGES
 from mooring.usecases.workshop import Workshop
 
 log = logging.getLogger("mooring.chores")
@@ -55,9 +56,10 @@ async def guard_supervisor(installation: Installation, machinery: Machinery) -> 
 
 
 async def forget_old(memory: SqliteMemory) -> None:
-    """Answers a day old, and the details of deployments that ended a month ago."""
+    """Answers a day old, a forge's messages a month old, and the details of deployments that ended a month ago."""
     now = time.time()
     await asyncio.to_thread(memory.forget_answers, before=now - KEPT_ANSWERS)
+    await asyncio.to_thread(memory.forget_deliveries, before=now - KEPT_MESSAGES)
     await asyncio.to_thread(memory.forget_attempts, before=now - KEPT_HISTORY)
     await asyncio.to_thread(memory.prune_history, keep=KEPT_DEPLOYMENTS, before=now - KEPT_HISTORY)
 

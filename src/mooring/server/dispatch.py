@@ -24,7 +24,7 @@ from mooring.server.endpoint import Body, Endpoint
 from mooring.server.once import Once
 from mooring.server.reading import LARGEST_JSON, WrongType, content_type, read_archive, read_bytes, read_json, read_query
 from mooring.server.room import Room
-from mooring.usecases.permission import require
+from mooring.usecases.permission import Permission, require
 
 _ARCHIVES = ("application/x-tar", "application/gzip")
 
@@ -122,9 +122,12 @@ class Dispatcher:
 
 
 def admit(services: Services, route: Route, headers: Mapping[str, str], peer: Peer | None) -> Caller | None:
-    """Who asks, when the authorization table lets them; None for an open route. Raises Unauthorized, Forbidden, TooManyAttempts."""
+    """Who asks, when the authorization table lets them; None for an open route, and for one where each message is signed.
+
+    Raises Unauthorized, Forbidden, TooManyAttempts.
+    """
     permission = TABLE[route]
-    if permission is None:
+    if not isinstance(permission, Permission):
         return None
     caller = _identified(services, headers, peer)
     require(caller.actor, permission)

@@ -22,6 +22,7 @@ from mooring.server.endpoint import Body, Endpoint, Stream
 from mooring.server.once import LONGEST_KEY
 from mooring.server.query import Parameter
 from mooring.usecases.deployments import DEPLOYMENT_PATTERN
+from mooring.usecases.permission import Permission
 from mooring.usecases.requests import EndOfInput, ExecRequest, Resize, RunEnded, RunRequest
 
 _KINDS = {str: "string", int: "integer", bool: "boolean"}
@@ -71,10 +72,10 @@ def _operation(endpoint: Endpoint, schemas: Mapping[Any, dict[str, Any]]) -> dic
         "summary": endpoint.summary,
         "parameters": [*_path(endpoint), *map(_query, endpoint.query), *_headers(endpoint)],
         "responses": _responses(endpoint, schemas, is_open=permission is None),
-        "security": [] if permission is None else [{"token": []}],
+        "security": [{"token": []}] if isinstance(permission, Permission) else [],
     }
     about = [endpoint.about] if endpoint.about else []
-    if permission is not None:
+    if isinstance(permission, Permission):
         about.append(f"Takes the role {permission.value.value}.")
         operation["x-role"] = permission.value.value
     if endpoint.body is not Body.NONE:

@@ -46,8 +46,12 @@ class Redactors:
         if self._of_all is None:
             environments = [record.environment for record in self._memory.environments()]
             of_each = [secret for environment in environments for secret in self._secrets(environment)]
-            self._of_all = Redactor([*of_each, *self._of_platform()])
+            self._of_all = Redactor([*of_each, *self._of_platform(), *self._of_forges()])
         return self._of_all
+
+    def _of_forges(self) -> list[Secret]:
+        kept = [self._memory.forge_secrets(link.app) for link in self._memory.forges()]
+        return [secret for secrets in kept for secret in (secrets.token, secrets.hook) if secret.reveal()]
 
     def _secrets(self, environment: EnvironmentId) -> list[Secret]:
         versions = [snapshot.version for snapshot in self._memory.config_versions(environment)][-_SNAPSHOTS:]

@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from mooring.server.authorization import TABLE
+from mooring.server.authorization import TABLE, Signature
 from mooring.server.endpoint import Body, Endpoint, Stream
 from mooring.server.endpoints import ENDPOINTS
 from mooring.server.query import Parameter
+from mooring.usecases.permission import Permission
 
 _OPENING = """\
 # The API
@@ -112,11 +113,19 @@ def _code(endpoint: Endpoint) -> str:
 
 def _role(endpoint: Endpoint) -> str:
     permission = TABLE[endpoint.route]
-    return permission.value.value if permission is not None else "anybody"
+    if isinstance(permission, Permission):
+        return str(permission.value.value)
+    return "anybody" if permission is None else "a forge"
 
 
 def _who(endpoint: Endpoint) -> str:
-    return "Anybody may." if TABLE[endpoint.route] is None else f"Takes the role {_role(endpoint)}."
+    match TABLE[endpoint.route]:
+        case None:
+            return "Anybody may."
+        case Signature.FORGE:
+            return "Takes the signature of the app's forge."
+        case _:
+            return f"Takes the role {_role(endpoint)}."
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ async def _run(installation: Installation, settings: Settings, wired: Wired) -> 
     listening = _sockets(installation, settings, wired)
     await wired.platform.controller.start()
     wired.platform.certificates.prepare()
+    wired.forges.start(wired.platform)
     log.info("started", extra={"fields": {"version": __version__, "state": str(installation.state), "swept_uploads": swept}})
     chores = _chores(installation, settings, wired, services)
     try:
@@ -76,6 +77,7 @@ async def _run(installation: Installation, settings: Settings, wired: Wired) -> 
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
+        await wired.forges.stop()
         await wired.platform.controller.stop()
         installation.socket.unlink(missing_ok=True)
         log.info("stopped")

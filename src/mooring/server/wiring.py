@@ -28,6 +28,8 @@ from mooring.errors import InvalidInput
 from mooring.model.host import Host, HostRuntime
 from mooring.model.registry import Logins
 from mooring.server.edges import edge_of
+from mooring.server.forges import forge_of, remote_of
+from mooring.server.forging import ForgeDesk
 from mooring.server.installation import Installation
 from mooring.server.issuing import hook_for, issuer_for, terms_for
 from mooring.server.machinery import Machinery
@@ -51,6 +53,7 @@ class Wired:
     edge: TendedEdge
     workshop: Workshop
     secrets: Redactors
+    forges: ForgeDesk
 
 
 def wire(installation: Installation, settings: Settings) -> Wired:
@@ -77,6 +80,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     hosts = SshHosts(installation.ssh, lambda host, transport: runtime_on(host, transport, hosts.controller, logins=memory.registry_logins))
     for host in memory.hosts():
         controller.fleet.add(host.name, hosts.runtime(host))
+    forges = ForgeDesk(installation.state / "forges", installation.uploads, forge=forge_of, remote=remote_of)
     platform = Platform(
         controller=controller,
         memory=memory,
@@ -92,6 +96,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
             terms=terms_for(settings),
         ),
         hosts=hosts,
+        forges=forges,
         push_keys=AuthorizedKeys(Path.home() / ".ssh" / "authorized_keys", state=installation.state),
         clock=clock,
         secrets=secrets,
@@ -102,7 +107,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         version=__version__,
         started_at=clock.wall(),
     )
-    return Wired(platform=platform, machinery=machinery, memory=memory, edge=edge, workshop=workshop, secrets=secrets)
+    return Wired(platform=platform, machinery=machinery, memory=memory, edge=edge, workshop=workshop, secrets=secrets, forges=forges)
 
 
 def runtime_on(host: Host, transport: Transport, controller: str, *, logins: Logins) -> Runtime:

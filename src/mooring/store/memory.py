@@ -17,6 +17,7 @@ from mooring.store.config import ConfigShelf
 from mooring.store.deployments import DeploymentShelf
 from mooring.store.environments import EnvironmentShelf
 from mooring.store.events import EventShelf
+from mooring.store.forges import ForgeShelf
 from mooring.store.hosts import HostShelf
 from mooring.store.journal import JournalShelf
 from mooring.store.leases import LeaseShelf
@@ -34,6 +35,7 @@ class SqliteMemory(
     DeploymentShelf,
     JournalShelf,
     EventShelf,
+    ForgeShelf,
     HostShelf,
     RegistryShelf,
     LeaseShelf,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-VERSIONS = ("0001", "0002", "0003", "0004")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every version that this program can open, oldest first; the last is the one it writes."""
 
 metadata = MetaData()
@@ -194,4 +194,42 @@ certificate_attempts = Table(
     Column("retry_at", Float, nullable=False),
     Index("certificate_attempts_by_age", "at"),
     sqlite_autoincrement=True,
+)
+
+# `sealed` holds the token and the hook's secret, encrypted as config is; `key` the id of the key they are sealed with.
+forges = Table(
+    "forges",
+    metadata,
+    Column("app", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# The commit of each branch that was acted upon last.
+forge_heads = Table(
+    "forge_heads",
+    metadata,
+    Column("app", Text, ForeignKey("forges.app", ondelete="CASCADE"), primary_key=True),
+    Column("branch", Text, primary_key=True),
+    Column("commit", Text, nullable=False),
+)
+
+# The SHA-256 of every message that was believed, so that none is a second time.
+forge_deliveries = Table(
+    "forge_deliveries",
+    metadata,
+    Column("app", Text, ForeignKey("forges.app", ondelete="CASCADE"), primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("at", Float, nullable=False),
+    Index("forge_deliveries_by_age", "at"),
+)
+
+# Deployments whose end a forge is still to be told.
+forge_watches = Table(
+    "forge_watches",
+    metadata,
+    Column("deployment", Text, primary_key=True),
+    Column("app", Text, ForeignKey("forges.app", ondelete="CASCADE"), nullable=False),
+    Column("record", Text, nullable=False),
 )

@@ -26,9 +26,18 @@ def registry_place(host: str) -> Place:
     return Place(environment="", version=0, name=host, kind="registry")
 
 
+def place_of_forge(row: SealedRow) -> Place:
+    return forge_place(row.app)
+
+
+def forge_place(app: str) -> Place:
+    return Place(environment="", version=0, name=app, kind="forge")
+
+
 _SEALED: tuple[tuple[Table, Callable[[SealedRow], Place]], ...] = (
     (schema.config_values, place_of_variable),
     (schema.registries, place_of_password),
+    (schema.forges, place_of_forge),
 )
 """Tables with the columns `key` and `sealed`, and where a value of each belongs."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from mooring.model.deployment import Deployment, Revision, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
+from mooring.model.forge import ForgeKind, ForgeLink, Watched
 from mooring.model.health import Check, Checks
 from mooring.model.host import Host, HostAddress, HostRuntime
 from mooring.model.instance import InstanceKey
-from mooring.model.names import ArtifactId, DeploymentId, HostId, ProcessName
+from mooring.model.names import AppName, ArtifactId, DeploymentId, EnvironmentName, HostId, ProcessName
 from mooring.model.policy import Policy
 from mooring.model.records import Answer
 from mooring.model.release import Artifact, ProcessType, Release, Source
@@ -67,3 +68,13 @@ def a_host(name: str = "web-1") -> Host:
 
 def an_answer(key: str, *, scope: str = "ci", digest: str = "d", content: bytes = b"{}", at: float = 0.0) -> Answer:
     return Answer(scope=scope, key=key, digest=digest, content=content, at=at)
+
+
+def a_forge(app: str = "shop") -> ForgeLink:
+    return ForgeLink(app=AppName(app), kind=ForgeKind.GITHUB, repository=f"acme/{app}", url=f"https://github.com/acme/{app}.git")
+
+
+def a_watch(deployment: str = "d1") -> Watched:
+    return Watched(
+        deployment=DeploymentId(deployment), app=AppName("shop"), environment=EnvironmentName("production"), commit="c1", branch="main"
+    )

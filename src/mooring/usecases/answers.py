@@ -13,6 +13,7 @@ from mooring.engine.orders import Snapshot
 from mooring.model.access import TokenRecord
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
+from mooring.model.forge import ForgeEvent, ForgeLink
 from mooring.model.host import Facts, Host, Preparation
 from mooring.model.lease import Lock
 from mooring.model.names import ArtifactId, Hostname
@@ -182,3 +183,25 @@ class HostAdded(msgspec.Struct, frozen=True, kw_only=True):
 
 class HostKey(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str
+
+
+class ForgeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """`age`: seconds since it was last looked at in vain or not, None when it has not been; `error` why in vain."""
+
+    link: ForgeLink
+    age: float | None = None
+    error: str = ""
+
+
+class ForgeChecked(msgspec.Struct, frozen=True, kw_only=True):
+    """`said`: what the token reaches; `branches` how many there are."""
+
+    link: ForgeLink
+    said: str
+    branches: int
+
+
+class ForgeHeard(msgspec.Struct, frozen=True, kw_only=True):
+    """What was understood of a message."""
+
+    event: ForgeEvent

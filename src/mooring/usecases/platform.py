@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mooring.drivers.edge.contract import Edge
+from mooring.drivers.forge.contract import Forge, Remote
 from mooring.drivers.host.contract import HostKeeper
 from mooring.drivers.runtime.contract import Interactive, Runtime
 from mooring.engine.certificates import CertificateKeeper
@@ -16,12 +17,13 @@ from mooring.engine.controller import Controller
 from mooring.errors import NotFound
 from mooring.model.access import Actor
 from mooring.model.environment import EnvironmentId
+from mooring.model.forge import ForgeLink, ForgeSecrets
 from mooring.model.names import AppName, EnvironmentName, app_name, environment_name
 from mooring.model.records import EnvironmentRecord
 from mooring.store.authorized_keys import AuthorizedKeys
 from mooring.store.memory import SqliteMemory
 from mooring.store.redaction import Redactor
-from mooring.usecases.answers import PartStatus
+from mooring.usecases.answers import ForgeStatus, PartStatus
 from mooring.usecases.permission import Permission, require
 
 
@@ -32,6 +34,22 @@ class Secrets(Protocol):
 
     def changed(self, environment: EnvironmentId | None) -> None:
         """Look again: a secret was set; None: one of the platform's own."""
+
+
+class Forges(Protocol):
+    """The forges that were added, each looked at in its time."""
+
+    def forge(self, link: ForgeLink, secrets: ForgeSecrets) -> Forge: ...
+
+    def remote(self, link: ForgeLink, secrets: ForgeSecrets) -> Remote: ...
+
+    def changed(self, app: AppName) -> None:
+        """It was added, added again or removed."""
+
+    def look(self, app: AppName) -> None:
+        """Look at it now rather than in its time. Asked often at once, it is looked at once."""
+
+    def status(self, link: ForgeLink) -> ForgeStatus: ...
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,7 @@ class Platform:
     certificates: CertificateKeeper
     hosts: HostKeeper
     push_keys: AuthorizedKeys
+    forges: Forges
     clock: Clock
     secrets: Secrets
     parts: Callable[[], Awaitable[tuple[PartStatus, ...]]]

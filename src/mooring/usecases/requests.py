@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from mooring.model.access import TOKEN_PATTERN, Role
+from mooring.model.forge import LATEST, SEEN, SOONEST, ForgeKind
 from mooring.model.host import DEFAULT_REGION, HostRuntime
 from mooring.model.names import PROCESS_PATTERN, VARIABLE_PATTERN
 from mooring.model.push_key import LONGEST as LONGEST_KEY
@@ -118,6 +119,21 @@ class PushKeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     name: Annotated[str, Meta(extra_json_schema={"pattern": PUSH_KEY_PATTERN})]
     public_key: Annotated[str, Meta(max_length=LONGEST_KEY)]
     apps: Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=100)] = ()
+
+
+class ForgeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`repository` like acme/shop, or for plain git its address. `url` is the forge's (empty: the public one), `clone` where git fetches.
+
+    `hook_secret` empty: nothing that is sent is believed, and it is only looked at, `every` seconds."""
+
+    app: Annotated[str, Meta(max_length=100)]
+    kind: ForgeKind
+    repository: Annotated[str, Meta(max_length=500)]
+    url: Annotated[str, Meta(max_length=500)] = ""
+    clone: Annotated[str, Meta(max_length=500)] = ""
+    every: Annotated[float, Meta(ge=SOONEST, le=LATEST)] = SEEN
+    token: Annotated[str, Meta(max_length=10_000)] = ""
+    hook_secret: Annotated[str, Meta(max_length=1_000)] = ""
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

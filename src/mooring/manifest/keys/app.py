@@ -52,6 +52,14 @@ TOP = Section(
             example='branch = "main"',
         ),
         Key(
+            path="requires_checks",
+            kind=ListOf(item=Text(noun="a check", longest=200), noun="checks"),
+            summary="the forge's checks that a commit has to pass before it is deployed",
+            text="By the names that the forge shows beside a commit. While one has not ended, the commit waits; when one fails, it is not "
+            "deployed. Only for what a forge tells: `mooring deploy` and `git push mooring` wait for nobody.",
+            example='requires_checks = ["test", "lint"]',
+        ),
+        Key(
             path="runtime",
             kind=Choice(noun="a runtime", options=("process", "systemd", "docker")),
             summary="how its hosts have to run it",

@@ -1,0 +1,36 @@
+"""What a forge can do for an app: tell of pushes, be told of deployments, say what its own checks found; and git's part of it.
+
+Promises: `read` believes nothing that is not signed with the hook's secret, and looks into nothing before. Errors are Mooring's own:
+Unauthorized (not the forge's word), Unavailable (it did not answer, or refused), InvalidInput (it knows no such repository, or the token
+may not). No address is taken from what a forge sends. Must not: decide what is deployed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from mooring.model.forge import CheckState, Delivery, Report
+
+
+class Forge(Protocol):
+    def read(self, headers: Mapping[str, str], body: bytes) -> Delivery:
+        """A message that came in; names of headers in small letters. Raises Unauthorized, InvalidInput."""
+
+    async def report(self, report: Report, *, handle: str = "") -> str:
+        """Show how a commit's deployment is doing; gives what it is called there, for the next report. Raises Unavailable, InvalidInput."""
+
+    async def checks(self, commit: str) -> dict[str, CheckState]:
+        """By name, the newest of each, without Mooring's own. Raises Unavailable, InvalidInput where a forge knows none."""
+
+    async def examine(self) -> str:
+        """A sentence about what the token reaches. Raises Unavailable, InvalidInput."""
+
+
+class Remote(Protocol):
+    async def heads(self) -> dict[str, str]:
+        """The commit of each branch. Raises Unavailable."""
+
+    async def fetch(self, branch: str, repository: Path) -> str:
+        """Bring the branch's head into a bare repository; gives its commit. Raises Unavailable, NotFound when there is no such branch."""

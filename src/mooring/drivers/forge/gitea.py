@@ -1,0 +1,59 @@
+"""Gitea and Forgejo. Sources: docs.gitea.com and forgejo.org/docs, "Webhooks"; their API's commit statuses. Must not: act on a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from mooring.drivers.forge.api import Api
+from mooring.drivers.forge.contract import Forge
+from mooring.drivers.forge.github import payload_of, pull_moment, pull_request, status_of, statuses_in
+from mooring.drivers.forge.payload import Payload, check_repository, push_of
+from mooring.drivers.forge.signing import check_signed
+from mooring.model.forge import Checked, CheckState, Delivery, ForgeEvent, ForgeLink, ForgeSecrets, PullRequest, Report, Unconcerning
+
+
+class Gitea:
+    def __init__(self, link: ForgeLink, secrets: ForgeSecrets) -> None:
+        self._link = link
+        self._secrets = secrets
+        self._api = Api(link.api, {"Authorization": f"token {secrets.token.reveal()}"})
+        self._path = f"/repos/{quote(link.repository)}"
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Delivery:
+        given = headers.get("x-forgejo-signature") or headers.get("x-gitea-signature", "")
+        check_signed(body, given, self._secrets.hook)
+        payload = Payload.of(body)
+        check_repository(payload.below("repository").text("full_name"), self._link.repository)
+        event = _event(headers.get("x-forgejo-event") or headers.get("x-gitea-event", ""), payload)
+        return Delivery(event=event, sent_at=pull_moment(payload) if isinstance(event, PullRequest) else None)
+
+    async def report(self, report: Report, *, handle: str = "") -> str:
+        """The status of the commit; it knows no deployments."""
+        await self._api.send("POST", f"{self._path}/statuses/{report.commit}", status_of(report))
+        return handle
+
+    async def checks(self, commit: str) -> dict[str, CheckState]:
+        return statuses_in(await self._api.get(f"{self._path}/commits/{commit}/status"))
+
+    async def examine(self) -> str:
+        found = payload_of(await self._api.get(self._path))
+        may_tell = found.below("permissions").flag("push")
+        return f"{found.text('full_name')} is there, and the token may {'' if may_tell else 'not '}set its statuses"
+
+
+def _event(kind: str, payload: Payload) -> ForgeEvent:
+    match kind:
+        case "push":
+            return push_of(payload)
+        case "delete" if payload.text("ref_type") == "branch":
+            return push_of(Payload({"ref": f"refs/heads/{payload.text('ref')}", "after": "0"}))
+        case "pull_request" | "pull_request_sync" | "pull_request_label":
+            return pull_request(payload)
+        case "status" | "workflow_run" | "workflow_job":
+            return Checked()
+        case _:
+            return Unconcerning(what=kind[:100])
+
+
+_: type[Forge] = Gitea

@@ -1,0 +1,157 @@
+"""GitHub and GitHub Enterprise Server. Sources: docs.github.com, "Webhook events and payloads", "Validating webhook deliveries", and the
+REST API's commit statuses, deployments and check runs. Must not: act on what a message says, only tell what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from mooring.drivers.forge.api import Api
+from mooring.drivers.forge.contract import Forge
+from mooring.drivers.forge.payload import Payload, check_repository, push_of
+from mooring.drivers.forge.signing import check_signed
+from mooring.model.forge import (
+    OWN,
+    Checked,
+    CheckState,
+    Delivery,
+    ForgeEvent,
+    ForgeLink,
+    ForgeSecrets,
+    PullAction,
+    PullRequest,
+    Report,
+    ReportState,
+    Unconcerning,
+)
+
+STATES = {
+    ReportState.WAITING: "pending",
+    ReportState.RUNNING: "pending",
+    ReportState.SUCCEEDED: "success",
+    ReportState.FAILED: "failure",
+}
+FOUND = {"success": CheckState.PASSED, "failure": CheckState.FAILED, "error": CheckState.FAILED}
+_DEPLOYMENT_STATES = {ReportState.WAITING: "queued", ReportState.RUNNING: "in_progress", ReportState.SUCCEEDED: "success"}
+_ACTIONS = {
+    "opened": PullAction.OPENED,
+    "reopened": PullAction.OPENED,
+    "synchronize": PullAction.UPDATED,
+    "synchronized": PullAction.UPDATED,  # as Gitea writes it
+    "labeled": PullAction.UPDATED,
+    "unlabeled": PullAction.UPDATED,
+    "label_updated": PullAction.UPDATED,
+    "edited": PullAction.UPDATED,
+    "closed": PullAction.CLOSED,
+}
+_RUN_PASSED = ("success", "neutral", "skipped")
+LONGEST = 140  # characters of a status's description
+
+
+class GitHub:
+    def __init__(self, link: ForgeLink, secrets: ForgeSecrets) -> None:
+        self._link = link
+        self._secrets = secrets
+        token = secrets.token.reveal()
+        self._api = Api(link.api, {"Authorization": f"Bearer {token}", "X-GitHub-Api-Version": "2022-11-28"})
+        self._path = f"/repos/{quote(link.repository)}"
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Delivery:
+        check_signed(body, headers.get("x-hub-signature-256", "").removeprefix("sha256="), self._secrets.hook)
+        payload = Payload.of(body)
+        repository = payload.below("repository")
+        check_repository(repository.text("full_name"), self._link.repository)
+        event = _event(headers.get("x-github-event", ""), payload)
+        sent_at = pull_moment(payload) if isinstance(event, PullRequest) else repository.moment("pushed_at")
+        return Delivery(event=event, sent_at=sent_at)
+
+    async def report(self, report: Report, *, handle: str = "") -> str:
+        """The status of the commit, and a deployment of GitHub's, which is what `handle` names."""
+        await self._api.send("POST", f"{self._path}/statuses/{report.commit}", status_of(report))
+        if not handle:
+            handle = await self._deployment(report)
+        state = {"state": _DEPLOYMENT_STATES.get(report.state, "failure"), "description": report.detail[:LONGEST]}
+        shown = {"environment_url": report.url} if report.url else {}
+        await self._api.send("POST", f"{self._path}/deployments/{handle}/statuses", {**state, **shown})
+        return handle
+
+    async def checks(self, commit: str) -> dict[str, CheckState]:
+        found = statuses_in(await self._api.get(f"{self._path}/commits/{commit}/status?per_page=100"))
+        runs = await self._api.get(f"{self._path}/commits/{commit}/check-runs?per_page=100&filter=latest")
+        return {**found, **{run.text("name"): _run_state(run) for run in payload_of(runs).list("check_runs")}}
+
+    async def examine(self) -> str:
+        found = payload_of(await self._api.get(self._path))
+        may_tell = found.below("permissions").flag("push")
+        return f"{found.text('full_name')} is there, and the token may {'' if may_tell else 'not '}set its statuses"
+
+    async def _deployment(self, report: Report) -> str:
+        body = {
+            "ref": report.commit,
+            "environment": report.environment.environment,
+            "description": f"{report.environment} by Mooring",
+            "auto_merge": False,
+            "required_contexts": [],
+        }
+        made = payload_of(await self._api.send("POST", f"{self._path}/deployments", body))
+        return str(made.number("id") or "")
+
+
+def status_of(report: Report) -> dict[str, object]:
+    """The body of a commit's status."""
+    shown = {"target_url": report.url} if report.url else {}
+    return {"state": STATES[report.state], "context": report.name, "description": report.detail[:LONGEST], **shown}
+
+
+def statuses_in(answer: object) -> dict[str, CheckState]:
+    """Of a combined status; newest of each name, without our own."""
+    listed = payload_of(answer).list("statuses")
+    named = {each.text("context"): each.text("state") or each.text("status") for each in reversed(listed)}
+    return {name: FOUND.get(state, CheckState.PENDING) for name, state in named.items() if not name.startswith(OWN)}
+
+
+def pull_request(payload: Payload) -> ForgeEvent:
+    """The same in GitHub's and Gitea's messages."""
+    pull = payload.below("pull_request")
+    action = _ACTIONS.get(payload.text("action"))
+    number = payload.number("number")
+    if action is None or number is None:
+        return Unconcerning(what=f"pull request {payload.text('action')[:100]}")
+    head, base = pull.below("head", "repo"), pull.below("base", "repo")
+    return PullRequest(
+        number=number,
+        action=action,
+        branch=pull.below("head").text("ref"),
+        is_from_fork=not head.text("full_name") or head.text("full_name") != base.text("full_name"),
+        labels=tuple(label.text("name") for label in pull.list("labels")),
+    )
+
+
+def pull_moment(payload: Payload) -> float | None:
+    return payload.below("pull_request").moment("updated_at")
+
+
+def _event(kind: str, payload: Payload) -> ForgeEvent:
+    match kind:
+        case "push":
+            return push_of(payload)
+        case "pull_request":
+            return pull_request(payload)
+        case "status" | "check_run" | "check_suite" | "workflow_run":
+            return Checked()
+        case _:
+            return Unconcerning(what=kind[:100])
+
+
+def _run_state(run: Payload) -> CheckState:
+    if run.text("status") != "completed":
+        return CheckState.PENDING
+    return CheckState.PASSED if run.text("conclusion") in _RUN_PASSED else CheckState.FAILED
+
+
+def payload_of(answer: object) -> Payload:
+    """Of an answer of the API."""
+    return Payload(answer if isinstance(answer, dict) else {})
+
+
+_: type[Forge] = GitHub

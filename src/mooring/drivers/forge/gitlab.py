@@ -1,0 +1,120 @@
+"""GitLab. Sources: docs.gitlab.com, "Webhook events", and the API's commit statuses and deployments. Must not: act on a message.
+
+GitLab sends the hook's secret itself with each message instead of a signature, so its hook has to be called over HTTPS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from mooring.drivers.forge.api import Api
+from mooring.drivers.forge.contract import Forge
+from mooring.drivers.forge.github import LONGEST, payload_of
+from mooring.drivers.forge.payload import Payload, check_repository, push_of
+from mooring.drivers.forge.signing import check_token
+from mooring.model.forge import (
+    OWN,
+    Checked,
+    CheckState,
+    Delivery,
+    ForgeEvent,
+    ForgeLink,
+    ForgeSecrets,
+    PullAction,
+    PullRequest,
+    Report,
+    ReportState,
+    Unconcerning,
+)
+
+_STATES = {
+    ReportState.WAITING: "pending",
+    ReportState.RUNNING: "running",
+    ReportState.SUCCEEDED: "success",
+    ReportState.FAILED: "failed",
+}
+_DEPLOYMENT_STATES = {**_STATES, ReportState.WAITING: "created"}
+_FOUND = {
+    "success": CheckState.PASSED,
+    "skipped": CheckState.PASSED,
+    "failed": CheckState.FAILED,
+    "canceled": CheckState.FAILED,
+}
+_ACTIONS = {
+    "open": PullAction.OPENED,
+    "reopen": PullAction.OPENED,
+    "update": PullAction.UPDATED,
+    "close": PullAction.CLOSED,
+    "merge": PullAction.CLOSED,
+}
+_DEVELOPER = 30  # access level
+
+
+class GitLab:
+    def __init__(self, link: ForgeLink, secrets: ForgeSecrets) -> None:
+        self._link = link
+        self._secrets = secrets
+        self._api = Api(link.api, {"PRIVATE-TOKEN": secrets.token.reveal()})
+        self._path = f"/projects/{quote(link.repository, safe='')}"
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Delivery:
+        check_token(headers.get("x-gitlab-token", ""), self._secrets.hook)
+        payload = Payload.of(body)
+        check_repository(payload.below("project").text("path_with_namespace"), self._link.repository)
+        return Delivery(event=_event(payload), sent_at=payload.below("object_attributes").moment("updated_at"))
+
+    async def report(self, report: Report, *, handle: str = "") -> str:
+        """The status of the commit, and a deployment of GitLab's, which is what `handle` names."""
+        shown = {"target_url": report.url} if report.url else {}
+        status = {"state": _STATES[report.state], "name": report.name, "description": report.detail[:LONGEST], "ref": report.branch}
+        await self._api.send("POST", f"{self._path}/statuses/{report.commit}", {**status, **shown})
+        state = {"status": _DEPLOYMENT_STATES[report.state]}
+        if handle:
+            await self._api.send("PUT", f"{self._path}/deployments/{handle}", state)
+            return handle
+        about = {"environment": report.environment.environment, "sha": report.commit, "ref": report.branch, "tag": False}
+        made = payload_of(await self._api.send("POST", f"{self._path}/deployments", {**about, **state}))
+        return str(made.number("id") or "")
+
+    async def checks(self, commit: str) -> dict[str, CheckState]:
+        answer = await self._api.get(f"{self._path}/repository/commits/{commit}/statuses?per_page=100")
+        listed = Payload({"statuses": answer}).list("statuses")
+        named = {each.text("name"): each.text("status") for each in listed}
+        return {name: _FOUND.get(state, CheckState.PENDING) for name, state in named.items() if not name.startswith(OWN)}
+
+    async def examine(self) -> str:
+        found = payload_of(await self._api.get(self._path))
+        levels = [found.below("permissions", each).number("access_level") or 0 for each in ("project_access", "group_access")]
+        may_tell = max(levels) >= _DEVELOPER
+        return f"{found.text('path_with_namespace')} is there, and the token may {'' if may_tell else 'not '}set its statuses"
+
+
+def _event(payload: Payload) -> ForgeEvent:
+    match payload.text("object_kind"):
+        case "push":
+            return push_of(payload)
+        case "merge_request":
+            return _merge_request(payload)
+        case "pipeline" | "build":
+            return Checked()
+        case kind:
+            return Unconcerning(what=kind[:100])
+
+
+def _merge_request(payload: Payload) -> ForgeEvent:
+    attributes = payload.below("object_attributes")
+    action, number = _ACTIONS.get(attributes.text("action")), attributes.number("iid")
+    if action is None or number is None:
+        return Unconcerning(what=f"merge request {attributes.text('action')[:100]}")
+    source, target = attributes.number("source_project_id"), attributes.number("target_project_id")
+    return PullRequest(
+        number=number,
+        action=action,
+        branch=attributes.text("source_branch"),
+        is_from_fork=source is None or source != target,
+        labels=tuple(label.text("title") for label in payload.list("labels")),
+    )
+
+
+_: type[Forge] = GitLab

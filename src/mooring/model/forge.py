@@ -1,0 +1,130 @@
+"""Where an app's source is kept and pushed to, what such a forge tells, and what it is told. Must not: speak to one."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from mooring.model.environment import EnvironmentId
+from mooring.model.names import AppName, DeploymentId, EnvironmentName
+from mooring.model.secret import Secret
+
+SEEN = 60.0  # seconds between two looks, unless it was said otherwise
+SOONEST, LATEST = 5.0, 86_400.0
+
+
+class ForgeKind(enum.Enum):
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GITEA = "gitea"  # and Forgejo
+    GIT = "git"  # a repository, and nobody to tell anything
+
+
+class ForgeLink(msgspec.Struct, frozen=True, kw_only=True):
+    """`url` is where git fetches an app's repository, `api` where its forge is told (empty: nowhere); `every` seconds it is looked at."""
+
+    app: AppName
+    kind: ForgeKind
+    repository: str
+    url: str
+    api: str = ""
+    every: float = SEEN
+    has_hook: bool = False
+
+
+class ForgeSecrets(msgspec.Struct, frozen=True, kw_only=True):
+    """`token` is shown to the forge, `hook` signs what it sends; either may be empty, and without `hook` nothing sent is believed."""
+
+    token: Secret
+    hook: Secret
+
+
+class Pushed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="pushed"):
+    """A branch has another head. Which one, the forge is asked: this may be old when it arrives."""
+
+    branch: str
+
+
+class BranchDeleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="branch-deleted"):
+    branch: str
+
+
+class PullAction(enum.Enum):
+    OPENED = "opened"
+    UPDATED = "updated"
+    CLOSED = "closed"
+
+
+class PullRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="pull-request"):
+    """`branch` is the one to be merged; `is_from_fork`: it lies in a stranger's repository."""
+
+    number: int
+    action: PullAction
+    branch: str
+    is_from_fork: bool
+    labels: tuple[str, ...] = ()
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="checked"):
+    """A check of the forge's own CI began or ended."""
+
+
+class Unconcerning(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="unconcerning"):
+    """Something else, like a tag or a star. `what` is the forge's word for it."""
+
+    what: str
+
+
+ForgeEvent = Pushed | BranchDeleted | PullRequest | Checked | Unconcerning
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that is certainly the forge's. `sent_at` in wall seconds, where it says so itself under its signature."""
+
+    event: ForgeEvent
+    sent_at: float | None = None
+
+
+class CheckState(enum.Enum):
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class ReportState(enum.Enum):
+    WAITING = "waiting"  # for checks, or its turn
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What the forge shows beside a commit. `url` leads to the app; `detail` is one line."""
+
+    environment: EnvironmentId
+    commit: str
+    branch: str
+    state: ReportState
+    detail: str
+    url: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the status; by it our own are told from the checks of others."""
+        return f"{OWN}{self.environment.environment}"
+
+
+OWN = "mooring/"
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """A deployment whose end the forge is to be told. `handle`: what the forge calls it; `then` are deployed after it, when it serves."""
+
+    deployment: DeploymentId
+    app: AppName
+    environment: EnvironmentName
+    commit: str
+    branch: str
+    handle: str = ""
+    then: tuple[EnvironmentName, ...] = ()

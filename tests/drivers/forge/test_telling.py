@@ -1,0 +1,140 @@
+"""What each forge is told and asked, over HTTP, by a server that answers as the forges document it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from forge.server import TOKEN, FakeForge, forge_running
+
+from mooring.drivers.forge.gitea import Gitea
+from mooring.drivers.forge.github import GitHub
+from mooring.drivers.forge.gitlab import GitLab
+from mooring.drivers.forge.plain import PlainGit
+from mooring.errors import InvalidInput, OutcomeUnknown, Unavailable
+from mooring.model.environment import EnvironmentId
+from mooring.model.forge import CheckState, ForgeKind, ForgeLink, ForgeSecrets, Report, ReportState
+from mooring.model.names import AppName
+from mooring.model.secret import Secret
+
+COMMIT = "6dcb09b5b57875f334f61aebed695e2e4193db5e"
+SHOP = EnvironmentId.parse("shop")
+RUNNING = Report(environment=SHOP, commit=COMMIT, branch="main", state=ReportState.RUNNING, detail="is being deployed")
+SERVES = Report(
+    environment=SHOP, commit=COMMIT, branch="main", state=ReportState.SUCCEEDED, detail="serves" * 40, url="https://shop.example.com"
+)
+
+
+@pytest.fixture
+def server() -> Iterator[FakeForge]:
+    with forge_running() as forge:
+        yield forge
+
+
+def made(kind: ForgeKind, api: str) -> GitHub | GitLab | Gitea:
+    link = ForgeLink(app=AppName("shop"), kind=kind, repository="acme/shop", url=f"{api}/acme/shop.git", api=api)
+    secrets = ForgeSecrets(token=Secret(TOKEN), hook=Secret(""))
+    return {ForgeKind.GITHUB: GitHub, ForgeKind.GITLAB: GitLab, ForgeKind.GITEA: Gitea}[kind](link, secrets)
+
+
+async def test_github_is_told_of_a_status_and_a_deployment(server: FakeForge) -> None:
+    github = made(ForgeKind.GITHUB, f"{server.url}/api/v3")
+    handle = await github.report(RUNNING)
+    assert await github.report(SERVES, handle=handle) == handle == "4711"
+    base = "/api/v3/repos/acme/shop"
+    paths = [path for _, path, _ in server.posted]
+    assert paths == [
+        f"{base}/statuses/{COMMIT}",
+        f"{base}/deployments",
+        f"{base}/deployments/4711/statuses",
+        f"{base}/statuses/{COMMIT}",
+        f"{base}/deployments/4711/statuses",
+    ]
+    bodies = [body for _, _, body in server.posted]
+    assert bodies[0] == {"state": "pending", "context": "mooring/production", "description": "is being deployed"}
+    assert (bodies[1]["ref"], bodies[1]["environment"], bodies[1]["auto_merge"], bodies[1]["required_contexts"]) == (
+        COMMIT,
+        "production",
+        False,
+        [],
+    )
+    assert bodies[2]["state"] == "in_progress"
+    assert (bodies[3]["state"], bodies[3]["target_url"], len(bodies[3]["description"])) == ("success", "https://shop.example.com", 140)
+    assert (bodies[4]["state"], bodies[4]["environment_url"]) == ("success", "https://shop.example.com")
+    assert {headers["authorization"] for headers in server.headers} == {f"Bearer {TOKEN}"}
+
+
+async def test_gitlab_is_told_of_a_status_and_a_deployment(server: FakeForge) -> None:
+    gitlab = made(ForgeKind.GITLAB, f"{server.url}/api/v4")
+    handle = await gitlab.report(RUNNING)
+    await gitlab.report(SERVES, handle=handle)
+    base = "/api/v4/projects/acme/shop"
+    assert [(method, path) for method, path, _ in server.posted] == [
+        ("POST", f"{base}/statuses/{COMMIT}"),
+        ("POST", f"{base}/deployments"),
+        ("POST", f"{base}/statuses/{COMMIT}"),
+        ("PUT", f"{base}/deployments/4711"),
+    ]
+    bodies = [body for _, _, body in server.posted]
+    assert bodies[0] == {"state": "running", "name": "mooring/production", "description": "is being deployed", "ref": "main"}
+    assert bodies[1] == {"environment": "production", "sha": COMMIT, "ref": "main", "tag": False, "status": "running"}
+    assert (bodies[2]["state"], bodies[2]["target_url"]) == ("success", "https://shop.example.com")
+    assert bodies[3] == {"status": "success"}
+    assert {headers["private-token"] for headers in server.headers} == {TOKEN}
+
+
+async def test_gitea_is_told_of_a_status(server: FakeForge) -> None:
+    gitea = made(ForgeKind.GITEA, f"{server.url}/api/v1")
+    assert await gitea.report(RUNNING) == ""
+    failed = Report(environment=SHOP, commit=COMMIT, branch="main", state=ReportState.FAILED, detail="the build failed")
+    await gitea.report(failed)
+    assert [(path, body["state"]) for _, path, body in server.posted] == [
+        (f"/api/v1/repos/acme/shop/statuses/{COMMIT}", "pending"),
+        (f"/api/v1/repos/acme/shop/statuses/{COMMIT}", "failure"),
+    ]
+    assert {headers["authorization"] for headers in server.headers} == {f"token {TOKEN}"}
+
+
+async def test_checks_are_read_from_statuses_and_runs_without_our_own(server: FakeForge) -> None:
+    ours = {"context": "mooring/production", "state": "failure"}
+    server.answers["/status"] = {"state": "pending", "statuses": [{"context": "ci/lint", "state": "success"}, ours]}
+    server.answers["/check-runs"] = {
+        "total_count": 3,
+        "check_runs": [
+            {"name": "test", "status": "completed", "conclusion": "failure"},
+            {"name": "docs", "status": "completed", "conclusion": "skipped"},
+            {"name": "build", "status": "in_progress", "conclusion": None},
+        ],
+    }
+    assert await made(ForgeKind.GITHUB, server.url).checks(COMMIT) == {
+        "ci/lint": CheckState.PASSED,
+        "test": CheckState.FAILED,
+        "docs": CheckState.PASSED,
+        "build": CheckState.PENDING,
+    }
+    server.answers = {"/status": {"statuses": [{"context": "ci", "status": "error"}, {"context": "lint", "status": "pending"}, ours]}}
+    assert await made(ForgeKind.GITEA, server.url).checks(COMMIT) == {"ci": CheckState.FAILED, "lint": CheckState.PENDING}
+    server.answers = {"/statuses": [{"name": "test", "status": "success"}, {"name": "slow", "status": "running"}, {"name": "mooring/dev"}]}
+    assert await made(ForgeKind.GITLAB, server.url).checks(COMMIT) == {"test": CheckState.PASSED, "slow": CheckState.PENDING}
+    with pytest.raises(InvalidInput, match="has no checks"):
+        await PlainGit().checks(COMMIT)
+
+
+async def test_what_the_token_reaches_is_said(server: FakeForge) -> None:
+    server.answers["/repos/acme/shop"] = {"full_name": "acme/shop", "permissions": {"push": True, "pull": True}}
+    for kind in (ForgeKind.GITHUB, ForgeKind.GITEA):
+        assert await made(kind, server.url).examine() == "acme/shop is there, and the token may set its statuses"
+    server.answers["/projects/acme/shop"] = {"path_with_namespace": "acme/shop", "permissions": {"project_access": {"access_level": 20}}}
+    assert "may not set" in await made(ForgeKind.GITLAB, server.url).examine()
+
+
+async def test_a_forge_that_fails_or_is_not_there_is_an_error_of_ours_without_the_token(server: FakeForge) -> None:
+    server.fails = 1
+    with pytest.raises(Unavailable, match="answered with 502") as failed:
+        await made(ForgeKind.GITEA, server.url).report(RUNNING)
+    with pytest.raises(InvalidInput, match="answered with 404") as unknown:
+        await made(ForgeKind.GITHUB, server.url).examine()
+    gone = made(ForgeKind.GITLAB, "http://127.0.0.1:9")
+    with pytest.raises((Unavailable, OutcomeUnknown)) as absent:
+        await gone.examine()
+    assert all(TOKEN not in str(each.value) for each in (failed, unknown, absent))

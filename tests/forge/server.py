@@ -1,0 +1,215 @@
+"""A forge on a port of this machine: it answers the API's calls and keeps what was posted. Bodies are as the forges document them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
+
+TOKEN, SECRET = "ghp_0123456789abcdefTOKEN", "a-hook-secret-of-some-length"
+ZEROS = "0" * 40
+
+
+class FakeForge:
+    """`posted` holds method, path and body of what was told; `answers` gives bodies by the end of a path; `fails` the next that many."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str, str, dict[str, Any]]] = []
+        self.headers: list[dict[str, str]] = []
+        self.answers: dict[str, Any] = {}
+        self.fails = 0
+        self.told = threading.Condition()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def statuses(self, commit: str = "") -> list[dict[str, Any]]:
+        return [body for _, path, body in self.posted if "/statuses/" in path and "/deployments/" not in path and commit in path]
+
+    def wait(self, found: Any, *, within: float = 60) -> Any:
+        """What `found` gives once it is true."""
+        deadline = time.monotonic() + within
+        while not (answer := found()):
+            assert time.monotonic() < deadline, self.posted
+            with self.told:
+                self.told.wait(0.05)
+        return answer
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        forge = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                forge.headers.append({name.lower(): value for name, value in self.headers.items()})
+                path = self.path.partition("?")[0]
+                found = next((answer for ending, answer in forge.answers.items() if unquote(path).endswith(ending)), None)
+                self._answer(404 if found is None else 200, found)
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                forge.headers.append({name.lower(): value for name, value in self.headers.items()})
+                if forge.fails:
+                    forge.fails -= 1
+                    self._answer(502, {"message": "bad gateway"})
+                    return
+                with forge.told:
+                    forge.posted.append((self.command, unquote(self.path), body))
+                    forge.told.notify_all()
+                self._answer(201, {"id": 4711})
+
+            do_PUT = do_POST
+
+            def _answer(self, status: int, body: Any) -> None:
+                content = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        return Handler
+
+
+@contextmanager
+def forge_running() -> Iterator[FakeForge]:
+    forge = FakeForge()
+    try:
+        yield forge
+    finally:
+        forge.close()
+
+
+def signed(body: bytes, secret: str = SECRET) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def encoded(payload: dict[str, Any]) -> bytes:
+    return json.dumps(payload).encode()
+
+
+def github_headers(event: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
+    return {
+        "content-type": "application/json",
+        "user-agent": "GitHub-Hookshot/044aadd",
+        "x-github-event": event,
+        "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+        "x-hub-signature-256": f"sha256={signed(body, secret)}",
+    }
+
+
+def github_push(
+    *, branch: str = "main", after: str = "6113728f27ae82c7b1a177c8d03f9e96e0adf246", at: float, repo: str = "acme/shop"
+) -> bytes:
+    return encoded(
+        {
+            "ref": f"refs/heads/{branch}",
+            "before": ZEROS,
+            "after": after,
+            "created": False,
+            "deleted": after == ZEROS,
+            "forced": False,
+            "repository": {"id": 186853002, "name": repo.split("/")[1], "full_name": repo, "private": False, "pushed_at": int(at)},
+            "pusher": {"name": "Codertocat"},
+            "head_commit": None if after == ZEROS else {"id": after, "message": "Update README.md", "timestamp": "2019-05-15T15:20:30Z"},
+            "commits": [],
+        }
+    )
+
+
+def pull_request(
+    *, action: str = "opened", head: str = "acme/shop", branch: str = "changes", at: str = "2026-11-21T12:00:00Z", repo: str = "acme/shop"
+) -> dict[str, Any]:
+    return {
+        "action": action,
+        "number": 2,
+        "pull_request": {
+            "number": 2,
+            "state": "open",
+            "updated_at": at,
+            "labels": [{"id": 1, "name": "preview"}],
+            "head": {"ref": branch, "sha": "ec26c3e57ca3a959ca5aad62de7213c562f8c821", "repo": {"full_name": head, "fork": head != repo}},
+            "base": {"ref": "main", "sha": "f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "repo": {"full_name": repo, "fork": False}},
+        },
+        "repository": {"id": 186853002, "full_name": repo},
+    }
+
+
+def gitlab_push(*, branch: str = "main", after: str = "da1560886d4f094c3e6c9ef40349f7d38b5d27d7", repo: str = "acme/shop") -> bytes:
+    return encoded(
+        {
+            "object_kind": "push",
+            "event_name": "push",
+            "before": "95790bf891e76fee5e1747ab589903a6a1f80f22",
+            "after": after,
+            "ref": f"refs/heads/{branch}",
+            "checkout_sha": None if after == ZEROS else after,
+            "user_username": "jsmith",
+            "project_id": 15,
+            "project": {"id": 15, "name": "Shop", "path_with_namespace": repo, "default_branch": "main"},
+            "commits": [],
+            "total_commits_count": 0,
+        }
+    )
+
+
+def gitlab_merge_request(*, action: str = "open", source: int = 15, at: str = "2026-11-21 12:00:00 UTC") -> bytes:
+    return encoded(
+        {
+            "object_kind": "merge_request",
+            "event_type": "merge_request",
+            "project": {"id": 15, "path_with_namespace": "acme/shop"},
+            "object_attributes": {
+                "id": 99,
+                "iid": 1,
+                "source_branch": "ms-viewport",
+                "target_branch": "main",
+                "source_project_id": source,
+                "target_project_id": 15,
+                "updated_at": at,
+                "action": action,
+                "state": "opened",
+            },
+            "labels": [{"id": 206, "title": "preview", "type": "ProjectLabel"}],
+        }
+    )
+
+
+def gitea_headers(event: str, body: bytes, secret: str = SECRET, *, name: str = "gitea") -> dict[str, str]:
+    return {
+        "content-type": "application/json",
+        f"x-{name}-delivery": "f6266f16-1bf3-46a5-9ea4-602e06ead473",
+        f"x-{name}-event": event,
+        f"x-{name}-signature": signed(body, secret),
+    }
+
+
+def gitea_push(*, branch: str = "develop", after: str = "bffeb74224043ba2feb48d137756c8a9331c449a", repo: str = "acme/shop") -> bytes:
+    return encoded(
+        {
+            "ref": f"refs/heads/{branch}",
+            "before": "28e1879d029cb852e4844d9c718537df08844e03",
+            "after": after,
+            "compare_url": "http://localhost:3000/acme/shop/compare/28e1879…bffeb74",
+            "commits": [{"id": after, "message": "Webhooks Yay!"}],
+            "repository": {"id": 140, "name": "shop", "full_name": repo, "clone_url": "http://localhost:3000/acme/shop.git"},
+            "pusher": {"id": 1, "login": "gitea"},
+        }
+    )

@@ -1,0 +1,295 @@
+"""Forges through the API: added, heard, looked at, told how it ended. Git and HTTP are real; the forge is a server of the tests' own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from forge.origin import Origin
+from forge.server import SECRET, TOKEN, FakeForge, encoded, forge_running, github_headers, github_push
+from server.serving import TREE, Served, serving, started
+
+from mooring.client.client import Client
+from mooring.errors import InvalidInput, NotFound, Unavailable
+from mooring.model.access import Role
+from mooring.model.deployment import Deployment
+from mooring.model.environment import EnvironmentId
+from mooring.model.forge import ForgeKind
+from mooring.usecases.requests import ForgeRequest
+
+DAY = 86_400.0
+NEVER = DAY  # seconds: only what was heard makes it look
+
+
+@pytest.fixture
+def forge() -> Iterator[FakeForge]:
+    with forge_running() as here:
+        here.answers["/repos/acme/shop"] = {"full_name": "acme/shop", "permissions": {"push": True}}
+        yield here
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Origin:
+    return Origin(tmp_path / "origin")
+
+
+Add = Callable[..., ForgeRequest]
+
+
+@pytest.fixture
+def add(served: Served, forge: FakeForge, origin: Origin) -> Iterator[Add]:
+    """`add("shop")` adds the forge's repository for that app; all are forgotten in the end."""
+
+    def added(app: str, **changes: object) -> ForgeRequest:
+        given = {"token": TOKEN, "hook_secret": SECRET, "every": NEVER, **changes}
+        request = ForgeRequest(app=app, kind=ForgeKind.GITHUB, repository="acme/shop", url=forge.url, clone=origin.url, **given)
+        served.client.add_forge(request)
+        return request
+
+    yield added
+    for status in served.client.forges():
+        served.client.remove_forge(status.link.app)
+
+
+def heard(served: Served, app: str, body: bytes, *, event: str = "push", secret: str = SECRET) -> httpx.Response:
+    with served.http as http:
+        return http.post(f"/v1/forges/{app}/hook", content=body, headers=github_headers(event, body, secret))
+
+
+def deployments(client: Client, app: str, *, environment: str = "production") -> list[Deployment]:
+    return [each for each in client.deployments() if each.environment == EnvironmentId.parse(f"{app}/{environment}")]
+
+
+def ended(forge: FakeForge, commit: str, *, name: str = "mooring/production") -> dict[str, str]:
+    """The last status of a commit, once it has one that is final."""
+    final = ("success", "failure")
+    return forge.wait(lambda: [each for each in forge.statuses(commit) if each["context"] == name and each["state"] in final])[-1]
+
+
+def test_a_push_is_deployed_and_the_forge_is_told_of_its_beginning_and_its_end(
+    served: Served, forge: FakeForge, origin: Origin, add: Add
+) -> None:
+    add("told")
+    commit = origin.commit("second")
+    answer = heard(served, "told", github_push(at=time.time()))
+    assert (answer.status_code, answer.json()) == (202, {"event": {"event": "pushed", "branch": "main"}})
+    last = ended(forge, commit)
+    assert (last["state"], last["description"].partition(";")[0]) == ("success", "serves")
+    assert last["target_url"].startswith("http")
+    assert [each["state"] for each in forge.statuses(commit)] == ["pending", "success"]
+    made = deployments(served.client, "told")
+    assert [each.requested_by for each in made] == ["forge github"]
+    assert served.client.releases(EnvironmentId.parse("told"))[0].source.commit == commit
+    assert served.client.releases(EnvironmentId.parse("told"))[0].source.branch == "main"
+    audit = [(entry.who, entry.what) for entry in served.world.memory.audit(limit=4)]
+    assert ("forge github", "forge hook") in audit and ("forge github", "deploy") in audit
+
+
+def test_what_was_there_before_the_forge_was_added_is_not_deployed(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
+    add("before")
+    first = origin.git("rev-parse", "HEAD")
+    assert heard(served, "before", github_push(at=time.time())).status_code == 202
+    commit = origin.commit("second")
+    assert heard(served, "before", github_push(at=time.time() - 1)).status_code == 202
+    ended(forge, commit)
+    assert len(deployments(served.client, "before")) == 1
+    assert forge.statuses(first) == []
+
+
+def test_messages_that_arrive_late_or_twice_end_at_the_newest_commit(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
+    """A hundred messages about older commits, after the newest was pushed: one look finds the newest, and deploys it once."""
+    add("burst")
+    commits = [origin.commit(f"number {number}") for number in range(4)]
+    with served.http as http:
+        for number in range(100):
+            body = github_push(after=commits[number % 3], at=time.time() - number)
+            assert http.post("/v1/forges/burst/hook", content=body, headers=github_headers("push", body)).status_code == 202
+    ended(forge, commits[-1])
+    made = deployments(served.client, "burst")
+    assert len(made) == 1
+    assert served.client.releases(EnvironmentId.parse("burst"))[0].source.commit == commits[-1]
+    assert all(forge.statuses(commit) == [] for commit in commits[:-1])
+
+
+def test_none_of_a_thousand_forged_and_replayed_messages_is_accepted(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
+    add("forged")
+    genuine = github_push(at=time.time())
+    assert heard(served, "forged", genuine).status_code == 202
+    old = github_push(at=time.time() - 2 * DAY)
+    codes: dict[int, int] = {}
+    with served.http as http:
+        for number in range(1000):
+            body, headers = genuine, github_headers("push", genuine)
+            match number % 5:
+                case 0:  # sent again, as another delivery
+                    headers["x-github-delivery"] = f"{number}"
+                case 1:  # sent again, as another event
+                    headers["x-github-event"] = "pull_request"
+                case 2:  # of another secret
+                    body = github_push(at=time.time() - number)
+                    headers = github_headers("push", body, f"guess number {number}")
+                case 3:  # without a signature
+                    headers = {"x-github-event": "push"}
+                case 4:  # kept back for days
+                    body, headers = old, github_headers("push", old)
+            code = http.post("/v1/forges/forged/hook", content=body, headers=headers).status_code
+            codes[code] = codes.get(code, 0) + 1
+    assert codes == {401: 1000}
+    assert forge.posted == []
+
+
+def test_a_message_for_an_app_without_a_hook_is_refused_like_a_forged_one(served: Served, add: Add) -> None:
+    add("silent", hook_secret="")
+    body = github_push(at=time.time())
+    refused = [heard(served, app, body) for app in ("silent", "nobody")]
+    assert [each.status_code for each in refused] == [401, 401]
+    assert refused[0].json()["detail"] == refused[1].json()["detail"]
+    assert heard(served, "silent", body, secret="").status_code == 401
+
+
+def test_a_message_that_is_too_large_is_refused_before_it_is_read(served: Served, add: Add) -> None:
+    add("large")
+    body = encoded({"repository": {"full_name": "acme/shop"}, "padding": "x" * 1_100_000})
+    assert heard(served, "large", body).status_code == 413
+
+
+def test_without_a_hook_the_repository_is_looked_at_in_its_time(served: Served, forge: FakeForge, origin: Origin) -> None:
+    served.client.add_forge(ForgeRequest(app="polled", kind=ForgeKind.GIT, repository=origin.url, every=5.0))
+    try:
+        commit = origin.commit("second")
+        served.client.check_forge("polled")  # and looks now
+        deadline = time.monotonic() + 60
+        while not (made := deployments(served.client, "polled")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert served.ended(made[0].id).outcome is not None
+        assert served.client.releases(EnvironmentId.parse("polled"))[0].source.commit == commit
+        status = next(each for each in served.client.forges() if each.link.app == "polled")
+        assert (status.error, status.link.has_hook) == ("", False)
+    finally:
+        served.client.remove_forge("polled")
+    with pytest.raises(NotFound):
+        served.client.check_forge("polled")
+
+
+def test_branches_deploy_what_their_manifest_says_production_last(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
+    add("lanes")
+    commit = origin.commit("staging first", mooring_toml='[environments.staging]\nbranch = "main"\n')
+    assert heard(served, "lanes", github_push(at=time.time())).status_code == 202
+    ended(forge, commit)
+    order = [each["context"] for each in forge.statuses(commit) if each["state"] == "success"]
+    assert order == ["mooring/staging", "mooring/production"]
+    origin.git("switch", "-qc", "idea")
+    idea = origin.commit("an idea")
+    assert heard(served, "lanes", github_push(branch="idea", at=time.time())).status_code == 202
+    origin.git("switch", "-q", "main")
+    newest = origin.commit("third")
+    assert heard(served, "lanes", github_push(at=time.time())).status_code == 202
+    ended(forge, newest)
+    assert forge.statuses(idea) == []
+
+
+def test_a_commit_waits_for_its_checks_and_is_not_deployed_when_one_fails(
+    served: Served, forge: FakeForge, origin: Origin, add: Add
+) -> None:
+    add("checked")
+    forge.answers["/status"] = {"statuses": []}
+    forge.answers["/check-runs"] = {"check_runs": [{"name": "test", "status": "in_progress"}]}
+    commit = origin.commit("needs tests", mooring_toml='requires_checks = ["test"]\n')
+    assert heard(served, "checked", github_push(at=time.time())).status_code == 202
+    served.client.check_forge("checked")
+    assert deployments(served.client, "checked") == []
+    forge.answers["/check-runs"] = {"check_runs": [{"name": "test", "status": "completed", "conclusion": "success"}]}
+    told = encoded({"action": "completed", "repository": {"full_name": "acme/shop"}})
+    assert heard(served, "checked", told, event="check_run").status_code == 202
+    assert ended(forge, commit)["state"] == "success"
+    forge.answers["/check-runs"] = {"check_runs": [{"name": "test", "status": "completed", "conclusion": "failure"}]}
+    failed = origin.commit("breaks the tests")
+    assert heard(served, "checked", github_push(at=time.time())).status_code == 202
+    last = ended(forge, failed)
+    assert (last["state"], last["description"]) == ("failure", "not deployed: the check test failed")
+    assert len(deployments(served.client, "checked")) == 1
+
+
+def test_a_manifest_that_makes_no_sense_is_told_to_the_forge(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
+    add("muddled")
+    commit = origin.commit("a slip", mooring_toml="branch = 3\n")
+    assert heard(served, "muddled", github_push(at=time.time())).status_code == 202
+    assert "mooring.toml" in ended(forge, commit)["description"]
+    assert deployments(served.client, "muddled") == []
+
+
+def test_a_forge_that_does_not_answer_keeps_nothing_from_being_deployed(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
+    add("deaf")
+    forge.fails = 2
+    commit = origin.commit("second")
+    assert heard(served, "deaf", github_push(at=time.time())).status_code == 202
+    assert ended(forge, commit)["state"] == "success"
+
+
+def test_what_is_wrong_is_said_before_anything_is_kept(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
+    with pytest.raises(InvalidInput, match="fewer than 16 characters"):
+        add("wrong", hook_secret="short")
+    with pytest.raises(InvalidInput, match="needs a token"):
+        add("wrong", token="")
+    with pytest.raises(InvalidInput, match="answered with 404"):
+        forge.answers.clear()
+        add("wrong")
+    with pytest.raises(Unavailable, match="git could not read"):
+        served.client.add_forge(ForgeRequest(app="wrong", kind=ForgeKind.GIT, repository="file:///nowhere/at/all.git"))
+    for url in ("ext::sh -c id", "/etc", "https://user:pw@example.com/x.git"):
+        with pytest.raises(InvalidInput):
+            served.client.add_forge(ForgeRequest(app="wrong", kind=ForgeKind.GIT, repository=url))
+    assert served.client.forges() == ()
+
+
+def test_secrets_are_sealed_and_shown_nowhere(served: Served, add: Add) -> None:
+    add("sealed")
+    with served.http as http:
+        assert TOKEN not in http.get("/v1/forges").text
+    memory = served.world.memory
+    assert memory.forge_secrets(memory.forges()[0].app).hook.reveal() == SECRET
+    kept = [path.read_bytes() for path in served.world.state.glob("mooring.db*")]
+    assert not any(TOKEN.encode() in content or SECRET.encode() in content for content in kept)
+    assert memory.rotate_key() >= 1
+    memory.check_keys()
+    assert memory.forge_secrets(memory.forges()[0].app).token.reveal() == TOKEN
+
+
+def test_only_an_admin_points_the_platform_at_an_address(served: Served, forge: FakeForge) -> None:
+    with served.tcp(served.token(Role.DEPLOYER)) as http:
+        answer = http.post("/v1/forges", json={"app": "x", "kind": "github", "repository": "a/b", "url": forge.url, "token": "t"})
+    assert answer.status_code == 403
+    assert forge.headers == []
+
+
+def test_a_controller_that_starts_again_tells_the_end_of_what_an_earlier_one_began(tmp_path: Path, forge: FakeForge) -> None:
+    (tmp_path / "state").mkdir()
+    origin = Origin(tmp_path / "origin")
+    with serving(tmp_path / "state") as here:
+        request = ForgeRequest(
+            app="again",
+            kind=ForgeKind.GITHUB,
+            repository="acme/shop",
+            url=forge.url,
+            clone=origin.url,
+            token=TOKEN,
+            hook_secret=SECRET,
+            every=NEVER,
+        )
+        here.client.add_forge(request)
+        here.world.workshop.tree = msgspec.structs.replace(TREE, build_seconds=3600.0)
+        commit = origin.commit("second")
+        assert heard(here, "again", github_push(at=time.time())).status_code == 202
+        forge.wait(lambda: here.world.memory.forge_watches() and here.world.memory.forge_watches()[0].handle)
+        here.stop()
+        here.world.workshop.tree = TREE
+        later = started(here.world)
+        try:
+            assert ended(forge, commit)["state"] == "success"
+        finally:
+            later.stop()
