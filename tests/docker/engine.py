@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 60.0  # seconds until it answers, and until it has ended
-APPLETS = ("sh", "sleep", "cat", "echo", "id", "httpd", "setsid", "kill", "touch", "head", "grep", "stty", "tr")
+APPLETS = ("sh", "sleep", "cat", "echo", "id", "httpd", "setsid", "kill", "touch", "head", "grep", "stty", "tr", "wget")
 NEEDED = ("dockerd", "containerd", "docker-registry", "busybox", "ip")
 
 
@@ -120,13 +120,15 @@ class ContainerEngine:
         return f"sha256:{named}"
 
     def clear(self) -> None:
-        """No container is left, and no image but the one called base."""
+        """No container is left, no volume, and no image but the one called base."""
         deadline = time.monotonic() + PATIENCE
         while left := self.ask("GET", "/containers/json?all=1"):
             assert time.monotonic() < deadline, left
             for each in left:
                 with contextlib.suppress(AssertionError):  # it is being removed already
                     self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
+        for each in self.ask("GET", "/volumes")["Volumes"] or ():
+            self.ask("DELETE", f"/volumes/{each['Name']}?force=1")
         for each in self.ask("GET", "/images/json"):
             tags = each["RepoTags"] or []
             if not any(tag.startswith("base:") for tag in tags):

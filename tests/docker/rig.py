@@ -16,6 +16,7 @@ from docker.engine import ContainerEngine
 
 from mooring.drivers.runtime.contract import Runtime
 from mooring.drivers.runtime.docker.runtime import DockerRuntime
+from mooring.model.accessory import Lasting
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
@@ -48,6 +49,19 @@ class DockerRig:
 
     def instance(self, key: InstanceKey, kind: Kind = Kind.STEADY, *, is_routed: bool = True) -> InstanceSpec:
         return InstanceSpec(key=key, command=COMMANDS[kind], directory="", is_routed=is_routed, artifact=self.present)
+
+    def lasting(self, key: InstanceKey) -> InstanceSpec:
+        command = f"echo x >> /data/starts; {_STAY}"
+        return InstanceSpec(key=key, command=command, directory="", is_routed=False, artifact=self.present, lasting=Lasting(mount="/data"))
+
+    async def starts(self, key: InstanceKey) -> int:
+        """Written by nobody in particular, to a volume that was root's when it was made."""
+        pids = await self.pids(key)
+        file = Path(f"/proc/{pids[-1]}/root/data/starts") if pids else None
+        if file is None or not file.exists():
+            return 0
+        assert file.stat().st_uid == 65532
+        return len(file.read_text().splitlines())
 
     def task(self, name: str, kind: Kind, *, timeout: float = 60.0) -> TaskSpec:
         environment = a_key().environment
@@ -113,7 +127,8 @@ class DockerRig:
         """Of all processes in the instance's containers, the engine's init among them, as the host sees them."""
         found: list[int] = []
         for each in self.engine.ask("GET", "/containers/json"):
-            if each["Labels"].get("mooring.release") == str(key.release) and each["Labels"].get("mooring.slot") == str(key.slot):
+            wanted = {"environment": str(key.environment), "release": str(key.release), "slot": str(key.slot)}
+            if wanted.items() <= {name.removeprefix("mooring."): text for name, text in each["Labels"].items()}.items():
                 table = self.engine.ask("GET", f"/containers/{each['Id']}/top")
                 found += [int(row[table["Titles"].index("PID")]) for row in table["Processes"]]
         return sorted(found)

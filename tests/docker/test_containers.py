@@ -27,6 +27,7 @@ from mooring.model.instance import InstanceSpec, InstanceView, LogLine, ProcessS
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
 from mooring.model.secret import Secret, SecretFile
+from mooring.testing.lasting_contract import CACHE
 from mooring.testing.runtime_contract import SHOP, Kind, a_key, a_mark, started, view_of
 
 pytestmark = pytest.mark.docker
@@ -248,6 +249,14 @@ class TestWhoseItIs:
         with pytest.raises(Unavailable, match="a container of somebody else is called"):
             await rig.runtime.start(a_mark(), rig.instance(a_key()), {})
         assert host_engine.ask("GET", f"/containers/{name}/json")["State"]["Status"] == "created"
+
+    async def test_a_volume_that_somebody_else_has_is_not_used(self, rig: DockerRig, host_engine: ContainerEngine) -> None:
+        key = a_key(process="cache", environment=CACHE)
+        host_engine.ask("POST", "/volumes/create", {"Name": f"tests.volume.{CACHE.slug}"})
+        with pytest.raises(Unavailable, match="a volume of somebody else is called"):
+            await rig.runtime.start(a_mark(environment=CACHE), rig.lasting(key), {})
+        await rig.runtime.forget(a_mark(), SHOP, releases=None, volumes=True)
+        assert [each["Name"] for each in host_engine.ask("GET", "/volumes")["Volumes"]] == [f"tests.volume.{CACHE.slug}"]
 
 
 class TestWorseDays:

@@ -12,6 +12,7 @@ from mooring.drivers.runtime.docker.runtime import DockerRuntime
 from mooring.drivers.runtime.docker.settings import DockerSettings
 from mooring.drivers.transport.local import LocalTransport
 from mooring.testing.interactive_contract import InteractiveContract
+from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime_contract import DeliveryContract, RuntimeContract
 
 pytestmark = pytest.mark.docker
@@ -27,6 +28,10 @@ class TestDockerRuntime(RuntimeContract):
 
 
 class TestDockerInteractive(InteractiveContract):
+    pass
+
+
+class TestDockerLasting(LastingContract):
     pass
 
 

@@ -13,6 +13,7 @@ from fleet.rig import Host
 from mooring.drivers.runtime.contract import Runtime
 from mooring.drivers.runtime.systemd.runtime import SystemdRuntime, SystemdSettings
 from mooring.drivers.transport.ssh import SshTransport
+from mooring.model.accessory import Lasting
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
@@ -44,6 +45,16 @@ class SystemdRig:
 
     def instance(self, key: InstanceKey, kind: Kind = Kind.STEADY, *, is_routed: bool = True) -> InstanceSpec:
         return InstanceSpec(key=key, command=self.command(kind), directory=self.app, is_routed=is_routed)
+
+    def lasting(self, key: InstanceKey) -> InstanceSpec:
+        command = f'echo "$VOLUME" >> starts; exec {self.command(Kind.STEADY)}'
+        return InstanceSpec(key=key, command=command, directory=self.app, is_routed=False, lasting=Lasting())
+
+    async def starts(self, key: InstanceKey) -> int:
+        volume = (await self.variable(key, "VOLUME")).decode()
+        lines = self.host.run("cat", f"{volume}/starts").stdout.decode().splitlines()
+        assert set(lines) <= {volume}
+        return len(lines)
 
     def task(self, name: str, kind: Kind, *, timeout: float = 60.0) -> TaskSpec:
         command = f'echo run >> "$HOME"/{shlex.quote(name)}.runs; {self.command(kind)}'
@@ -115,5 +126,5 @@ for place in /etc/systemd/system /run/systemd/system /home/deploy/.config/system
     rm -f $place/mooring*.service $place/*.wants/mooring*.service
 done
 for each in daemon-reload reset-failed; do systemctl $each; theirs $each; done
-rm -rf "$1" "$2" "$3"/*.runs
+rm -rf "$1" "$2" "$3"/*.runs /var/lib/private/mooring-apps/*.* /var/lib/mooring-apps/*.*
 """

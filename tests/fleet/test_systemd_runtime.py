@@ -11,6 +11,7 @@ from fleet.rig import Host
 from fleet.systemd_rig import SystemdRig
 
 from mooring.drivers.transport.ssh import SshTransport
+from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime_contract import DeliveryContract, RuntimeContract
 
 
@@ -27,6 +28,10 @@ async def rig(request: pytest.FixtureRequest, host: Host, ssh: SshTransport, tmp
 
 
 class TestSystemdRuntime(RuntimeContract):
+    pass
+
+
+class TestSystemdLasting(LastingContract):
     pass
 
 

@@ -39,4 +39,4 @@ async def _of(parts: Parts, target: Wanted, key: InstanceKey) -> Diagnosis | Non
     except DriverError:
         return None
     probes = parts.health.results(key)
-    return diagnose(key, inspection, probes, check=process.checks.startup, is_routed=process.is_routed)
+    return diagnose(key, inspection, probes, check=process.checks.startup, is_routed=process.listens)

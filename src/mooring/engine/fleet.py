@@ -187,11 +187,13 @@ class Fleet:
             async for line in self._followed(msgspec.structs.replace(query, lines=0)):
                 yield line
 
-    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None, volumes: bool = False) -> int:
         """On every host. Raises what the first that could not do it raised, when the others have done it."""
-        return sum(
-            _done(await self._on(list(self._members.values()), lambda runtime: runtime.forget(mark, environment, releases=releases)))
-        )
+
+        def forget(runtime: Runtime) -> Awaitable[int]:
+            return runtime.forget(mark, environment, releases=releases, volumes=volumes)
+
+        return sum(_done(await self._on(list(self._members.values()), forget)))
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
         stripped = msgspec.structs.replace(spec, host=LOCAL)

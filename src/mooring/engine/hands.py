@@ -129,8 +129,9 @@ class Hands:
             case StopRelease(release=number):
                 for name in (release_task_name(number), seed_task_name(number)):
                     await runtime.stop_task(self._mark, self._environment, name)
-            case ForgetReleases(releases=releases):
-                await runtime.forget(self._mark, self._environment, releases=None if releases is None else frozenset(releases))
+            case ForgetReleases(releases=releases, volumes=volumes):
+                numbers = None if releases is None else frozenset(releases)
+                await runtime.forget(self._mark, self._environment, releases=numbers, volumes=volumes)
                 kept = kept_artifacts(self._parts, without=self._environment if releases is None else None)
                 await runtime.reclaim(self._mark, keep=kept)
             case _:
@@ -163,6 +164,7 @@ class Hands:
             kill_timeout=release.policy.kill_timeout,
             memory=process.memory,
             artifact=release.artifact,
+            lasting=process.lasting,
         )
 
     def _release(self, number: int) -> Release:
@@ -204,8 +206,10 @@ def summary(step: Step) -> str:
     match step:
         case RunRelease() | StopRelease() | Deliver():
             return _summary_of_release(step)
+        case ForgetReleases(releases=None, volumes=volumes):
+            return "remove all that is left" + (" and its volumes" if volumes else ", but for its volume")
         case ForgetReleases(releases=releases):
-            return "remove all that is left" if releases is None else "remove logs of " + ", ".join(f"v{number}" for number in releases)
+            return "remove logs of " + ", ".join(f"v{number}" for number in releases or ())
         case StartInstance(instance=key):
             return f"start {key}"
         case StopInstance(instance=key):

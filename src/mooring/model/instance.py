@@ -6,6 +6,7 @@ import enum
 
 import msgspec
 
+from mooring.model.accessory import Lasting
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Health
 from mooring.model.names import LOCAL, HostId, ProcessName
@@ -37,6 +38,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a runtime needs to start it, but for the environment, which travels apart because it holds secrets.
 
     `artifact` is what was delivered to the host; None where `directory`, as it lies on the controller's machine, is all there is.
+    `lasting`: of an accessory.
     """
 
     key: InstanceKey
@@ -48,6 +50,12 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     memory: int = 0
     log_bytes: int = 10_000_000
     artifact: Artifact | None = None
+    lasting: Lasting | None = None
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is given a port."""
+        return self.is_routed or self.lasting is not None
 
 
 class ProcessState(enum.Enum):

@@ -19,12 +19,14 @@ VariableName = NewType("VariableName", str)
 DeploymentId = NewType("DeploymentId", str)
 ArtifactId = NewType("ArtifactId", str)
 HostId = NewType("HostId", str)
+AccessoryName = NewType("AccessoryName", str)
 RegionName = NewType("RegionName", str)
 
 LOCAL = HostId("local")
 """The machine on which the controller itself runs."""
 
 _LABEL = re.compile(r"\A[a-z](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]\Z|\A[a-z]\Z")
+_ACCESSORY = re.compile(r"\A[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]\Z|\A[a-z]\Z")
 _PROCESS = re.compile(r"\A[A-Za-z](?:[A-Za-z0-9_-]{0,30}[A-Za-z0-9])?\Z")
 _VARIABLE = re.compile(r"\A[A-Za-z_][A-Za-z0-9_]{0,254}\Z")
 _HOST_LABEL = re.compile(r"\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -36,6 +38,7 @@ def schema_pattern(pattern: re.Pattern[str]) -> str:
 
 
 LABEL_PATTERN = schema_pattern(_LABEL)
+ACCESSORY_PATTERN = schema_pattern(_ACCESSORY)
 PROCESS_PATTERN = schema_pattern(_PROCESS)
 VARIABLE_PATTERN = schema_pattern(_VARIABLE)
 _PLAIN_LABEL = schema_pattern(_HOST_LABEL)[1:-1]
@@ -57,6 +60,12 @@ def process_name(text: str) -> ProcessName:
     return ProcessName(
         _checked(text, pattern=_PROCESS, what="process type", alphabet="letters, digits, _ and -, 1-32 characters, a letter first")
     )
+
+
+def accessory_name(text: str) -> AccessoryName:
+    """Like an app name, but 1-30 characters: it is a process type's name too."""
+    alphabet = "a-z, 0-9 and single dashes, 1-30 characters, a letter first"
+    return AccessoryName(_checked(text, pattern=_ACCESSORY, what="accessory's name", alphabet=alphabet))
 
 
 def variable_name(text: str) -> VariableName:

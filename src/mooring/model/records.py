@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from mooring.model.accessory import Place
 from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
@@ -18,6 +19,7 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of an environment. `revision` None: nothing is desired to run (new, or destroyed).
 
     `review`: the mark of a review app; None for every environment that stays until a person destroys it.
+    `place`: of an accessory, where it was last seen to listen.
     """
 
     environment: EnvironmentId
@@ -26,6 +28,7 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     is_maintenance: bool = False
     is_being_destroyed: bool = False
     review: ReviewMark | None = None
+    place: Place | None = None
 
 
 class Unowned(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from mooring.model.accessory import Accessory, Lasting
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Checks
@@ -14,7 +15,10 @@ from mooring.model.policy import Policy
 
 
 class ProcessType(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a Procfile with all that belongs to it. `command` is the app's own shell line, run as `sh -c COMMAND`."""
+    """One line of a Procfile with all that belongs to it. `command` is the app's own shell line, run as `sh -c COMMAND`.
+
+    `lasting`: of an accessory, which listens though nothing is routed to it.
+    """
 
     name: ProcessName
     command: str
@@ -25,6 +29,12 @@ class ProcessType(msgspec.Struct, frozen=True, kw_only=True):
     stop_signal: str = "TERM"
     memory: int = 0  # bytes declared per instance; 0 = not declared
     path: str = "/"  # URL prefix routed to this process type
+    lasting: Lasting | None = None
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is given a port."""
+        return self.is_routed or self.lasting is not None
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +68,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """Artifact + config + process types, numbered per environment. `config_version` names an encrypted snapshot in the store.
 
     Without `regions` all of it runs on the controller's own machine. `runtime` None: however its hosts run things.
+    `accessories` are those declared beside it; of an accessory's own release: what it was made from, alone.
     """
 
     environment: EnvironmentId
@@ -74,6 +85,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     variable_origins: dict[str, str] = {}  # where each of `variables` stands: `mooring.toml:7`
     runtime: HostRuntime | None = None
     regions: tuple[Region, ...] = ()
+    accessories: tuple[Accessory, ...] = ()
     secret_files: tuple[VariableName, ...] = ()  # variables that its processes find as files, not in their environment
     build_secrets: tuple[VariableName, ...] = ()  # what its build alone was given: no variable of its processes
     variables: dict[str, str] = {}  # the manifest's plain [env]; config set by command goes over it

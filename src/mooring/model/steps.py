@@ -72,10 +72,11 @@ class RemoveRoutes(msgspec.Struct, frozen=True, kw_only=True, tag="remove-routes
 
 
 class ForgetReleases(msgspec.Struct, frozen=True, kw_only=True, tag="forget-releases"):
-    """Remove the logs and leftovers of these releases; None: of the whole environment (destroy)."""
+    """Remove the logs and leftovers of these releases; None: of the whole environment (destroy), `volumes` too where that is said."""
 
     releases: tuple[int, ...] | None
     reason: str
+    volumes: bool = False
 
 
 class Conclude(msgspec.Struct, frozen=True, kw_only=True, tag="conclude"):

@@ -79,9 +79,9 @@ class DistantRuntime:
         async for line in self._runtime.logs(query):
             yield line
 
-    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None, volumes: bool = False) -> int:
         await self._there("forget")
-        return await self._back(await self._runtime.forget(mark, environment, releases=releases))
+        return await self._back(await self._runtime.forget(mark, environment, releases=releases, volumes=volumes))
 
     async def _there(self, name: str) -> None:
         self.calls[name] = self.calls.get(name, 0) + 1

@@ -67,6 +67,8 @@ class FakeRuntime:
         self._begun: set[tuple[EnvironmentId, str]] = set()  # every task ever begun
         self._past_lines: list[tuple[EnvironmentId, LogLine]] = []
         self._fences: dict[EnvironmentId, int] = {}
+        self.volumes: dict[EnvironmentId, list[InstanceKey]] = {}  # who has written into it, of those there are
+        self._ports: dict[EnvironmentId, int] = {}  # of what is lasting
         self._host = host
         self._next_port = first_port
         self._next_pid = first_port - 10_000
@@ -97,18 +99,19 @@ class FakeRuntime:
             if spec.key in self._lives:
                 return
             self._check_delivered(spec.artifact)
-            self._next_port += 1
             self._next_pid += 10_000
             self._lives[spec.key] = FakeLife(
                 spec=spec,
                 behaviour=self.behave(spec),
-                port=self._next_port if spec.is_routed else 0,
+                port=self._port(spec),
                 variables=_revealed(variables),
                 started=self._clock.monotonic(),
                 wall_offset=self._clock.wall() - self._clock.monotonic(),
                 pid=self._next_pid,
             )
             self.starts[spec.key] = self.starts.get(spec.key, 0) + 1
+            if spec.lasting is not None:
+                self.volumes.setdefault(spec.key.environment, []).append(spec.key)
 
     async def stop(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
         key = self._placed(key)
@@ -184,7 +187,7 @@ class FakeRuntime:
                 return
             await self._clock.sleep(_FOLLOW_EVERY)
 
-    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None, volumes: bool = False) -> int:
         with self._effect("forget", mark, environment):
             gone = [entry for entry in self._past_lines if entry[0] == environment and (releases is None or entry[1].release in releases)]
             self._past_lines = [entry for entry in self._past_lines if entry not in gone]
@@ -194,6 +197,9 @@ class FakeRuntime:
             if releases is None:  # whoever comes by this name is somebody else, and counts from 1
                 self._begun = {name for name in self._begun if name[0] != environment}
                 self.starts = {name: count for name, count in self.starts.items() if not isinstance(name, tuple) or name[0] != environment}
+                if volumes:
+                    self._ports.pop(environment, None)
+                    self.volumes = {owner: each for owner, each in self.volumes.items() if environment not in (owner, owner.home)}
             return sum(len(line.text) + 1 for _, line in gone)
 
     # what a test asks
@@ -238,6 +244,16 @@ class FakeRuntime:
             raise StaleFence(f"{mark.operation}: number {mark.fence} is older than {seen}", where=str(mark.environment))
         self._fences[mark.environment] = mark.fence
         return self.faults.around(method, subject)
+
+    def _port(self, spec: InstanceSpec) -> int:
+        """The next one; of what is lasting the one that it ever had."""
+        known = self._ports.get(spec.key.environment) if spec.lasting is not None else None
+        if known is not None or not spec.listens:
+            return known or 0
+        self._next_port += 1
+        if spec.lasting is not None:
+            self._ports[spec.key.environment] = self._next_port
+        return self._next_port
 
     def _placed(self, key: InstanceKey) -> InstanceKey:
         return msgspec.structs.replace(key, host=self._host)

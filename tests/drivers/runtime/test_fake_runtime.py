@@ -8,12 +8,22 @@ import pytest
 
 from mooring.drivers.runtime.contract import Runtime
 from mooring.errors import CapacityExceeded, OutcomeUnknown, Unavailable
+from mooring.model.accessory import Lasting
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
 from mooring.testing.behaviour import Behaviour
+from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime import FakeRuntime
-from mooring.testing.runtime_contract import DeliveryContract, DeliveryRig, Kind, RuntimeContract, RuntimeRig, a_key, a_mark
+from mooring.testing.runtime_contract import (
+    DeliveryContract,
+    DeliveryRig,
+    Kind,
+    RuntimeContract,
+    RuntimeRig,
+    a_key,
+    a_mark,
+)
 
 BEHAVIOURS = {
     Kind.STEADY: Behaviour(lines=("hello",)),
@@ -67,6 +77,12 @@ class FakeRig:
     def from_artifact(self, key: InstanceKey, artifact: Artifact) -> InstanceSpec:
         return InstanceSpec(key=key, command=Kind.STEADY.value, directory=artifact.directory, is_routed=True, artifact=artifact)
 
+    def lasting(self, key: InstanceKey) -> InstanceSpec:
+        return InstanceSpec(key=key, command=Kind.STEADY.value, directory="/srv/app", is_routed=False, lasting=Lasting())
+
+    async def starts(self, key: InstanceKey) -> int:
+        return len(self.fake.volumes[key.environment])
+
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         for _ in range(10_000):
             if await condition():
@@ -102,6 +118,10 @@ def rig() -> RuntimeRig:
 
 
 class TestFakeRuntime(RuntimeContract):
+    pass
+
+
+class TestFakeLasting(LastingContract):
     pass
 
 

@@ -17,11 +17,13 @@ from mooring.drivers.runtime.process import kernel
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
 from mooring.drivers.runtime.process.supervisor import Supervisor
 from mooring.errors import InvalidInput, Unavailable
+from mooring.model.accessory import Lasting
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
 from mooring.model.secret import SecretFile
 from mooring.testing.interactive_contract import InteractiveContract
+from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime_contract import Kind, RuntimeContract, RuntimeRig, a_key, a_mark, started, view_of
 
 APP = Path(__file__).with_name("app.py")
@@ -40,6 +42,17 @@ class ProcessRig:
 
     def instance(self, key: InstanceKey, kind: Kind = Kind.STEADY, *, is_routed: bool = True) -> InstanceSpec:
         return InstanceSpec(key=key, command=self._command(kind), directory=str(self._directory), is_routed=is_routed)
+
+    def lasting(self, key: InstanceKey) -> InstanceSpec:
+        command = f'echo "$VOLUME" >> starts; exec {self._command(Kind.STEADY)}'
+        return InstanceSpec(key=key, command=command, directory=str(self._directory), is_routed=False, lasting=Lasting())
+
+    async def starts(self, key: InstanceKey) -> int:
+        volume = Path(os.fsdecode(await self.variable(key, "VOLUME")))
+        assert volume.stat().st_mode & 0o777 == 0o700
+        lines = file.read_text().splitlines() if (file := volume / "starts").exists() else []
+        assert set(lines) <= {str(volume)}
+        return len(lines)
 
     def task(self, name: str, kind: Kind, *, timeout: float = 60.0) -> TaskSpec:
         command = f"echo run >> {shlex.quote(name)}.runs; {self._command(kind)}"
@@ -89,13 +102,17 @@ class ProcessRig:
 
 
 @pytest.fixture
-def rig(supervisor: Supervisor, runtime: ProcessRuntime, tmp_path: Path) -> RuntimeRig:
+def rig(supervisor: Supervisor, runtime: ProcessRuntime, tmp_path: Path) -> ProcessRig:
     directory = tmp_path / "app"
     directory.mkdir()
     return ProcessRig(supervisor, runtime, directory)
 
 
 class TestProcessRuntime(RuntimeContract):
+    pass
+
+
+class TestProcessLasting(LastingContract):
     pass
 
 

@@ -10,6 +10,8 @@ Promises, tested by `mooring.testing.runtime_contract` on every driver and on th
     file whose path is in NAME_FILE, and goes with the instance, task or session.
   - `deliver` of what is there already sends nothing; what does not fit is refused with numbers before anything is sent. An instance
     or task may count on what was delivered before it; `reclaim` takes away nothing that runs, and nothing that was not delivered.
+  - An instance that is `lasting` has the port that the one before it had, of whatever release, and finds what that one left in its
+    volume. Both go with `forget` of the whole environment, where `volumes` is said, and with nothing else.
 Raises Unavailable (certainly nothing happened) or OutcomeUnknown (look again), never a foreign error.
 """
 
@@ -105,8 +107,11 @@ class Runtime(Protocol):
     def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
         """Lines of instances and tasks, history first. Not redacted here: the caller knows the secrets."""
 
-    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
-        """Remove the logs and leftovers of these releases (None: of the whole environment); bytes freed."""
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None, volumes: bool = False) -> int:
+        """Remove the logs and leftovers of these releases (None: of the whole environment); bytes freed.
+
+        `volumes`, with None: its own volume too, and those of its accessories that are not there any more.
+        """
 
 
 class Terminal(Protocol):

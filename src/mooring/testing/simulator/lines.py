@@ -63,9 +63,9 @@ class RuntimeLine:
         async for line in self._runtime.logs(query):
             yield line
 
-    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None, volumes: bool = False) -> int:
         return await self._wire.carry(
-            "runtime", "forget", mark, environment, lambda: self._runtime.forget(mark, environment, releases=releases)
+            "runtime", "forget", mark, environment, lambda: self._runtime.forget(mark, environment, releases=releases, volumes=volumes)
         )
 
 

@@ -20,6 +20,7 @@ _LOG_FILES = 2
 class Container(msgspec.Struct, frozen=True, kw_only=True):
     """`ports` are the published one and the one inside; `secrets` is where the files for it lie on the host.
 
+    `volume` is the name of one and where it stands inside. `is_writable`: its own root too, for a container that is never started.
     `terminal`: somebody is attached, with a terminal or with three pipes; None: nobody is.
     """
 
@@ -30,6 +31,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""  # empty: as the image says
     ports: tuple[int, int] | None = None
     secrets: PurePosixPath | None = None
+    volume: tuple[str, str] | None = None
+    is_writable: bool = False
     memory: int = 0
     log_bytes: int = 10_000_000
     stop_signal: str = "SIGTERM"
@@ -64,13 +67,16 @@ def _host(container: Container, settings: DockerSettings) -> dict[str, object]:
         "RestartPolicy": {"Name": "unless-stopped" if container.is_kept else "no"},
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
-        "ReadonlyRootfs": True,
+        "ReadonlyRootfs": not container.is_writable,
         "Tmpfs": {"/tmp": f"rw,nosuid,nodev,mode=1777,size={settings.temporary_bytes}"},  # noqa: S108 - inside the container
         "PidsLimit": settings.processes,
         **({"Memory": container.memory, "MemorySwap": container.memory} if container.memory else {}),
         **({"NanoCpus": round(settings.processors * 1e9)} if settings.processors else {}),
         **({"PortBindings": _bindings(container.ports, settings.bind)} if container.ports else {}),
-        **({"Mounts": [_mount(container.secrets)]} if container.secrets else {}),
+        "Mounts": [
+            *([_mount(container.secrets)] if container.secrets else []),
+            *([{"Type": "volume", "Source": container.volume[0], "Target": container.volume[1]}] if container.volume else []),
+        ],
         "LogConfig": {
             "Type": "json-file",
             "Config": {"max-size": str(max(container.log_bytes // _LOG_FILES, 1)), "max-file": str(_LOG_FILES)},

@@ -6,6 +6,7 @@ what runs under a name is wanted, and what was stopped keeps its log until its r
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import Any
 
@@ -19,6 +20,7 @@ from mooring.drivers.runtime.docker.labels import ContainerKind, Names, asking
 from mooring.drivers.runtime.docker.making import Maker
 from mooring.drivers.runtime.docker.settings import DockerSettings
 from mooring.drivers.runtime.docker.views import has_begun, is_running
+from mooring.drivers.runtime.docker.volumes import Volumes
 from mooring.drivers.runtime.docker.watching import Watcher
 from mooring.drivers.runtime.shell import not_running, signal_name
 from mooring.errors import CapacityExceeded, Unavailable
@@ -33,6 +35,7 @@ _KILL_PATIENCE = 30.0  # seconds beyond the grace, for the engine to end what it
 class Instances:
     def __init__(self, engine: Engine, *, maker: Maker, files: HostFiles, watcher: Watcher, names: Names, settings: DockerSettings) -> None:
         self._engine = engine
+        self._volumes = Volumes(engine, names=names, settings=settings)
         self._maker = maker
         self._files = files
         self._watcher = watcher
@@ -47,8 +50,9 @@ class Instances:
         image = await self._maker.image(spec.artifact)
         if known is not None:
             await self._put_away(known, name)
+        volume = await self._volumes.ready(spec, image)
         tried: set[int] = set()
-        while not await self._started(spec, variables, image, tried):
+        while not await self._started(spec, variables, image, tried, volume=volume):
             if len(tried) >= _MOST_TRIES:
                 raise Unavailable(f"{_MOST_TRIES} ports are taken by others, {min(tried)} among them", where=self._engine.host)
 
@@ -98,18 +102,21 @@ class Instances:
             raise Unavailable(f"a container of somebody else is called {name}", hint=hint, where=self._engine.host)
         return answer
 
-    async def _started(self, spec: InstanceSpec, variables: Variables, image: Image, tried: set[int]) -> bool:
+    async def _started(
+        self, spec: InstanceSpec, variables: Variables, image: Image, tried: set[int], *, volume: tuple[str, str] | None
+    ) -> bool:
         """False when the port was taken by others, which is then among those tried."""
-        name = self._names.instance(spec.key)
-        port = await self._free_port(tried) if spec.is_routed else 0
+        name, lasting = self._names.instance(spec.key), spec.lasting
+        port = await self._port(spec, tried) if spec.listens else 0
         tried.add(port)
-        inside = image.port_inside(port)
+        inside = (lasting.inside if lasting else 0) or image.port_inside(port)
         container = Container(
             image=image.id,
             argv=image.argv_of(spec.command),
             environment={},
-            labels=labels.of_instance(self._names.controller, spec.key, port=port, memory=spec.memory),
+            labels=labels.of_instance(self._names.controller, spec.key, port=port, memory=spec.memory, is_lasting=lasting is not None),
             ports=(port, inside) if port else None,
+            volume=volume,
             memory=spec.memory,
             log_bytes=spec.log_bytes,
             stop_signal=f"SIG{signal_name(spec.stop_signal)}",
@@ -127,10 +134,18 @@ class Instances:
         self._watcher.touch(made)
         return True
 
-    async def _free_port(self, tried: set[int]) -> int:
-        """The lowest that no container of ours has; that others have it is found out by trying. Raises CapacityExceeded."""
+    async def _port(self, spec: InstanceSpec, tried: set[int]) -> int:
+        """Of what is lasting the one that it had last; else, and where others have that by now, a free one. Raises CapacityExceeded."""
         listed = await self._engine.listed("containers/json", asking(self._names.controller, ContainerKind.INSTANCE), all=1)
-        taken = {int(labels.number(each["Labels"], labels.PORT)) for each in listed if each["State"] in _NOT_ENDED} | tried
+        mine = [each for each in listed if each["Labels"].get(labels.ENVIRONMENT) == str(spec.key.environment)]
+        last = max(mine, key=lambda each: float(each["Created"]), default=None) if spec.lasting is not None else None
+        kept = int(labels.number(last["Labels"], labels.PORT)) if last is not None else 0
+        return kept if kept and kept not in tried else self._free_port(listed, tried)
+
+    def _free_port(self, listed: Iterable[Mapping[str, Any]], tried: set[int]) -> int:
+        """The lowest that no container of ours has, or is to have again; that others have it is found out by trying."""
+        held = [each for each in listed if each["State"] in _NOT_ENDED or labels.LASTING in each["Labels"]]
+        taken = {int(labels.number(each["Labels"], labels.PORT)) for each in held} | tried
         first, last = self._settings.ports
         for port in range(first, last + 1):
             if port not in taken:

@@ -24,6 +24,7 @@ PORT = "mooring.port"
 TASK = "mooring.task"
 TIMEOUT = "mooring.timeout"
 MEMORY = "mooring.memory"
+LASTING = "mooring.lasting"
 
 
 class ContainerKind(enum.Enum):
@@ -47,6 +48,9 @@ class Names(msgspec.Struct, frozen=True):
         """A new one each time."""
         return f"{self.controller}.session.{environment.slug}.{name}.{uuid.uuid4().hex}"
 
+    def volume(self, environment: EnvironmentId) -> str:
+        return f"{self.controller}.volume.{environment.slug}"
+
     def retired(self, container: str) -> str:
         """Of one that is to run no more, and stays for its logs: its key may be started again beside it."""
         return f"{self.controller}.retired.{container[:12]}"
@@ -55,8 +59,9 @@ class Names(msgspec.Struct, frozen=True):
         return name.lstrip("/").startswith(f"{self.controller}.retired.")
 
 
-def of_instance(controller: str, key: InstanceKey, *, port: int, memory: int) -> dict[str, str]:
+def of_instance(controller: str, key: InstanceKey, *, port: int, memory: int, is_lasting: bool = False) -> dict[str, str]:
     return {
+        **({LASTING: "yes"} if is_lasting else {}),
         CONTROLLER: controller,
         KIND: ContainerKind.INSTANCE.value,
         ENVIRONMENT: str(key.environment),
@@ -67,6 +72,10 @@ def of_instance(controller: str, key: InstanceKey, *, port: int, memory: int) ->
         PORT: str(port),
         MEMORY: str(memory),
     }
+
+
+def of_volume(controller: str, environment: EnvironmentId) -> dict[str, str]:
+    return {CONTROLLER: controller, ENVIRONMENT: str(environment)}
 
 
 def of_task(controller: str, spec: TaskSpec, *, kind: ContainerKind = ContainerKind.TASK) -> dict[str, str]:

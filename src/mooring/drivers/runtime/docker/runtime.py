@@ -40,6 +40,7 @@ from mooring.drivers.runtime.docker.session import Session
 from mooring.drivers.runtime.docker.settings import DockerSettings
 from mooring.drivers.runtime.docker.tasks import Tasks
 from mooring.drivers.runtime.docker.views import end_of, is_running
+from mooring.drivers.runtime.docker.volumes import Volumes
 from mooring.drivers.runtime.docker.watching import Watcher
 from mooring.drivers.transport.contract import Transport
 from mooring.drivers.transport.local import LocalTransport
@@ -71,6 +72,7 @@ class DockerRuntime:
         self._instances = Instances(
             self._engine, maker=self._maker, files=self._files, watcher=self._watcher, names=self._names, settings=settings
         )
+        self._volumes = Volumes(self._engine, names=self._names, settings=settings)
         self._tasks = Tasks(self._engine, maker=self._maker, files=self._files, names=self._names)
         self._deliveries = Deliveries(self._engine, source=self._source, files=self._files, settings=settings, logins=logins)
         self.capabilities = RuntimeCapabilities(limits_memory=True, runs_interactively=True, memory_budget=settings.memory_budget)
@@ -125,11 +127,14 @@ class DockerRuntime:
     def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
         return logs.tell(self._engine, self._settings.controller, query)
 
-    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None, volumes: bool = False) -> int:
         await self._files.check(mark)
         listed = await self._engine.listed("containers/json", asking(self._settings.controller, environment=str(environment)), all=1)
         asked = [each for each in listed if releases is None or int(labels.number(each["Labels"], labels.RELEASE)) in releases]
-        return sum([await self._forgotten(each["Id"]) for each in asked])
+        freed = sum([await self._forgotten(each["Id"]) for each in asked])
+        if releases is None and volumes:
+            await self._volumes.remove(environment)
+        return freed
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
         image = await self._maker.image(spec.artifact)

@@ -3,6 +3,7 @@
     STATE/run/<instance>/     what runs (supervisor.py), with instance.json
     STATE/logs/               what it wrote (logfiles.py)
     STATE/ports/, fences/     whose a port is; the highest fencing number seen
+    STATE/volumes/            what accessories keep, a directory each
 
 What an instance declares as its memory it is kept to (memorykeeper.py); the plan refuses what was declared beyond the budget.
 Must not: decide what runs, probe, or route.
@@ -62,6 +63,7 @@ class ProcessRuntime:
         self._run = directory / "run"
         self._logs = LogFiles(directory / "logs")
         self._fences = Fences(directory / "fences")
+        self._volumes = directory / "volumes"
         self._ports = Ports(directory / "ports", low=ports[0], high=ports[1])
         self._tasks = Tasks(supervisor, self._logs)
         self._keepers: set[str] = set()
@@ -140,7 +142,7 @@ class ProcessRuntime:
     def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
         return tell(self._logs, query)
 
-    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None, volumes: bool = False) -> int:
         self._fences.check(mark)
         with _translated(environment.slug):
             await self._tasks.forget(environment, releases=releases)
@@ -149,6 +151,9 @@ class ProcessRuntime:
             freed = sum([await asyncio.to_thread(_remove, self._logs.release_directory(environment, number)) for number in gone])
             if releases is None:
                 await asyncio.to_thread(_remove, self._logs.directory / environment.slug)
+            if releases is None and volumes:
+                await asyncio.to_thread(self._ports.give_back, environment.slug)
+                freed += sum([await asyncio.to_thread(_remove, place) for place in self._volumes_of(environment)])
             return freed
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
@@ -171,6 +176,10 @@ class ProcessRuntime:
             )
             return await asyncio.to_thread(open_session, self._run, command)
 
+    def _volumes_of(self, environment: EnvironmentId) -> list[Path]:
+        """Its own, and those of its accessories."""
+        return [self._volumes / environment.slug, *self._volumes.glob(f"{environment.slug}.*")]
+
     def _directory(self, key: InstanceKey) -> Path:
         return self._supervisor.run_directory(key.slug)
 
@@ -185,12 +194,17 @@ class ProcessRuntime:
         return program, record.fields(str(directory / "environment"))
 
     async def _put(self, spec: InstanceSpec, variables: Variables) -> None:
-        port = await asyncio.to_thread(self._ports.take, spec.key.slug) if spec.is_routed else 0
+        owner = spec.key.environment.slug if spec.lasting is not None else spec.key.slug
+        port = await asyncio.to_thread(self._ports.take, owner) if spec.listens else 0
+        volume = self._volumes / spec.key.environment.slug
+        if spec.lasting is not None:
+            record.make_directory(str(volume))
+            variables = {**variables, "VOLUME": str(volume)}
         stdout, stderr = self._logs.prepare_instance(spec.key, limit=spec.log_bytes)
         write_record(self._directory(spec.key), InstanceRecord(spec=spec, address=_ADDRESS, port=port))
         program = Program(
             argv=shell.argv(spec.command),
-            directory=spec.directory,
+            directory=spec.directory if spec.lasting is None else str(volume),
             stdout=stdout,
             stderr=stderr,
             stop_signal=signal_name(spec.stop_signal),

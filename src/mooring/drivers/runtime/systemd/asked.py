@@ -38,13 +38,20 @@ def instance_words(spec: InstanceSpec, variables: Variables) -> dict[str, Any]:
         "key": msgspec.to_builtins(key),
         "title": f"{key.environment} {key}",
         "environment_slug": key.environment.slug,
-        "is_routed": spec.is_routed,
+        "port_owner": _port_owner(spec),
+        "is_lasting": spec.lasting is not None,
         "stop_signal": shell.signal_name(spec.stop_signal),
         "grace": spec.kill_timeout,
         "memory": spec.memory,
         "log": {"source": f"{key.process}.{key.slot}", "release": key.release, "process": str(key.process), "slot": key.slot},
         **_program_words(spec.command, spec.directory, spec.artifact, variables),
     }
+
+
+def _port_owner(spec: InstanceSpec) -> str:
+    """In whose name it has a port; empty: it has none."""
+    owner = spec.key.environment.slug if spec.lasting is not None else spec.key.slug
+    return owner if spec.listens else ""
 
 
 def task_words(spec: TaskSpec, variables: Variables) -> dict[str, Any]:

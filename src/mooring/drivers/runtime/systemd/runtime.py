@@ -126,10 +126,10 @@ class SystemdRuntime:
                 return
             found = await self._host.ask("follow", **words, place=found["place"], wait=_FOLLOW)
 
-    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None) -> int:
+    async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None, volumes: bool = False) -> int:
         """What is remembered of the journal goes; the lines themselves go when the host's journal drops its oldest."""
         wanted = None if releases is None else sorted(releases)
-        answer = await self._host.ask("forget", mark=asked.mark_words(mark), environment=environment.slug, releases=wanted)
+        answer = await self._host.ask("forget", mark=asked.mark_words(mark), environment=environment.slug, releases=wanted, volumes=volumes)
         return int(answer["freed"])
 
     async def _send(self, found: Parcel, names: list[str]) -> int:

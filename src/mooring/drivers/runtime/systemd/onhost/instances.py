@@ -122,12 +122,14 @@ def _put(place: Place, spec: dict[str, Any], asked: dict[str, Any]) -> None:
     run = place.path("run", slug)
     artifacts.locate(place, spec)
     try:
-        port = ports.take(place, slug, *asked["ports"]) if spec["is_routed"] else 0
+        port = ports.take(place, spec["port_owner"], *asked["ports"]) if spec["port_owner"] else 0
         record.make_directory(run)
         variables = dict(spec["variables"])
         if port:
             variables = {"HOST": asked["address"], **variables, "PORT": str(port)}
-        lay_out(run, spec, variables)
+        if spec["is_lasting"] and not place.is_root:  # root's systemd makes one, with the user that it makes
+            record.make_directory(place.volume(spec["environment_slug"]))
+        lay_out(run, spec, variables, volume=place.volume(spec["environment_slug"]) if spec["is_lasting"] else "")
         kept = {name: spec[name] for name in ("key", "memory", "artifact")}
         record.write(f"{run}/instance.json", {**kept, "port": port, "address": asked["address"]})
         text = units.instance_unit(
@@ -153,13 +155,16 @@ def _note(run: str, grace: float) -> None:
         record.write(f"{run}/asked.json", {"grace": grace})
 
 
-def lay_out(run: str, spec: dict[str, Any], variables: dict[str, str]) -> None:
-    """What only systemd reads, and hands to the app's user as credentials."""
+def lay_out(run: str, spec: dict[str, Any], variables: dict[str, str], *, volume: str = "") -> None:
+    """What only systemd reads, and hands to the app's user as credentials. `volume`: where it starts instead of its directory."""
     if spec["secret_files"]:
         record.make_directory(f"{run}/secrets")
     for name, value in spec["secret_files"].items():
         record.write_whole(f"{run}/secrets/{name}", value.encode("utf-8", "surrogateescape"))
     launch = {name: spec[name] for name in ("argv", "directory", "files", "stop_signal", "grace")}
+    if volume:
+        launch["directory"] = volume
+        variables = {**variables, "VOLUME": volume}
     record.write(f"{run}/launch", {**launch, "environment": variables})
 
 

@@ -4,6 +4,7 @@
     DIRECTORY/tasks/<slug>/      a one-off, likewise; begun, result.json
     DIRECTORY/known/<slug>/      units whose lines in the journal are told; gone with `forget`
     DIRECTORY/artifacts/, dependencies/, ports/, fences/
+    DIRECTORY/volumes/<env>/     what an accessory keeps; of root's units below STATES
 
 Must not: start or stop anything by itself.
 """
@@ -16,6 +17,7 @@ import subprocess
 from mooring.drivers.runtime.systemd.onhost import record
 
 ROOT_DIRECTORY = "/var/lib/mooring"
+STATES = "/var/lib/mooring-apps"  # as StateDirectory in units.py has it
 _WITHIN = 90  # seconds for a command of systemd that does not wait for an app
 
 
@@ -34,6 +36,16 @@ class Place:
 
     def path(self, *parts: str) -> str:
         return "/".join((self.directory, *parts))
+
+    def volume(self, environment: str) -> str:
+        """What an environment's instances may write to and find again; root's systemd makes it for the user that it makes."""
+        return f"{STATES}/{environment}" if self.is_root else self.path("volumes", environment)
+
+    def volumes(self, environment: str) -> list[str]:
+        """Those that there are of it and of its accessories; of root's also where a user made by systemd has it."""
+        folders = [STATES, STATES.replace("/lib/", "/lib/private/")] if self.is_root else [self.path("volumes")]
+        names = [(folder, name) for folder in folders if os.path.isdir(folder) for name in os.listdir(folder)]
+        return [f"{folder}/{name}" for folder, name in names if name == environment or name.startswith(f"{environment}.")]
 
     def check(self) -> None:
         """That there is a systemd which keeps units of this account after it has left."""

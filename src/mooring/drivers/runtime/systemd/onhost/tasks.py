@@ -7,7 +7,7 @@ import shutil
 import sys
 from typing import Any
 
-from mooring.drivers.runtime.systemd.onhost import artifacts, fences, journal, record, units
+from mooring.drivers.runtime.systemd.onhost import artifacts, fences, journal, ports, record, units
 from mooring.drivers.runtime.systemd.onhost.instances import lay_out, refuse_foreign
 from mooring.drivers.runtime.systemd.onhost.place import Place
 
@@ -81,7 +81,19 @@ def forget(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
             if is_asked and _state(place, f"{folder}/{slug}", unit_name(slug)) != "running":
                 freed += artifacts.size_of(f"{folder}/{slug}")
                 _remove(place, slug)
+        if asked["volumes"]:
+            ports.give_back(place, environment)
+        for volume in place.volumes(environment) if asked["volumes"] else ():
+            freed += 0 if os.path.islink(volume) else artifacts.size_of(volume)
+            _discard(volume)
         return {"freed": freed + journal.forget(place, environment, releases)}
+
+
+def _discard(path: str) -> None:
+    if os.path.islink(path):
+        record.remove(path)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _state(place: Place, folder: str, unit: str) -> str:
