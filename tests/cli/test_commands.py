@@ -13,7 +13,7 @@ from mooring.errors import PlatformNotRunning
 from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, LogLine
-from mooring.model.names import Hostname, ProcessName
+from mooring.model.names import Hostname, ProcessName, accessory_name
 from mooring.model.records import Unowned
 from mooring.model.secret import Secret
 
@@ -34,6 +34,9 @@ def test_status_names_what_runs_for_nobody_and_how_it_is_removed(platform: FakeP
     assert "! blog/staging: 1 instance and the routes of blog.localhost of an environment that is not known here." in said
     assert "To remove that: mooring destroy -a blog -e staging --confirm blog/staging" in said
     assert mooring("status", "--json", platform=platform).document["unowned"][0]["hostnames"] == ["blog.localhost"]
+    platform.unowned = (Unowned(environment=lost.with_accessory(accessory_name("redis")), instances=(key,)),)
+    said = " ".join(mooring("status", platform=platform).out.split())
+    assert "To remove that: mooring accessory rm redis -a blog -e staging --volume" in said
 
 
 def test_ps_shows_each_instance_with_its_state(platform: FakePlatform) -> None:

@@ -7,7 +7,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,7 +210,7 @@ def started(world: World) -> Served:
 
 async def _serve(world: World, path: Path, ready: threading.Event, made: dict[str, Any]) -> None:
     secrets = Redactors(world.memory)
-    controller = _controller(world, secrets.redact)
+    controller = _controller(world, secrets)
     desk = ForgeDesk(world.state / "forges", world.state / "uploads", forge=forge_of, remote=remote_of, patience=(0.01, 0.01))
     platform = Platform(
         controller=controller,
@@ -253,7 +253,7 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
     await controller.stop()
 
 
-def _controller(world: World, redact: Callable[[EnvironmentId, str], str]) -> Controller:
+def _controller(world: World, secrets: Redactors) -> Controller:
     return Controller(
         memory=world.memory,
         runtime=world.runtime,
@@ -262,7 +262,8 @@ def _controller(world: World, redact: Callable[[EnvironmentId, str], str]) -> Co
         streams=FakeStreamOpener(world.clock),
         workshop=world.workshop,
         clock=world.clock,
-        redact=redact,
+        redact=secrets.redact,
+        secrets_changed=secrets.changed,
         identity="test",
     )
 

@@ -6,7 +6,7 @@ Must not: hold options (each command declares its own) or run anything.
 
 from __future__ import annotations
 
-from mooring.cli import catalogue_of_reviews, catalogue_of_servers
+from mooring.cli import catalogue_of_accessories, catalogue_of_reviews, catalogue_of_servers
 from mooring.cli.entries import Command, Group, Section, entry
 
 GROUPS = (
@@ -16,6 +16,7 @@ GROUPS = (
     Group("registry", "Registries of images that want to know who asks."),
     Group("review", "Review apps: a branch's own environment.", usual="ls"),
     Group("forge", "Where apps' sources are kept, and whose pushes deploy them.", usual="ls"),
+    Group("accessory", "Long-lived programs beside an app, which no deploy restarts.", usual="ls"),
     Group("context", "Platforms on other machines, reached through SSH."),
     Group("config", "Plain settings of an environment."),
     Group("secret", "Settings that are encrypted and never shown again."),
@@ -244,6 +245,7 @@ SECTIONS = (
         ),
     ),
     *catalogue_of_reviews.SECTIONS,
+    *catalogue_of_accessories.SECTIONS,
     *catalogue_of_servers.SECTIONS,
     Section(
         "Keeping",

@@ -16,10 +16,12 @@ from typing import TypeVar
 import msgspec
 
 from mooring.client.streams import SILENCE, Message, followed
+from mooring.client.tail import Tail
 from mooring.client.wire import Body, Query, Wire
 from mooring.errors import MooringError, NeedsPerson, OutcomeUnknown, PlatformNotRunning
 from mooring.model.deployment import Deployment
 from mooring.model.events import Event, EventKind
+from mooring.model.instance import LogLine
 from mooring.model.release import Source
 
 Value = TypeVar("Value")
@@ -126,6 +128,13 @@ class Asking:
             return self._wire.exchange("GET", path, query=query, headers=headers, timeout=SILENCE)
 
         return followed(opened, after=after, is_last=is_last, reconnected=reconnected)
+
+    def log_lines(self, path: str, query: Query, *, lines: int, follow: bool) -> Iterator[LogLine]:
+        """`lines` of history of each source, then what comes, over broken connections; each once."""
+        tail = Tail(lines)
+        asked = {**query, "lines": lines, "follow": follow}
+        for message in self.follow(path, asked, is_last=lambda _: False, reconnected=tail.reconnected):
+            yield from tail.new(_decoded(message.data, LogLine))
 
     def follow_events(self, path: str, query: Query, *, after: int, until_ended: bool) -> Iterator[Event]:
         """Events of a stream; `until_ended`: the last is `deployment.ended`."""

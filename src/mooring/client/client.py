@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from mooring.client.accessories import Accessories
 from mooring.client.asking import Asking, new_key
 from mooring.client.location import controller_socket, state_directory
-from mooring.client.tail import Tail
 from mooring.client.ways import LocalWay, Way
 from mooring.client.wire import Wire
 from mooring.engine.orders import Preview
@@ -254,12 +254,8 @@ class Client:
         release: int | None = None,
     ) -> Iterator[LogLine]:
         """History first; with `follow` until the iterator is closed."""
-        query: dict[str, str | int | None] = {"lines": lines, "process": process, "slot": slot, "release": release}
-        path = _of(environment, "logs")
-        tail = Tail(lines)
-        stream = self._ask.follow(path, {**query, "follow": follow}, is_last=lambda _: False, reconnected=tail.reconnected)
-        for message in stream:
-            yield from tail.new(msgspec.json.decode(message.data, type=LogLine))
+        query: dict[str, str | int | None] = {"process": process, "slot": slot, "release": release}
+        return self._ask.log_lines(_of(environment, "logs"), query, lines=lines, follow=follow)
 
     def events(self, *, after: int = 0, environment: EnvironmentId | None = None, limit: int = 1000) -> tuple[Event, ...]:
         """Those that are stored, oldest first. `after` negative: the newest that many."""
@@ -283,6 +279,9 @@ class Client:
         from mooring.client.attached import Attached
 
         return Attached.open(self._wire, _of(environment, "exec"), request)
+
+    def accessories(self, environment: EnvironmentId) -> Accessories:
+        return Accessories(self._ask, _of(environment, "accessories"))
 
     # certificates
 

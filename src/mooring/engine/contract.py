@@ -166,6 +166,9 @@ class Workshop(Protocol):
     def unpack(self, archive: Path) -> Path:
         """Extract safely; the directory lives until `discard`, and is the same until then. Raises SourceInvalid."""
 
+    def blank(self) -> Path:
+        """An empty source tree, for what runs without one; until `discard`."""
+
     def plan(self, source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
         """Read manifest, Procfile, app.json. Raises ManifestInvalid with all problems.
 

@@ -20,6 +20,7 @@ from mooring.engine.keeper import Keeper
 from mooring.engine.kept import kept_artifacts
 from mooring.engine.observer import Observer
 from mooring.engine.orders import (
+    AccessoryOrder,
     ConfigOrder,
     DeployOrder,
     DestroyOrder,
@@ -53,6 +54,7 @@ _TRIGGERS: dict[type, Trigger] = {
     RollbackOrder: Trigger.ROLLBACK,
     ScaleOrder: Trigger.SCALE,
     RestartOrder: Trigger.RESTART,
+    AccessoryOrder: Trigger.DEPLOY,
     DestroyOrder: Trigger.DESTROY,
 }
 _MAINTENANCE_WAIT = 10.0  # seconds for the edge to take the maintenance page
@@ -101,6 +103,7 @@ class Controller:
             identity=identity,
             new_secret=new_secret,
             secrets_changed=secrets_changed,
+            submit=lambda environment, order, by: self.submit(environment, order, by=by),
             probe_rate=probe_rate,
         )
         self.reviews = ReviewKeeper(self._parts, self.submit)
@@ -198,7 +201,7 @@ class Controller:
 
     async def preview(self, environment: EnvironmentId, order: Order) -> Preview:
         """Raises ManifestInvalid, NotFound, CapacityExceeded. Touches nothing; the caller removes the archive."""
-        if not isinstance(order, DeployOrder):
+        if not isinstance(order, DeployOrder | AccessoryOrder):
             self._record(environment)
         return await preview(self._parts, environment, order, description=_describe(order))
 
@@ -270,10 +273,10 @@ class Controller:
         return all(route.table.is_maintenance == on for route in routed)
 
     def _founded(self, environment: EnvironmentId, order: Order) -> bool:
-        """Whether this order is an environment's first: a deployment makes it, nothing else does. Raises NotFound."""
+        """Whether this order is an environment's first: what brings something to run makes it, nothing else does. Raises NotFound."""
         if self._parts.memory.environment(environment) is not None:
             return False
-        if not isinstance(order, DeployOrder):
+        if not isinstance(order, DeployOrder | AccessoryOrder):
             raise _absent(environment)
         self._parts.memory.save_environment(EnvironmentRecord(environment=environment, created_at=self._parts.clock.wall()))
         return True
@@ -299,10 +302,10 @@ class Controller:
         return record
 
     def _check_lock(self, environment: EnvironmentId) -> None:
-        lock = self._parts.memory.lock(environment)
+        lock = self._parts.memory.lock(environment.home)
         if lock is not None:
             hint = "`mooring unlock` takes it off"
-            raise LeaseHeld(f"{environment} was locked by {lock.by}: {lock.reason or 'no reason given'}", hint=hint)
+            raise LeaseHeld(f"{environment.home} was locked by {lock.by}: {lock.reason or 'no reason given'}", hint=hint)
 
     def _check_destruction(self, environment: EnvironmentId) -> None:
         """Nothing can wait behind a destruction: the record of what waits would go with the environment."""
@@ -372,5 +375,7 @@ def _describe(order: Order) -> str:
             return "scale " + " ".join(f"{name}={count}" for name, count in counts.items())
         case RestartOrder():
             return "restart"
+        case AccessoryOrder(accessory=accessory):
+            return f"accessory {accessory.name}"
         case DestroyOrder():
             return "destroy"

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from mooring.engine import accessories
 from mooring.engine.hands import Hands
 from mooring.engine.insist import insist
 from mooring.engine.kept import kept_artifacts
-from mooring.engine.orders import DeployOrder, decode_order
+from mooring.engine.orders import DeployOrder, DestroyOrder, decode_order
 from mooring.engine.parts import Parts, revision_of
 from mooring.engine.rollout import Rollout
 from mooring.engine.witness import Witness
@@ -88,6 +89,9 @@ class Ending:
         lease = self._parts.memory.lease(self._environment)
         if lease is not None:
             self._parts.memory.release_lease(lease)  # before its environment: nobody would find it afterwards
+        if self._keeps_volume():
+            self._parts.memory.save_environment(msgspec.structs.replace(known, is_being_destroyed=False))
+            return
         self._parts.memory.forget_environment(self._environment)
         self._parts.observer.forget(self._environment)
         self._parts.announcer.say(EventKind.PLATFORM, message=f"{self._environment} is destroyed")
@@ -97,7 +101,9 @@ class Ending:
         record = self._parts.memory.environment(self._environment)
         if record is None:
             return
-        desired = msgspec.structs.replace(record, revision=revision_of(wanted), is_being_destroyed=is_destroyed)
+        place = (accessories.place_of(self._parts, wanted) if self._environment.accessory else None) or record.place
+        accessories.tell_of_move(self._parts, record, place)
+        desired = msgspec.structs.replace(record, revision=revision_of(wanted), is_being_destroyed=is_destroyed, place=place)
         if desired != record:
             self._parts.memory.save_environment(desired)
 
@@ -135,12 +141,17 @@ class Ending:
 
     async def _has_removed_all(self, rollout: Rollout) -> bool:
         """Nothing runs and nothing is routed; logs and leftovers go too."""
-        step = ForgetReleases(releases=None, reason=f"{self._environment} is destroyed")
+        step = ForgetReleases(releases=None, reason=f"{self._environment} is destroyed", volumes=not self._keeps_volume())
         for _ in range(_TRIES):
-            if await rollout.hands.take((step,)):
+            is_alone = await accessories.removed(self._parts, self._environment, by=self._deployment.requested_by)
+            if is_alone and await rollout.hands.take((step,)):
                 return True
             await self._parts.clock.sleep(_BETWEEN)
         return False
+
+    def _keeps_volume(self) -> bool:
+        order = decode_order(self._deployment.order) if self._deployment.order else None
+        return isinstance(order, DestroyOrder) and order.keeps_volume
 
     async def _prune(self, target: Wanted | None, rollout: Rollout) -> None:
         """Logs and artifacts of releases beyond the newest few; what serves is always among those kept. Never a reason to fail."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import traceback
 
+from mooring.engine.accessories import note_place
 from mooring.engine.bell import Bell
 from mooring.engine.ending import Ending
 from mooring.engine.fulfilment import Fulfilment, release_lease, take_lease
@@ -154,6 +155,8 @@ class Keeper:
             self._close_intents()
         current = await self._parts.observer.look(self.environment, max_age=_KEEP_EVERY / 2)
         record = self._parts.memory.environment(self.environment)
+        if record is not None and record.place is not None:
+            note_place(self._parts, record, current)
         goal = Goal(
             environment=self.environment,
             target=self._parts.wanted(self.environment),

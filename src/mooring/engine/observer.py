@@ -71,6 +71,10 @@ class Observer:
         """All instances of the last look, of whatever environment."""
         return tuple(view.key for views in self._views.values() for view in views)
 
+    def view(self, key: InstanceKey) -> InstanceView | None:
+        """As it was seen last."""
+        return next((view for view in self._views.get(key.environment, ()) if view.key == key), None)
+
     def outdate(self) -> None:
         """Something was done: whatever was seen before is too old for everybody, and so is a look that goes on now."""
         self._looked_at = None

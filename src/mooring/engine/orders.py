@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from mooring.model.accessory import Accessory
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceView
-from mooring.model.names import ProcessName
+from mooring.model.names import HostId, ProcessName
 from mooring.model.release import Source
 from mooring.model.routing import RouteView
 from mooring.model.steps import Step
@@ -40,8 +41,17 @@ class RestartOrder(msgspec.Struct, frozen=True, kw_only=True, tag="restart"):
     """All instances anew, start-first, same release."""
 
 
+class AccessoryOrder(msgspec.Struct, frozen=True, kw_only=True, tag="accessory"):
+    """Run an accessory as it is declared; one that runs otherwise ends first. `beside`: where the app is, if nothing else says a host."""
+
+    accessory: Accessory
+    beside: HostId
+
+
 class DestroyOrder(msgspec.Struct, frozen=True, kw_only=True, tag="destroy"):
-    """Stop and remove all that this environment owns."""
+    """Stop and remove all that this environment owns, its accessories too; `keeps_volume`: but for what it has kept on disk."""
+
+    keeps_volume: bool = False
 
 
 def encode_order(order: Order) -> str:
@@ -54,7 +64,7 @@ def decode_order(text: str) -> Order:
     return _DECODER.decode(text)
 
 
-Order = DeployOrder | ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | DestroyOrder
+Order = DeployOrder | ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | AccessoryOrder | DestroyOrder
 _DECODER: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 
 

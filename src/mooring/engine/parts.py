@@ -12,8 +12,9 @@ from mooring.engine.contract import Clock, Memory, Workshop
 from mooring.engine.fleet import Fleet
 from mooring.engine.health import HealthMonitor
 from mooring.engine.observer import Observer
+from mooring.engine.orders import Order
 from mooring.errors import NeedsPerson
-from mooring.model.deployment import Revision
+from mooring.model.deployment import Deployment, Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.secret import Secret
 from mooring.planner.goal import Wanted, wanted_of
@@ -23,7 +24,8 @@ from mooring.planner.goal import Wanted, wanted_of
 class Parts:
     """`identity` names this controller in leases: the same for every controller on the same state directory.
 
-    `secrets_changed` is told where one was made up, so that it is redacted from then on."""
+    `secrets_changed` is told where one was made up, so that it is redacted from then on. `submit` queues an order for another
+    environment, in somebody's name: for the accessories of one."""
 
     memory: Memory
     runtime: Fleet
@@ -38,6 +40,7 @@ class Parts:
     identity: str
     new_secret: Callable[[], Secret]
     secrets_changed: Callable[[EnvironmentId], None]
+    submit: Callable[[EnvironmentId, Order, str], Deployment]
     probe_rate: float = 10.0
 
     def wanted(self, environment: EnvironmentId) -> Wanted | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from mooring.engine.orders import DeployOrder, DestroyOrder, Order, Preview, RollbackOrder
+from mooring.engine import accessories
+from mooring.engine.orders import AccessoryOrder, DeployOrder, DestroyOrder, Order, Preview, RollbackOrder
 from mooring.engine.parts import Parts
-from mooring.engine.targets import changed, check, previewed
+from mooring.engine.targets import changed, check, placed, previewed
 from mooring.errors import NotFound
 from mooring.model.deployment import Phase
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import TaskState
+from mooring.planner.accessories import Condition
 from mooring.planner.forecast import forecast, gaps
 from mooring.planner.goal import Goal, Progress, Wanted
 
@@ -54,10 +56,20 @@ async def examined(parts: Parts, environment: EnvironmentId, order: Order, befor
         return None, ()
     if isinstance(order, DeployOrder):
         source = await asyncio.to_thread(parts.workshop.unpack, Path(order.archive))
-        return previewed(parts, source, order.origin, environment, before)
+        wanted, notes = previewed(parts, source, order.origin, environment, before)
+        return wanted, (*notes, *_accessory_notes(parts, wanted))
+    if isinstance(order, AccessoryOrder):
+        return placed(parts, Wanted(release=accessories.planned(parts, order, environment, before))), ()
     if before is None:
         raise NotFound(f"{environment} runs nothing yet", hint="`mooring deploy` it first", where=str(environment))
     return changed(parts, order, environment, before, at=parts.clock.wall()), ()
+
+
+def _accessory_notes(parts: Parts, wanted: Wanted) -> tuple[str, ...]:
+    """What a deploy makes, and what it leaves for a person to do. Raises InvalidInput where one that is missing could not run."""
+    found = accessories.judgements(parts.memory, wanted.release.environment, wanted.release.accessories)
+    accessories.check_makeable(parts, wanted, found)
+    return tuple(each.reason for each in found if each.condition is not Condition.AS_DECLARED)
 
 
 def _task(order: Order, target: Wanted | None, before: Wanted | None, *, is_wanted: bool) -> TaskState:
@@ -70,9 +82,13 @@ def _task(order: Order, target: Wanted | None, before: Wanted | None, *, is_want
 
 def _notes(parts: Parts, environment: EnvironmentId, goal: Goal) -> tuple[str, ...]:
     notes = list(gaps(goal))
-    if goal.target is not None and not any(process.is_routed for process in goal.target.release.processes):
+    if (
+        goal.target is not None
+        and environment.accessory is None
+        and not any(process.is_routed for process in goal.target.release.processes)
+    ):
         notes.append("no process type is routed: the app gets no URL")
-    if goal.target is not None and goal.progress is not None and goal.progress.baseline is None:
+    if goal.target is not None and environment.accessory is None and goal.progress is not None and goal.progress.baseline is None:
         notes.append("nothing serves yet: until the first instance is ready, visitors see the starting page")
     lock = parts.memory.lock(environment)
     if lock is not None:

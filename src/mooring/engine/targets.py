@@ -8,11 +8,12 @@ from typing import assert_never
 
 import msgspec
 
+from mooring.engine import accessories
 from mooring.engine.contract import ReleasePlan
 from mooring.engine.generated import config_with_generated
-from mooring.engine.orders import ConfigOrder, DeployOrder, DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
+from mooring.engine.orders import AccessoryOrder, ConfigOrder, DeployOrder, DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
 from mooring.engine.parts import Parts
-from mooring.engine.variables import build_secrets_of, check_deliverable
+from mooring.engine.variables import build_secrets_of, check_deliverable, names_given
 from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
@@ -20,6 +21,7 @@ from mooring.model.events import EventKind
 from mooring.model.names import HostId
 from mooring.model.placement import Placement
 from mooring.model.release import Artifact, Release, Source
+from mooring.planner.accessories import pinned
 from mooring.planner.capacity import check_memory, declared_by
 from mooring.planner.goal import Wanted
 from mooring.planner.placement import place
@@ -33,6 +35,11 @@ async def target_of(parts: Parts, order: Order, deployment: Deployment, before: 
         case DeployOrder(archive=archive, origin=origin):
             release = await _built(parts, Path(archive), origin, deployment)
             wanted = placed(parts, Wanted(release=release, counts=before.counts if before else {}))
+            await accessories.provide(parts, wanted, deployment)
+        case AccessoryOrder():
+            release = await accessories.made(parts, order, deployment, before)
+            _add(parts, release)
+            wanted = placed(parts, Wanted(release=release))
         case _:
             wanted = changed(parts, order, deployment.environment, _present(deployment.environment, before), at=parts.clock.wall())
             if before is not None and wanted.release.number != before.release.number:
@@ -73,6 +80,8 @@ def previewed(
 
 def placed(parts: Parts, wanted: Wanted, *, kept: Placement | None = None) -> Wanted:
     """With a host for each of its instances. Raises InvalidInput where a region of its has none that may be used."""
+    if wanted.release.environment.accessory is not None:
+        return msgspec.structs.replace(wanted, placement=pinned(wanted.release, wanted.counts))
     hosts = parts.memory.hosts()
     load = declared_by(_others(parts, wanted.release.environment), [host.name for host in hosts]) if wanted.release.regions else {}
     placement = place(wanted.release, wanted.counts, hosts, kept=kept, load=load)
@@ -164,7 +173,8 @@ def check_variables(parts: Parts, planned: ReleasePlan, environment: Environment
     config = parts.memory.config(environment, config_in_force(parts, environment))
     check_deliverable(config, planned.template)
     build_secrets_of(config, planned.build)
-    known = config.keys() | planned.template.variables.keys()
+    given = {name for accessory in planned.template.accessories for name in names_given(accessory)}
+    known = config.keys() | planned.template.variables.keys() | given
     absent = [name for name in planned.template.secret_files if name not in known and name not in planned.generated_variables]
     if absent:
         hint = " and ".join(f"`mooring secret set {name}`" for name in absent)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from mooring.drivers.runtime.contract import Variables
 from mooring.engine.contract import Memory
 from mooring.errors import InvalidInput
+from mooring.model.accessory import Accessory, filled_in
 from mooring.model.build import BuildSettings
 from mooring.model.config import revealed
+from mooring.model.environment import EnvironmentId
 from mooring.model.release import Release
 from mooring.model.secret import Secret, SecretFile
 
 
 def variables_of(memory: Memory, release: Release, *, process: str) -> Variables:
-    """The builder's, then who it is, then the manifest's, then what was set by command: the later wins. `process`: `web.1`.
+    """The builder's, then who it is, where accessories are, the manifest's, what was set by command: the later wins. `process`: `web.1`.
 
     What the release takes as a file is a SecretFile, wherever its value comes from. What its build alone was given is left out."""
     about = {
         "MOORING_APP": str(release.environment.app),
-        "MOORING_ENVIRONMENT": str(release.environment.environment),
+        "MOORING_ENVIRONMENT": str(release.environment.home.environment),
         "MOORING_RELEASE": release.version,
         "MOORING_COMMIT": release.source.commit,
         "MOORING_PROCESS": process,
@@ -27,9 +29,37 @@ def variables_of(memory: Memory, release: Release, *, process: str) -> Variables
         for name, value in memory.config(release.environment, release.config_version).items()
         if name not in release.build_secrets or name in release.secret_files
     }
-    values: Variables = {**release.artifact.environment, **about, **release.variables, **config}
+    found = _of_accessories(memory, release) if release.environment.accessory is None else {}
+    values: Variables = {**release.artifact.environment, **about, **found, **release.variables, **config}
     files: Variables = {str(name): SecretFile(revealed(values[name])) for name in release.secret_files if name in values}
     return {**values, **files}
+
+
+def names_given(accessory: Accessory) -> tuple[str, ...]:
+    """The variables by which an app finds it."""
+    words = ("HOST", "PORT", *(["URL"] if accessory.url else []))
+    return tuple(f"{accessory.prefix}_{word}" for word in words)
+
+
+def access_to(memory: Memory, environment: EnvironmentId) -> Variables:
+    """The variables by which whoever uses this accessory finds it, by HOST, PORT and URL; nothing of one that was never ready."""
+    record = memory.environment(environment)
+    release = memory.release(environment, record.revision.release) if record and record.revision else None
+    if record is None or record.place is None or release is None:
+        return {}
+    place, url = record.place, release.accessories[0].url
+    config = memory.config(environment, release.config_version)
+    words = {"address": place.address, "port": str(place.port), **{name: revealed(value) for name, value in config.items()}}
+    filled = {"URL": Secret(filled_in(url, words))} if url else {}
+    return {"HOST": place.address, "PORT": str(place.port), **filled}
+
+
+def _of_accessories(memory: Memory, release: Release) -> Variables:
+    return {
+        f"{accessory.prefix}_{word}": value
+        for accessory in release.accessories
+        for word, value in access_to(memory, release.environment.with_accessory(accessory.name)).items()
+    }
 
 
 def check_deliverable(config: Variables, release: Release) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from mooring.model.accessory import Accessory
 from mooring.model.build import BuildSettings
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
@@ -47,6 +48,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     edge: EdgeSettings
     runtime: HostRuntime | None = None
     regions: tuple[Region, ...] = ()
+    accessories: tuple[Accessory, ...] = ()
     secret_files: tuple[VariableName, ...] = ()
     review: ReviewSettings = ReviewSettings()
     required_variables: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mooring.manifest.accessories import accessories_of
 from mooring.manifest.hostnames import host_to_ask, hostnames_of
 from mooring.manifest.layers import Layers
 from mooring.manifest.manifest import Manifest
@@ -87,6 +88,7 @@ def _assembled(
         edge=edge_of(layers),
         runtime=runtime_of(layers, problems=problems),
         regions=regions_of(layers, processes, is_complete=is_complete, problems=problems),
+        accessories=accessories_of(layers, problems=problems),
         secret_files=_secret_files(layers),
         review=review_of(layers),
         required_variables=missing,

@@ -14,7 +14,7 @@ import msgspec
 from mooring.client.problems import CONTENT_TYPE, ProblemDocument
 from mooring.model.access import TOKEN_PATTERN
 from mooring.model.events import Event
-from mooring.model.names import HOSTNAME_PATTERN, LABEL_PATTERN, VARIABLE_PATTERN
+from mooring.model.names import ACCESSORY_PATTERN, HOSTNAME_PATTERN, LABEL_PATTERN, VARIABLE_PATTERN
 from mooring.model.push_key import PUSH_KEY_PATTERN
 from mooring.model.registry import REGISTRY_PATTERN
 from mooring.server.authorization import TABLE
@@ -28,6 +28,7 @@ from mooring.usecases.requests import EndOfInput, ExecRequest, Resize, RunEnded,
 _KINDS = {str: "string", int: "integer", bool: "boolean"}
 _PATTERNS = {"app": LABEL_PATTERN, "environment": LABEL_PATTERN, "id": DEPLOYMENT_PATTERN, "hostname": HOSTNAME_PATTERN}
 _NAMES = {
+    "accessories": ACCESSORY_PATTERN,
     "hosts": LABEL_PATTERN,
     "registries": REGISTRY_PATTERN,
     "tokens": TOKEN_PATTERN,

@@ -29,7 +29,7 @@ class Redactors:
         if environment is None:
             self._known.clear()
         else:
-            self._known.pop(environment, None)
+            self._known = {known: redactor for known, redactor in self._known.items() if known.home != environment.home}
         self._of_all = None
 
     def redact(self, environment: EnvironmentId, text: str) -> str:
@@ -54,9 +54,15 @@ class Redactors:
         return [secret for secrets in kept for secret in (secrets.token, secrets.hook) if secret.reveal()]
 
     def _secrets(self, environment: EnvironmentId) -> list[Secret]:
+        """Its accessories' too, and theirs its own: an app prints what it connects with."""
+        records = [record.environment for record in self._memory.environments()]
+        related = {environment, *(each for each in records if each.home == environment.home)}
+        return list({*(secret for each in related for secret in self._own(each)), *self._of_platform()})
+
+    def _own(self, environment: EnvironmentId) -> list[Secret]:
         versions = [snapshot.version for snapshot in self._memory.config_versions(environment)][-_SNAPSHOTS:]
         values = [value for version in versions for value in self._memory.config(environment, version).values()]
-        return list({*(value for value in values if isinstance(value, Secret)), *self._of_platform()})
+        return [value for value in values if isinstance(value, Secret)]
 
     def _of_platform(self) -> list[Secret]:
         """What a build or a delivery of any environment may say."""

@@ -16,6 +16,7 @@ from starlette.responses import StreamingResponse
 
 from mooring.client.problems import document_of
 from mooring.errors import InvalidInput, MooringError, Unauthorized, Unavailable
+from mooring.model.instance import LogLine
 
 if TYPE_CHECKING:
     from mooring.server.callers import Caller
@@ -25,6 +26,11 @@ VALIDITY = 2.0  # seconds between two looks at the caller's token
 MOST_STREAMS = 200
 
 Message = tuple[str, str, object]  # id (may be empty), event, value
+
+
+async def log_messages(told: AsyncIterator[LogLine]) -> AsyncIterator[Message]:
+    async for line in told:
+        yield "", "line", line
 
 
 class Streams:

@@ -219,7 +219,7 @@ class FakePlatform:
     def disorder(self, environment: EnvironmentId) -> list[str]:
         """What differs between the world and the record: nothing, once all is at rest."""
         wanted, running = self.wanted(environment), self.running(environment)
-        with_route = {key for key in wanted if (life := self.world.life(key)) is not None and life.port}
+        with_route = {key for key in wanted if (life := self.world.life(key)) is not None and life.spec.is_routed}
         known = routed_keys(self.edge.table(environment))
         found = [f"{key} should run" for key in sorted(wanted - running)]
         found += [f"{key} runs and should not" for key in sorted(running - wanted)]

@@ -14,6 +14,7 @@ import msgspec
 from mooring.drivers.builder.contract import BuildLog
 from mooring.engine.contract import Clock, ReleasePlan, Workshop
 from mooring.errors import MooringError, SourceInvalid
+from mooring.model.accessory import Accessory
 from mooring.model.build import BuildSettings
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
@@ -69,6 +70,7 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     build_secrets: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
     runtime: HostRuntime | None = None
+    accessories: tuple[Accessory, ...] = ()
     size: int = 1_000  # bytes of what is built
     unpack_error: MooringError | None = None
     plan_error: MooringError | None = None
@@ -114,6 +116,13 @@ class FakeWorkshop:
         self._unpacked[archive] = source
         return source
 
+    def blank(self) -> Path:
+        self._count += 1
+        source = Path(f"/absent/sources/{self._count}")
+        self._sources[source] = Tree()
+        self.unpacked.add(source)
+        return source
+
     def plan(self, source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
         tree = self._sources[source]
         if tree.plan_error is not None:
@@ -135,6 +144,7 @@ class FakeWorkshop:
             build_secrets=tuple(VariableName(name) for name in tree.build_secrets),
             regions=tree.regions,
             runtime=tree.runtime,
+            accessories=tree.accessories,
         )
         return ReleasePlan(
             template=template,

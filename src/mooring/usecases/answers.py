@@ -11,14 +11,17 @@ import msgspec
 
 from mooring.engine.orders import Snapshot
 from mooring.model.access import TokenRecord
+from mooring.model.accessory import Place
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.forge import ForgeEvent, ForgeLink
 from mooring.model.host import Facts, Host, Preparation
+from mooring.model.instance import InstanceView
 from mooring.model.lease import Lock
-from mooring.model.names import ArtifactId, Hostname
+from mooring.model.names import AccessoryName, ArtifactId, Hostname
 from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
+from mooring.planner.accessories import Condition
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +154,29 @@ class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
     """How many encrypted values were sealed anew."""
 
     resealed: int
+
+
+class AccessoryStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """An accessory, declared or there. `said`: how these stand to each other, with what to do; `runs`: what it was last made from.
+
+    `place`: where it listens. `instance` None: it does not run. `age`: seconds since it was looked at. `deployment`: the one under way.
+    """
+
+    name: AccessoryName
+    condition: Condition
+    said: str
+    runs: str = ""
+    place: Place | None = None
+    instance: InstanceView | None = None
+    age: float = 0.0
+    deployment: str = ""
+
+
+class AccessoryChange(msgspec.Struct, frozen=True, kw_only=True):
+    """`deployment` None: nothing had to be done, and `said` is why."""
+
+    deployment: Deployment | None
+    said: str = ""
 
 
 class HostStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ Bounds stand here for the OpenAPI document; what keeps them is the use case, whi
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -88,6 +88,23 @@ class MaintenanceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 class LockRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: str = ""
+
+
+AccessoryVerb = Literal["apply", "start", "stop", "restart"]
+PlannedVerb = Literal["apply", "start", "stop", "restart", "remove"]
+
+
+class AccessoryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`apply`: run it as it is declared; `restart`: the same anew."""
+
+    order: AccessoryVerb
+
+
+class PlanAccessory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`volume`: with `remove`, the volume too."""
+
+    order: PlannedVerb
+    volume: bool = False
 
 
 class HostRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

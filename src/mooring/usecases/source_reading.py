@@ -48,6 +48,7 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         seed_command=found.review.seed if is_review_of(environment, origin.branch) else "",
         runtime=found.runtime,
         regions=found.regions,
+        accessories=found.accessories,
         secret_files=found.secret_files,
         build_secrets=tuple(VariableName(name) for name in found.build.secrets),
         variables=found.env,

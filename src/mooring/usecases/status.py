@@ -43,8 +43,10 @@ async def environment_summaries(platform: Platform, actor: Actor) -> tuple[Envir
     require(actor, Permission.SEE)
     found = []
     for record in platform.memory.environments():
+        if record.environment.accessory is not None:
+            continue  # `usecases.accessories` tells of those
         try:
-            found.append(_summary(platform, record, await _snapshot(platform, record.environment)))
+            found.append(_summary(platform, record, await snapshot_of(platform, record.environment)))
         except NotFound:
             continue  # destroyed while the others were looked at
     return tuple(found)
@@ -53,7 +55,7 @@ async def environment_summaries(platform: Platform, actor: Actor) -> tuple[Envir
 async def environment_summary(platform: Platform, actor: Actor, environment: EnvironmentId) -> EnvironmentSummary:
     """Raises NotFound."""
     require(actor, Permission.SEE)
-    return _summary(platform, platform.existing(environment), await _snapshot(platform, environment))
+    return _summary(platform, platform.existing(environment), await snapshot_of(platform, environment))
 
 
 async def environment_detail(platform: Platform, actor: Actor, environment: EnvironmentId) -> EnvironmentDetail:
@@ -64,7 +66,7 @@ async def environment_detail(platform: Platform, actor: Actor, environment: Envi
     return EnvironmentDetail(
         record=record,
         release=shown_release(platform, release) if release is not None else None,
-        snapshot=await _snapshot(platform, environment),
+        snapshot=await snapshot_of(platform, environment),
         urls=_urls(platform, release),
         lock=platform.memory.lock(environment),
         deployment=active_deployment(platform, environment),
@@ -106,7 +108,8 @@ def _summary(platform: Platform, record: EnvironmentRecord, snapshot: Snapshot) 
     )
 
 
-async def _snapshot(platform: Platform, environment: EnvironmentId) -> Snapshot:
+async def snapshot_of(platform: Platform, environment: EnvironmentId) -> Snapshot:
+    """What was last seen, as JSON can say its age. Raises NotFound."""
     snapshot = await platform.controller.snapshot(environment)
     return snapshot if math.isfinite(snapshot.age) else msgspec.structs.replace(snapshot, age=_NEVER)
 

@@ -78,6 +78,11 @@ class Workshop:
         self._unpacked[archive] = source
         return source
 
+    def blank(self) -> Path:
+        source = self._sources / secrets.token_hex(8)
+        source.mkdir(mode=0o700)
+        return source
+
     def plan(self, source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
         return release_plan(source, environment, origin, offered=offered)
 

@@ -46,6 +46,8 @@ def _unowned(unowned: Unowned, *, width: int | None) -> list[Line]:
         f" and the routes of {', '.join(unowned.hostnames)}" if unowned.hostnames else ""
     )
     command = f"mooring destroy -a {name.app} -e {name.environment} --confirm {name}"
+    if name.accessory is not None:
+        command = f"mooring accessory rm {name.accessory} -a {name.app} -e {name.home.environment} --volume"
     said = f"{name}: {what} of an environment that is not known here. To remove that: {command}"
     return [(), *hanging(line(Span("! ", Style.WARN)), said, width=width)]
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 
 from mooring.manifest.kinds.texts import Name
-from mooring.model.names import app_name, environment_name, host_id, hostname, process_name, region_name, variable_name
+from mooring.model.names import accessory_name, app_name, environment_name, host_id, hostname, process_name, region_name, variable_name
 from mooring.model.review import review_pattern
 
 _LABEL = r"\A[a-z](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]\Z|\A[a-z]\Z"
+_ACCESSORY = r"\A[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]\Z|\A[a-z]\Z"
 _HOSTNAME = r"\A(?:\*\.)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z"
 
 
@@ -76,4 +77,11 @@ REVIEW_HOSTNAME = Name(
     check=review_pattern,
     fix=lambda _: "write it like {branch}.review.example.com",
     pattern=r"\A(?:[a-z0-9-]+\.)*[a-z0-9-]*\{branch\}[a-z0-9-]*(?:\.[a-z0-9-]+)*\Z",
+)
+ACCESSORY_NAME = Name(
+    noun="an accessory's name",
+    rule="an accessory's name has 1-30 characters a-z, 0-9 and single inner dashes, a letter first",
+    check=accessory_name,
+    fix=_label_fix,
+    pattern=_ACCESSORY,
 )

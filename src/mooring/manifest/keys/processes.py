@@ -9,6 +9,7 @@ from mooring.manifest.kinds.texts import Choice, Text
 _PREFIX = r"\A/(?!.*//)(?!.*/\.{1,2}(?:/|$))(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]{0,199}[A-Za-z0-9._~!$&'()*+,;=:@-])?\Z"
 
 COMMAND = Text(noun="a command")
+STOP_SIGNAL = Choice(noun="a stop signal", options=("TERM", "INT", "QUIT", "HUP", "USR1", "USR2"), optional_prefix="SIG")
 
 PROCESSES = Section(
     path="processes.NAME",
@@ -75,7 +76,7 @@ PROCESSES = Section(
         ),
         Key(
             path="processes.NAME.stop_signal",
-            kind=Choice(noun="a stop signal", options=("TERM", "INT", "QUIT", "HUP", "USR1", "USR2"), optional_prefix="SIG"),
+            kind=STOP_SIGNAL,
             summary="the signal that asks it to end",
             text="What has not ended `deploy.kill_timeout` later is killed.",
             default="TERM",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from mooring.manifest.keys.accessories import ACCESSORIES
 from mooring.manifest.keys.app import ENV, SECRETS, TOP
 from mooring.manifest.keys.build import BUILD
 from mooring.manifest.keys.deploy import DEPLOY
@@ -13,13 +14,13 @@ from mooring.manifest.keys.edge import EDGE
 from mooring.manifest.keys.health import CHECK, CHECKS, HEALTH
 from mooring.manifest.keys.https import HTTPS
 from mooring.manifest.keys.key import Key, Section
-from mooring.manifest.keys.names import ENVIRONMENT_NAME, PROCESS_NAME, REGION_NAME, VARIABLE_NAME
+from mooring.manifest.keys.names import ACCESSORY_NAME, ENVIRONMENT_NAME, PROCESS_NAME, REGION_NAME, VARIABLE_NAME
 from mooring.manifest.keys.processes import PROCESSES
 from mooring.manifest.keys.regions import REGIONS
 from mooring.manifest.keys.review import REVIEW
 from mooring.manifest.kinds.texts import Name
 
-SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, REGIONS, HEALTH, CHECK, DEPLOY, EDGE, HTTPS, REVIEW)
+SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, REGIONS, ACCESSORIES, HEALTH, CHECK, DEPLOY, EDGE, HTTPS, REVIEW)
 KEYS: dict[str, Key] = {key.path: key for section in SECTIONS for key in section.keys}
 ENVIRONMENTS = Section(
     path="environments.NAME",
@@ -38,6 +39,7 @@ PLACEHOLDERS: dict[str, Name] = {
     "variables": VARIABLE_NAME,
     "environments": ENVIRONMENT_NAME,
     "regions": REGION_NAME,
+    "accessories": ACCESSORY_NAME,
     "count": PROCESS_NAME,
 }
 

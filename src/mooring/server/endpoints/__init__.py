@@ -5,6 +5,7 @@ from __future__ import annotations
 from mooring.server.endpoint import Endpoint
 from mooring.server.endpoints import (
     about,
+    accessories,
     certificates,
     config,
     deployments,
@@ -27,6 +28,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *config.ENDPOINTS,
     *deployments.ENDPOINTS,
     *events.ENDPOINTS,
+    *accessories.ENDPOINTS,
     *certificates.ENDPOINTS,
     *hosts.ENDPOINTS,
     *forges.ENDPOINTS,

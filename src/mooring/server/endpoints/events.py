@@ -12,9 +12,9 @@ from mooring.model.instance import LogLine
 from mooring.model.names import PROCESS_PATTERN
 from mooring.server.asked import Asked
 from mooring.server.endpoint import Endpoint, Stream
-from mooring.server.endpoints.parameters import APP, ENVIRONMENT, LARGEST_SEQUENCE
+from mooring.server.endpoints.parameters import APP, ENVIRONMENT, FOLLOW, LARGEST_SEQUENCE, LINES
 from mooring.server.query import Parameter
-from mooring.server.sse import Message, last_seen
+from mooring.server.sse import Message, last_seen, log_messages
 from mooring.usecases import events, logs
 
 _PATH = "/v1/environments/{app}/{environment}"
@@ -44,7 +44,7 @@ async def said(asked: Asked) -> Response:
         slot=asked.number("slot"),
         release=asked.number("release"),
     )
-    return asked.services.streams.respond(_lines(logs.logs(asked.platform, asked.actor, query)), asked.known_caller)
+    return asked.services.streams.respond(log_messages(logs.logs(asked.platform, asked.actor, query)), asked.known_caller)
 
 
 async def without_socket(_: Asked) -> Response:
@@ -54,11 +54,6 @@ async def without_socket(_: Asked) -> Response:
 async def _numbered(told: AsyncIterator[Event]) -> AsyncIterator[Message]:
     async for event in told:
         yield str(event.sequence), event.kind.value, event
-
-
-async def _lines(told: AsyncIterator[LogLine]) -> AsyncIterator[Message]:
-    async for line in told:
-        yield "", "line", line
 
 
 _AFTER = Parameter(
@@ -74,8 +69,8 @@ _AFTER_ONE = Parameter(
 )
 _LIMIT = Parameter(name="limit", kind=int, default=1000, least=1, most=events.MOST, about="At most this many (without a stream).")
 _LOG_QUERY = (
-    Parameter(name="lines", kind=int, default=100, least=0, most=logs.MOST, about="How many of the latest of each instance to begin with."),
-    Parameter(name="follow", kind=bool, default=False, about="Go on with new lines as they come."),
+    LINES,
+    FOLLOW,
     Parameter(name="process", kind=str, most=32, pattern=PROCESS_PATTERN, about="Only of this process type."),
     Parameter(name="slot", kind=int, least=1, most=10_000, about="Only of the instance with this number."),
     Parameter(name="release", kind=int, least=1, most=LARGEST_SEQUENCE, about="Only of this release."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mooring.model.names import LABEL_PATTERN
 from mooring.server.query import Parameter
+from mooring.usecases.logs import MOST
 
 LARGEST_SEQUENCE = 10**15
 
@@ -15,6 +16,8 @@ ENVIRONMENT = Parameter(
     pattern=LABEL_PATTERN,
     about="Only of this environment of the app; `production` where only the app is named.",
 )
+LINES = Parameter(name="lines", kind=int, default=100, least=0, most=MOST, about="How many of the latest of each instance to begin with.")
+FOLLOW = Parameter(name="follow", kind=bool, default=False, about="Go on with new lines as they come.")
 ORIGIN = (
     Parameter(name="digest", kind=str, default="", most=255, about="The digest of the source tree, checked when it is unpacked."),
     Parameter(name="commit", kind=str, default="", most=255, about="The commit that the tree is of."),
