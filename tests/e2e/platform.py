@@ -91,6 +91,7 @@ class Platform:
                 continue
             try:
                 words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                words += os.fsencode(os.readlink(entry / "cwd"))  # what writes its title over both is known by where it works
             except OSError:
                 continue
             if os.fsencode(self.state) in words:

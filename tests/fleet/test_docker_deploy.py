@@ -24,12 +24,22 @@ builder = "dockerfile"
 [regions.default]
 
 [processes.web]
-command = "echo listening; exec httpd -f -p 0.0.0.0:$PORT -h /www"
+command = "COMMAND"
 count = 2
 
 [deploy]
 bake = 1
 drain_timeout = 5
+"""
+COMMAND = "echo listening; exec httpd -f -p 0.0.0.0:$PORT -h /www"
+ASKS_FOR_NOTES = "wget -q -O /tmp/index.html http://$NOTES_HOST:$NOTES_PORT/; exec httpd -f -p 0.0.0.0:$PORT -h /tmp"
+NOTES = """
+[accessories.notes]
+image = "base:1"
+command = "echo begun >> /data/index.html; exec httpd -f -p 0.0.0.0:$PORT -h /data"
+port = 8000
+volume = "/data"
+host = "host2"
 """
 DOCKERFILE = "FROM base:1\nCOPY large /www/large\nCOPY VERSION /www/index.html\n"
 LARGE = 3_000_000  # bytes of a layer that does not change
@@ -86,7 +96,7 @@ def hosts(fleet: Fleet, platform: Platform) -> Iterator[tuple[Host, ...]]:
 def app(platform: Platform, hosts: tuple[Host, ...]) -> App:
     source = platform.directory / "origin"
     source.mkdir()
-    for name, text in {"mooring.toml": MANIFEST, "Dockerfile": DOCKERFILE, "VERSION": "0\n"}.items():
+    for name, text in {"mooring.toml": MANIFEST.replace("COMMAND", COMMAND), "Dockerfile": DOCKERFILE, "VERSION": "0\n"}.items():
         (source / name).write_text(text)
     (source / "large").write_bytes(os.urandom(LARGE))
     return platform.app(source, "crate")
@@ -143,10 +153,34 @@ def test_logs_of_both_hosts_are_told_with_where_they_were_said(app: App) -> None
     assert said == {("web.1", "host1", "listening"), ("web.2", "host2", "listening")}
 
 
+def test_an_accessory_on_one_host_is_reached_from_containers_on_both_and_outlives_what_is_deployed(
+    app: App, hosts: tuple[Host, ...]
+) -> None:
+    app.write("mooring.toml", MANIFEST.replace("COMMAND", ASKS_FOR_NOTES) + NOTES)
+    app.release(3)
+    answer = app.deploy()
+    assert answer.code == 0, answer
+    assert answers(app) == {"begun"}
+    (notes,) = app.mooring("accessory", "ls", "--json").json
+    assert (notes["place"]["host"], notes["place"]["address"]) == ("host2", hosts[1].address)
+    (before,) = [name for name in containers(hosts[1]) if "notes" in name]
+    app.release(4)
+    with Traffic(app) as traffic:
+        assert app.deploy().code == 0
+    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert [name for name in containers(hosts[1]) if "notes" in name] == [before]
+    assert answers(app) == {"begun"}
+    answer = app.mooring("accessory", "restart", "notes")
+    assert answer.code == 0, answer
+    assert app.mooring("restart").code == 0
+    assert answers(app) == {"begun\nbegun"}, "at the same place, with what it had kept"
+
+
 def test_somebody_elses_container_is_left_alone_and_nothing_of_the_app_stays(app: App, hosts: tuple[Host, ...]) -> None:
     image = hosts[0].says("docker", "images", "-q").split()[0]
     hosts[0].says("docker", "run", "-d", "--name", "foreign", "--entrypoint", "sleep", image, "1000")
     assert app.mooring("destroy", "--confirm", "crate").code == 0
     assert containers(hosts[0]) == ["foreign"]
     assert containers(hosts[1]) == []
+    assert [host.says("docker", "volume", "ls", "-q") for host in hosts] == ["", ""]
     assert hosts[0].says("docker", "ps", "-aq").split() == hosts[0].says("docker", "ps", "-aqf", "name=foreign").split()
