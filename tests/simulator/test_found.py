@@ -34,6 +34,23 @@ FOUND = {
             Happening(what=What.CRASH, number=0.6, seconds=0.5),
         ),
     ),
+    "what had been stopping when the controller died was wanted again, and nobody started it": Story(
+        setting=Setting(
+            web=1,
+            is_in_place=True,
+            auto_revert=False,
+            keep_releases=1,
+            release_seconds=1.0,
+            build_seconds=1.0,
+            ready_after=0.4,
+            stop_takes=1.0,
+        ),
+        happenings=(
+            Happening(what=What.RESTART, number=0.3, pick=4),
+            Happening(what=What.CANCEL, number=1.1, seconds=1.9, pick=35),
+            Happening(what=What.CRASH, number=1.4, seconds=0.0, pick=85),
+        ),
+    ),
     "what serves was not looked at for 8 seconds after the edge had taken nothing for as long": Story(
         setting=Setting(web=1, has_liveness=True, bake=0.3, drain_timeout=2.0, ready_after=0.0, stop_takes=0.0, latency=0.001),
         happenings=(

@@ -74,6 +74,7 @@ class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
 
     `end_reason` says why it ended last where exit code and signal do not: `OOM: used 612 MB of 512 MB declared`.
     `address`:`port` is where it was told to listen (port 0: not routed). `retry_at` is the wall time of the next start in BACKOFF.
+    `is_retired`: somebody began to stop it and did not finish; once it is EXITED nothing but a start brings it back.
     """
 
     key: InstanceKey
@@ -86,6 +87,7 @@ class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     signal: str = ""
     end_reason: str = ""
+    is_retired: bool = False
     retry_at: float = 0.0
     memory: int = 0
     health: Health = Health.UNKNOWN

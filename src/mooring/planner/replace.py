@@ -42,7 +42,7 @@ def is_ready(view: InstanceView | None, *, min_healthy_time: float, now: float) 
 
 def replace_start_first(process: ProcessType, wanted: Wanted, current: Current, *, now: float) -> Replacement:
     keys = wanted.instances_of(process)
-    missing = [key for key in keys if current.view(key) is None]
+    missing = [key for key in keys if _is_missing(current.view(key))]
     unready = [key for key in keys if not _is_ready(key, wanted, current, now=now)]
     at_a_time = max(1, wanted.release.policy.max_surge.of(len(keys), rounding_up=True))
     starting = len(unready) - len(missing)
@@ -56,7 +56,7 @@ def replace_in_place(process: ProcessType, wanted: Wanted, current: Current, *, 
     old = [view for view in current.instances if view.key.process == process.name and view.key not in keys]
     active = active_keys(current.table)
     able = sorted((view.key for view in old if may_serve(view, was_active=view.key in active)), key=lambda key: (key not in active, key))
-    missing = [key for key in keys if current.view(key) is None]
+    missing = [key for key in keys if _is_missing(current.view(key))]
     ready = [key for key in keys if _is_ready(key, wanted, current, now=now)]
     stay = max(0, len(keys) - _may_be_down(process, wanted) - len(ready))
     room = max(0, len(keys) - len(old) - (len(keys) - len(missing)))
@@ -68,6 +68,11 @@ def replace_in_place(process: ProcessType, wanted: Wanted, current: Current, *, 
         is_ready=len(ready) == len(keys),
         is_in_place=True,
     )
+
+
+def _is_missing(view: InstanceView | None) -> bool:
+    """Nothing but a start brings it: it is not there, or ended while a controller that is gone was stopping it."""
+    return view is None or (view.is_retired and view.state is ProcessState.EXITED)
 
 
 def _may_be_down(process: ProcessType, wanted: Wanted) -> int:

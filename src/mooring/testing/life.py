@@ -62,11 +62,16 @@ class FakeLife:
     def is_ready(self, now: float) -> bool:
         """Whether it answers now."""
         self.advance(now)
-        return self.waits_until is None and now - self.started >= self.behaviour.ready_after and self.behaviour.listens_on is None
+        is_up = self.waits_until is None and not self.has_stopped(now)
+        return is_up and now - self.started >= self.behaviour.ready_after and self.behaviour.listens_on is None
+
+    def has_stopped(self, now: float) -> bool:
+        """As it was told to, though whoever told it did not come back to forget it."""
+        return self.stops_at is not None and now >= self.stops_at
 
     def listening(self, now: float) -> tuple[Listening, ...]:
         self.advance(now)
-        if self.waits_until is not None or now - self.started < self.behaviour.ready_after:
+        if self.waits_until is not None or self.has_stopped(now) or now - self.started < self.behaviour.ready_after:
             return ()
         if self.behaviour.listens_on is not None:
             return self.behaviour.listens_on
@@ -76,7 +81,7 @@ class FakeLife:
         self.advance(now)
         state = ProcessState.RUNNING if self.waits_until is None else ProcessState.BACKOFF
         if self.stops_at is not None:
-            state = ProcessState.STOPPING
+            state = ProcessState.EXITED if self.has_stopped(now) else ProcessState.STOPPING
         return InstanceView(
             key=self.spec.key,
             state=state,
@@ -86,6 +91,7 @@ class FakeLife:
             restarts=self.restarts,
             exit_code=self.exit_code,
             signal=self.signal,
+            is_retired=self.stops_at is not None,
             retry_at=self.waits_until + self.wall_offset if self.waits_until is not None else 0.0,
             memory=1_000_000 if self.waits_until is None else 0,
         )

@@ -96,7 +96,8 @@ class FakeRuntime:
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         spec = msgspec.structs.replace(spec, key=self._placed(spec.key))
         with self._effect("start", mark, spec.key):
-            if spec.key in self._lives:
+            known = self._lives.get(spec.key)
+            if known is not None and not known.has_stopped(self._clock.monotonic()):
                 return
             self._check_delivered(spec.artifact)
             self._next_pid += 10_000

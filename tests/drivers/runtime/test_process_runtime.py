@@ -18,7 +18,7 @@ from mooring.drivers.runtime.process.runtime import ProcessRuntime
 from mooring.drivers.runtime.process.supervisor import Supervisor
 from mooring.errors import InvalidInput, Unavailable
 from mooring.model.accessory import Lasting
-from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
+from mooring.model.instance import InstanceKey, InstanceSpec, ProcessState, TaskSpec
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
 from mooring.model.secret import SecretFile
@@ -130,6 +130,27 @@ async def test_a_file_of_a_secret_outlives_a_crash_and_goes_with_the_instance(ri
     assert await rig.secret_file(a_key(), "TLS_KEY") == b"k3y"
     await rig.runtime.stop(a_mark(), a_key(), grace=5)
     assert not path.parent.exists()
+
+
+async def test_what_a_controller_was_stopping_when_it_died_is_seen_so_and_can_be_started_again(
+    rig: RuntimeRig, supervisor: Supervisor
+) -> None:
+    before = await started(rig, rig.instance(a_key()), {"NAME": "first"})
+    assert not before.is_retired
+    await supervisor.retire_program(a_key().slug, grace=5)  # of `stop`, all but to forget it
+    left = await view_of(rig, a_key())
+    assert left is not None
+    assert (left.state, left.is_retired) == (ProcessState.EXITED, True)
+    after = await started(rig, rig.instance(a_key()), {"NAME": "second"})
+    assert not after.is_retired
+    assert await rig.variable(a_key(), "NAME") == b"second"
+    await rig.kill(a_key())
+    await rig.until(lambda: is_running_again(rig, after.pid))
+
+
+async def is_running_again(rig: RuntimeRig, pid: int) -> bool:
+    view = await view_of(rig, a_key())
+    return view is not None and view.state is ProcessState.RUNNING and view.pid != pid
 
 
 async def test_an_artifact_runs_where_it_was_built_and_nothing_is_sent(rig: RuntimeRig, tmp_path: Path) -> None:

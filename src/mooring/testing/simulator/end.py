@@ -114,9 +114,10 @@ def _check_success(platform: FakePlatform, deployments: tuple[Deployment, ...], 
 
 
 def _check_persons(platform: FakePlatform, deployments: tuple[Deployment, ...], happened: tuple[Happening, ...]) -> None:
-    """Law 4: neither the one nor the other is reached only where the world itself stands in the way."""
+    """Law 4: neither the one nor the other is reached only where the world itself stands in the way, or nothing is to go back."""
     for each in deployments:
-        if each.outcome is Outcome.NEEDS_PERSON and not any(one.what in _IN_THE_WAY for one in happened):
+        in_the_way = (*_IN_THE_WAY, What.FLAP) if _stays(each) else _IN_THE_WAY
+        if each.outcome is Outcome.NEEDS_PERSON and not any(one.what in in_the_way for one in happened):
             platform.laws.tell(4, f"deployment {each.number} ended for a person to look at, and nothing was in its way: {each.error}")
 
 

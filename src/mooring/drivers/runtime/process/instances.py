@@ -80,6 +80,7 @@ def views(run: Path, sizes: Sizes, *, is_supervised: bool) -> tuple[InstanceView
 
 def instance_view(directory: Path, remembered: InstanceRecord, sizes: Sizes, *, is_supervised: bool) -> InstanceView:
     seen = view(directory, is_supervised=is_supervised)
+    ended = read_program(directory) if seen.state is ProcessState.EXITED else None
     return InstanceView(
         key=remembered.spec.key,
         state=seen.state,
@@ -92,6 +93,7 @@ def instance_view(directory: Path, remembered: InstanceRecord, sizes: Sizes, *, 
         signal=seen.signal,
         retry_at=seen.retry_at,
         end_reason=seen.end_reason,
+        is_retired=ended is not None and not ended.is_kept,
         memory=sizes.of(seen.pid),
     )
 

@@ -97,6 +97,7 @@ def instance_view(seen: dict[str, Any]) -> InstanceView:
         exit_code=ended.get("code"),
         signal=ended.get("signal", ""),
         end_reason=f"OOM: used more than{limit}" if ended.get("is_out_of_memory") else "",
+        is_retired=seen["state"] == ProcessState.EXITED.value,  # what is to run systemd starts again by itself
         retry_at=seen["retry_at"],
         memory=seen["memory"],
     )
