@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 
@@ -49,7 +50,11 @@ def branches(app: App) -> list[str]:
 
 def visit(app: App, name: str, path: str = "/version") -> tuple[int, bytes]:
     host = shown(app, name)["summary"]["urls"][0].removeprefix("http://")
-    status, body, _ = app.get(path, headers={"Host": host})
+    login = app.mooring("review", "access", name, "--json").json
+    sent = base64.b64encode(f"{login['user']}:{login['password']}".encode()).decode()
+    assert app.get(path, headers={"Host": host})[0] == 401, "strangers do not get in"
+    status, body, told = app.get(path, headers={"Host": host, "Authorization": f"Basic {sent}"})
+    assert told["x-robots-tag"] == "noindex"
     return status, body.strip()
 
 

@@ -90,7 +90,7 @@ async def test_one_that_is_locked_stays_until_it_is_unlocked(platform: FakePlatf
 @story
 async def test_the_seed_command_runs_after_the_release_command_and_once_over_many_releases(platform: FakePlatform) -> None:
     await brought_up(platform)
-    deployment = await platform.run(ONE, ConfigOrder(config_version=0, description="again"))
+    deployment = await platform.run(ONE, ConfigOrder(config_version=1, description="again"))
     assert deployment.outcome is Outcome.SUCCEEDED
     assert platform.runtime.task_counts(ONE) == {"release.v1": 1, "seed.v1": 1, "release.v2": 1}
 
@@ -150,7 +150,8 @@ def test_whenever_the_controller_dies_over_a_life_the_branch_is_seeded_once_and_
         deployment = platform.submit(environment, order)
         platform.on_point = dies
         assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED
-        assert platform.runtime.task_counts(environment)["seed.v1"] == 1
+        counts = platform.runtime.task_counts(environment)
+        assert sum(count for name, count in counts.items() if name.startswith("seed")) == 1
         await until_gone(platform)
         platform.on_point = None
         await check_order(platform)

@@ -47,6 +47,7 @@ RULES_BEYOND_A_SCHEMA = {
     ("POST", "/v1/environments/{app}/{environment}/plan"): "the body is a tar",
     ("POST", "/v1/apps/{app}/reviews"): "the body is a tar; a branch is one that git allows",
     ("DELETE", "/v1/apps/{app}/reviews"): "a branch is one that git allows",
+    ("GET", "/v1/apps/{app}/reviews/login"): "a branch is one that git allows",
     ("PUT", "/v1/apps/{app}/reviews/expiry"): "a branch is one that git allows",
     ("POST", "/v1/apps/{app}/reviews/seeding"): "a branch is one that git allows",
     ("GET", "/v1/apps/{app}/reviews/traces"): "a branch is one that git allows, hostnames are names of DNS",

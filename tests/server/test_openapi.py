@@ -10,6 +10,7 @@ from server.serving import Served
 
 from mooring.model.access import Role
 from mooring.model.environment import EnvironmentId
+from mooring.model.release import Source
 from mooring.server.authorization import TABLE
 from mooring.server.endpoints import ENDPOINTS
 from mooring.testing.hosts import GOOD, a_host_key
@@ -92,6 +93,9 @@ def test_real_answers_fit_their_schemas(served: Served, document: dict) -> None:
     served.client.change_config(app, set={"A": "1"})
     deployment = served.deploy(app)
     served.client.lock(app, reason="")
+    archive = served.world.state / "described.tar"
+    archive.write_bytes(b"as good as a tar here")
+    served.ended(served.client.review_up(app.app, archive, Source(digest="described", branch="main")).id)
     served.client.create_token("described", Role.VIEWER)
     served.world.hosts.facts["root@described"] = GOOD
     served.client.add_host(HostRequest(address="root@described", host_key=a_host_key("root@described")))

@@ -12,12 +12,15 @@ import pytest
 from server.serving import TREE, Served
 
 from mooring.errors import InvalidName, NotFound, Refused
+from mooring.model.access import Role
 from mooring.model.deployment import Outcome
+from mooring.model.edge import Access, digest_of
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName, EnvironmentName, app_name
 from mooring.model.release import Source
-from mooring.model.review import ReviewSettings, review_environment
+from mooring.model.review import REVIEW_PASSWORD, ReviewAccess, ReviewSettings, review_environment
 from mooring.model.secret import Secret
+from mooring.usecases.answers import ReviewLogin
 
 RULES = ReviewSettings(limit=2, seed="./seed", expire=1000.0)
 
@@ -106,6 +109,31 @@ def test_at_the_limit_the_longest_idle_makes_room(served: Served, app: AppName, 
     up(served, app, "three", tmp_path)
     until(lambda: {each.branch for each in served.client.reviews(app)} == {"two", "three"})
     assert served.world.memory.environment(first) is None
+
+
+def test_strangers_do_not_get_in_and_those_who_may_change_it_are_told_the_password(served: Served, app: AppName, tmp_path: Path) -> None:
+    environment = up(served, app, "one", tmp_path)
+    login = served.client.review_login(app, "one")
+    assert login.user == "review" and len(login.password) == 64
+    routed = served.client.environment(environment).snapshot.routes.table
+    assert routed.access.digest == digest_of(login.password) and not routed.access.is_indexed
+    with served.tcp(served.token(Role.VIEWER)) as http:
+        assert http.get(f"/v1/apps/{app}/reviews/login", params={"branch": "one"}).status_code == 403
+    served.client.set_secret(environment, REVIEW_PASSWORD, Secret("a longer one of our own"))
+    until(lambda: served.client.review_login(app, "one").password == "a longer one of our own")
+    change = served.client.set_secret(environment, REVIEW_PASSWORD, Secret("short"))
+    assert change.deployment is not None
+    ended = served.ended(change.deployment.id)
+    assert ended.outcome is Outcome.FAILED and "has 5 characters; it has 16 or more" in ended.error
+    assert served.client.review_login(app, "one").password == "a longer one of our own"
+
+
+def test_an_open_one_asks_nobody(served: Served, app: AppName, tmp_path: Path) -> None:
+    rules = msgspec.structs.replace(RULES, access=ReviewAccess.OPEN)
+    served.world.workshop.tree = msgspec.structs.replace(TREE, review=rules)
+    environment = up(served, app, "one", tmp_path)
+    assert served.client.review_login(app, "one") == ReviewLogin(user="", password="")
+    assert served.client.environment(environment).snapshot.routes.table.access == Access(is_indexed=False)
 
 
 def test_extending_lets_its_time_begin_anew(served: Served, app: AppName, tmp_path: Path) -> None:

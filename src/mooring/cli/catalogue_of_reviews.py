@@ -31,6 +31,12 @@ SECTIONS = (
                 ("mooring review logs feature/checkout -f", "follow it"),
             ),
             entry(
+                "review access",
+                "review",
+                "The user and password that a review app asks for.",
+                ("mooring review access feature/checkout", "search engines and strangers do not get in"),
+            ),
+            entry(
                 "review extend",
                 "review",
                 "Let a review app's time begin anew.",

@@ -50,6 +50,7 @@ from mooring.usecases.answers import (
     PlatformStatus,
     ReviewAppStatus,
     ReviewDown,
+    ReviewLogin,
     TokenCreated,
     Trace,
     Variable,
@@ -214,6 +215,9 @@ class Client:
         """What is left of it."""
         query = {"branch": branch, "hostnames": ",".join(gone.hostnames), "artifacts": ",".join(gone.artifacts)}
         return self._ask.get(f"{_reviews(app)}/traces", tuple[Trace, ...], query=query)
+
+    def review_login(self, app: AppName, branch: str) -> ReviewLogin:
+        return self._ask.get(f"{_reviews(app)}/login", ReviewLogin, query={"branch": branch})
 
     def extend_review(self, app: AppName, branch: str) -> ReviewAppStatus:
         return self._ask.exchange("PUT", f"{_reviews(app)}/expiry", ReviewAppStatus, query={"branch": branch})

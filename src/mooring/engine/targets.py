@@ -15,16 +15,21 @@ from mooring.engine.orders import AccessoryOrder, ConfigOrder, DeployOrder, Dest
 from mooring.engine.parts import Parts
 from mooring.engine.variables import build_secrets_of, check_deliverable, names_given
 from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
+from mooring.model.config import revealed
 from mooring.model.deployment import Deployment, Outcome
+from mooring.model.edge import digest_of
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.names import HostId
 from mooring.model.placement import Placement
 from mooring.model.release import Artifact, Release, Source
+from mooring.model.review import REVIEW_PASSWORD
 from mooring.planner.accessories import pinned
 from mooring.planner.capacity import check_memory, declared_by
 from mooring.planner.goal import Wanted
 from mooring.planner.placement import place
+
+_SHORTEST_PASSWORD = 16  # characters: what is kept of it withstands guessing only where there is much to guess
 
 
 async def target_of(parts: Parts, order: Order, deployment: Deployment, before: Wanted | None) -> Wanted | None:
@@ -53,7 +58,7 @@ def changed(
     """What an order that needs no build makes of what runs; the release, where it is a new one, is not stored yet."""
     match order:
         case ConfigOrder(config_version=version, description=description):
-            release = _copy(parts, before.release, at=at, config=version, what=description)
+            release = guarded(parts, _copy(parts, before.release, at=at, config=version, what=description))
             return placed(parts, msgspec.structs.replace(before, release=release))
         case RollbackOrder(number=number):
             return placed(parts, msgspec.structs.replace(before, release=_earlier(parts, environment, before, number, at=at)))
@@ -152,11 +157,25 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
         await asyncio.to_thread(parts.workshop.discard, source)
     config, made = config_with_generated(parts, planned, environment, version=config_in_force(parts, environment))
     if made:
-        log(f"note: made up as secrets, since app.json asks for it: {', '.join(made)}")
-    template = msgspec.structs.replace(planned.template, config_version=config)
+        log(f"note: made up as secrets, since nobody has set them: {', '.join(made)}")
+    template = guarded(parts, msgspec.structs.replace(planned.template, config_version=config))
     release = _numbered(parts, template, artifact, origin, deployment)
     _add(parts, release)
     return release
+
+
+def guarded(parts: Parts, release: Release) -> Release:
+    """With the digest of the password that its config holds, where the edge is to ask for one. Raises InvalidInput without a good one."""
+    if not release.edge.access.user:
+        return release
+    password = revealed(parts.memory.config(release.environment, release.config_version).get(REVIEW_PASSWORD, ""))
+    if len(password) < _SHORTEST_PASSWORD:
+        raise InvalidInput(
+            f"the password of {release.environment} has {len(password)} characters; it has {_SHORTEST_PASSWORD} or more",
+            hint=f"`mooring secret set {REVIEW_PASSWORD} -e {release.environment.environment}`",
+        )
+    access = msgspec.structs.replace(release.edge.access, digest=digest_of(password))
+    return msgspec.structs.replace(release, edge=msgspec.structs.replace(release.edge, access=access))
 
 
 def _add(parts: Parts, release: Release) -> None:

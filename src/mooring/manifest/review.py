@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mooring.manifest.layers import Layers
-from mooring.model.review import ReviewSettings
+from mooring.model.review import ReviewAccess, ReviewSettings
 
 
 def review_of(layers: Layers) -> ReviewSettings:
@@ -16,4 +16,5 @@ def review_of(layers: Layers) -> ReviewSettings:
         expire=float(str(layers.value("review.expire"))),
         limit=int(str(layers.value("review.limit"))),
         seed=layers.text("review.seed"),
+        access=ReviewAccess(layers.text("review.access")),
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import msgspec
 
 
@@ -18,6 +21,22 @@ class HttpsSettings(msgspec.Struct, frozen=True, kw_only=True):
     hsts_subdomains: bool = False
 
 
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """Who gets to the app: everybody, or who knows the password of `user`. Not `is_indexed`: search engines are told to pass it over.
+
+    `digest`: base64 of the password's SHA-1, as htpasswd writes it; it only guards passwords that nobody can guess.
+    """
+
+    user: str = ""
+    digest: str = ""
+    is_indexed: bool = True
+
+
+def digest_of(password: str) -> str:
+    """What `Access` keeps of a password."""
+    return base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest()).decode()
+
+
 class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Times in seconds. `hold`: how long a request waits for a ready instance before a page answers.
 
@@ -29,3 +48,4 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     stream_idle_timeout: float = 3600.0
     max_request_bytes: int = 100_000_000
     https: HttpsSettings = HttpsSettings()
+    access: Access = Access()

@@ -6,6 +6,7 @@ Must not: know a forge, or decide what becomes of one.
 from __future__ import annotations
 
 import base64
+import enum
 import hashlib
 import re
 
@@ -13,7 +14,7 @@ import msgspec
 
 from mooring.errors import InvalidName
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import AppName, EnvironmentName, Hostname, hostname
+from mooring.model.names import AppName, EnvironmentName, Hostname, VariableName, hostname
 
 BRANCH = "{branch}"
 """Stands in a review hostname for the environment's name, which is made from the branch's."""
@@ -25,6 +26,18 @@ _REFUSED = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|/\.|\A
 _DIGEST = 10  # characters of 5 bits each: among a million branches two meet with a chance of 1 in 2,000
 
 
+REVIEW_USER = "review"
+REVIEW_PASSWORD = VariableName("REVIEW_PASSWORD")
+"""The secret that holds the password of a review app; made up where nobody has set it."""
+
+
+class ReviewAccess(enum.Enum):
+    """Who gets to a review app."""
+
+    BASIC = "basic"  # who knows its password
+    OPEN = "open"
+
+
 class ReviewSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `[review]` says. `expire` in seconds; `branches` are globs; `hostname` empty: a name below localhost."""
 
@@ -34,6 +47,7 @@ class ReviewSettings(msgspec.Struct, frozen=True, kw_only=True):
     expire: float = 72 * 3600.0
     limit: int = 20
     seed: str = ""
+    access: ReviewAccess = ReviewAccess.BASIC
 
 
 class ReviewMark(msgspec.Struct, frozen=True, kw_only=True):

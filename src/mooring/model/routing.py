@@ -6,7 +6,7 @@ import enum
 
 import msgspec
 
-from mooring.model.edge import HttpsSettings
+from mooring.model.edge import Access, HttpsSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
 from mooring.model.names import Hostname, ProcessName
@@ -59,6 +59,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     stream_idle_timeout: float = 3600.0
     max_request_bytes: int = 100_000_000
     https: HttpsSettings = HttpsSettings()
+    access: Access = Access()
 
     def endpoint(self, key: InstanceKey) -> Endpoint | None:
         return next((endpoint for route in self.routes for endpoint in route.endpoints if endpoint.instance == key), None)

@@ -35,6 +35,7 @@ def table_for(goal: Goal, current: Current, *, release: Release | None, serving:
         stream_idle_timeout=settings.stream_idle_timeout,
         max_request_bytes=settings.max_request_bytes,
         https=settings.https,
+        access=settings.access,
     )
 
 
@@ -127,4 +128,5 @@ def _settings(known: RouteTable | None) -> EdgeSettings:
         stream_idle_timeout=known.stream_idle_timeout,
         max_request_bytes=known.max_request_bytes,
         https=known.https,
+        access=known.access,
     )

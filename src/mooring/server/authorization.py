@@ -41,6 +41,7 @@ TABLE: dict[Route, Admission] = {
     ("GET", _REVIEWS): Permission.SEE,
     ("POST", _REVIEWS): Permission.CHANGE,
     ("DELETE", _REVIEWS): Permission.CHANGE,
+    ("GET", f"{_REVIEWS}/login"): Permission.CHANGE,
     ("PUT", f"{_REVIEWS}/expiry"): Permission.CHANGE,
     ("POST", f"{_REVIEWS}/seeding"): Permission.CHANGE,
     ("GET", f"{_REVIEWS}/traces"): Permission.SEE,

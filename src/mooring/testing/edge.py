@@ -13,11 +13,12 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from mooring.drivers.edge.contract import PROBE_AGENT, Edge, EdgeCapabilities, SecureEdge
-from mooring.drivers.edge.pages import PAGES, TOO_LARGE, Message
+from mooring.drivers.edge.pages import PAGES, PASSWORD_WANTED, TOO_LARGE, Message
 from mooring.drivers.edge.tables import check_table
 from mooring.engine.contract import Clock
 from mooring.errors import StaleFence
 from mooring.model.certificate import Certificate
+from mooring.model.edge import digest_of
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
 from mooring.model.names import Hostname
@@ -33,7 +34,7 @@ Respond = Callable[[str], Awaitable[tuple[int, str]]]
 class FakeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`edge` is the kind of the edge's own page, empty for an app's answer; `instance` who answered.
 
-    `location` is where a client is sent, `strict_transport` the header that tells HSTS.
+    `location` is where a client is sent, `strict_transport` the header that tells HSTS, `robots` what search engines are told.
     """
 
     status: int
@@ -42,6 +43,7 @@ class FakeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     instance: str = ""
     location: str = ""
     strict_transport: str = ""
+    robots: str = ""
 
 
 class _Fate(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,31 +136,37 @@ class FakeEdge:
         """What it routes by now."""
         return self._tables.get(environment)
 
-    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", size: int = 0, is_secure: bool = False) -> FakeAnswer:
-        """A client's request, `size` bytes long. Held, served, refused or failed as a real edge would."""
+    async def ask(
+        self, hostname: str, path: str = "/", *, agent: str = "", size: int = 0, is_secure: bool = False, sent: str = ""
+    ) -> FakeAnswer:
+        """A client's request, `size` bytes long, with `user:password`. Held, served, refused or failed as a real edge would."""
         began = self._clock.wall()
         table = self._table_of(hostname)
         if table is None:
             return _page(PAGES[Page.NO_SUCH_APP])
-        early = self._early(table, hostname, path, is_visitor=not agent.startswith(PROBE_AGENT) and not is_secure)
+        early = self._early(table, hostname, path, is_visitor=not agent.startswith(PROBE_AGENT) and not is_secure, sent=sent)
         fate = _Fate(answer=early) if early else await self._fate(table, path, size=size)
         is_probe = agent.startswith(PROBE_AGENT)
         seconds = self._clock.wall() - began
         self._ended.append(_Ended(environment=table.environment, path=path, began=began, seconds=seconds, fate=fate, is_probe=is_probe))
+        answer = fate.answer if table.access.is_indexed else msgspec.structs.replace(fate.answer, robots="noindex")
         if is_secure and table.https.hsts and hostname in self.shown:
             value = f"max-age={table.https.hsts:.0f}" + ("; includeSubDomains" if table.https.hsts_subdomains else "")
-            return msgspec.structs.replace(fate.answer, strict_transport=value)
-        return fate.answer
+            return msgspec.structs.replace(answer, strict_transport=value)
+        return answer
 
     # how
 
-    def _early(self, table: RouteTable, hostname: str, path: str, *, is_visitor: bool) -> FakeAnswer | None:
-        """What is answered before the app is looked at: a challenge, or the way to HTTPS."""
+    def _early(self, table: RouteTable, hostname: str, path: str, *, is_visitor: bool, sent: str) -> FakeAnswer | None:
+        """What is answered before the app is looked at: a challenge, the way to HTTPS, or the question for a password."""
         for each in self.answers:
             if (each.hostname, f"{CHALLENGE_PATH}{each.token}") == (hostname, path):
                 return FakeAnswer(status=200, text=each.content)
         if is_visitor and table.https.redirect and hostname in self.shown:
             return FakeAnswer(status=308, text="", location=f"https://{hostname}{path}")
+        user, _, password = sent.partition(":")
+        if table.access.user and (user, digest_of(password)) != (table.access.user, table.access.digest):
+            return _page(PASSWORD_WANTED)
         return None
 
     def _effect(self, method: str, mark: Mark) -> AbstractContextManager[None]:

@@ -6,6 +6,7 @@ Must not: outlive the test, or use a fixed port.
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import socket
@@ -170,10 +171,15 @@ class ProxyRig(Generic[E]):
             writer.transport.abort()
         await asyncio.sleep(0.05)
 
-    async def ask(self, hostname: str, path: str = "/", *, agent: str = "test", accept: str = "*/*") -> Reply:
+    async def ask(self, hostname: str, path: str = "/", *, agent: str = "test", accept: str = "*/*", sent: str = "") -> Reply:
         headers = {"host": hostname, "user-agent": agent, "accept": accept}
+        if sent:
+            headers["authorization"] = f"Basic {base64.b64encode(sent.encode()).decode()}"
         response = await self.client.get(path, headers=headers)
-        return Reply(status=response.status_code, text=response.text, edge=response.headers.get("x-mooring-edge", ""))
+        told = response.headers
+        return Reply(
+            status=response.status_code, text=response.text, edge=told.get("x-mooring-edge", ""), robots=told.get("x-robots-tag", "")
+        )
 
     async def raw(self, request: bytes) -> bytes:
         """Bytes to the edge's HTTP port, and all that comes back until it closes."""

@@ -12,7 +12,7 @@ import pytest
 
 from mooring.drivers.edge.contract import PROBE_AGENT, SecureEdge
 from mooring.model.certificate import Certificate
-from mooring.model.edge import HttpsSettings
+from mooring.model.edge import Access, HttpsSettings, digest_of
 from mooring.model.names import Hostname
 from mooring.model.routing import ChallengeAnswer, RouteTable
 from mooring.testing.authority import DAY, PaperAuthority
@@ -154,6 +154,16 @@ class SecureEdgeContract:
         await rig.secure.answer((ChallengeAnswer(hostname=shop.hostname, token=CHALLENGE, content=f"{CHALLENGE}.thumb"),))
         visit = await rig.visit(shop.hostname, "/.well-known/acme-challenge/" + CHALLENGE)
         assert (visit.status, visit.text) == (200, f"{CHALLENGE}.thumb")
+
+    async def test_a_password_is_not_asked_for_in_the_clear_nor_for_a_challenge(self, rig: SecureRig, shop: PublicShop) -> None:
+        app = await rig.listen("one")
+        access = Access(user="review", digest=digest_of("correct horse"))
+        await shop.apply(msgspec.structs.replace(shop.with_https(shop.table(shop.endpoint(app))), access=access))
+        await rig.secure.show({shop.hostname: a_certificate(rig, shop.hostname)})
+        await rig.secure.answer((ChallengeAnswer(hostname=shop.hostname, token=CHALLENGE, content="answer"),))
+        assert (await rig.visit(shop.hostname, "/.well-known/acme-challenge/" + CHALLENGE)).text == "answer"
+        assert (await rig.visit(shop.hostname)).status == 308
+        assert (await rig.visit(shop.hostname, is_secure=True)).status == 401
 
     async def test_a_challenge_is_answered_for_its_name_alone_and_until_it_ends(self, rig: SecureRig, shop: PublicShop) -> None:
         app = await rig.listen("one")

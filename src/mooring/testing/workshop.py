@@ -16,7 +16,7 @@ from mooring.engine.contract import Clock, ReleasePlan, Workshop
 from mooring.errors import MooringError, SourceInvalid
 from mooring.model.accessory import Accessory
 from mooring.model.build import BuildSettings
-from mooring.model.edge import EdgeSettings
+from mooring.model.edge import Access, EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Check, CheckKind, Checks
 from mooring.model.host import HostRuntime
@@ -24,7 +24,7 @@ from mooring.model.names import ArtifactId, Hostname, ProcessName, VariableName
 from mooring.model.placement import Region
 from mooring.model.policy import Policy
 from mooring.model.release import Artifact, ProcessType, Release, Source
-from mooring.model.review import ReviewSettings, is_review_of
+from mooring.model.review import REVIEW_PASSWORD, REVIEW_USER, ReviewAccess, ReviewSettings, is_review_of
 from mooring.model.secret import Secret
 
 _ASKED = Check(kind=CheckKind.HTTP, paths=("/up",), interval=0.1)
@@ -127,6 +127,9 @@ class FakeWorkshop:
         tree = self._sources[source]
         if tree.plan_error is not None:
             raise tree.plan_error
+        is_review = is_review_of(environment, origin.branch)
+        is_guarded = is_review and tree.review.access is ReviewAccess.BASIC
+        access = Access(user=REVIEW_USER if is_guarded else "", is_indexed=False)
         template = Release(
             environment=environment,
             number=0,
@@ -136,9 +139,9 @@ class FakeWorkshop:
             processes=tree.processes + tuple(each for each in tree.offered if each.name in (offered or {})),
             hostnames=tuple(Hostname(name) for name in tree.hostnames or (f"{environment.label}.localhost",)),
             policy=tree.policy,
-            edge=tree.edge,
+            edge=msgspec.structs.replace(tree.edge, access=access) if is_review else tree.edge,
             release_command=tree.release_command,
-            seed_command=tree.review.seed if is_review_of(environment, origin.branch) else "",
+            seed_command=tree.review.seed if is_review else "",
             variables=tree.variables,
             secret_files=tuple(VariableName(name) for name in tree.secret_files),
             build_secrets=tuple(VariableName(name) for name in tree.build_secrets),
@@ -154,7 +157,7 @@ class FakeWorkshop:
             review=tree.review,
             notes=tree.notes,
             required_variables=tree.required_variables,
-            generated_variables=tree.generated_variables,
+            generated_variables=(*tree.generated_variables, *([REVIEW_PASSWORD] if is_guarded else [])),
         )
 
     async def build(

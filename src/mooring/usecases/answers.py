@@ -1,6 +1,6 @@
 """What is answered to those who ask, where the model has no word for it: each is one JSON shape of the API.
 
-Must not: hold a secret, but for `TokenCreated`, which is shown once to who made the token.
+Must not: hold a secret, but for `TokenCreated`, which is shown once to who made the token, and `ReviewLogin`, for who may change the app.
 """
 
 from __future__ import annotations
@@ -66,6 +66,13 @@ class ReviewAppStatus(msgspec.Struct, frozen=True, kw_only=True):
     leaving: str
     error: str
     summary: EnvironmentSummary
+
+
+class ReviewLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a browser asks for; both empty where everybody gets in."""
+
+    user: str
+    password: str
 
 
 class ReviewDown(msgspec.Struct, frozen=True, kw_only=True):

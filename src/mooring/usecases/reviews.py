@@ -9,14 +9,15 @@ import msgspec
 from mooring.engine.orders import ConfigOrder, DeployOrder
 from mooring.errors import NotFound, Refused
 from mooring.model.access import Actor
+from mooring.model.config import revealed
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import EnvironmentName, app_name
 from mooring.model.records import Answer, Answering, EnvironmentRecord
 from mooring.model.release import Source
-from mooring.model.review import ReviewMark, ReviewSettings, branch_name, review_environment, used_now
+from mooring.model.review import REVIEW_PASSWORD, ReviewMark, ReviewSettings, branch_name, review_environment, used_now
 from mooring.planner.review import TearDown, plan, review_apps
-from mooring.usecases.answers import ReviewAppStatus, ReviewDown
+from mooring.usecases.answers import ReviewAppStatus, ReviewDown, ReviewLogin
 from mooring.usecases.deploy import checked_origin
 from mooring.usecases.discretion import shown_source
 from mooring.usecases.permission import Permission, require
@@ -84,6 +85,19 @@ async def take_down(platform: Platform, actor: Actor, app: str, branch: str, *, 
     reason = f"{actor.name} asked for it"
     deployment = platform.controller.reviews.tear_down(environment, reason, by=actor.name, answering=whole if answering else None)
     return ReviewDown(deployment=deployment, hostnames=hostnames, artifacts=artifacts)
+
+
+def login(platform: Platform, actor: Actor, app: str, branch: str) -> ReviewLogin:
+    """Who its edge lets in. Raises NotFound, Forbidden."""
+    environment = _environment(app, branch)
+    platform.allow(actor, Permission.CHANGE, "review access", environment, branch=branch)
+    record, _ = _marked(platform, environment, branch)
+    release = platform.memory.release(environment, record.revision.release) if record.revision else None
+    if release is None:
+        raise NotFound(f"the review app of {branch} runs nothing yet", hint="`mooring review up` brings it up")
+    user = release.edge.access.user
+    password = platform.memory.config(environment, release.config_version).get(REVIEW_PASSWORD, "") if user else ""
+    return ReviewLogin(user=user, password=revealed(password))
 
 
 async def extend(platform: Platform, actor: Actor, app: str, branch: str) -> ReviewAppStatus:

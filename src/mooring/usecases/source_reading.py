@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from mooring import manifest
 from mooring.engine.contract import ReleasePlan
 from mooring.errors import ManifestInvalid
+from mooring.model.edge import Access, EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import ArtifactId, VariableName
 from mooring.model.problem import Problem
 from mooring.model.quantity import format_size
 from mooring.model.release import Artifact, Release, Source
-from mooring.model.review import is_review_of
+from mooring.model.review import REVIEW_PASSWORD, REVIEW_USER, ReviewAccess, ReviewSettings, is_review_of
 
 LARGEST = 1_000_000  # bytes of one describing file
 
@@ -34,6 +37,7 @@ def read_manifest(
 def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, offered: Mapping[str, str] | None = None) -> ReleasePlan:
     """The manifest as the engine wants it: a release still without number, artifact and config."""
     found = read_manifest(source, environment, branch=origin.branch, offered=offered)
+    is_review = is_review_of(environment, origin.branch)
     template = Release(
         environment=environment,
         number=0,
@@ -43,9 +47,9 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         processes=found.processes,
         hostnames=found.hostnames,
         policy=found.policy,
-        edge=found.edge,
+        edge=_edge(found.edge, found.review) if is_review else found.edge,
         release_command=found.release_command,
-        seed_command=found.review.seed if is_review_of(environment, origin.branch) else "",
+        seed_command=found.review.seed if is_review else "",
         runtime=found.runtime,
         regions=found.regions,
         accessories=found.accessories,
@@ -62,8 +66,14 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         review=found.review,
         notes=found.notes,
         required_variables=found.required_variables,
-        generated_variables=tuple(sorted(found.generated_variables)),
+        generated_variables=tuple(sorted({*found.generated_variables, *([REVIEW_PASSWORD] if template.edge.access.user else [])})),
     )
+
+
+def _edge(settings: EdgeSettings, review: ReviewSettings) -> EdgeSettings:
+    """Of a review app: guarded unless it is said to be open, and no search engine's."""
+    user = REVIEW_USER if review.access is ReviewAccess.BASIC else ""
+    return msgspec.structs.replace(settings, access=Access(user=user, is_indexed=False))
 
 
 def describing_files(directory: Path) -> dict[str, bytes]:

@@ -29,9 +29,9 @@ class FakeRig:
         self.fake.upstreams[app.address, app.port] = app.respond
         return app
 
-    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", accept: str = "") -> Reply:
-        answer = await self.fake.ask(hostname, path, agent=agent)
-        return Reply(status=answer.status, text=answer.text, edge=answer.edge)
+    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", accept: str = "", sent: str = "") -> Reply:
+        answer = await self.fake.ask(hostname, path, agent=agent, sent=sent)
+        return Reply(status=answer.status, text=answer.text, edge=answer.edge, robots=answer.robots)
 
     @property
     def secure(self) -> FakeEdge:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import time
@@ -12,6 +13,7 @@ import httpx
 import msgspec
 import pytest
 
+from mooring.model.edge import Access, digest_of
 from mooring.model.routing import Page
 from mooring.testing.edge_contract import PATIENCE, Shop
 from mooring.testing.proxy import ProxyRig
@@ -54,6 +56,15 @@ async def test_the_app_is_told_who_asked_and_how(rig: ProxyRig, shop: Shop) -> N
     assert head["x-forwarded-proto"] == "http"
     assert head["x-forwarded-host"] == head["host"] == shop.hostname
     assert re.fullmatch(r"[0-9a-f-]{36}", head["x-request-id"])
+
+
+async def test_the_password_of_a_guarded_app_does_not_reach_it_and_that_of_another_does(rig: ProxyRig, shop: Shop) -> None:
+    sent = "Basic " + base64.b64encode(b"review:correct horse").decode()
+    await _serving(rig, shop, _echo_head, access=Access(user="review", digest=digest_of("correct horse")))
+    assert "authorization" not in await _head(rig, shop, authorization=sent)
+    other = Shop(rig)
+    await _serving(rig, other, _echo_head)
+    assert (await _head(rig, other, authorization=sent))["authorization"] == sent
 
 
 async def test_what_a_client_claims_about_itself_does_not_reach_the_app(rig: ProxyRig, shop: Shop) -> None:

@@ -29,6 +29,8 @@ def review_up_command(session: Session, branch: str, dirty: bool, no_start: bool
     if code == 0 and not detach and not session.is_json:
         urls = session.client.environment(deployment.environment).urls
         session.out.write([line(Span(url, Style.ACCENT)) for url in urls])
+        if session.client.review_login(session.app, source.branch).user:
+            session.remark(f"It asks for a password: `mooring review access {source.branch}` says which.")
     return code
 
 
@@ -64,6 +66,14 @@ def review_down_command(session: Session, branch: str) -> int:
 @LINES
 def review_logs_command(session: Session, branch: str, process: str, follow: bool, lines: int) -> None:
     show(session, review_environment(session.app, branch_name(branch)), process=process, follow=follow, lines=lines)
+
+
+@command("review access", about_environment=False, about_app=True)
+@_BRANCH
+def review_access_command(session: Session, branch: str) -> None:
+    login = session.client.review_login(session.app, branch)
+    said = f"user {login.user}, password {login.password}" if login.user else "everybody gets in: `review.access` is open"
+    session.answer(login, [line(said)])
 
 
 @command("review extend", about_environment=False, about_app=True)

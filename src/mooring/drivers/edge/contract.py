@@ -7,6 +7,8 @@ Promises, tested by `mooring.testing.edge_contract` on every driver and on the f
   - One environment's bad table or certificate is refused and leaves every other environment, and its own last good table, as they were.
   - With no active endpoint a request is held up to `hold` seconds and served if one appears, else answered by the table's page.
   - With `is_maintenance` every request gets the maintenance page. An unknown hostname gets the no-such-app page.
+  - With `access.user` whatever the table answers is for those alone who send that user's password; all others, whoever they say they are,
+    get 401 and the edge's own page. The app does not see the password. Challenges and the way to HTTPS are for everybody.
   - Tables survive the edge's own restart and the controller's absence.
   - An effect whose mark is older than one seen for that environment raises StaleFence and does nothing.
 Raises Unavailable or OutcomeUnknown, never a foreign error.

@@ -105,6 +105,13 @@ NOT_UNDERSTOOD = Message(
     text="The request was not understood. Go back, and try again.",
 )
 
+PASSWORD_WANTED = Message(
+    kind="password-wanted",
+    status=401,
+    title="Who are you?",
+    text="This app is not public. Ask those who run it for its user and password.",
+)
+
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{margin:0;min-height:100vh;display:grid;place-items:center;background:#f6f7f9;color:#1c2733;"

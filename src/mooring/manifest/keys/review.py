@@ -5,8 +5,8 @@ from __future__ import annotations
 from mooring.manifest.keys.key import Key, Section
 from mooring.manifest.keys.names import REVIEW_HOSTNAME
 from mooring.manifest.kinds.numbers import Duration, Flag, Whole
-from mooring.manifest.kinds.texts import ListOf, Text
-from mooring.model.review import ReviewSettings
+from mooring.manifest.kinds.texts import Choice, ListOf, Text
+from mooring.model.review import ReviewAccess, ReviewSettings
 
 _SETTINGS = ReviewSettings()
 _YEAR = 365 * 86_400
@@ -67,6 +67,16 @@ REVIEW = Section(
             default=_SETTINGS.seed,
             default_text="none",
             example='[review]\nseed = "python manage.py loaddata demo"',
+        ),
+        Key(
+            path="review.access",
+            kind=Choice(noun="an access", options=tuple(each.value for each in ReviewAccess)),
+            summary="who gets to a review app: who knows its password (`basic`), or everybody (`open`)",
+            text="The user is `review`; `mooring review access BRANCH` says the password, which is the secret REVIEW_PASSWORD of its "
+            "environment: 64 hexadecimal digits that are made up where nobody has set it. "
+            "Search engines are told to pass over all review apps.",
+            default=_SETTINGS.access.value,
+            example='[review]\naccess = "open"',
         ),
     ),
 )

@@ -35,6 +35,10 @@ async def reseeded(asked: Asked) -> Deployment:
     return await reviews.reseed(asked.platform, asked.actor, asked.path["app"], asked.text("branch"), answering=asked.answering)
 
 
+async def login(asked: Asked) -> answers.ReviewLogin:
+    return reviews.login(asked.platform, asked.actor, asked.path["app"], asked.text("branch"))
+
+
 async def looked_for(asked: Asked) -> tuple[answers.Trace, ...]:
     return await traces.traces(
         asked.platform,
@@ -82,6 +86,14 @@ ENDPOINTS = (
         status=202,
         query=(_BRANCH,),
         is_idempotent_by_key=True,
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{_PATH}/login",
+        summary="The user and password that a review app's edge asks for",
+        handler=login,
+        answer=answers.ReviewLogin,
+        query=(_BRANCH,),
     ),
     Endpoint(
         method="PUT",

@@ -21,10 +21,10 @@ def body_limit() -> Json:
 
 
 def own_body_limit(most: int) -> Json:
-    """What a virtual host says when its limit of `most` bytes is not the default; else nothing."""
+    """What a virtual host says, by filter, when its limit of `most` bytes is not the default; else nothing."""
     if most == DEFAULT:
         return {}
-    return {"typed_per_filter_config": {BODY_LIMIT: {"@type": f"{CHAIN}.FilterChainConfigPerRoute", "filter_chain": _limited(most)}}}
+    return {BODY_LIMIT: {"@type": f"{CHAIN}.FilterChainConfigPerRoute", "filter_chain": _limited(most)}}
 
 
 def _limited(most: int) -> Json:

@@ -13,6 +13,7 @@ from mooring.drivers.edge.pages import (
     JSON_PATTERN,
     JSON_TYPE,
     NOT_UNDERSTOOD,
+    PASSWORD_WANTED,
     SEND_AGAIN,
     TIMED_OUT,
     TOO_LARGE,
@@ -36,6 +37,7 @@ def local_replies() -> Json:
     """Envoy's local_reply_config. What a route answers by itself (maintenance, no such app) brings its own body and passes unchanged."""
     return {
         "mappers": [
+            *_both(PASSWORD_WANTED, _status_is(401)),
             *_both(TOO_LARGE, _status_is(413)),
             *_both(SEND_AGAIN, _status_is(507), status=503),  # it would have been sent to another instance, but was too large to be kept
             *_both(TIMED_OUT, {"and_filter": {"filters": [_status_is(504), _upstream_failed()]}}),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from mooring.drivers.edge.envoy.bodies import BODY_LIMIT, own_body_limit
+from mooring.drivers.edge.envoy.guard import own_guard
 from mooring.drivers.edge.envoy.local_replies import direct
 from mooring.drivers.edge.envoy.retries import RETRY_HEADER
 from mooring.drivers.edge.envoy.settings import shard_name, shard_of, streams_name
@@ -50,16 +51,19 @@ def route_configuration(hosts: Iterable[msgspec.Raw]) -> Json:
 
 
 def virtual_host(
-    table: RouteTable, *, name: str, hostnames: Sequence[str], first: Sequence[Json] = (), more: Json | None = None
+    table: RouteTable, *, name: str, hostnames: Sequence[str], first: Sequence[Json] = (), filters: Json | None = None
 ) -> msgspec.Raw:
-    """The environment's part of the routes file for some of its hostnames, encoded; `first` are routes that come before its own."""
+    """The environment's part of the routes file for some of its hostnames, encoded; `first` are routes that come before its own,
+    `filters` settings of filters besides its own."""
+    own = {**own_body_limit(table.max_request_bytes), **own_guard(table.access), **(filters or {})}
     host: Json = {
         "name": name,
         "domains": list(hostnames),
         "routes": [*first, *(_maintenance(table) if table.is_maintenance else _routes(table))],
         "request_body_buffer_limit": KEPT_BODY,
-        **own_body_limit(table.max_request_bytes),
-        **(more or {}),
+        **({"typed_per_filter_config": own} if own else {}),
+        **({"request_headers_to_remove": ["authorization"]} if table.access.user else {}),
+        **({} if table.access.is_indexed else {"response_headers_to_add": [_set("x-robots-tag", "noindex")]}),
     }
     return msgspec.Raw(msgspec.json.encode(host))
 

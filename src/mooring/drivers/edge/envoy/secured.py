@@ -13,6 +13,7 @@ import msgspec
 
 from mooring.drivers.edge.contract import PROBE_AGENT
 from mooring.drivers.edge.envoy.connections import HTTPS_ONLY
+from mooring.drivers.edge.envoy.guard import UNGUARDED
 from mooring.drivers.edge.envoy.routes import virtual_host
 from mooring.model.edge import HttpsSettings
 from mooring.model.routing import ChallengeAnswer, RouteTable
@@ -45,8 +46,8 @@ def virtual_hosts(table: RouteTable, *, secured: Secured, https_port: int) -> li
     hosts = [virtual_host(table, name=slug, hostnames=plain, first=first)] if plain else []
     if changed:
         redirects = _redirects(table, https_port) if table.https.redirect else []
-        more = _strict_transport(table.https) if table.https.hsts else {}
-        hosts.append(virtual_host(table, name=f"{slug}/https", hostnames=changed, first=[*first, *redirects], more=more))
+        filters = _strict_transport(table.https) if table.https.hsts else {}
+        hosts.append(virtual_host(table, name=f"{slug}/https", hostnames=changed, first=[*first, *redirects], filters=filters))
     return hosts
 
 
@@ -61,6 +62,7 @@ def _challenge(table: RouteTable, answer: ChallengeAnswer) -> Json:
         "match": {"path": f"{CHALLENGE_PATH}{answer.token}", "headers": [is_its_own]},
         "direct_response": {"status": 200, "body": {"inline_string": answer.content}},
         "response_headers_to_add": [_header("content-type", "application/octet-stream"), _header("cache-control", "no-store")],
+        "typed_per_filter_config": UNGUARDED,
     }
 
 
@@ -85,6 +87,7 @@ def _redirect(table: RouteTable, conditions: Iterable[Json], port: Json) -> Json
         "name": f"{table.environment.slug}/",
         "match": {"prefix": "/", "headers": [is_plain, is_visitor, *conditions]},
         "redirect": {"https_redirect": True, "response_code": "PERMANENT_REDIRECT", **port},
+        "typed_per_filter_config": UNGUARDED,
     }
 
 
@@ -93,7 +96,7 @@ def _strict_transport(settings: HttpsSettings) -> Json:
     value = f"max-age={int(settings.hsts)}" + ("; includeSubDomains" if settings.hsts_subdomains else "")
     added = {"append": _header("strict-transport-security", value)}
     kind = "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute"
-    return {"typed_per_filter_config": {HTTPS_ONLY: {"@type": kind, "mutations": {"response_mutations": [added]}}}}
+    return {HTTPS_ONLY: {"@type": kind, "mutations": {"response_mutations": [added]}}}
 
 
 def _header(name: str, value: str) -> Json:

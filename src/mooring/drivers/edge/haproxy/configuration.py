@@ -12,7 +12,7 @@ from mooring.drivers.edge.haproxy.access_log import LEFT, WAITING, log_format
 from mooring.drivers.edge.haproxy.maps import CHALLENGE_PATH
 from mooring.drivers.edge.haproxy.pages import MAINTENANCE, NO_SUCH_APP, TYPES, WAITED_IN_VAIN
 from mooring.drivers.edge.haproxy.settings import HaproxySettings, Layout
-from mooring.drivers.edge.pages import EDGE_HEADER, FAILED, NOT_UNDERSTOOD, TIMED_OUT, TOO_LARGE, Message
+from mooring.drivers.edge.pages import EDGE_HEADER, FAILED, NOT_UNDERSTOOD, PASSWORD_WANTED, TIMED_OUT, TOO_LARGE, Message
 from mooring.model.edge import EdgeSettings
 
 APPS = "apps"  # the defaults of the prepared backends
@@ -113,6 +113,7 @@ def _edge(settings: HaproxySettings, layout: Layout) -> list[str]:
         *_looked_up(layout),
         *_challenges(layout),
         *_secured(settings),
+        *_guarded(layout),
         *_page(layout, NO_SUCH_APP, "!{ var(txn.value) -m found } || { var(txn.value) -m str -- - }"),
         *_page(layout, MAINTENANCE, "{ var(txn.flags) -m sub m }"),
         *_bounded(layout),
@@ -121,6 +122,7 @@ def _edge(settings: HaproxySettings, layout: Layout) -> list[str]:
         "http-after-response set-header strict-transport-security max-age=%[var(txn.value),field(9,|)] if { var(txn.hsts) -m found }",
         "http-after-response replace-header strict-transport-security (.*) '\\1; includeSubDomains'"
         " if { var(txn.hsts) -m found } { var(txn.flags) -m sub s }",
+        "http-after-response set-header x-robots-tag noindex if { var(txn.flags) -m sub n }",
         f"use_backend {COUNTING} if {{ req.hdr(transfer-encoding) {_ANSWERED} }} !{{ req.hdr(upgrade) {_ANSWERED} }}",
         "use_backend %[var(txn.value),field(1,|)]",
     ]
@@ -232,6 +234,20 @@ def _secured(settings: HaproxySettings) -> list[str]:
         f"http-request redirect code 308 location https://%[var(txn.host)]:{settings.https_port}%[pathq] {when} {has_port}",
         f"http-request redirect code 308 location https://%[var(txn.host)]%[pathq] {when}",
         "http-request set-var(txn.hsts) bool(true) if { ssl_fc } { var(txn.flags) -m sub h }",
+    ]
+
+
+def _guarded(layout: Layout) -> list[str]:
+    """Who does not know the password is answered here; the app is not told it."""
+    is_guarded = "{ var(txn.flags) -m sub g }"
+    header = "hdr www-authenticate 'Basic realm=\"app\"'"
+    return [
+        f"http-request set-var(txn.guard) var(txn.value),field(10,|) if {is_guarded}",
+        f"http-request set-var(txn.digest) http_auth_pass,sha1,base64 if {is_guarded}",
+        f"http-request set-var(txn.user) http_auth_user,concat(:,txn.digest) if {is_guarded}",
+        f"http-request return status 401 {header} {_reply(layout, PASSWORD_WANTED)}"
+        f" if {is_guarded} !{{ var(txn.user),secure_memcmp(txn.guard) }}",
+        f"http-request del-header authorization if {is_guarded}",
     ]
 
 

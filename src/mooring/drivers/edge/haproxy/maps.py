@@ -1,9 +1,9 @@
 """The tables as HAProxy's maps: which key leads to which value. Must not: write or send them.
 
 A route's value is one line that holds all its settings, so that one look-up, and one change of one entry, is all it takes:
-`backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts`, times in milliseconds (of HSTS in seconds), a limit of
-none as a very long time. Flags: `m` maintenance, `t` a request timeout of its own, `r` plain HTTP is sent to HTTPS, `h` HSTS is told, `s`
-for names below too.
+`backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts|user:digest`, times in milliseconds (of HSTS in seconds),
+a limit of none as a very long time. Flags: `m` maintenance, `t` a request timeout of its own, `r` plain HTTP is sent to HTTPS, `h` HSTS
+is told, `s` for names below too, `g` a password is asked for, `n` search engines pass it over.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def _value(table: RouteTable, route: PathRoute, *, backend: str, is_secured: boo
     is_usual = table.request_timeout == EdgeSettings().request_timeout
     is_redirected, is_told = is_secured and table.https.redirect, is_secured and table.https.hsts > 0
     is_told_below = is_told and table.https.hsts_subdomains
-    flags = zip("mtrhs", (table.is_maintenance, not is_usual, is_redirected, is_told, is_told_below), strict=True)
+    access, is_guarded = table.access, bool(table.access.user)
+    said = (table.is_maintenance, not is_usual, is_redirected, is_told, is_told_below, is_guarded, not access.is_indexed)
+    flags = zip("mtrhsgn", said, strict=True)
     fields = (
         backend,
         route_name(table.environment, route.process),
@@ -64,6 +66,7 @@ def _value(table: RouteTable, route: PathRoute, *, backend: str, is_secured: boo
         round(table.hold * 1000),
         table.page.value,
         int(table.https.hsts),
+        f"{access.user}:{access.digest}" if is_guarded else "",
     )
     return "|".join(str(field) for field in fields)
 

@@ -9,6 +9,7 @@ from mooring.drivers.edge.pages import (
     JSON_TYPE,
     NOT_UNDERSTOOD,
     PAGES,
+    PASSWORD_WANTED,
     TIMED_OUT,
     TOO_LARGE,
     render_html,
@@ -23,7 +24,7 @@ TYPES = "types"  # the map of content types, beside the pages
 NO_SUCH_APP = PAGES[Page.NO_SUCH_APP]
 MAINTENANCE = PAGES[Page.MAINTENANCE]
 WAITED_IN_VAIN = (PAGES[Page.STARTING], PAGES[Page.CRASHED], BUSY)
-OWN = (*PAGES.values(), BUSY, TOO_LARGE, FAILED, TIMED_OUT, NOT_UNDERSTOOD)
+OWN = (*PAGES.values(), BUSY, PASSWORD_WANTED, TOO_LARGE, FAILED, TIMED_OUT, NOT_UNDERSTOOD)
 
 
 def page_maps() -> dict[str, str]:
