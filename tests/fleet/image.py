@@ -1,4 +1,5 @@
-"""The root file system of the hosts, made once by mmdebstrap from the Debian mirror that this machine uses, and kept in a cache.
+"""The root file systems of the hosts, each made once by mmdebstrap, and kept in a cache: Debian's from the mirror that this machine uses,
+Ubuntu's from its own archive, by the keys in a package that is pinned here.
 
 Must not: change one that is made; another recipe is another image.
 """
@@ -11,14 +12,15 @@ import os
 import re
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-SUITE = "trixie"
-PACKAGES = (
+_EVERYWHERE = (
     *("systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "openssh-server", "sudo", "iproute2", "procps"),
-    *("ca-certificates", "python3", "iptables", "docker.io", "docker-cli", "docker-buildx"),
+    *("ca-certificates", "python3", "iptables", "nftables", "docker.io"),
 )
 USER = "deploy"
 _LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
@@ -39,28 +41,50 @@ _FILES = {
 }
 
 
+class System(NamedTuple):
+    suite: str
+    packages: tuple[str, ...] = _EVERYWHERE
+    is_ubuntu: bool = False
+
+
+SYSTEMS = {
+    "debian 13": System("trixie", (*_EVERYWHERE, "docker-cli", "docker-buildx")),
+    "debian 12": System("bookworm"),
+    "ubuntu 22.04": System("jammy", is_ubuntu=True),
+    "ubuntu 24.04": System("noble", is_ubuntu=True),
+}
+USUAL = "debian 13"
+_UBUNTU = "http://archive.ubuntu.com/ubuntu"
+_KEYS = f"{_UBUNTU}/pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1_all.deb"
+_KEYS_DIGEST = "36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8"  # sha256
+
+
 def cache() -> Path:
     """Outside every checkout: MOORING_FLEET_CACHE, or a folder of the account's cache."""
     named = os.environ.get("MOORING_FLEET_CACHE")
     return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mooring-fleet"
 
 
-def image() -> Path:
-    """Its directory, made now if it is missing: about a minute, 600 MB."""
-    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    done = cache() / f"{SUITE}-{recipe}"
+def image(name: str = USUAL) -> Path:
+    """The directory of a system's, made now if it is missing: about a minute, 600 MB."""
+    system = SYSTEMS[name]
+    recipe = hashlib.sha256(repr((system, sorted(_FILES.items()), _NEVER_STARTED, _LEFT_OUT)).encode()).hexdigest()[:12]
+    done = cache() / f"{system.suite}-{recipe}"
     with _locked(cache()):
         if not done.exists():
             beside = done.with_name(f"{done.name}.partial")
             shutil.rmtree(beside, ignore_errors=True)
-            _make(beside)
+            _make(beside, system)
             beside.rename(done)
     return done
 
 
-def _make(root: Path) -> None:
-    words = ["mmdebstrap", "--mode=root", "--variant=minbase", "--quiet", "--dpkgopt=force-unsafe-io", f"--include={','.join(PACKAGES)}"]
-    _run(*words, *(f"--dpkgopt=path-exclude={each}" for each in _LEFT_OUT), SUITE, str(root), _mirror())
+def _make(root: Path, system: System) -> None:
+    words = ["mmdebstrap", "--mode=root", "--variant=minbase", "--quiet", "--dpkgopt=force-unsafe-io"]
+    words += [f"--include={','.join(system.packages)}", *(f"--dpkgopt=path-exclude={each}" for each in _LEFT_OUT)]
+    if system.is_ubuntu:
+        words += [f"--keyring={_ubuntu_keys()}", "--components=main,universe"]
+    _run(*words, system.suite, str(root), _UBUNTU if system.is_ubuntu else _mirror())
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()  # each host has its own
     _run("chroot", str(root), "useradd", "-m", "-s", "/bin/bash", "-G", "sudo,adm,systemd-journal,docker", USER)
@@ -75,6 +99,19 @@ def _make(root: Path) -> None:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
     for name in ("etc/resolv.conf", "etc/hostname"):
         (root / name).unlink(missing_ok=True)
+
+
+def _ubuntu_keys() -> Path:
+    """The keys of Ubuntu's archive, of which no package of Debian 12 knows."""
+    place = cache() / f"ubuntu-keys-{_KEYS_DIGEST[:12]}"
+    if not place.exists():
+        with urllib.request.urlopen(_KEYS, timeout=60) as answer:
+            content = answer.read(1_000_000)
+        assert hashlib.sha256(content).hexdigest() == _KEYS_DIGEST, f"{_KEYS} is not what it was"
+        package = place.with_suffix(".deb")
+        package.write_bytes(content)
+        _run("dpkg-deb", "-x", str(package), str(place))
+    return place / "usr/share/keyrings/ubuntu-archive-keyring.gpg"
 
 
 def _mirror() -> str:

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
-from fleet.image import USER, cache, image
+from fleet.image import USER, USUAL, cache, image
 from fleet.network import Network
 
 from mooring.drivers.transport.ssh import SshHost
@@ -52,8 +52,9 @@ def missing() -> str:
 class Host:
     """`number` counts from 1; `key` is its public host key, `identity` the file of the private key that its accounts accept."""
 
-    def __init__(self, number: int, *, network: Network, directory: Path, identity: Path) -> None:
+    def __init__(self, number: int, *, system: str, network: Network, directory: Path, identity: Path) -> None:
         self.number = number
+        self.system = system
         self.name = f"host{number}"
         self.address = network.address(number)
         self.identity = identity
@@ -72,7 +73,7 @@ class Host:
         """Returns when it has booted and answers SSH."""
         if not self._directory.exists():
             self._make_disk()
-        options = [f"lowerdir={image()}", f"upperdir={self._directory / 'upper'}", f"workdir={self._directory / 'work'}"]
+        options = [f"lowerdir={image(self.system)}", f"upperdir={self._directory / 'upper'}", f"workdir={self._directory / 'work'}"]
         _command("mount", "-t", "overlay", "overlay", "-o", ",".join(options), str(self._directory / "root"))
         namespace = self._network.connect(self.number)
         disks = [f"--bind={self._directory / name}:/var/lib/{name}" for name in ("docker", "containerd")]
@@ -202,11 +203,12 @@ class Fleet:
         _command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self._identity))
         self.hosts: tuple[Host, ...] = ()
 
-    def start(self, count: int) -> tuple[Host, ...]:
-        image()
+    def start(self, count: int, *, system: str = USUAL) -> tuple[Host, ...]:
+        image(system)
         numbers = range(len(self.hosts) + 1, len(self.hosts) + count + 1)
         new = tuple(
-            Host(number, network=self.network, directory=self._directory / f"host{number}", identity=self._identity) for number in numbers
+            Host(number, system=system, network=self.network, directory=self._directory / f"host{number}", identity=self._identity)
+            for number in numbers
         )
         self.hosts += new
         with ThreadPoolExecutor(count) as threads:

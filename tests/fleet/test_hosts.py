@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
+from fleet.rig import Fleet
 from fleet.rig import Host as RealHost
 
 from mooring.drivers.host.ssh import SshHosts
@@ -99,6 +102,57 @@ async def test_a_clock_that_is_wrong_is_seen(keeper: SshHosts, host: RealHost) -
     clock = next(finding for finding in prepare(known(host), facts, controller="c").findings if finding.subject == "clock")
     assert clock.weight is Weight.WARNING
     assert "3600" in clock.said or "3599" in clock.said
+
+
+async def test_ports_of_instances_are_closed_to_everybody_but_the_controller_also_after_a_boot_and_opened_again(
+    keeper: SshHosts, host: RealHost, fleet: Fleet
+) -> None:
+    """Before anything sends them on, as engines of containers do; sshd and what is somebody else's stay open."""
+    target, stranger = msgspec.structs.replace(known(host, runtime=HostRuntime.DOCKER), has_firewall=True), fleet.hosts[1]
+    serve(host)
+
+    def stranger_reaches() -> list[int]:
+        return [port for port in (22, 8099, 30_001, 30_002) if reaches(stranger, host.address, port)]
+
+    assert await asyncio.to_thread(stranger_reaches) == [22, 8099, 30_001, 30_002]
+    steps = [each.step for each in prepare(target, await keeper.survey(target, now=time.time()), controller="c").steps]
+    assert HostStep.FIREWALL in steps
+    for _ in range(2):
+        await keeper.perform(target, HostStep.FIREWALL)
+    assert await asyncio.to_thread(stranger_reaches) == [22, 8099]
+    for port in (22, 8099, 30_001, 30_002):
+        socket.create_connection((host.address, port), 5).close()
+    facts = await keeper.survey(target, now=time.time())
+    assert HostStep.FIREWALL not in [each.step for each in prepare(target, facts, controller="c").steps]
+    host.says("sync")
+    await asyncio.to_thread(host.kill)
+    await asyncio.to_thread(host.start)
+    serve(host)
+    assert await asyncio.to_thread(stranger_reaches) == [22, 8099]
+    for _ in range(2):
+        await keeper.undo(target, HostStep.FIREWALL)
+    assert await asyncio.to_thread(stranger_reaches) == [22, 8099, 30_001, 30_002]
+    assert "mooring" not in host.says("nft", "list", "tables") + host.says("ls", "/etc", "/etc/systemd/system")
+    host.says("nft", "delete", "table", "ip", "redirecting")
+    host.says("systemctl", "stop", *(f"listening-{port}" for port in (8099, 30_001)))
+
+
+def serve(host: RealHost) -> None:
+    """On a port of instances, on another, and on one of instances that is sent on to the other."""
+    for port in (8099, 30_001):
+        host.says("systemd-run", "--quiet", f"--unit=listening-{port}", "python3", "-m", "http.server", str(port))
+    chain = "add table ip redirecting; add chain ip redirecting to { type nat hook prerouting priority dstnat; }; "
+    host.says("nft", f"{chain}add rule ip redirecting to tcp dport 30002 redirect to :8099")
+    host.until(lambda: all(_listens(host, port) for port in (8099, 30_001)), within=30)
+
+
+def _listens(host: RealHost, port: int) -> bool:
+    return f":{port} " in host.says("ss", "-Hltn")
+
+
+def reaches(host: RealHost, address: str, port: int) -> bool:
+    asking = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)"
+    return host.run("python3", "-c", asking, address, str(port)).returncode == 0
 
 
 async def test_another_host_key_is_refused_before_anything_is_said_to_it(keeper: SshHosts, host: RealHost) -> None:

@@ -143,5 +143,18 @@ def test_a_user_of_systemd_without_root_gets_its_units_kept(client: Client, serv
         client.add_host(docker)
 
 
+def test_ports_that_were_closed_stay_so_when_the_host_is_added_again_and_are_opened_when_it_is_taken_away(
+    client: Client, served: Served
+) -> None:
+    asked = msgspec.structs.replace(REQUEST, firewall=True)
+    (closing,) = [each for each in client.plan_host(asked).preparation.steps if each.step is HostStep.FIREWALL]
+    assert "close ports 30000-32767 but from 10.0.0.1" in closing.what
+    client.add_host(asked)
+    assert client.add_host(REQUEST).host.has_firewall, "once it was asked for"
+    assert {each.subject: each.weight for each in client.check_host("web-1").preparation.findings}["firewall"] is Weight.GOOD
+    client.remove_host("web-1")
+    assert (HostId("web-1"), HostStep.FIREWALL) in served.world.hosts.undone
+
+
 def test_the_controllers_public_key_is_told(client: Client) -> None:
     assert client.host_key().public_key.startswith("ssh-ed25519 ")

@@ -27,6 +27,15 @@ class HostRuntime(enum.Enum):
     DOCKER = "docker"
 
 
+INSTANCE_PORTS = {HostRuntime.SYSTEMD: (20_000, 29_999), HostRuntime.DOCKER: (30_000, 32_767)}
+"""First and last of those that instances on other hosts get. Above them Linux gives ports to whoever asks."""
+
+
+def closed_to_all_but(edge: str, runtime: HostRuntime) -> str:
+    first, last = INSTANCE_PORTS[runtime]
+    return f"{first}-{last} but from {edge}"
+
+
 class HostAddress(msgspec.Struct, frozen=True):
     """Where sshd is, and as whom to come."""
 
@@ -57,7 +66,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     `bind` is the address of its own at which instances listen and the edge reaches them. `memory`: bytes that declared memory may add up
     to. `uid`: of the account there. `is_draining`: nothing new is placed on it, and what is there moves away with the next deployment.
-    `prepared`: the names of the steps that were done for it, so that they can be undone.
+    `has_firewall`: its instances' ports are closed to everybody but the edge. `prepared`: the names of the steps that were done for it, so
+    that they can be undone.
     """
 
     name: HostId
@@ -69,6 +79,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     bind: str = "127.0.0.1"
     memory: int = 0
     uid: int = 0
+    has_firewall: bool = False
     is_draining: bool = False
     added_at: float = 0.0
     prepared: tuple[str, ...] = ()
@@ -90,7 +101,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What was found on a host. Sizes in bytes; `clock` is its wall time, `asked_at` the controller's in the middle of asking.
 
     `owner`: the controller that it serves already, empty for none. `engine`: the version of its container engine's API, empty without one
-    that the user may speak to. `address`: its own, as the connection reached it.
+    that the user may speak to. `address`: its own, as the connection reached it; `edge` the controller's, as it came there.
+    `firewall`: which ports Mooring's rules close there, as `closed_to_all_but` says it; empty without such rules.
     """
 
     system: str = ""
@@ -109,6 +121,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
     owner: str = ""
     address: str = ""
+    edge: str = ""
+    firewall: str = ""
 
 
 class HostStep(enum.Enum):
@@ -117,6 +131,7 @@ class HostStep(enum.Enum):
     CLAIM = "claim"
     LINGER = "linger"
     ENGINE = "engine"
+    FIREWALL = "firewall"
 
 
 class Weight(enum.Enum):

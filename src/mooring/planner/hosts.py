@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 
-from mooring.model.host import Facts, Finding, Host, HostRuntime, HostStep, PlannedStep, Preparation, Weight
+from mooring.model.host import (
+    INSTANCE_PORTS,
+    Facts,
+    Finding,
+    Host,
+    HostRuntime,
+    HostStep,
+    PlannedStep,
+    Preparation,
+    Weight,
+    closed_to_all_but,
+)
 from mooring.model.quantity import format_size
 
 SKEW = 5.0  # seconds by which a host's clock may differ: certificates, logs and tokens count on it
@@ -37,6 +48,9 @@ def prepare(host: Host, facts: Facts, *, controller: str) -> Preparation:
         findings.append(
             Finding(subject="runtime", weight=Weight.FAULT, said="processes run on the controller's own machine only", hint=hint)
         )
+    if host.has_firewall:
+        findings.append(_firewall(host, facts))
+        steps += _closing(host, facts)
     return Preparation(findings=tuple(findings), steps=tuple(steps))
 
 
@@ -45,6 +59,27 @@ def _lingering(facts: Facts, what: str, *, reason: str) -> list[PlannedStep]:
     if facts.is_root or facts.is_lingering or not facts.systemd:
         return []
     return [PlannedStep(step=HostStep.LINGER, what=f"let {what}: {facts.user} (loginctl enable-linger)", reason=reason)]
+
+
+def _firewall(host: Host, facts: Facts) -> Finding:
+    if not facts.is_root or not facts.systemd:
+        said = "only root can close ports" if not facts.is_root else "without systemd it would be open after the host has booted"
+        return Finding(subject="firewall", weight=Weight.FAULT, said=said, hint="add it as root@…, on systemd; or leave --firewall out")
+    if facts.firewall:
+        if not _closing(host, facts):
+            return Finding(subject="firewall", weight=Weight.GOOD, said=f"closes {facts.firewall}")
+        hint = f"`mooring host add {host.address}` again lets in who comes now, from {facts.edge}"
+        return Finding(subject="firewall", weight=Weight.WARNING, said=f"closes {facts.firewall}", hint=hint)
+    hint = "they are closed when the host is added"
+    return Finding(subject="firewall", weight=Weight.WARNING, said="ports of instances are open to whoever reaches the host", hint=hint)
+
+
+def _closing(host: Host, facts: Facts) -> list[PlannedStep]:
+    wanted = closed_to_all_but(facts.edge, host.runtime) if host.runtime in INSTANCE_PORTS else ""
+    if not wanted or facts.firewall == wanted or not facts.is_root:
+        return []
+    what = f"close ports {wanted} (nftables, a table of Mooring's own; every other port stays as it is)"
+    return [PlannedStep(step=HostStep.FIREWALL, what=what, reason="apps are reached through the edge alone")]
 
 
 def budget(facts: Facts) -> int:

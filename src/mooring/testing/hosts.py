@@ -10,7 +10,7 @@ from mooring.drivers.host.contract import HostKeeper
 from mooring.drivers.runtime.contract import Runtime
 from mooring.engine.contract import Clock
 from mooring.errors import NeedsPerson, Unavailable
-from mooring.model.host import Facts, Host, HostAddress, HostStep
+from mooring.model.host import Facts, Host, HostAddress, HostStep, closed_to_all_but
 from mooring.model.names import HostId
 from mooring.testing.runtime import FakeRuntime
 
@@ -26,6 +26,7 @@ GOOD = Facts(
     systemd=257,
     engine="1.45",
     address="10.0.0.5",
+    edge="10.0.0.1",
 )
 
 
@@ -66,6 +67,8 @@ class FakeHosts:
                 facts = msgspec.structs.replace(facts, is_lingering=True)
             case HostStep.ENGINE:
                 facts = msgspec.structs.replace(facts, engine="1.41")
+            case HostStep.FIREWALL:
+                facts = msgspec.structs.replace(facts, firewall=closed_to_all_but(facts.edge, host.runtime))
         self.facts[str(host.address)] = facts
 
     async def undo(self, host: Host, step: HostStep) -> None:

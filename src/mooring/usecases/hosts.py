@@ -160,6 +160,7 @@ def _asked(platform: Platform, request: HostRequest) -> Host:
         region=region_name(request.region),
         labels=labels,
         memory=request.memory,
+        has_firewall=request.firewall or (known is not None and known.has_firewall),
         is_draining=known.is_draining if known else False,
     )
 

@@ -110,7 +110,8 @@ class PlanAccessory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class HostRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`address` like root@203.0.113.7. `host_key` as the plan told it; empty there: it is asked for. Empty or 0 elsewhere: found out.
 
-    `take_over`: also from another controller, which must not use it any more.
+    `firewall`: close its instances' ports to everybody but the edge; once it was asked for, it stays. `take_over`: also from another
+    controller, which must not use it any more.
     """
 
     address: Annotated[str, Meta(max_length=300)]
@@ -121,6 +122,7 @@ class HostRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     labels: dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=1_000)]] = {}
     bind: Annotated[str, Meta(max_length=100)] = ""
     memory: Annotated[int, Meta(ge=0, le=2**50)] = 0
+    firewall: bool = False
     take_over: bool = False
 
 

@@ -13,8 +13,9 @@ from mooring.testing.hosts import GOOD
 OWN = "c1"
 
 
-def host(runtime: HostRuntime = HostRuntime.DOCKER, *, bind: str = "10.0.0.5", memory: int = 0) -> Host:
-    return Host(name=HostId("web-1"), address=HostAddress("root", "web-1"), runtime=runtime, bind=bind, memory=memory)
+def host(runtime: HostRuntime = HostRuntime.DOCKER, *, bind: str = "10.0.0.5", memory: int = 0, has_firewall: bool = False) -> Host:
+    address = HostAddress("root", "web-1")
+    return Host(name=HostId("web-1"), address=address, runtime=runtime, bind=bind, memory=memory, has_firewall=has_firewall)
 
 
 def found(subject: str, facts: Facts, target: Host | None = None) -> tuple[Weight, str]:
@@ -53,6 +54,12 @@ def changed(**facts: object) -> Facts:
         ("systemd", changed(systemd=247), host(HostRuntime.SYSTEMD), Weight.GOOD),
         ("systemd", changed(systemd=246), host(HostRuntime.SYSTEMD), Weight.FAULT),
         ("systemd", changed(systemd=0), host(HostRuntime.SYSTEMD), Weight.FAULT),
+        ("firewall", GOOD, host(has_firewall=True), Weight.WARNING),
+        ("firewall", changed(firewall="30000-32767 but from 10.0.0.1"), host(has_firewall=True), Weight.GOOD),
+        ("firewall", changed(firewall="30000-32767 but from 10.0.0.9"), host(has_firewall=True), Weight.WARNING),
+        ("firewall", changed(firewall="20000-29999 but from 10.0.0.1"), host(HostRuntime.SYSTEMD, has_firewall=True), Weight.GOOD),
+        ("firewall", changed(is_root=False), host(has_firewall=True), Weight.FAULT),
+        ("firewall", changed(systemd=0), host(has_firewall=True), Weight.FAULT),
         ("runtime", GOOD, host(HostRuntime.PROCESS), Weight.FAULT),
     ],
 )
@@ -115,3 +122,13 @@ def test_an_account_that_is_not_root_is_kept_without_a_login_and_root_is_anyway(
     assert steps(changed(is_root=False, owner=OWN)) == [HostStep.LINGER]
     assert steps(changed(is_root=False, owner=OWN, is_lingering=True)) == []
     assert steps(changed(owner=OWN)) == []
+
+
+def test_ports_are_closed_only_where_it_is_asked_for_and_again_when_the_edge_comes_from_elsewhere() -> None:
+    def steps(facts: Facts, *, has_firewall: bool = True) -> list[HostStep]:
+        return [each.step for each in prepare(host(has_firewall=has_firewall), facts, controller=OWN).steps]
+
+    assert steps(changed(owner=OWN), has_firewall=False) == []
+    assert steps(changed(owner=OWN)) == [HostStep.FIREWALL]
+    assert steps(changed(owner=OWN, firewall="30000-32767 but from 10.0.0.1")) == []
+    assert steps(changed(owner=OWN, firewall="30000-32767 but from 10.0.0.9")) == [HostStep.FIREWALL]

@@ -25,6 +25,7 @@ _RUNTIMES = (HostRuntime.DOCKER.value, HostRuntime.SYSTEMD.value)
 @click.option("--bind", default="", metavar="ADDRESS", help="Its own address for apps to listen on; else the one that SSH reached.")
 @click.option("--memory", default="", metavar="SIZE", help="How much memory apps may declare there; else four fifths of what it has.")
 @click.option("--fingerprint", default="", metavar="SHA256:…", help="The host key that it has to show; else you are asked.")
+@click.option("--firewall", is_flag=True, help="Close the ports of its instances to everybody but this platform.")
 @click.option("--take-over", is_flag=True, help="Also from another controller, which must not use it any more.")
 @click.option("--yes", is_flag=True, help="Do what the plan says without asking; the host key is still confirmed.")
 @click.option("--plan", "is_plan", is_flag=True, help="Show what would be done, and do nothing.")
@@ -38,6 +39,7 @@ def host_add_command(
     bind: str,
     memory: str,
     fingerprint: str,
+    firewall: bool,
     take_over: bool,
     yes: bool,
     is_plan: bool,
@@ -53,6 +55,7 @@ def host_add_command(
         labels=parsed_pairs(labels),
         bind=bind,
         memory=parse_size(memory) if memory else 0,
+        firewall=firewall,
         take_over=take_over,
     )
     offered = session.client.plan_host(request)

@@ -18,13 +18,14 @@ from mooring.drivers.host.contract import HostKeeper
 from mooring.drivers.runtime.contract import Runtime
 from mooring.drivers.transport.contract import Completed, Transport
 from mooring.errors import Unavailable
-from mooring.model.host import Facts, Host, HostAddress, HostStep
+from mooring.model.host import INSTANCE_PORTS, Facts, Host, HostAddress, HostStep
 from mooring.model.names import HostId
 
 if TYPE_CHECKING:
     from mooring.drivers.transport.ssh import SshTransport
 
 _SURVEY = Path(__file__).with_name("survey.sh")
+_FIREWALL, _FIREWALL_OFF = (Path(__file__).with_name(f"{name}.sh") for name in ("firewall", "firewall-off"))
 _MARK = "/var/lib/mooring/controller"  # for root; others keep it in their home directory
 _HOME_MARK = ".local/share/mooring/controller"
 _CONNECT_WITHIN = 15.0  # seconds
@@ -85,9 +86,12 @@ class SshHosts:
             case HostStep.LINGER:
                 await _linger(transport, "enable-linger", host.address.user)
             case HostStep.ENGINE:
-                await _done(transport, ["apt-get", "update", "-qq"], within=_INSTALL_WITHIN)
-                words = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "docker.io"]
-                await _done(transport, ["env", "DEBIAN_FRONTEND=noninteractive", *words], within=_INSTALL_WITHIN)
+                await _install(transport, "docker.io")
+            case HostStep.FIREWALL:
+                if (await transport.run(["sh", "-c", "PATH=$PATH:/usr/sbin:/sbin command -v nft"])).code:
+                    await _install(transport, "nftables")
+                script = await asyncio.to_thread(_FIREWALL.read_text)
+                await _done(transport, ["sh", "-c", script, "firewall", *map(str, INSTANCE_PORTS[host.runtime])])
 
     async def undo(self, host: Host, step: HostStep) -> None:
         """An engine that was installed stays: others may have begun to use it."""
@@ -97,6 +101,8 @@ class SshHosts:
                 await _done(transport, ["rm", "-f", "--", _mark(host)])
             case HostStep.LINGER:
                 await _linger(transport, "disable-linger", host.address.user)
+            case HostStep.FIREWALL:
+                await _done(transport, ["sh", "-c", await asyncio.to_thread(_FIREWALL_OFF.read_text)])
             case HostStep.ENGINE:
                 pass
 
@@ -159,6 +165,8 @@ def facts_of(text: str, *, asked_at: float) -> Facts:
         engine=said.get("engine", "").strip(),
         owner=said.get("owner", "").strip(),
         address=said.get("address", ""),
+        edge=said.get("edge", ""),
+        firewall=said.get("firewall", ""),
     )
 
 
@@ -183,6 +191,13 @@ async def _linger(transport: Transport, verb: str, user: str) -> None:
         return
     hint = f"as root, once: {' '.join(words)}"
     raise Unavailable(f"{user} may not decide whether its units run without a login", hint=hint, where=transport.host)
+
+
+async def _install(transport: Transport, package: str) -> None:
+    """From the distribution's own packages, as root. Raises Unavailable."""
+    await _done(transport, ["apt-get", "update", "-qq"], within=_INSTALL_WITHIN)
+    words = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
+    await _done(transport, ["env", "DEBIAN_FRONTEND=noninteractive", *words], within=_INSTALL_WITHIN)
 
 
 async def _done(transport: Transport, argv: list[str], *, within: float = 60.0) -> Completed:

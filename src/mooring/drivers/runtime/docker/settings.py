@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from mooring.errors import InvalidInput
+from mooring.model.host import INSTANCE_PORTS, HostRuntime
 
 _NAME = re.compile(r"\A[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z")
 
@@ -26,7 +27,7 @@ class DockerSettings(msgspec.Struct, frozen=True, kw_only=True):
     directory: PurePosixPath = PurePosixPath("/var/lib/mooring/docker")
     secrets: PurePosixPath = PurePosixPath("/run/mooring")
     bind: str = "127.0.0.1"
-    ports: tuple[int, int] = (30_000, 32_767)  # first and last; above them Linux gives ports to whoever asks
+    ports: tuple[int, int] = INSTANCE_PORTS[HostRuntime.DOCKER]
     user: str = "65532:65532"  # as images without a shell have it
     processes: int = 4096  # at most, in one container
     processors: float = 0.0  # at most; 0: all

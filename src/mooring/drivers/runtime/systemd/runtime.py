@@ -25,6 +25,7 @@ from mooring.drivers.transport.contract import Transport
 from mooring.errors import InvalidInput
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Listening
+from mooring.model.host import INSTANCE_PORTS, HostRuntime
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
 from mooring.model.lease import Mark
 from mooring.model.names import ArtifactId
@@ -45,7 +46,7 @@ class SystemdSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     memory_budget: int
     address: str = "127.0.0.1"
-    ports: tuple[int, int] = (20_000, 29_999)
+    ports: tuple[int, int] = INSTANCE_PORTS[HostRuntime.SYSTEMD]
     directory: str = ""
 
 
