@@ -102,7 +102,8 @@ class SshHosts:
             case HostStep.LINGER:
                 await _linger(transport, "disable-linger", host.address.user)
             case HostStep.FIREWALL:
-                await _done(transport, ["sh", "-c", await asyncio.to_thread(_FIREWALL_OFF.read_text)])
+                script = await asyncio.to_thread(_FIREWALL_OFF.read_text)
+                await _done(transport, ["sh", "-c", script])
             case HostStep.ENGINE:
                 pass
 
