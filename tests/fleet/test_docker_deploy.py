@@ -148,6 +148,15 @@ def test_a_secret_lies_in_the_memory_of_the_account_and_reaches_the_app_on_each_
     assert hosts[1].says("ls", "-A", "/home/deploy/.local/share/mooring/docker"), "its fencing numbers"
 
 
+def test_a_command_runs_in_the_container_of_an_instance_on_its_own_host(app: App, hosts: tuple[Host, ...]) -> None:
+    for slot in (1, 2):
+        answer = app.mooring("exec", f"web.{slot}", "--", "sh", "-c", "id -u; cat /www/index.html; hostname; exit 7")
+        assert answer.code == 7, answer
+        user, version, container = answer.out.split()
+        assert (user, version) == ("65532", "2")
+        assert hosts[slot - 1].says("docker", "ps", "-q", "--no-trunc").startswith(container)
+
+
 def test_logs_of_both_hosts_are_told_with_where_they_were_said(app: App) -> None:
     said = {(line["source"], line["host"], line["text"]) for line in app.mooring("logs", "--json").lines}
     assert said == {("web.1", "host1", "listening"), ("web.2", "host2", "listening")}

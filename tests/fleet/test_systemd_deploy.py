@@ -93,6 +93,10 @@ def test_an_app_is_redeployed_on_two_hosts_under_traffic_and_serves_without_a_co
     assert app.version() == 2
     shown = app.mooring("ps").out
     assert all(host.name in shown for host in hosts), shown
+    ran = app.mooring("run", "--", "sh", "-c", "cat public/version; exit 3")
+    assert (ran.code, ran.out) == (3, "2\n"), ran
+    places = [app.mooring("exec", f"web.{slot}", "--", "sh", "-c", 'echo "$HOST"; cat').out.strip() for slot in (1, 2)]
+    assert sorted(places) == sorted(host.address for host in hosts)
     assert "GET /version" in app.mooring("logs", "--lines", "50").out
     controller = next(pid for pid in platform.pids() if b"mooring.server\0serve" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(controller, signal.SIGSTOP)

@@ -11,6 +11,7 @@ from fleet.rig import Host
 from fleet.systemd_rig import SystemdRig
 
 from mooring.drivers.transport.ssh import SshTransport
+from mooring.testing.interactive_contract import InteractiveContract
 from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime_contract import DeliveryContract, RuntimeContract
 
@@ -32,6 +33,10 @@ class TestSystemdRuntime(RuntimeContract):
 
 
 class TestSystemdLasting(LastingContract):
+    pass
+
+
+class TestSystemdInteractive(InteractiveContract):
     pass
 
 

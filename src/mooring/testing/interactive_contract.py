@@ -22,6 +22,15 @@ from mooring.testing.runtime_contract import Kind, RuntimeRig, a_key, a_mark, st
 _PATIENCE = 60.0
 _BYTES = bytes(range(256)) * 2_000
 _WAITING = "setsid sleep {0} & sleep {0} & trap '' HUP TERM; echo ready; while :; do sleep {0}; done"
+_AT_A_TERMINAL = """
+trap 'echo interrupted >/dev/tty; exit 9' INT
+test -t 0 && test -t 1 && test -t 2 && stty size
+until [ "$(stty size)" = '50 132' ]; do sleep 0.1; done
+echo resized
+read -r line
+echo heard "$line"
+while :; do sleep 0.1; done
+"""
 _COUNT = """
 count=0
 for place in /proc/[0-9]*; do
@@ -59,6 +68,12 @@ class EnterContract:
             said, _ = await asyncio.gather(_all_of(session), _fed(session, _BYTES))
         assert said == Said(_BYTES, b"complaint\n", 7)
 
+    async def test_an_input_that_ends_at_once_is_empty(self, rig: RuntimeRig) -> None:
+        await started(rig, rig.instance(a_key()))
+        async with _entered(rig, "sh", "-c", "cat; echo end") as session:
+            await session.close_input()
+            assert await _all_of(session) == Said(b"end\n", b"", 0)
+
     async def test_each_word_arrives_as_one_word(self, rig: RuntimeRig) -> None:
         await started(rig, rig.instance(a_key()))
         odd = ("a b", "'", '"', "$(touch /tmp/x)", ";", "*", "\\", "two\nlines", "--", "é", "%s", "")
@@ -73,16 +88,15 @@ class EnterContract:
 
     async def test_a_terminal_has_a_size_that_changes_and_an_interrupt_that_is_typed(self, rig: RuntimeRig) -> None:
         await started(rig, rig.instance(a_key()))
-        async with _entered(rig, "sh", terminal=True) as session:
+        async with _entered(rig, "sh", "-c", _AT_A_TERMINAL, terminal=True) as session:
             output = session.output()
-            await _until(session, output, b"stty size; echo $((40+2))\n", b"42")
+            await _until(output, b"24 80")
             await session.resize(rows=50, columns=132)
-            await _until(session, output, b"until [ \"$(stty size)\" = '50 132' ]; do sleep 0.1; done; echo $((50+1))\n", b"51")
-            await session.write(b"echo $((60+2)); sleep 3600\n")
-            await _until(session, output, b"", b"62")
+            await _until(output, b"resized")
+            await session.write(b"a line\n")
+            await _until(output, b"heard a line")
             await session.write(b"\x03")
-            await _until(session, output, b"echo $((70+2)) >/dev/tty\n", b"72")
-            await session.write(b"exit 9\n")
+            await _until(output, b"interrupted")
             async with asyncio.timeout(_PATIENCE):
                 async for _ in output:
                     pass
@@ -93,7 +107,7 @@ class EnterContract:
         before = await started(rig, rig.instance(a_key()))
         seconds = str(10_000 + secrets.randbelow(80_000))
         async with _entered(rig, "sh", "-c", _WAITING.format(seconds), terminal=terminal) as session:
-            await _until(session, session.output(), b"", b"ready")
+            await _until(session.output(), b"ready")
             assert int((await _said_in(rig, "sh", "-c", _COUNT, "sh", seconds)).out) >= 2
         assert (await _said_in(rig, "sh", "-c", _COUNT, "sh", seconds)).out == b"0\n"
         after = await view_of(rig, a_key())
@@ -122,7 +136,7 @@ class AttachContract:
         command = f"until [ \"$(stty size)\" = '40 120' ]; do sleep 0.1; done; {_WAITING.format(seconds)}"
         async with _attached(rig, command, terminal=True) as session:
             await session.resize(rows=40, columns=120)
-            await _until(session, session.output(), b"", b"ready")
+            await _until(session.output(), b"ready")
         await started(rig, rig.instance(a_key()))
         assert (await _said_in(rig, "sh", "-c", _COUNT, "sh", seconds)).out == b"0\n"
 
@@ -168,9 +182,8 @@ async def _fed(session: Terminal, content: bytes) -> None:
     await session.close_input()
 
 
-async def _until(session: Terminal, output: AsyncIterator[tuple[str, bytes]], typed: bytes, expected: bytes) -> None:
-    """Type, and read until it was said."""
-    await session.write(typed)
+async def _until(output: AsyncIterator[tuple[str, bytes]], expected: bytes) -> None:
+    """Read until it was said."""
     seen = b""
     async with asyncio.timeout(_PATIENCE):
         while expected not in seen:

@@ -114,6 +114,35 @@ class TransportContract:
         with pytest.raises(Unavailable, match="larger than 1,000 bytes"):
             await transport.read(directory / "large", most=1000)
 
+    async def test_a_program_is_spoken_with_while_it_runs(self, transport: Transport) -> None:
+        async with transport.attached(["sh", "-c", 'while read -r line; do echo "$0 $line"; done; echo end', "a 'b'"]) as channel:
+            for word in (b"one", b"two"):
+                await channel.write(word + b"\n")
+                assert await channel.read() == b"a 'b' " + word + b"\n"
+
+    async def test_much_goes_both_ways_through_an_attached_program(self, transport: Transport) -> None:
+        content = bytes(range(256)) * 20_000
+        async with transport.attached(["cat"]) as channel:
+            writing = asyncio.create_task(channel.write(content))
+            found = b""
+            while len(found) < len(content):
+                found += await channel.read()
+            await writing
+        assert found == content
+
+    async def test_an_attached_program_learns_by_its_input_that_nobody_listens_any_more(
+        self, transport: Transport, directory: PurePosixPath
+    ) -> None:
+        place = directory / "ended"
+        async with transport.attached(["sh", "-c", 'echo begun; cat; echo "a last word"; echo yes > "$0"', str(place)]) as channel:
+            assert await channel.read() == b"begun\n"
+        assert await transport.read(place) == b"yes\n"
+
+    async def test_an_attached_program_that_ends_has_said_its_last(self, transport: Transport) -> None:
+        async with transport.attached(["echo", "hello"]) as channel:
+            assert [await channel.read(), await channel.read()] == [b"hello\n", b""]
+            await channel.write(b"too late")
+
     async def test_a_socket_of_the_host_is_reached(self, transport: Transport, directory: PurePosixPath) -> None:
         shouting = asyncio.create_task(transport.run(["python3", "-c", SHOUT, str(directory / "socket")]))
         while (await transport.run(["test", "-S", str(directory / "socket")])).code:

@@ -7,6 +7,8 @@ Promises, tested by `mooring.testing.transport_contract` on every driver:
   - A lost connection is made anew by the next call; calls do not wait for one another.
   - `write` puts a whole file in the old one's place, or changes nothing.
   - What a program says beyond `most` bytes is an error and not memory.
+  - A program that is `attached` is told by the end of its input that nobody listens any more, whatever broke the line; what it is slow
+    to read or to be read keeps the other side waiting, and takes no memory.
 Raises Unavailable, OutcomeUnknown, NotFound, NeedsPerson (another host key than the pinned one), never a foreign error.
 """
 
@@ -21,6 +23,7 @@ import msgspec
 
 MOST = 10_000_000  # bytes of standard output and of standard error
 TIMEOUT = 60.0  # seconds
+PARTING = 20.0  # seconds that an attached program may take to end when its input has ended
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,16 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     code: int
     out: bytes = b""
     err: bytes = b""
+
+
+class Channel(Protocol):
+    """A program on the host that is spoken with while it runs."""
+
+    async def read(self) -> bytes:
+        """What it says on standard output, as it comes; nothing: it has ended. Raises OutcomeUnknown where the line broke."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Waits while it does not read. What comes after its end is dropped."""
 
 
 class Transport(Protocol):
@@ -49,5 +62,10 @@ class Transport(Protocol):
 
     def forwarded(self, socket: PurePosixPath) -> AbstractAsyncContextManager[Path]:
         """A Unix socket of this machine that leads to one of the host's, as long as the context lasts."""
+
+    def attached(self, argv: Sequence[str]) -> AbstractAsyncContextManager[Channel]:
+        """A program with its input and standard output. When the context ends so does its input, and `PARTING` seconds later the program.
+
+        It keeps no other call waiting."""
 
     async def close(self) -> None: ...

@@ -6,10 +6,10 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from mooring.drivers.transport.contract import MOST, TIMEOUT, Completed, Transport
+from mooring.drivers.transport.contract import MOST, PARTING, TIMEOUT, Channel, Completed, Transport
 from mooring.drivers.transport.outcomes import check_argv, missing, too_long, too_much
 from mooring.errors import NotFound, Unavailable
 
@@ -78,8 +78,51 @@ class LocalTransport:
             raise Unavailable(f"there is no socket {socket}", where=self.host)
         yield Path(socket)
 
+    @asynccontextmanager
+    async def attached(self, argv: Sequence[str]) -> AsyncIterator[Channel]:
+        check_argv(argv)
+        pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+        try:
+            process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=none, start_new_session=True)
+        except FileNotFoundError:
+            raise missing(self.host, argv[0]) from None
+        except OSError as error:
+            raise Unavailable(f"{argv[0]} cannot be started: {error.strerror}", where=self.host) from error
+        assert process.stdin and process.stdout
+        try:
+            yield _Pipes(process.stdin, process.stdout)
+        finally:
+            await asyncio.shield(_parted(process))
+
     async def close(self) -> None:
         return
+
+
+class _Pipes:
+    def __init__(self, stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+
+    async def read(self) -> bytes:
+        return await self._stdout.read(_PIECE)
+
+    async def write(self, chunk: bytes) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._stdin.write(chunk)
+            await self._stdin.drain()
+
+
+async def _parted(process: asyncio.subprocess.Process) -> None:
+    assert process.stdin and process.stdout
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(PARTING):
+            while await process.stdout.read(_PIECE):
+                pass
+            await process.wait()
+    except TimeoutError:
+        os.killpg(process.pid, 9)
+        await process.wait()
 
 
 def _start_of(path: Path, size: int) -> bytes:

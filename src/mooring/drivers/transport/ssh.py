@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import asyncssh
 import msgspec
 
-from mooring.drivers.transport.contract import MOST, TIMEOUT, Completed, Transport
+from mooring.drivers.transport.contract import MOST, PARTING, TIMEOUT, Channel, Completed, Transport
 from mooring.drivers.transport.outcomes import check_argv, lost, missing, too_long, too_much
 from mooring.errors import InvalidInput, NeedsPerson, NotFound, OutcomeUnknown, Unavailable
 
@@ -115,6 +115,22 @@ class SshTransport:
             async with listener:
                 yield here
 
+    @asynccontextmanager
+    async def attached(self, argv: Sequence[str]) -> AsyncIterator[Channel]:
+        """Over a connection of its own: a host allows few sessions on one, and this one may last for hours."""
+        check_argv(argv)
+        connection = await self._connect()
+        try:
+            process = await self._begun(
+                argv[0], lambda: connection.create_process(shlex.join(argv), encoding=None, stderr=asyncssh.DEVNULL)
+            )
+            try:
+                yield _Talk(process, self.host, argv[0])
+            finally:
+                await asyncio.shield(_parted(process))
+        finally:
+            connection.abort()
+
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -199,6 +215,37 @@ class SshTransport:
             raise Unavailable(f"files cannot be reached: {error.message}", where=self.host) from error
         async with files:
             yield files
+
+
+class _Talk:
+    def __init__(self, process: asyncssh.SSHClientProcess[bytes], host: str, program: str) -> None:
+        self._process = process
+        self._host = host
+        self._program = program
+
+    async def read(self) -> bytes:
+        try:
+            piece = await self._process.stdout.read(_PIECE)
+        except (asyncssh.Error, OSError) as error:
+            raise lost(self._host, self._program) from error
+        if not piece and self._process.channel.get_connection().is_closed():
+            raise lost(self._host, self._program)
+        return piece
+
+    async def write(self, chunk: bytes) -> None:
+        with suppress(asyncssh.Error, OSError):
+            self._process.stdin.write(chunk)
+            await self._process.stdin.drain()
+
+
+async def _parted(process: asyncssh.SSHClientProcess[bytes]) -> None:
+    """Killed with its connection where it does not end."""
+    with suppress(asyncssh.Error, OSError, TimeoutError):
+        async with asyncio.timeout(PARTING):
+            process.stdin.write_eof()
+            while await process.stdout.read(_PIECE):
+                pass
+            await process.wait_closed()
 
 
 def _identity(host: SshHost) -> dict[str, Any]:

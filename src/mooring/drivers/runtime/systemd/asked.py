@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ _BASE = {
     "PYTHONUNBUFFERED": "1",  # what is printed shows up in the journal at once
 }
 _MEGA = 1_000_000
+_TERMINAL = {"TERM": "xterm-256color"}
 _TASK_GRACE = 5.0  # seconds
 
 
@@ -64,6 +66,31 @@ def task_words(spec: TaskSpec, variables: Variables) -> dict[str, Any]:
         "grace": _TASK_GRACE,
         "log": {"source": spec.name, "release": spec.release, "process": None, "slot": None},
         **_program_words(spec.command, spec.directory, spec.artifact, variables),
+    }
+
+
+def session_words(spec: TaskSpec, variables: Variables, window: tuple[int, int] | None) -> dict[str, Any]:
+    """Of a command in a fresh place; `window` in rows and columns, None without a terminal."""
+    shown = {**_TERMINAL, **variables} if window else variables
+    words = {
+        "title": f"{spec.environment} {spec.name}",
+        "environment_slug": spec.environment.slug,
+        "stop_signal": "TERM",
+        "grace": _TASK_GRACE,
+        **_program_words(spec.command, spec.directory, spec.artifact, shown),
+    }
+    return {"instance": "", "window": window, "spec": words}
+
+
+def entering_words(key: InstanceKey, argv: Sequence[str], window: tuple[int, int] | None) -> dict[str, Any]:
+    """Of a command where an instance runs."""
+    return {
+        "instance": key.slug,
+        "title": str(key),
+        "environment_slug": key.environment.slug,
+        "window": window,
+        "argv": shell.words(argv),
+        "variables": _TERMINAL if window else {},
     }
 
 

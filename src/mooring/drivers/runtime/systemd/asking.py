@@ -11,10 +11,12 @@ import io
 import json
 import secrets
 import zipfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from mooring.drivers.transport.contract import Transport
+from mooring.drivers.transport.contract import Channel, Transport
 from mooring.errors import (
     CapacityExceeded,
     InvalidInput,
@@ -40,12 +42,12 @@ class OnHost:
 
     def __init__(self, transport: Transport, directory: str = "") -> None:
         self.transport = transport
-        self._directory = directory
+        self.directory = directory
         self._program = ""
 
     async def ask(self, verb: str, *, within: float = 60.0, payload: bytes = b"", **fields: Any) -> dict[str, Any]:
         """What the verb gives. Raises what the host says, else what the transport says."""
-        question = json.dumps({"verb": verb, "directory": self._directory, **fields}).encode() + b"\n" + payload
+        question = json.dumps({"verb": verb, "directory": self.directory, **fields}).encode() + b"\n" + payload
         if not self._program:
             await self._install()
         done = await self.transport.run(["python3", "-I", "-S", self._program, "ask"], stdin=question, within=within, most=_MOST)
@@ -54,20 +56,27 @@ class OnHost:
             done = await self.transport.run(["python3", "-I", "-S", self._program, "ask"], stdin=question, within=within, most=_MOST)
         return self._answer(verb, done.code, done.out, done.err)
 
+    @asynccontextmanager
+    async def conversation(self) -> AsyncIterator[Channel]:
+        """With onhost/sessions.py."""
+        if not self._program or (await self.transport.run(["test", "-e", f"{self._program}/__main__.py"])).code:
+            await self._install()
+        async with self.transport.attached(["python3", "-I", "-S", self._program, "converse"]) as channel:
+            yield channel
+
     def _answer(self, verb: str, code: int, out: bytes, err: bytes) -> dict[str, Any]:
         try:
             answer = cast("dict[str, Any]", json.loads(out))
         except ValueError:
             raise OutcomeUnknown(f"{verb} ended with {code}: {_last_line(err)}", where=self.transport.host) from None
         if "failed" in answer:
-            kind, message, hint = answer["failed"]
-            raise _ERRORS[kind](message, hint=hint, where=self.transport.host)
+            raise failure_of(answer["failed"], self.transport.host)
         return cast("dict[str, Any]", answer["done"])
 
     async def _install(self) -> None:
         """Only what is not there yet is written; nothing of another version is taken away while units may use it."""
         is_root = (await self.transport.run(["id", "-u"])).out.strip() == b"0"
-        directory = PurePosixPath(self._directory or (_ROOT_DIRECTORY if is_root else _USER_DIRECTORY))
+        directory = PurePosixPath(self.directory or (_ROOT_DIRECTORY if is_root else _USER_DIRECTORY))
         made = await self.transport.run(["install", "-d", "-m", "755", "--", str(directory)])
         if made.code:
             raise Unavailable(f"{directory} cannot be made: {_last_line(made.err)}", where=self.transport.host)
@@ -85,6 +94,12 @@ class OnHost:
         if unpacked.code:
             raise Unavailable(f"{archive} cannot be unpacked: {_last_line(unpacked.err)}", where=self.transport.host)
         await self.transport.run(["mv", "-T", beside, str(program)])  # somebody else's is as good: what is there is asked
+
+
+def failure_of(said: list[str], host: str) -> MooringError:
+    """What the host said in its own words: kind, message, hint."""
+    kind, message, hint = said
+    return _ERRORS[kind](message, hint=hint, where=host)
 
 
 def _last_line(said: bytes) -> str:

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from mooring.drivers.runtime.contract import Delivery, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
+from mooring.drivers.runtime.contract import Delivery, Inspection, Interactive, LogQuery, Runtime, RuntimeCapabilities, Terminal, Variables
 from mooring.drivers.runtime.systemd import asked
 from mooring.drivers.runtime.systemd.asking import OnHost
 from mooring.drivers.runtime.systemd.delivery import Parcel, parcel, write_tar
+from mooring.drivers.runtime.systemd.session import opened
 from mooring.drivers.transport.contract import Transport
 from mooring.errors import InvalidInput
 from mooring.model.environment import EnvironmentId
@@ -56,7 +57,7 @@ class SystemdRuntime:
     def __init__(self, transport: Transport, settings: SystemdSettings) -> None:
         self._host = OnHost(transport, settings.directory)
         self._settings = settings
-        self.capabilities = RuntimeCapabilities(limits_memory=True, runs_interactively=False, memory_budget=settings.memory_budget)
+        self.capabilities = RuntimeCapabilities(limits_memory=True, runs_interactively=True, memory_budget=settings.memory_budget)
 
     async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
         if artifact.image:
@@ -133,6 +134,14 @@ class SystemdRuntime:
         answer = await self._host.ask("forget", mark=asked.mark_words(mark), environment=environment.slug, releases=wanted, volumes=volumes)
         return int(answer["freed"])
 
+    async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
+        window = (rows, columns) if terminal else None
+        return await opened(self._host, asked.session_words(spec, variables, window), is_terminal=terminal)
+
+    async def enter(self, key: InstanceKey, argv: Sequence[str], *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
+        window = (rows, columns) if terminal else None
+        return await opened(self._host, asked.entering_words(key, argv, window), is_terminal=terminal)
+
     async def _send(self, found: Parcel, names: list[str]) -> int:
         """The tar file, a piece at a time, so that neither side holds more than one in memory; bytes."""
         with tempfile.TemporaryFile() as file:
@@ -147,4 +156,5 @@ def _piece(file: Any, offset: int) -> bytes:
     return cast(bytes, file.read(_PIECE))
 
 
-_: type[Runtime] = SystemdRuntime
+_runtime: type[Runtime] = SystemdRuntime
+_interactive: type[Interactive] = SystemdRuntime

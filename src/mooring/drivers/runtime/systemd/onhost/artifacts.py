@@ -145,7 +145,7 @@ def _manifests(place: Place) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _in_use(place: Place) -> Iterator[str]:
-    for folder, name in (("run", "instance"), ("tasks", "task")):
+    for folder, name in (("run", "instance"), ("tasks", "task"), ("sessions", "session")):
         for slug in os.listdir(place.path(folder)) if os.path.isdir(place.path(folder)) else ():
             yield record.read(f"{place.path(folder)}/{slug}/{name}.json").get("artifact", "")
 

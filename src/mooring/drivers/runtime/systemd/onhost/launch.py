@@ -48,15 +48,18 @@ def before(directory: str) -> None:
     record.write(f"{directory}/status.json", now)
 
 
-def become() -> None:
-    """Does not return."""
+def become(*, is_attached: bool) -> None:
+    """Does not return. `is_attached`: somebody reads its outputs, and not the journal; a first byte tells them that both ends are open."""
     credentials = os.environ["CREDENTIALS_DIRECTORY"]
     with open(f"{credentials}/{CREDENTIAL}", "rb") as file:
         launch = json.loads(file.read())
     environment = {"HOME": os.environ.get("STATE_DIRECTORY") or os.environ.get("HOME", "/"), "CREDENTIALS_DIRECTORY": credentials}
     environment.update(launch["environment"])
     environment.update({f"{name}_FILE": f"{credentials}/{name}" for name in launch["files"]})
-    _tell_errors_apart()
+    if is_attached:
+        os.write(1, b"\0")
+    else:
+        _tell_errors_apart()
     os.umask(0o027)
     try:
         os.chdir(launch["directory"])

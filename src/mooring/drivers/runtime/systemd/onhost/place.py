@@ -2,6 +2,7 @@
 
     DIRECTORY/run/<slug>/        an instance: instance.json, launch (0600, with its environment), secrets/, status.json, exit.json
     DIRECTORY/tasks/<slug>/      a one-off, likewise; begun, result.json
+    DIRECTORY/sessions/<name>/   a command with somebody attached, likewise; gone with it
     DIRECTORY/known/<slug>/      units whose lines in the journal are told; gone with `forget`
     DIRECTORY/artifacts/, dependencies/, ports/, fences/
     DIRECTORY/volumes/<env>/     what an accessory keeps; of root's units below STATES
@@ -58,9 +59,16 @@ class Place:
             hint = f"run once as root: loginctl enable-linger {_account()}"
             raise record.Failed("needs-person", f"units of {_account()} would end when it logs out", hint)
 
+    def starting(self, unit: str) -> subprocess.Popen[bytes]:
+        """A process that lives as long as the unit does; what is wrong with it goes to its standard error."""
+        none = subprocess.DEVNULL
+        return subprocess.Popen(self._command("start", "--wait", "--", unit), stdin=none, stdout=none, stderr=subprocess.PIPE)
+
+    def _command(self, *words: str) -> list[str]:
+        return ["systemctl", *([] if self.is_root else ["--user"]), "--no-ask-password", *words]
+
     def systemctl(self, *words: str, within: float = _WITHIN) -> subprocess.CompletedProcess[bytes]:
-        command = ["systemctl", *([] if self.is_root else ["--user"]), "--no-ask-password", *words]
-        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=within)
+        return subprocess.run(self._command(*words), capture_output=True, stdin=subprocess.DEVNULL, timeout=within)
 
     def shown(self, units: list[str], *properties: str) -> dict[str, dict[str, str]]:
         """What systemd says of each; `LoadState=not-found` for what it does not know."""

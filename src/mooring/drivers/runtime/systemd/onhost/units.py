@@ -13,6 +13,8 @@ from mooring.drivers.runtime.systemd.onhost import record
 from mooring.drivers.runtime.systemd.onhost.launch import CREDENTIAL
 
 _PATH = re.compile(r"\A/[A-Za-z0-9_@.+=,~/-]*\Z")
+_A_DAY = 86_400  # seconds
+_TO_THE_JOURNAL = ("StandardInput=null", "StandardOutput=journal", "StandardError=journal")
 _SANDBOX = (
     "NoNewPrivileges=yes",
     "RestrictSUIDSGID=yes",
@@ -71,12 +73,41 @@ def task_unit(spec: dict[str, Any], *, directory: str, run: str, program: str, p
     return _unit(spec, lines, directory=directory, run=run, is_root=is_root, says=spec["title"])
 
 
+def session_unit(spec: dict[str, Any], *, directory: str, run: str, program: str, python: str, is_root: bool, tty: str) -> str:
+    """`tty` empty: three pipes that lie in `run`. `spec["within"]` is the unit whose place it shares, and with which it ends."""
+    lines = (
+        f"ExecStart={python} -I -S -E {program} become attached",
+        "Restart=no",
+        f"RuntimeMaxSec={_A_DAY}",
+        "TimeoutStopSec=2",
+        "SendSIGHUP=yes",
+    )
+    streams = (
+        (f"TTYPath={tty}", "StandardInput=tty-force", "StandardOutput=tty", "StandardError=tty")
+        if tty
+        else (f"StandardInput=file:{run}/stdin", f"StandardOutput=file:{run}/stdout", f"StandardError=file:{run}/stderr")
+    )
+    within = spec.get("within", "")
+    bonds = (f"JoinsNamespaceOf={within}", f"BindsTo={within}", f"After={within}") if within else ()
+    return _unit(spec, lines, directory=directory, run=run, is_root=is_root, says=spec["title"], streams=streams, bonds=bonds)
+
+
 def user_name(environment: str) -> str:
     """Of an environment's processes: made by systemd while one runs, the same for all of them. 31 characters are allowed."""
     return f"moor-{hashlib.sha256(environment.encode()).hexdigest()[:20]}"
 
 
-def _unit(spec: dict[str, Any], lines: tuple[str, ...], *, directory: str, run: str, is_root: bool, says: str) -> str:
+def _unit(
+    spec: dict[str, Any],
+    lines: tuple[str, ...],
+    *,
+    directory: str,
+    run: str,
+    is_root: bool,
+    says: str,
+    streams: tuple[str, ...] = _TO_THE_JOURNAL,
+    bonds: tuple[str, ...] = (),
+) -> str:
     service = [
         "Type=exec",
         *lines,
@@ -84,9 +115,7 @@ def _unit(spec: dict[str, Any], lines: tuple[str, ...], *, directory: str, run: 
         "SendSIGKILL=yes",
         f"LoadCredential={CREDENTIAL}:{run}/launch",
         *(f"LoadCredential={name}:{run}/secrets/{name}" for name in spec["files"]),
-        "StandardInput=null",
-        "StandardOutput=journal",
-        "StandardError=journal",
+        *streams,
         "SyslogIdentifier=mooring",
         "SyslogLevel=info",
         "SyslogLevelPrefix=no",
@@ -100,7 +129,7 @@ def _unit(spec: dict[str, Any], lines: tuple[str, ...], *, directory: str, run: 
         service += [f"User={user_name(spec['environment_slug'])}", *_SANDBOX_OF_THE_SYSTEM]
         service += [f"StateDirectory=mooring-apps/{spec['environment_slug']}"]
         service += [f"BindReadOnlyPaths={_checked(source)}:{_checked(shown)}" for source, shown in spec["shown"]]
-    heading = f"[Unit]\nDescription=Mooring: {says}\nAfter=network.target\nStartLimitIntervalSec=0\n"
+    heading = "\n".join(("[Unit]", f"Description=Mooring: {says}", "After=network.target", "StartLimitIntervalSec=0", *bonds, ""))
     return f"{heading}\n[X-Mooring]\nDirectory={directory}\n\n[Service]\n" + "\n".join(service) + "\n"
 
 
