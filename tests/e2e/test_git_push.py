@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+import yaml
 from e2e.platform import App, Platform
 from e2e.sshd import Sshd
 
@@ -173,3 +174,35 @@ def test_a_key_with_which_one_may_log_in_is_not_taken_for_pushing(platform: Plat
     answer = platform.mooring("key", "add", "own", stdin=own.public)
     assert answer.code == 2
     assert "this key is known to this account without Mooring" in " ".join(answer.err.split())
+
+
+def test_what_ci_init_writes_pushes_as_it_stands(platform: Platform, pusher: Pusher) -> None:
+    app = platform.app("static-site", "piped")
+    app.write("mooring.toml", QUICK)
+    written = app.mooring("ci", "init", "github", "--server", f"ssh://{pusher.sshd.user}@127.0.0.1:{pusher.sshd.port}")
+    assert written.code == 0, written
+    app.release(1)
+    script = yaml.safe_load((app.path / ".github" / "workflows" / "deploy.yml").read_text())["jobs"]["deploy"]["steps"][1]["run"]
+    home = platform.directory / "runner"
+    home.mkdir()
+    secrets = {"MOORING_KEY": (pusher.sshd.directory / "pusher").read_text(), "MOORING_KNOWN_HOSTS": pusher.sshd.known_hosts.read_text()}
+    variables = {**platform.variables, **secrets, "HOME": str(home)}
+    done = subprocess.run(["sh", "-e", "-c", script], cwd=app.path, env=variables, capture_output=True, text=True, timeout=150)
+    assert done.returncode == 0, done.stderr
+    assert app.version() == 1
+    assert (home / ".ssh" / "mooring").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_one_environment_runs_is_promoted_without_being_built_again(platform: Platform) -> None:
+    app = platform.app("static-site", "promoted")
+    app.write("mooring.toml", QUICK)
+    app.release(1)
+    assert app.deploy("-e", "staging").code == 0
+    app.release(2)  # not on staging
+    done = app.mooring("promote", "staging", "production")
+    assert done.code == 0, done
+    assert "is built already" in done.out
+    assert app.version() == 1
+    releases = [app.mooring("releases", "-e", name, "--json").json["releases"][0] for name in ("staging", "production")]
+    assert releases[0]["artifact"]["id"] == releases[1]["artifact"]["id"]
+    assert releases[0]["source"] == releases[1]["source"]

@@ -17,6 +17,7 @@ GROUPS = (
     Group("review", "Review apps: a branch's own environment.", usual="ls"),
     Group("forge", "Where apps' sources are kept, and whose pushes deploy them.", usual="ls"),
     Group("accessory", "Long-lived programs beside an app, which no deploy restarts.", usual="ls"),
+    Group("ci", "Deploying from a forge's own CI."),
     Group("context", "Platforms on other machines, reached through SSH."),
     Group("config", "Plain settings of an environment."),
     Group("secret", "Settings that are encrypted and never shown again."),
@@ -110,6 +111,14 @@ SECTIONS = (
                 "deploy",
                 "What a deploy would do and why, touching nothing.",
                 ("mooring plan", "the steps that `mooring deploy` would take"),
+            ),
+            entry(
+                "promote",
+                "pipelines",
+                "Serve in one environment what another one runs, built already.",
+                ("mooring promote staging production", "the same commit, and what it brings since the last time"),
+                ("mooring promote staging production --plan", "only what it would bring"),
+                about="From a clone of the repository that holds the commit. With another [build] there it is built anew, and said.",
             ),
             entry(
                 "follow",

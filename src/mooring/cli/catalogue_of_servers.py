@@ -86,6 +86,19 @@ SECTIONS = (
         ),
     ),
     Section(
+        "Deploying from CI",
+        (
+            entry(
+                "ci init",
+                "pipelines",
+                "Write the file by which a forge's CI deploys.",
+                ("mooring ci init github --server ssh://deploy@203.0.113.7", "writes .github/workflows/deploy.yml"),
+                ("mooring ci init gitlab --server ssh://deploy@203.0.113.7 --branch release", "writes .gitlab-ci.yml"),
+                about="It pushes with a key of `mooring key add`, after whatever else runs there. An existing file is left alone.",
+            ),
+        ),
+    ),
+    Section(
         "Deploying what a forge holds",
         (
             entry(

@@ -115,6 +115,13 @@ class Git:
         at, message = self.ask("log", "-1", "--no-show-signature", "--format=%ct%x00%s", "--end-of-options", found).split(b"\0", 1)
         return Commit(id=found, message=message.decode("utf-8", "replace").strip(), at=int(at))
 
+    def commits_between(self, older: str, newer: str, *, at_most: int) -> tuple[Commit, ...]:
+        """Those that `newer` holds and `older` does not, newest first. Both are ids of commits that are here."""
+        words = ("log", f"--max-count={at_most}", "--no-show-signature", "--format=%H%x00%ct%x00%s%x00%x01", "--end-of-options")
+        rows = self.ask(*words, f"{older}..{newer}").decode("utf-8", "replace").split("\0\1\n")
+        parts = (row.removesuffix("\0\1").split("\0") for row in rows if row)
+        return tuple(Commit(id=part[0], at=int(part[1]), message=part[2].strip()) for part in parts)
+
     def content(self, commit: str, path: str, *, at_most: int) -> bytes | None:
         """A file of the commit; None when it has none of that name. Raises SourceInvalid when it is larger than `at_most` bytes."""
         entry = self.ask("ls-tree", "-z", "--full-tree", commit, "--", path)
