@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from mooring.drivers.edge.envoy.access_log import WAITING_ROOM
 from mooring.drivers.edge.envoy.retries import retry_policy
 from mooring.drivers.edge.envoy.settings import SHARDS, Layout, shard_name, streams_name
+from mooring.drivers.edge.silence import ASKED_AFTER, ASKED_EVERY, GONE_AFTER, TCP_LEVEL, TCP_USER_TIMEOUT
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import ProcessName
 from mooring.model.routing import Endpoint, EndpointState, RouteTable
@@ -82,6 +83,11 @@ def _waiting_room(routes: list[str], socket: str) -> Json:
     }
 
 
+def _given_up_after(seconds: int) -> Json:
+    name = "what is not acknowledged"
+    return {"description": name, "level": TCP_LEVEL, "name": TCP_USER_TIMEOUT, "int_value": seconds * 1000, "state": "STATE_PREBIND"}
+
+
 def _cluster(layout: Layout, shard: int, name: str, *, token: str) -> Json:
     path = layout.endpoints(shard)
     source = {"path_config_source": {"path": str(path), "watched_directory": {"path": str(path.parent)}}, "initial_fetch_timeout": "2s"}
@@ -91,6 +97,8 @@ def _cluster(layout: Layout, shard: int, name: str, *, token: str) -> Json:
         "type": "EDS",
         "eds_cluster_config": {"eds_config": source, "service_name": shard_name(shard)},
         "connect_timeout": "5s",
+        "upstream_connection_options": {"tcp_keepalive": {"keepalive_time": ASKED_AFTER, "keepalive_interval": ASKED_EVERY}},
+        "upstream_bind_config": {"socket_options": [_given_up_after(GONE_AFTER)]},
         "lb_policy": "LEAST_REQUEST",
         "lb_subset_config": {"fallback_policy": "NO_FALLBACK", "subset_selectors": [{"keys": ["route"]}], "list_as_any": True},
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},

@@ -8,6 +8,7 @@ from mooring.drivers.edge.haproxy.access_log import WAITING
 from mooring.drivers.edge.haproxy.configuration import APPS
 from mooring.drivers.edge.haproxy.places import Backend, Backends, Taken, backend_name, server_name
 from mooring.drivers.edge.haproxy.settings import Layout
+from mooring.drivers.edge.silence import GONE_AFTER
 
 NOWHERE = "127.0.0.1:1"  # where a free server leads; it is in maintenance
 
@@ -32,4 +33,4 @@ def _backend(number: int, backend: Backend, waiting: str) -> str:
 
 def _server(name: str, taken: Taken | None) -> str:
     end = "" if taken and taken.is_active else " disabled"
-    return f"    server {name} {place_of(taken)}{end}"
+    return f"    server {name} {place_of(taken)} tcp-ut {GONE_AFTER}s{end}"  # of a default-server HAProxy would not take it

@@ -13,6 +13,7 @@ from mooring.drivers.edge.haproxy.maps import CHALLENGE_PATH
 from mooring.drivers.edge.haproxy.pages import MAINTENANCE, NO_SUCH_APP, TYPES, WAITED_IN_VAIN
 from mooring.drivers.edge.haproxy.settings import HaproxySettings, Layout
 from mooring.drivers.edge.pages import EDGE_HEADER, FAILED, NOT_UNDERSTOOD, PASSWORD_WANTED, TIMED_OUT, TOO_LARGE, Message
+from mooring.drivers.edge.silence import ASKED_AFTER, ASKED_EVERY, GONE_AFTER
 from mooring.model.edge import EdgeSettings
 
 APPS = "apps"  # the defaults of the prepared backends
@@ -78,6 +79,10 @@ def _defaults(layout: Layout) -> list[str]:
         "retry-on conn-failure",  # what an instance has seen is never sent again
         "option redispatch 1",
         "option abortonclose",
+        "option srvtcpka",  # a host whose cable is cut says nothing: its kernel is asked whether it is still there
+        f"srvtcpka-idle {ASKED_AFTER}s",
+        f"srvtcpka-intvl {ASKED_EVERY}s",
+        f"srvtcpka-cnt {(GONE_AFTER - ASKED_AFTER) // ASKED_EVERY}",
         "timeout connect 500ms",  # it is also how long HAProxy waits before it tries the only server again
         "timeout http-request 15s",
         "timeout http-keep-alive 900s",
