@@ -10,8 +10,8 @@ import pytest
 
 from mooring.drivers.runtime.contract import LogQuery
 from mooring.engine.fleet import LOOK, Fleet
-from mooring.errors import CapacityExceeded, Unavailable
-from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView
+from mooring.errors import CapacityExceeded, OutcomeUnknown, Unavailable
+from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, ProcessState
 from mooring.model.names import LOCAL, ArtifactId, HostId
 from mooring.model.release import Artifact
 from mooring.testing.behaviour import Behaviour
@@ -116,6 +116,43 @@ def test_an_effect_on_a_host_that_was_just_found_off_is_refused_at_once() -> Non
         with pytest.raises(Unavailable, match="eu-1 does not answer"):
             await fleet.start(a_mark(), spec(EU), {})
         assert members[EU].lives() == ()
+
+    virtually(story)
+
+
+def test_what_a_host_has_not_answered_is_neither_told_to_run_nor_changed_again_until_it_was_looked_at() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU)
+        await fleet.start(a_mark(), spec(EU), {})
+        assert [view.state for view in await fleet.observe()] == [ProcessState.RUNNING]
+        members[EU].faults.lose_answer("stop")
+        with pytest.raises(OutcomeUnknown):
+            await fleet.stop(a_mark(), at(EU), grace=1)
+        members[EU].faults.is_down = True
+        assert [view.state for view in await fleet.observe()] == [ProcessState.STOPPING]
+        await clock.sleep(10)
+        with pytest.raises(Unavailable, match=r"nobody knows yet what became of v1 web\.1 on eu-1: the runtime gives no answer"):
+            await fleet.stop(a_mark(), at(EU), grace=1)
+        members[EU].faults.is_down = False
+        await clock.sleep(10)
+        await fleet.start(a_mark(), spec(EU), {})
+        assert [view.state for view in await fleet.observe()] == [ProcessState.RUNNING]
+
+    virtually(story)
+
+
+def test_what_may_have_been_started_on_a_host_that_gave_no_answer_is_told_as_unknown() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU)
+        assert await fleet.observe() == ()
+        members[EU].faults.lose_answer("start")
+        with pytest.raises(OutcomeUnknown):
+            await fleet.start(a_mark(), spec(EU), {})
+        members[EU].faults.is_down = True
+        assert [(view.key, view.state) for view in await fleet.observe()] == [(at(EU), ProcessState.UNKNOWN)]
+        members[EU].faults.is_down = False
+        await clock.sleep(1)
+        assert [(view.key, view.state) for view in await fleet.observe()] == [(at(EU), ProcessState.RUNNING)]
 
     virtually(story)
 

@@ -2,6 +2,7 @@
 
 A runtime knows one host and no host's name: it is taken off a key on the way in, and put on again on the way out. A host that does not
 answer keeps nobody else waiting: of it the last known is told, with its age. Whether an app on it still answers is the prober's to find.
+An instance that was changed, or may have been, is not told to run, and nothing more is done to it, until its host has been looked at.
 Must not: decide where anything runs, or know how a host is reached.
 """
 
@@ -28,10 +29,10 @@ from mooring.drivers.runtime.contract import (
     Variables,
 )
 from mooring.engine.contract import Clock
-from mooring.errors import CapacityExceeded, DriverError, InvalidInput, Unavailable
+from mooring.errors import CapacityExceeded, DriverError, InvalidInput, OutcomeUnknown, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import Sight
-from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskState, TaskView
+from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, ProcessState, TaskSpec, TaskState, TaskView
 from mooring.model.lease import Mark
 from mooring.model.names import LOCAL, ArtifactId, HostId
 from mooring.model.release import Artifact
@@ -45,7 +46,10 @@ T = TypeVar("T")
 
 @dataclass
 class _Member:
-    """`views` None: it has not answered since this controller began. `acts` counts effects, so that an older look is not believed."""
+    """`views` None: it has not answered since this controller began. `acts` counts effects, so that an older look is not believed.
+
+    `changed`: instances that were changed since it was looked at, or may have been. All keys are without their host.
+    """
 
     name: HostId
     runtime: Runtime
@@ -56,6 +60,14 @@ class _Member:
     acts: int = 0
     looking: asyncio.Task[None] | None = None
     tasks: set[tuple[EnvironmentId, str]] = field(default_factory=set)
+    changed: set[InstanceKey] = field(default_factory=set)
+
+    def known(self) -> tuple[InstanceView, ...]:
+        """What is known of its instances, with their host."""
+        views = {view.key: view for view in self.views or ()}
+        views |= {key: InstanceView(key=key, state=ProcessState.UNKNOWN) for key in self.changed - views.keys()}
+        told = (_doubted(view) if key in self.changed else view for key, view in sorted(views.items()))
+        return tuple(_with(view, self.name) for view in told)
 
 
 class Fleet:
@@ -129,13 +141,13 @@ class Fleet:
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         stripped = msgspec.structs.replace(spec, key=_without(spec.key))
-        await self._act(spec.key.host, lambda runtime: _started(runtime, mark, stripped, variables, host=spec.key.host))
+        await self._change(spec.key, lambda runtime: _started(runtime, mark, stripped, variables, host=spec.key.host))
 
     async def stop(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
-        await self._act(key.host, lambda runtime: runtime.stop(mark, _without(key), grace=grace))
+        await self._change(key, lambda runtime: runtime.stop(mark, _without(key), grace=grace))
 
     async def restart(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
-        await self._act(key.host, lambda runtime: runtime.restart(mark, _without(key), grace=grace))
+        await self._change(key, lambda runtime: runtime.restart(mark, _without(key), grace=grace))
 
     async def observe(self) -> tuple[InstanceView, ...]:
         """The local host's as they are; others' as they are if they say so within LOOK seconds, else as they last were."""
@@ -146,7 +158,7 @@ class Fleet:
         finally:
             looking.cancel()
         for each in self._others():
-            views += [_with(view, each.name) for view in each.views or ()]
+            views += each.known()
         return tuple(views)
 
     async def look_around(self) -> None:
@@ -226,6 +238,22 @@ class Fleet:
             )
         return member
 
+    async def _change(self, key: InstanceKey, effect: Callable[[Runtime], Awaitable[None]]) -> None:
+        """One effect on one instance; its host is looked at before, where nobody has seen what became of the one before it."""
+        member, bare = self._member(key.host), _without(key)
+        if key.host == LOCAL:
+            return await self._act(LOCAL, effect)
+        if bare in member.changed:
+            await asyncio.wait({self._look(member)})
+        if bare in member.changed:
+            raise Unavailable(f"nobody knows yet what became of {key}: {member.error}", where=key.host)
+        try:
+            await self._act(key.host, effect)
+        except OutcomeUnknown:
+            member.changed.add(bare)
+            raise
+        member.changed.add(bare)
+
     async def _act(self, host: HostId, effect: Callable[[Runtime], Awaitable[T]]) -> T:
         """One effect on one host. A host that was just found not to answer is not waited for again."""
         member = self._member(host)
@@ -258,6 +286,7 @@ class Fleet:
                 return
             member.views, member.seen_at, member.error = views, began, ""
             if acts == member.acts:
+                member.changed.clear()
                 return
 
     async def _followed(self, query: LogQuery) -> AsyncIterator[LogLine]:
@@ -333,6 +362,12 @@ async def _lines(member: _Member, query: LogQuery) -> AsyncIterator[LogLine]:
 
 def _without(key: InstanceKey) -> InstanceKey:
     return key if key.host == LOCAL else msgspec.structs.replace(key, host=LOCAL)
+
+
+def _doubted(view: InstanceView) -> InstanceView:
+    """It ran when it was last seen, and was told to stop since, or to begin anew."""
+    is_there = view.state is not ProcessState.UNKNOWN
+    return msgspec.structs.replace(view, state=ProcessState.STOPPING) if is_there else view
 
 
 def _with(view: InstanceView, host: HostId) -> InstanceView:

@@ -112,7 +112,8 @@ class Observer:
         views, routes = await self._runtime.observe(), await self._edge.observe()
         unseen = self._runtime.unseen()
         if unseen:
-            views = (*views, *self._believed(unseen, routes))
+            known = {view.key for view in views}
+            views = (*views, *(view for view in self._believed(unseen, routes) if view.key not in known))
         grouped: dict[EnvironmentId, list[InstanceView]] = {}
         for view in sorted(views, key=lambda each: each.key):
             grouped.setdefault(view.key.environment, []).append(view)

@@ -56,7 +56,7 @@ def reach(goal: Goal, current: Current, *, now: float, wanted: Wanted | None, be
     is_early = stance in (Stance.PREPARING, Stance.SWITCHED) or (stance is Stance.CLEARING and not all_ready)
     may_go = leaving if is_early else frozenset(view.key for view in others)
     stops, waits = _stops(current, others, may_go=may_go, still_active=active_keys(table), policy_of=_policies(wanted, before), now=now)
-    kept = keys | frozenset(before.instances() if before and stance is Stance.PREPARING else ())
+    kept = (keys | frozenset(before.instances() if before and stance is Stance.PREPARING else ())) - leaving
     restarts, sick = _restarts(current, kept, policy_of=_policies(wanted, before), now=now) if stance is not Stance.SWITCHED else ((), {})
     starts = tuple(StartInstance(instance=key, reason=_why_start(key, others)) for each in replacements for key in each.start)
     routing = _routing(current, table, keys=keys, is_switch=stance is Stance.PREPARING and all_ready)

@@ -255,7 +255,9 @@ def _is_as_it_was(progress: Progress, current: Current) -> bool:
         return False
     views = [current.view(key) for key in progress.baseline.instances()]
     return all(
-        view is not None and (view.health in _SETTLED or view.state is ProcessState.BACKOFF or view.restarts >= CRASH_LOOP)
+        view is not None
+        and view.state is not ProcessState.STOPPING  # it was told to
+        and (view.health in _SETTLED or view.state is ProcessState.BACKOFF or view.restarts >= CRASH_LOOP)
         for view in views
     )
 
