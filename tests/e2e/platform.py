@@ -45,6 +45,7 @@ class Platform:
         self.state = directory / "state"
         self.port = free_port()
         self.https_port = free_port()
+        self.program = MOORING
         self.variables = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MOORING")},
             "MOORING_STATE": str(self.state),
@@ -53,7 +54,7 @@ class Platform:
         }
 
     def mooring(self, *words: str, cwd: Path | None = None, stdin: str = "", timeout: float = 150) -> Answer:
-        command = [*MOORING, *words]
+        command = [*self.program, *words]
         return Answer(
             subprocess.run(
                 command, cwd=cwd or self.directory, env=self.variables, input=stdin, capture_output=True, text=True, timeout=timeout
@@ -62,7 +63,7 @@ class Platform:
 
     def start(self, *words: str, cwd: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*MOORING, *words],
+            [*self.program, *words],
             cwd=cwd,
             env=self.variables,
             stdout=subprocess.PIPE,
