@@ -157,6 +157,16 @@ def test_a_command_runs_in_the_container_of_an_instance_on_its_own_host(app: App
         assert hosts[slot - 1].says("docker", "ps", "-q", "--no-trunc").startswith(container)
 
 
+def test_a_file_goes_into_a_container_and_comes_out_and_a_read_only_place_is_named(app: App) -> None:
+    (app.path / "note.txt").write_text("a note")
+    assert app.mooring("cp", "note.txt", "web.2:/tmp").code == 0
+    assert app.mooring("exec", "web.2", "--", "cat", "/tmp/note.txt").out == "a note"
+    assert app.mooring("cp", "web.2:/tmp/note.txt", "back.txt").code == 0
+    assert (app.path / "back.txt").read_text() == "a note"
+    refused = app.mooring("cp", "note.txt", "web.2:/www/")
+    assert (refused.code, "/www cannot be written to" in refused.err) == (1, True), refused
+
+
 def test_logs_of_both_hosts_are_told_with_where_they_were_said(app: App) -> None:
     said = {(line["source"], line["host"], line["text"]) for line in app.mooring("logs", "--json").lines}
     assert said == {("web.1", "host1", "listening"), ("web.2", "host2", "listening")}

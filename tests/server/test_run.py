@@ -14,7 +14,7 @@ from mooring.errors import Forbidden, InvalidInput, InvalidName, NotFound, Unaut
 from mooring.model.access import Role
 from mooring.model.environment import EnvironmentId
 from mooring.model.secret import Secret
-from mooring.usecases.requests import ExecRequest, RunRequest
+from mooring.usecases.requests import CopyRequest, Direction, ExecRequest, RunRequest
 
 APP = EnvironmentId.parse("runner")
 
@@ -195,3 +195,33 @@ def test_the_audit_log_has_the_command_without_the_environments_secrets(served: 
     entry = served.world.memory.audit(limit=1)[0]
     assert (entry.what, entry.detail["command"]) == (verb, "login '--key=[redacted]' '[redacted]' 'a b'")
     assert entry.detail.get("instance", "web.1") == "web.1"
+
+
+def test_what_is_copied_is_not_redacted_and_its_path_is_in_the_audit_log(served: Served) -> None:
+    request = CopyRequest(process="web", direction=Direction.OUT, path="/srv/-n 'x'")
+    with served.client.copy(APP, request) as attached:
+        attached.write(b"<very-hidden-value>")
+        attached.close_input()
+        said = dict(attached.output())
+    assert said["stdout"] == b"<very-hidden-value>"
+    assert said["stderr"].endswith(b"|copy|/srv|-n 'x'"), "the path stands in no command's text"
+    entry = served.world.memory.audit(limit=1)[0]
+    assert (entry.what, entry.detail["direction"], entry.detail["path"]) == ("copy", "out", """'/srv/-n '"'"'x'"'"''""")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        CopyRequest(process="web", direction=Direction.OUT, path=""),
+        CopyRequest(process="web", direction=Direction.OUT, path="a\0b"),
+        CopyRequest(process="web", direction=Direction.OUT, path="/"),
+        CopyRequest(process="web", direction=Direction.OUT, path="x" * 5000),
+        CopyRequest(process="web", direction=Direction.IN, path="/tmp"),
+        CopyRequest(process="web", direction=Direction.IN, path="/tmp", name="../x"),
+        CopyRequest(process="web", direction=Direction.IN, path="/tmp", name=".."),
+    ],
+    ids=["empty", "nul", "root", "long", "nameless", "climbing", "parent"],
+)
+def test_a_copy_of_nothing_or_to_no_name_is_refused(served: Served, request_: CopyRequest) -> None:
+    with served.client.copy(APP, request_) as attached, pytest.raises(InvalidInput):
+        attached.wait()

@@ -182,6 +182,13 @@ SECTIONS = (
                 ("mooring exec shop.worker.1 -- kill -USR1 1", "of another app"),
             ),
             entry(
+                "cp",
+                "operate",
+                "Files and directories into a running instance, or out of it.",
+                ("mooring cp web.1:/tmp/report.csv .", "to this directory"),
+                ("mooring cp fixtures web:/tmp/", "a directory with all that is in it"),
+            ),
+            entry(
                 "maintenance",
                 "operate",
                 "Show visitors a maintenance page, or stop showing it.",

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
-from urllib.parse import quote
+from typing import IO
 
 import msgspec
 
 from mooring.client.accessories import Accessories
 from mooring.client.asking import Asking, new_key
 from mooring.client.location import controller_socket, state_directory
+from mooring.client.one_offs import OneOffs
+from mooring.client.paths import path_of, segment
 from mooring.client.ways import LocalWay, Way
 from mooring.client.wire import Wire
 from mooring.engine.orders import Preview
@@ -58,7 +59,6 @@ from mooring.usecases.answers import (
 from mooring.usecases.requests import (
     ConfigRequest,
     DrainRequest,
-    ExecRequest,
     ForgeRequest,
     HostRequest,
     LockRequest,
@@ -68,20 +68,15 @@ from mooring.usecases.requests import (
     RegistryRequest,
     RestartRequest,
     RollbackRequest,
-    RunRequest,
     ScaleRequest,
     TokenRequest,
 )
-
-if TYPE_CHECKING:
-    from mooring.client.attached import Attached
-
 
 _PREPARING = 900.0  # seconds
 _LOOKING = 120.0  # seconds in which a forge may answer
 
 
-class Client:
+class Client(OneOffs):
     """`Client()` speaks to this machine's platform, or to `$MOORING_URL` with `$MOORING_TOKEN`. Thread-safe: nothing is kept open.
 
     `way` leads to a platform elsewhere; with `push_key` it is the holder of that key who asks, on this machine's socket.
@@ -136,65 +131,65 @@ class Client:
         return self._ask.get("/v1/environments", tuple[EnvironmentSummary, ...])
 
     def environment(self, environment: EnvironmentId) -> EnvironmentDetail:
-        return self._ask.get(_of(environment), EnvironmentDetail)
+        return self._ask.get(path_of(environment), EnvironmentDetail)
 
     def releases(self, environment: EnvironmentId) -> tuple[Release, ...]:
         """Newest first."""
-        return self._ask.get(_of(environment, "releases"), tuple[Release, ...])
+        return self._ask.get(path_of(environment, "releases"), tuple[Release, ...])
 
     def set_maintenance(self, environment: EnvironmentId, *, on: bool) -> EnvironmentDetail:
         """Returns when the edge shows it."""
-        return self._ask.send("PUT", _of(environment, "maintenance"), EnvironmentDetail, MaintenanceRequest(on=on))
+        return self._ask.send("PUT", path_of(environment, "maintenance"), EnvironmentDetail, MaintenanceRequest(on=on))
 
     def lock(self, environment: EnvironmentId, *, reason: str = "") -> Lock:
-        return self._ask.send("PUT", _of(environment, "lock"), Lock, LockRequest(reason=reason))
+        return self._ask.send("PUT", path_of(environment, "lock"), Lock, LockRequest(reason=reason))
 
     def unlock(self, environment: EnvironmentId) -> None:
-        self._ask.tell("DELETE", _of(environment, "lock"))
+        self._ask.tell("DELETE", path_of(environment, "lock"))
 
     # deployments
 
     def deploy(self, environment: EnvironmentId, archive: Path, origin: Source, *, key: str = "") -> Deployment:
         """Upload the tar of a source tree. `key` makes asking twice the same as asking once."""
-        return self._ask.upload(_of(environment, "deployments"), archive, origin, Deployment, key=key)
+        return self._ask.upload(path_of(environment, "deployments"), archive, origin, Deployment, key=key)
 
     def plan_deploy(self, environment: EnvironmentId, archive: Path, origin: Source) -> Preview:
         """What deploying it would do."""
-        return self._ask.upload(_of(environment, "plan"), archive, origin, Preview, key="")
+        return self._ask.upload(path_of(environment, "plan"), archive, origin, Preview, key="")
 
     def plan(self, environment: EnvironmentId, order: PlanRequest) -> Preview:
         """What another order would do."""
-        return self._ask.send("POST", _of(environment, "plan"), Preview, order)
+        return self._ask.send("POST", path_of(environment, "plan"), Preview, order)
 
     def rollback(self, environment: EnvironmentId, *, release: int | None = None, key: str = "") -> Deployment:
-        return self._ask.order("POST", _of(environment, "rollback"), RollbackRequest(release=release), key=key)
+        return self._ask.order("POST", path_of(environment, "rollback"), RollbackRequest(release=release), key=key)
 
     def scale(self, environment: EnvironmentId, counts: Mapping[str, int], *, key: str = "") -> Deployment:
-        return self._ask.order("POST", _of(environment, "scale"), ScaleRequest(counts=dict(counts)), key=key)
+        return self._ask.order("POST", path_of(environment, "scale"), ScaleRequest(counts=dict(counts)), key=key)
 
     def restart(self, environment: EnvironmentId, *, key: str = "") -> Deployment:
-        return self._ask.order("POST", _of(environment, "restart"), RestartRequest(), key=key)
+        return self._ask.order("POST", path_of(environment, "restart"), RestartRequest(), key=key)
 
     def destroy(self, environment: EnvironmentId, *, confirm: str, key: str = "") -> Deployment:
         """`confirm` must be `app/environment`, typed by who wants it."""
-        return self._ask.order("DELETE", _of(environment), None, key=key, query={"confirm": confirm})
+        return self._ask.order("DELETE", path_of(environment), None, key=key, query={"confirm": confirm})
 
     def deployments(self, environment: EnvironmentId | None = None, *, limit: int = 50) -> tuple[Deployment, ...]:
         """Newest first."""
         return self._ask.get("/v1/deployments", tuple[Deployment, ...], query={**_filter(environment), "limit": limit})
 
     def deployment(self, deployment: str) -> Deployment:
-        return self._ask.get(f"/v1/deployments/{_segment(deployment)}", Deployment)
+        return self._ask.get(f"/v1/deployments/{segment(deployment)}", Deployment)
 
     def abort(self, deployment: str) -> Deployment:
-        return self._ask.send("POST", f"/v1/deployments/{_segment(deployment)}/abort", Deployment)
+        return self._ask.send("POST", f"/v1/deployments/{segment(deployment)}/abort", Deployment)
 
     def journal(self, deployment: str) -> tuple[JournalEntry, ...]:
-        return self._ask.get(f"/v1/deployments/{_segment(deployment)}/journal", tuple[JournalEntry, ...])
+        return self._ask.get(f"/v1/deployments/{segment(deployment)}/journal", tuple[JournalEntry, ...])
 
     def deployment_events(self, deployment: str, *, after: int = 0) -> Iterator[Event]:
         """From the first (or behind `after`) to `deployment.ended`, over restarts of the controller; waits for those to come."""
-        path = f"/v1/deployments/{_segment(deployment)}/events"
+        path = f"/v1/deployments/{segment(deployment)}/events"
         return self._ask.follow_events(path, {}, after=after, until_ended=True)
 
     # review apps
@@ -228,22 +223,22 @@ class Client:
     # config and secrets
 
     def config(self, environment: EnvironmentId, *, origin: bool = False) -> tuple[Variable, ...]:
-        return self._ask.get(_of(environment, "config"), tuple[Variable, ...], query={"origin": origin})
+        return self._ask.get(path_of(environment, "config"), tuple[Variable, ...], query={"origin": origin})
 
     def change_config(
         self, environment: EnvironmentId, *, set: Mapping[str, str] | None = None, unset: Sequence[str] = (), key: str = ""
     ) -> ConfigChange:
         body = ConfigRequest(set=dict(set or {}), unset=tuple(unset))
-        return self._ask.send("PATCH", _of(environment, "config"), ConfigChange, body, key=key)
+        return self._ask.send("PATCH", path_of(environment, "config"), ConfigChange, body, key=key)
 
     def set_secret(self, environment: EnvironmentId, name: str, value: Secret, *, key: str = "") -> ConfigChange:
         """Sent as the raw body: never in an address or an argument."""
-        path = _of(environment, "secrets", name)
+        path = path_of(environment, "secrets", name)
         headers = {"Content-Type": "application/octet-stream", "Idempotency-Key": key or new_key()}
         return self._ask.exchange("PUT", path, ConfigChange, body=value.reveal().encode("utf-8", "surrogateescape"), headers=headers)
 
     def unset_secret(self, environment: EnvironmentId, name: str, *, key: str = "") -> ConfigChange:
-        return self._ask.send("DELETE", _of(environment, "secrets", name), ConfigChange, key=key)
+        return self._ask.send("DELETE", path_of(environment, "secrets", name), ConfigChange, key=key)
 
     # what is said and what happens
 
@@ -259,7 +254,7 @@ class Client:
     ) -> Iterator[LogLine]:
         """History first; with `follow` until the iterator is closed."""
         query: dict[str, str | int | None] = {"process": process, "slot": slot, "release": release}
-        return self._ask.log_lines(_of(environment, "logs"), query, lines=lines, follow=follow)
+        return self._ask.log_lines(path_of(environment, "logs"), query, lines=lines, follow=follow)
 
     def events(self, *, after: int = 0, environment: EnvironmentId | None = None, limit: int = 1000) -> tuple[Event, ...]:
         """Those that are stored, oldest first. `after` negative: the newest that many."""
@@ -270,22 +265,8 @@ class Client:
         """Stored ones after `after`, then new ones as they come, until the iterator is closed."""
         return self._ask.follow_events("/v1/events", _filter(environment), after=after, until_ended=False)
 
-    # one-off commands
-
-    def run(self, environment: EnvironmentId, request: RunRequest) -> Attached:
-        """Start a command of the present release, attached. Use as a context."""
-        from mooring.client.attached import Attached
-
-        return Attached.open(self._wire, _of(environment, "run"), request)
-
-    def enter(self, environment: EnvironmentId, request: ExecRequest) -> Attached:
-        """Start a command where an instance runs, attached. Use as a context."""
-        from mooring.client.attached import Attached
-
-        return Attached.open(self._wire, _of(environment, "exec"), request)
-
     def accessories(self, environment: EnvironmentId) -> Accessories:
-        return Accessories(self._ask, _of(environment, "accessories"))
+        return Accessories(self._ask, path_of(environment, "accessories"))
 
     # certificates
 
@@ -299,11 +280,11 @@ class Client:
         return self._ask.exchange("POST", "/v1/certificates", CertificateAdded, query=query, body=pem, headers=headers)
 
     def renew_certificate(self, hostname: Hostname) -> CertificateView:
-        return self._ask.send("POST", f"/v1/certificates/{_segment(hostname)}/renewal", CertificateView)
+        return self._ask.send("POST", f"/v1/certificates/{segment(hostname)}/renewal", CertificateView)
 
     def remove_certificate(self, hostname: Hostname) -> None:
         """One of a person's own."""
-        self._ask.tell("DELETE", f"/v1/certificates/{_segment(hostname)}")
+        self._ask.tell("DELETE", f"/v1/certificates/{segment(hostname)}")
 
     # hosts
 
@@ -321,13 +302,13 @@ class Client:
         )
 
     def check_host(self, name: str) -> HostPlan:
-        return self._ask.get(f"/v1/hosts/{_segment(name)}/check", HostPlan)
+        return self._ask.get(f"/v1/hosts/{segment(name)}/check", HostPlan)
 
     def drain_host(self, name: str, *, is_draining: bool) -> Host:
-        return self._ask.send("PUT", f"/v1/hosts/{_segment(name)}/drain", Host, DrainRequest(on=is_draining))
+        return self._ask.send("PUT", f"/v1/hosts/{segment(name)}/drain", Host, DrainRequest(on=is_draining))
 
     def remove_host(self, name: str, *, is_lost: bool = False) -> Host:
-        return self._ask.exchange("DELETE", f"/v1/hosts/{_segment(name)}", Host, query={"lost": is_lost})
+        return self._ask.exchange("DELETE", f"/v1/hosts/{segment(name)}", Host, query={"lost": is_lost})
 
     def host_key(self) -> HostKey:
         return self._ask.get("/v1/host-key", HostKey)
@@ -343,10 +324,10 @@ class Client:
         return self._ask.exchange("POST", "/v1/forges", ForgeChecked, body=body, headers=headers, timeout=_LOOKING)
 
     def check_forge(self, app: str) -> ForgeChecked:
-        return self._ask.exchange("POST", f"/v1/forges/{_segment(app)}/check", ForgeChecked, headers={}, timeout=_LOOKING)
+        return self._ask.exchange("POST", f"/v1/forges/{segment(app)}/check", ForgeChecked, headers={}, timeout=_LOOKING)
 
     def remove_forge(self, app: str) -> ForgeLink:
-        return self._ask.send("DELETE", f"/v1/forges/{_segment(app)}", ForgeLink)
+        return self._ask.send("DELETE", f"/v1/forges/{segment(app)}", ForgeLink)
 
     # keys that may push
 
@@ -358,7 +339,7 @@ class Client:
         return self._ask.send("POST", "/v1/push-keys", PushKey, PushKeyRequest(name=name, public_key=public_key, apps=tuple(apps)))
 
     def remove_push_key(self, name: str) -> PushKey:
-        return self._ask.send("DELETE", f"/v1/push-keys/{_segment(name)}", PushKey)
+        return self._ask.send("DELETE", f"/v1/push-keys/{segment(name)}", PushKey)
 
     # registries
 
@@ -369,7 +350,7 @@ class Client:
         return self._ask.send("POST", "/v1/registries", Registry, request)
 
     def remove_registry(self, host: str) -> Registry:
-        return self._ask.send("DELETE", f"/v1/registries/{_segment(host)}", Registry)
+        return self._ask.send("DELETE", f"/v1/registries/{segment(host)}", Registry)
 
     # tokens
 
@@ -380,19 +361,11 @@ class Client:
         return self._ask.send("POST", "/v1/tokens", TokenCreated, TokenRequest(name=name, role=role, expires_in=expires_in))
 
     def revoke_token(self, name: str) -> TokenRecord:
-        return self._ask.send("DELETE", f"/v1/tokens/{_segment(name)}", TokenRecord)
-
-
-def _of(environment: EnvironmentId, *rest: str) -> str:
-    return "/".join(["/v1/environments", _segment(environment.app), _segment(environment.environment), *map(_segment, rest)])
+        return self._ask.send("DELETE", f"/v1/tokens/{segment(name)}", TokenRecord)
 
 
 def _reviews(app: AppName) -> str:
-    return f"/v1/apps/{_segment(app)}/reviews"
-
-
-def _segment(text: str) -> str:
-    return quote(text, safe="")
+    return f"/v1/apps/{segment(app)}/reviews"
 
 
 def _filter(environment: EnvironmentId | None) -> dict[str, str]:

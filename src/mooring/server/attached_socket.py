@@ -1,6 +1,7 @@
-"""The WebSockets of `mooring run` and `mooring exec`: one command, somebody attached, until it ends, they hang up or their token does.
+"""The WebSockets of `mooring run`, `exec` and `cp`: one command, somebody attached, until it ends, they hang up or their token does.
 
-Must not: show a secret where the output is not a terminal (on one, bytes go as they are: redacting would break the screen).
+Must not: show a secret where the output is not a terminal or a copy (there bytes go as they are: redacting would break the screen, or
+the file).
 """
 
 from __future__ import annotations
@@ -26,26 +27,36 @@ from mooring.server.dispatch import admit
 from mooring.server.reading import read_json
 from mooring.server.sse import VALIDITY
 from mooring.store.redaction import RedactingStream
+from mooring.usecases.copy import copy
 from mooring.usecases.enter import enter
 from mooring.usecases.platform import Platform, environment_id
-from mooring.usecases.requests import Control, EndOfInput, ExecRequest, Resize, RunEnded, RunRequest
+from mooring.usecases.requests import Control, CopyRequest, EndOfInput, ExecRequest, Resize, RunEnded, RunRequest
 from mooring.usecases.run import run
 
 STREAMS = {"stdout": b"\x01", "stderr": b"\x02"}
 _FIRST_MESSAGE = 10.0  # seconds
 
 
+def _is_terminal(request: RunRequest | ExecRequest) -> bool:
+    return request.terminal
+
+
 class Attachable(NamedTuple):
-    """A route, its first message, and what begins then: it takes the platform, who asks, the environment and that message."""
+    """A route, its first message, and what begins then: it takes the platform, who asks, the environment and that message.
+
+    `is_raw`: its output goes as it is.
+    """
 
     route: Route
     asks: type[msgspec.Struct]
     begin: Callable[[Platform, Actor, EnvironmentId, Any], Awaitable[Terminal]]
+    is_raw: Callable[[Any], bool]
 
 
 ATTACHABLE = (
-    Attachable(("GET", "/v1/environments/{app}/{environment}/run"), RunRequest, run),
-    Attachable(("GET", "/v1/environments/{app}/{environment}/exec"), ExecRequest, enter),
+    Attachable(("GET", "/v1/environments/{app}/{environment}/run"), RunRequest, run, _is_terminal),
+    Attachable(("GET", "/v1/environments/{app}/{environment}/exec"), ExecRequest, enter, _is_terminal),
+    Attachable(("GET", "/v1/environments/{app}/{environment}/copy"), CopyRequest, copy, lambda _: True),
 )
 
 
@@ -78,7 +89,7 @@ async def _session(services: Services, socket: WebSocket, caller: Caller, kind: 
     request = await _first_message(socket, kind.asks)
     terminal = await kind.begin(platform, caller.actor, environment, request)
     redactor = platform.secrets.redactor(environment)
-    filters = {} if request.terminal else {name: redactor.stream() for name in STREAMS}
+    filters = {} if kind.is_raw(request) else {name: redactor.stream() for name in STREAMS}
     try:
         jobs = [_input(socket, terminal), _validity(services, caller)]
         code = await _first_to_end(_output(socket, terminal, filters), jobs)

@@ -61,6 +61,7 @@ TABLE: dict[Route, Admission] = {
     ("POST", f"{_ENVIRONMENT}/accessories/{{name}}/plan"): Permission.CHANGE,
     ("DELETE", f"{_ENVIRONMENT}/accessories/{{name}}"): Permission.ADMINISTER,
     ("GET", f"{_ENVIRONMENT}/accessories/{{name}}/logs"): Permission.SEE,
+    ("GET", f"{_ENVIRONMENT}/copy"): Permission.CHANGE,
     ("GET", "/v1/deployments"): Permission.SEE,
     ("GET", "/v1/deployments/{id}"): Permission.SEE,
     ("POST", "/v1/deployments/{id}/abort"): Permission.CHANGE,

@@ -23,7 +23,7 @@ from mooring.server.once import LONGEST_KEY
 from mooring.server.query import Parameter
 from mooring.usecases.deployments import DEPLOYMENT_PATTERN
 from mooring.usecases.permission import Permission
-from mooring.usecases.requests import EndOfInput, ExecRequest, Resize, RunEnded, RunRequest
+from mooring.usecases.requests import CopyRequest, EndOfInput, ExecRequest, Resize, RunEnded, RunRequest
 
 _KINDS = {str: "string", int: "integer", bool: "boolean"}
 _PATTERNS = {"app": LABEL_PATTERN, "environment": LABEL_PATTERN, "id": DEPLOYMENT_PATTERN, "hostname": HOSTNAME_PATTERN}
@@ -35,7 +35,7 @@ _NAMES = {
     "push-keys": PUSH_KEY_PATTERN,
     "secrets": VARIABLE_PATTERN,
 }
-_SOCKET_TYPES = (RunRequest, ExecRequest, Resize, EndOfInput, RunEnded)
+_SOCKET_TYPES = (RunRequest, ExecRequest, CopyRequest, Resize, EndOfInput, RunEnded)
 
 
 def document(endpoints: Sequence[Endpoint], *, version: str) -> dict[str, object]:

@@ -5,6 +5,7 @@ Bounds stand here for the OpenAPI document; what keeps them is the use case, whi
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated, Literal
 
 import msgspec
@@ -181,6 +182,23 @@ class ExecRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     terminal: bool = False
     rows: int = 24
     columns: int = 80
+
+
+class Direction(enum.Enum):
+    """Which way a copy goes, seen from the instance."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class CopyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The first message on the `copy` WebSocket. `name` is what the copy is called when it goes into a directory."""
+
+    process: str
+    direction: Direction
+    path: str
+    name: str = ""
+    slot: int | None = None
 
 
 class Resize(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="control", tag="resize"):

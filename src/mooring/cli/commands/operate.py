@@ -109,6 +109,15 @@ def exec_command(session: Session, instance: str, words: tuple[str, ...], takes_
     return run_inside(session, target(session, instance), words, takes_input=takes_input, is_terminal=is_terminal)
 
 
+@command("cp")
+@click.argument("source", metavar="FROM")
+@click.argument("destination", metavar="TO")
+def cp_command(session: Session, source: str, destination: str) -> None:
+    from mooring.cli.copying import copy
+
+    copy(session, source, destination)
+
+
 def parsed_counts(texts: tuple[str, ...]) -> dict[str, int]:
     """`web=3 worker=2` as a mapping; raises InvalidInput, InvalidName."""
     from mooring.model.names import process_name

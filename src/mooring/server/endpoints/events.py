@@ -48,7 +48,7 @@ async def said(asked: Asked) -> Response:
 
 
 async def without_socket(_: Asked) -> Response:
-    raise InvalidInput("this takes a WebSocket", hint="`mooring run` and `mooring exec` open one; see the reference page of the API")
+    raise InvalidInput("this takes a WebSocket", hint="`mooring run`, `exec` and `cp` open one; see the reference page of the API")
 
 
 async def _numbered(told: AsyncIterator[Event]) -> AsyncIterator[Message]:
@@ -123,5 +123,16 @@ ENDPOINTS = (
         handler=without_socket,
         stream=Stream.SOCKET,
         about=f"The first message is an `ExecRequest` as JSON. {_ATTACHED}",
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{_PATH}/copy",
+        summary="A WebSocket: a file or directory into a running instance, or out of it, as a tar file",
+        handler=without_socket,
+        stream=Stream.SOCKET,
+        about=(
+            "The first message is a `CopyRequest` as JSON. In: input is a tar file with `item` at its top and then an empty file `whole`. "
+            f"Out: it is standard output. {_ATTACHED} Standard error says what went wrong when the exit code is not 0."
+        ),
     ),
 )
