@@ -206,3 +206,20 @@ def test_what_one_environment_runs_is_promoted_without_being_built_again(platfor
     releases = [app.mooring("releases", "-e", name, "--json").json["releases"][0] for name in ("staging", "production")]
     assert releases[0]["artifact"]["id"] == releases[1]["artifact"]["id"]
     assert releases[0]["source"] == releases[1]["source"]
+
+
+def test_a_branch_that_asks_for_it_has_a_review_app_until_it_is_removed(platform: Platform, pusher: Pusher) -> None:
+    app = platform.app("static-site", "reviewed")
+    app.write("mooring.toml", '[review]\nbranches = ["deploy-*"]\naccess = "open"\n' + QUICK)
+    app.release(1)
+    app.git("switch", "--quiet", "--create", "deploy-checkout")
+    done = pusher.push(app, "deploy-checkout")
+    assert done.returncode == 0, done.stderr
+    (shown,) = app.mooring("review", "ls", "--json").json["reviews"]
+    assert shown["branch"] == "deploy-checkout"
+    host = shown["summary"]["urls"][0].removeprefix("http://")
+    assert app.get("/version", headers={"Host": host})[0] == 200
+    removed = pusher.push(app, "--delete", "deploy-checkout")
+    assert removed.returncode == 0, removed.stderr
+    assert app.mooring("review", "ls", "--json").json["reviews"] == []
+    assert app.get("/version", headers={"Host": host})[0] == 404

@@ -19,6 +19,8 @@ from mooring.model.access import Role
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.forge import ForgeKind
+from mooring.model.names import AppName
+from mooring.model.review import review_environment
 from mooring.usecases.requests import ForgeRequest
 
 DAY = 86_400.0
@@ -265,6 +267,27 @@ def test_only_an_admin_points_the_platform_at_an_address(served: Served, forge: 
         answer = http.post("/v1/forges", json={"app": "x", "kind": "github", "repository": "a/b", "url": forge.url, "token": "t"})
     assert answer.status_code == 403
     assert forge.headers == []
+
+
+def test_a_branch_that_asks_for_it_has_a_review_app_until_it_is_gone(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
+    add("seen")
+    origin.commit("with review apps", mooring_toml='[review]\nbranches = ["deploy-*"]\n')
+    origin.git("switch", "-qc", "deploy-checkout")
+    commit = origin.commit("a new checkout")
+    environment = review_environment(AppName("seen"), "deploy-checkout")
+    assert heard(served, "seen", github_push(branch="deploy-checkout", at=time.time())).status_code == 202
+    told = ended(forge, commit, name=f"mooring/{environment.environment}")
+    assert told["state"] == "success", told
+    assert [each.branch for each in served.client.reviews(AppName("seen"))] == ["deploy-checkout"]
+    newer = origin.commit("and newer")
+    assert heard(served, "seen", github_push(branch="deploy-checkout", after=newer, at=time.time())).status_code == 202
+    assert ended(forge, newer, name=f"mooring/{environment.environment}")["state"] == "success"
+    origin.git("switch", "-q", "main")
+    origin.git("branch", "-qD", "deploy-checkout")
+    assert heard(served, "seen", github_push(branch="deploy-checkout", after="0" * 40, at=time.time())).status_code == 202
+    forge.wait(lambda: served.world.memory.environment(environment) is None)
+    assert served.client.reviews(AppName("seen")) == ()
+    assert served.world.memory.environment(EnvironmentId.parse("seen/production")) is not None
 
 
 def test_a_controller_that_starts_again_tells_the_end_of_what_an_earlier_one_began(tmp_path: Path, forge: FakeForge) -> None:

@@ -5,8 +5,6 @@ Must not: deploy a branch that no environment has, or another app than the one t
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mooring.cli import exit_codes
 from mooring.cli.follow import follow_to_the_end
 from mooring.cli.session import Session
@@ -17,12 +15,13 @@ from mooring.client.receiving import of_hook
 from mooring.client.source import pack_pushed
 from mooring.errors import InvalidInput
 from mooring.model.environment import EnvironmentId
+from mooring.model.names import AppName, EnvironmentName
 
 _BRANCHES = "refs/heads/"
 
 
 def deployed(session: Session, *, ref: str, commit: str) -> int:
-    """`commit` empty: the branch is removed. Gives 0 when git may move the branch. The repository is the working directory.
+    """`commit` empty: the branch is removed. Gives 0 when git may move the branch. The repository is the session's directory.
 
     Raises InvalidInput for what deploys nothing, ManifestInvalid, SourceInvalid, and what deploying raises.
     """
@@ -30,24 +29,37 @@ def deployed(session: Session, *, ref: str, commit: str) -> int:
     branch = ref.removeprefix(_BRANCHES)
     if branch == ref:
         raise InvalidInput(f"{ref} is no branch, and only branches are deployed", hint="git push mooring main")
-    if not commit:
-        session.remark(f"The branch {branch} is removed here. What it deployed goes on: `mooring destroy` ends it.")
-        return exit_codes.SERVING
     session.reach_with(lambda: Client(controller_socket(state_directory(session.variables)), push_key=key))
-    repository = session.directory
-    for environment in pipeline(repository, commit, app=app, branch=branch).environments:
-        code = _deployed(session, EnvironmentId(app, environment), repository, commit=commit, branch=branch)
+    if not commit:
+        return _removed(session, app, branch)
+    wanted = pipeline(session.directory, commit, app=app, branch=branch)
+    if wanted.is_review:
+        return _deployed(session, None, app, commit=commit, branch=branch)
+    for environment in wanted.environments:
+        code = _deployed(session, environment, app, commit=commit, branch=branch)
         if code != exit_codes.SERVING:
             return code
     return exit_codes.SERVING
 
 
-def _deployed(session: Session, environment: EnvironmentId, repository: Path, *, commit: str, branch: str) -> int:
-    package = pack_pushed(repository, commit, branch=branch)
+def _removed(session: Session, app: AppName, branch: str) -> int:
+    """Its review app, where it has one, goes with it; an environment that has a name of its own stays."""
+    if all(each.branch != branch for each in session.client.reviews(app)):
+        session.remark(f"The branch {branch} is removed here. What it deployed goes on: `mooring destroy` ends it.")
+        return exit_codes.SERVING
+    return follow_to_the_end(session, session.client.review_down(app, branch).deployment)
+
+
+def _deployed(session: Session, environment: EnvironmentName | None, app: AppName, *, commit: str, branch: str) -> int:
+    """`environment` None: the one that the branch has to itself."""
+    package = pack_pushed(session.directory, commit, branch=branch)
     try:
         for note in package.notes:
             session.remark(note)
-        deployment = session.client.deploy(environment, package.archive, package.source)
+        if environment is None:
+            deployment = session.client.review_up(app, package.archive, package.source)
+        else:
+            deployment = session.client.deploy(EnvironmentId(app, environment), package.archive, package.source)
     finally:
         package.archive.unlink(missing_ok=True)
     return follow_to_the_end(session, deployment, source=package.source)

@@ -1,4 +1,4 @@
-"""Which branch deploys which environment by mooring.toml, and which checks have to pass before. Must not: know a forge, or git."""
+"""What mooring.toml says of branches: what each deploys, which have a review app, after which checks. Must not: know a forge, or git."""
 
 from __future__ import annotations
 
@@ -34,3 +34,12 @@ def checks_of(files: Mapping[str, bytes], environment: EnvironmentName) -> tuple
     problems.raise_any()
     found = Layers([toml.top, toml.environments.get(environment, {})]).value("requires_checks")
     return tuple(str(name) for name in found) if isinstance(found, tuple) else ()
+
+
+def review_branches_of(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The patterns of branches that have a review app each. Raises ManifestInvalid."""
+    problems = Problems()
+    toml = toml_layers(files, problems=problems)
+    problems.raise_any()
+    found = Layers([toml.top]).value("review.branches")
+    return tuple(str(pattern) for pattern in found) if isinstance(found, tuple) else ()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 
 import msgspec
 
 from mooring.client.pushed import NoEnvironment, Pipeline, pipeline
-from mooring.client.source import pack_pushed
+from mooring.client.source import Package, pack_pushed
 from mooring.drivers.forge.contract import Forge, Remote
 from mooring.errors import DriverError, InvalidInput, ManifestInvalid, MooringError, NotFound
 from mooring.model.access import Actor, Role
@@ -23,14 +23,17 @@ from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.forge import CheckState, ForgeLink, ForgeSecrets, Report, ReportState, Watched
 from mooring.model.names import AppName, EnvironmentName
+from mooring.model.review import review_environment
 from mooring.usecases.answers import ForgeStatus
 from mooring.usecases.deploy import deploy
 from mooring.usecases.platform import Platform
+from mooring.usecases.reviews import bring_up, take_down
 
 log = logging.getLogger("mooring.forges")
 
 MakeForge = Callable[[ForgeLink, ForgeSecrets], Forge]
 MakeRemote = Callable[[ForgeLink, ForgeSecrets], Remote]
+Begin = Callable[[Package], Awaitable[Deployment]]
 CHECKS_EVERY = 15.0  # seconds between two looks at checks that have not ended
 PATIENCE = (1.0, 5.0, 25.0)  # seconds before a report is tried again
 
@@ -118,7 +121,8 @@ class ForgeDesk:
         secrets = memory.forge_secrets(link.app)
         remote = self.remote(link, secrets)
         heads, seen = await remote.heads(), memory.forge_heads(link.app)
-        for branch in seen.keys() - heads.keys():
+        for branch in sorted(seen.keys() - heads.keys()):
+            await self._gone(link, branch)
             memory.save_forge_head(link.app, branch, "")
         waits = False
         for branch in sorted(branch for branch, commit in heads.items() if seen.get(branch) != commit):
@@ -151,8 +155,14 @@ class ForgeDesk:
                 self._errand(self._refused(link, commit, branch, InvalidInput(reason)))
                 return False
         self.platform.memory.save_forge_head(link.app, branch, commit)
-        self._errand(self._deploy(link, commit, branch, wanted.environments))
+        self._errand(self._review(link, commit, branch) if wanted.is_review else self._deploy(link, commit, branch, wanted.environments))
         return False
+
+    async def _gone(self, link: ForgeLink, branch: str) -> None:
+        """What the branch had to itself goes with it; an environment that has a name of its own stays."""
+        record = self.platform.memory.environment(review_environment(link.app, branch))
+        if record is not None and record.review is not None and record.review.branch == branch and not record.review.leaving:
+            await take_down(self.platform, _actor(link), link.app, branch)
 
     async def _hindrance(self, forge: Forge, commit: str, wanted: Pipeline) -> str | None:
         """Why it is not deployed; empty when every check has passed, None while one has not ended."""
@@ -174,31 +184,39 @@ class ForgeDesk:
         if not environments or self.platform.memory.forge_heads(link.app).get(branch) != commit:
             return
         environment = EnvironmentId(link.app, environments[0])
+
+        def begun(package: Package) -> Awaitable[Deployment]:
+            return deploy(self.platform, _actor(link), environment, package.archive, package.source)
+
+        await self._watched(link, environment, commit, branch, begun=begun, then=tuple(environments[1:]))
+
+    async def _review(self, link: ForgeLink, commit: str, branch: str) -> None:
+        """In the environment that the branch has to itself."""
+
+        def begun(package: Package) -> Awaitable[Deployment]:
+            return bring_up(self.platform, _actor(link), link.app, branch, package.archive, package.source)
+
+        await self._watched(link, review_environment(link.app, branch), commit, branch, begun=begun)
+
+    async def _watched(
+        self, link: ForgeLink, environment: EnvironmentId, commit: str, branch: str, *, begun: Begin, then: tuple[EnvironmentName, ...] = ()
+    ) -> None:
+        """Begin it, tell the forge, and see it to its end; what is refused is told as well."""
         report = Report(environment=environment, commit=commit, branch=branch, state=ReportState.RUNNING, detail="is being deployed")
+        repository = self._directory / f"{link.app}.git"
         try:
-            deployment = await self._begun(link, commit, branch, environment)
+            package = await asyncio.to_thread(pack_pushed, repository, commit, branch=branch, temporary=self._uploads)
+            deployment = await begun(package)
         except MooringError as refusal:
             await self._told(link, msgspec.structs.replace(report, state=ReportState.FAILED, detail=_reason(refusal)))
             return
         watched = Watched(
-            deployment=deployment.id,
-            app=link.app,
-            environment=environments[0],
-            commit=commit,
-            branch=branch,
-            then=tuple(environments[1:]),
+            deployment=deployment.id, app=link.app, environment=environment.environment, commit=commit, branch=branch, then=then
         )
         self.platform.memory.save_forge_watch(watched)
-        handle = await self._told(link, report)
-        watched = msgspec.structs.replace(watched, handle=handle)
+        watched = msgspec.structs.replace(watched, handle=await self._told(link, report))
         self.platform.memory.save_forge_watch(watched)
         await self._to_the_end(watched)
-
-    async def _begun(self, link: ForgeLink, commit: str, branch: str, environment: EnvironmentId) -> Deployment:
-        repository = self._directory / f"{link.app}.git"
-        package = await asyncio.to_thread(pack_pushed, repository, commit, branch=branch, temporary=self._uploads)
-        actor = Actor(f"forge {link.kind.value}", Role.DEPLOYER)
-        return await deploy(self.platform, actor, environment, package.archive, package.source)
 
     async def _to_the_end(self, watched: Watched) -> None:
         """Of a deployment; then the forge is told, and what comes after it begins."""
@@ -245,6 +263,10 @@ class ForgeDesk:
         self._errands.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("defect while a forge's commit was deployed", exc_info=task.exception())
+
+
+def _actor(link: ForgeLink) -> Actor:
+    return Actor(f"forge {link.kind.value}", Role.DEPLOYER)
 
 
 def _reason(refusal: MooringError) -> str:

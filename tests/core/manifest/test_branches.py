@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mooring.errors import ManifestInvalid
-from mooring.manifest import branches_of
+from mooring.manifest import branches_of, checks_of, review_branches_of
+from mooring.model.names import EnvironmentName
 
 
 def said(text: str) -> dict[str, tuple[str, ...]]:
@@ -33,3 +34,15 @@ def test_each_environment_names_its_own_and_production_comes_last() -> None:
 def test_what_git_would_not_take_for_a_branch_is_a_problem_with_its_line(name: str) -> None:
     with pytest.raises(ManifestInvalid, match=r"mooring.toml:2"):
         said(f'[environments.dev]\nbranch = "{name}"\n')
+
+
+def test_checks_stand_at_the_top_or_in_an_environment_of_ones_own() -> None:
+    files = {"mooring.toml": b'requires_checks = ["test"]\n[environments.dev]\nrequires_checks = ["lint", "fast"]\n'}
+    assert checks_of(files, EnvironmentName("production")) == ("test",)
+    assert checks_of(files, EnvironmentName("dev")) == ("lint", "fast")
+    assert checks_of({}, EnvironmentName("dev")) == ()
+
+
+def test_review_apps_are_asked_for_by_patterns() -> None:
+    assert review_branches_of({"mooring.toml": b'[review]\nbranches = ["deploy-*", "x/?"]\n'}) == ("deploy-*", "x/?")
+    assert review_branches_of({}) == ()
