@@ -186,6 +186,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "drivers/runtime/systemd/onhost/journal.py": "journalctl",
         "drivers/runtime/systemd/onhost/launch.py": "an instance",
         "drivers/runtime/systemd/onhost/place.py": "systemctl",
+        "drivers/service/postgres/carrying.py": "pg_dump and pg_restore",
         "drivers/transport/local.py": "a program on this machine as a host",
         "testing/proxy.py": "an edge to test against",
     },

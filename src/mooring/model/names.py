@@ -21,6 +21,8 @@ ArtifactId = NewType("ArtifactId", str)
 HostId = NewType("HostId", str)
 AccessoryName = NewType("AccessoryName", str)
 RegionName = NewType("RegionName", str)
+ServiceName = NewType("ServiceName", str)
+ServerName = NewType("ServerName", str)
 
 LOCAL = HostId("local")
 """The machine on which the controller itself runs."""
@@ -81,6 +83,18 @@ def host_id(text: str) -> HostId:
 def region_name(text: str) -> RegionName:
     """Like an app name."""
     return RegionName(_label(text, what="region's name"))
+
+
+def service_name(text: str) -> ServiceName:
+    """What an app calls a service of its own: like an app name."""
+    alphabet = "a-z, 0-9 and single dashes, 1-40 characters, a letter first"
+    return ServiceName(_checked(text, pattern=_LABEL, what="service's name", alphabet=alphabet))
+
+
+def server_name(text: str) -> ServerName:
+    """What a server of a service is called here: like an app name."""
+    alphabet = "a-z, 0-9 and single dashes, 1-40 characters, a letter first"
+    return ServerName(_checked(text, pattern=_LABEL, what="server's name", alphabet=alphabet))
 
 
 def hostname(text: str) -> Hostname:

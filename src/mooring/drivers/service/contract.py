@@ -1,0 +1,86 @@
+"""What a server of a data service must do: make pieces of it that reach nothing but themselves, and say truthfully which are there.
+
+Promises, tested by `mooring.testing.service_contract` on every driver and on the fake:
+  - What is made carries Mooring's mark from the moment it is there; what does not carry it is never touched or told.
+  - Every effect may be repeated, and finishes what a crash left half done: a piece is there as a whole, once, or nobody can use it.
+  - A login reaches its own piece and no other. A password stands in nothing that the server logs.
+  - Any login of a piece may use all that any other of it has made; one that is withdrawn gets in no more, and nothing of its work goes.
+  - An effect whose mark is older than one seen for that piece raises StaleFence and does nothing.
+Raises Unavailable (certainly nothing happened), OutcomeUnknown (look again) or Refused, never a foreign error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mooring.model.host import Finding
+from mooring.model.lease import Mark
+from mooring.model.secret import Secret
+from mooring.model.service import Owned, Piece, ServiceServer
+
+ISOLATION = "isolation"
+"""The subject of a finding that a person may accept: logins of pieces reach something there that is not theirs."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """A name on the server with its password. A piece may have several for a while."""
+
+    name: str
+    password: Secret
+
+
+class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found on a server. `place` may be shown, the address may not. With a fault among its findings it cannot be used."""
+
+    place: str
+    version: str
+    findings: tuple[Finding, ...] = ()
+
+
+class ServiceDriver(Protocol):
+    """One server, as its administrator."""
+
+    async def inspect(self) -> ServerFacts:
+        """Changes nothing."""
+
+    def variables(self, piece: Piece, login: Login) -> dict[str, Secret]:
+        """What an app is given to reach the piece, by what stands behind the prefix: URL."""
+
+    async def provide(self, mark: Mark, piece: Piece, login: Login) -> None:
+        """The piece, empty, with this login. One that is there stays as it is. Raises Refused where something of another's has its name."""
+
+    async def admit(self, mark: Mark, piece: Piece, login: Login) -> None:
+        """One more login, beside those that there are; its password where it is there already."""
+
+    async def withdraw(self, mark: Mark, piece: Piece, *, keep: str) -> None:
+        """Every login but this one."""
+
+    async def dump(self, piece: Piece, login: Login, into: Path) -> None:
+        """All that is in it, as one new file, 0600."""
+
+    async def restore(self, mark: Mark, piece: Piece, login: Login, dump: Path) -> None:
+        """What a dump holds takes the place of what has the same name: all of it, or nothing. Runs as the login, never as more."""
+
+    async def size(self, piece: Piece) -> int:
+        """Bytes on the server's disk."""
+
+    async def remove(self, mark: Mark, piece: Piece) -> None:
+        """It with all that is in it and all its logins. One that is gone is no error."""
+
+    async def find_owned(self) -> tuple[Owned, ...]:
+        """All that carries this controller's mark, by name."""
+
+
+class ServiceDrivers(Protocol):
+    """Of one controller, which is named in the marks."""
+
+    @property
+    def controller(self) -> str: ...
+
+    def driver(self, server: ServiceServer, address: Secret) -> ServiceDriver:
+        """Raises InvalidInput for an address that is none."""

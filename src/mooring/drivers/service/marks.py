@@ -1,0 +1,45 @@
+"""The mark that says whose a thing on a server is: text that fits into a comment. Must not: be read where an app could write."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mooring.errors import InvalidName
+from mooring.model.environment import EnvironmentId
+from mooring.model.names import ServiceName
+from mooring.model.service import Piece
+
+BEGINNING = "mooring "
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """A mark as it was found. `fence`: the highest number of an effect on it. Not `is_ready`: nobody was let in yet."""
+
+    controller: str
+    environment: str
+    service: str
+    fence: int = 0
+    is_ready: bool = True
+
+    @property
+    def piece(self) -> Piece:
+        """Raises InvalidName."""
+        return Piece(self.controller, EnvironmentId.parse(self.environment), ServiceName(self.service))
+
+
+def written(piece: Piece, *, fence: int = 0, is_ready: bool = True) -> str:
+    """The text of a mark."""
+    mark = Written(controller=piece.controller, environment=str(piece.environment), service=piece.service, fence=fence, is_ready=is_ready)
+    return BEGINNING + msgspec.json.encode(mark).decode()
+
+
+def read(text: str | None) -> Written | None:
+    """None for what is no mark of Mooring's."""
+    if text is None or not text.startswith(BEGINNING):
+        return None
+    try:
+        mark = msgspec.json.decode(text.removeprefix(BEGINNING), type=Written)
+        mark.piece  # noqa: B018 (whether it names one)
+    except (msgspec.MsgspecError, InvalidName):
+        return None
+    return mark

@@ -1,0 +1,97 @@
+"""Data services: what an app asks for, the server it comes from, and the piece of it that an environment owns.
+
+Must not: hold a secret; passwords are handed about beside the records.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from mooring.model.environment import EnvironmentId
+from mooring.model.names import ServerName, ServiceName, VariableName
+from mooring.model.secret import Secret
+
+Passwords = Mapping[str, Secret]
+"""Of the logins of one piece, by their names."""
+
+
+class ServiceKind(enum.Enum):
+    """What a service is: one driver each."""
+
+    POSTGRES = "postgres"
+
+
+PREFIXES = {ServiceKind.POSTGRES: "DATABASE"}
+"""What the names of a service's variables begin with, where the app says nothing else."""
+
+VARIABLES: dict[ServiceKind, tuple[str, ...]] = {ServiceKind.POSTGRES: ("URL",)}
+"""What stands behind the prefix: `DATABASE_URL`."""
+
+
+class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What an app asks for. `server` empty: the only one of that kind there is. `prefix`: `DATABASE` for `DATABASE_URL`."""
+
+    name: ServiceName
+    kind: ServiceKind
+    prefix: str
+    server: str = ""
+
+    @property
+    def variables(self) -> tuple[VariableName, ...]:
+        """The names under which the app finds it."""
+        return tuple(VariableName(f"{self.prefix}_{suffix}") for suffix in VARIABLES[self.kind])
+
+
+class ServiceServer(msgspec.Struct, frozen=True, kw_only=True):
+    """An existing server that pieces are made on. Its address is a secret, kept apart; `place` is what of it may be shown."""
+
+    name: ServerName
+    kind: ServiceKind
+    place: str = ""
+    version: str = ""
+    added_at: float = 0.0
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """What an environment owns of a server: `controller` tells apart those of two platforms on one server."""
+
+    controller: str
+    environment: EnvironmentId
+    service: ServiceName
+
+    @property
+    def identity(self) -> str:
+        """What it is called there, the same each time: at most 27 characters a-z, 0-9 and _, so that a login of it has no more than 32."""
+        digest = hashlib.sha256("\0".join([self.controller, str(self.environment), self.service]).encode()).hexdigest()[:12]
+        words = "_".join([self.environment.app, self.environment.environment, self.service]).replace("-", "_")
+        return f"m_{words[:12].rstrip('_')}_{digest}"
+
+
+class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece as it is remembered; the credentials are kept apart. `login`: whose password the app is given from now on.
+
+    Not `is_ready`: it was begun, and how far it came only the server knows.
+    """
+
+    piece: Piece
+    kind: ServiceKind
+    server: ServerName
+    login: str
+    is_ready: bool = False
+    created_at: float = 0.0
+
+
+class Owned(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that carries Mooring's mark on a server: what it is (`database`, `role`), its name there, and whose the mark says it is."""
+
+    what: str
+    name: str
+    piece: Piece
+
+
+def login_of(piece: Piece, number: int) -> str:
+    return f"{piece.identity}_{number}"

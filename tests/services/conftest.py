@@ -1,0 +1,28 @@
+"""One server of each kind for all tests of this folder that run in one process. Each test finds it as new."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from services.postgres import PostgresRig, postgres
+
+from mooring.model.secret import Secret
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[tuple[int, Path]]:
+    with postgres() as found:
+        yield found
+
+
+@pytest.fixture(params=["superuser", "maker"])
+async def postgres_rig(request: pytest.FixtureRequest, postgres_server: tuple[int, Path]) -> AsyncIterator[PostgresRig]:
+    """As a superuser, and as one who may only make databases and roles."""
+    port, log = postgres_server
+    root = f"postgresql://postgres:root@127.0.0.1:{port}/postgres"
+    admin = root if request.param == "superuser" else f"postgresql://maker:maker@127.0.0.1:{port}/postgres"
+    rig = PostgresRig(Secret(admin), Secret(root), log)
+    yield rig
+    await rig.clear()

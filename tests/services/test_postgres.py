@@ -1,0 +1,217 @@
+"""PostgreSQL as it is: the contract, what a login of one environment can try against another's, and every crash on the way."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import sql
+from services.postgres import PostgresRig
+
+from mooring.drivers.service.contract import ISOLATION
+from mooring.drivers.service.postgres.server import PostgresServer
+from mooring.errors import InvalidInput, Unavailable
+from mooring.model.secret import Secret
+from mooring.testing.service_contract import BLOG, SHOP, ServiceContract, a_login, a_mark, a_piece
+
+
+class TestPostgres(ServiceContract):
+    @pytest.fixture
+    def rig(self, postgres_rig: PostgresRig) -> PostgresRig:
+        return postgres_rig
+
+
+ATTEMPTS = (
+    "SELECT * FROM pg_read_file('/etc/passwd')",
+    "SELECT pg_ls_dir('/')",
+    "SELECT lo_import('/etc/passwd')",
+    "COPY (SELECT 1) TO '/tmp/m-services-written'",
+    "COPY (SELECT 1) TO PROGRAM 'true'",
+    "CREATE TABLE stolen (line text); COPY stolen FROM PROGRAM 'id'",
+    "CREATE TABLE stolen (line text); COPY stolen FROM '/etc/passwd'",
+    "CREATE EXTENSION dblink",
+    "CREATE EXTENSION postgres_fdw",
+    "CREATE FUNCTION f() RETURNS int AS 'x', 'y' LANGUAGE c",
+    "CREATE ROLE another LOGIN SUPERUSER",
+    "ALTER ROLE CURRENT_USER CREATEDB CREATEROLE",
+    "CREATE DATABASE another",
+    "SELECT * FROM pg_authid",
+    "SELECT * FROM pg_shadow",
+    "ALTER SYSTEM SET log_statement = 'none'",
+    "SET SESSION AUTHORIZATION postgres",
+    "SET ROLE postgres",
+    "SET ROLE {others}",
+    "SET ROLE {others_login}",
+    "GRANT {others} TO CURRENT_USER",
+    "ALTER ROLE {others_login} PASSWORD 'mine'",
+    "ALTER ROLE {others_login} SET role = {mine}",
+    "COMMENT ON ROLE {mine} IS 'not Mooring'",
+    "COMMENT ON DATABASE {mine} IS 'not Mooring'",
+    "ALTER DATABASE {mine} OWNER TO CURRENT_USER",
+    "ALTER DATABASE {mine} RENAME TO {others}_x",
+    "DROP DATABASE {mine}",
+    "DROP DATABASE {others}",
+    "GRANT CONNECT ON DATABASE {others} TO CURRENT_USER",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{others}' AND 1 / count(*) OVER () = 1",
+    "CREATE PUBLICATION everything FOR ALL TABLES",
+    "CREATE SUBSCRIPTION s CONNECTION 'dbname={others}' PUBLICATION p",
+    "CREATE EVENT TRIGGER t ON ddl_command_start EXECUTE FUNCTION f()",
+    "CREATE TABLE pg_catalog.mine (x int)",
+)
+
+
+async def test_a_login_reaches_nothing_but_its_own_database(postgres_rig: PostgresRig) -> None:
+    mine, others = a_piece(SHOP), a_piece(BLOG)
+    for piece in (mine, others):
+        await postgres_rig.driver.provide(a_mark(piece.environment), piece, a_login(piece))
+    url = postgres_rig.driver.variables(mine, a_login(mine))["URL"].reveal()
+    names = {"mine": mine.identity, "others": others.identity, "others_login": a_login(others).name}
+    done = []
+    for role in (mine.identity, "NONE"):  # as the owner, which it is at once, and as the login itself
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute(sql.SQL("SET ROLE {}").format(sql.SQL("NONE") if role == "NONE" else sql.Identifier(role)))
+            for attempt in ATTEMPTS:
+                try:
+                    await connection.execute(attempt.format_map(names))
+                except psycopg.Error:
+                    continue
+                done.append((role, attempt))
+    assert done == []
+
+
+async def test_a_login_connects_to_no_other_database(postgres_rig: PostgresRig) -> None:
+    mine, others = a_piece(SHOP), a_piece(BLOG)
+    for piece in (mine, others):
+        await postgres_rig.driver.provide(a_mark(piece.environment), piece, a_login(piece))
+    url = postgres_rig.driver.variables(mine, a_login(mine))["URL"].reveal()
+    await postgres_rig.ask("CREATE DATABASE payroll")
+    facts = await postgres_rig.driver.inspect()
+    assert [(each.subject, "payroll" in each.said) for each in facts.findings] == [(ISOLATION, True)]
+    await postgres_rig.ask(facts.findings[0].hint)
+    assert (await postgres_rig.driver.inspect()).findings == ()
+    for database in ("postgres", "template1", "template0", "payroll", others.identity):
+        with pytest.raises(psycopg.OperationalError):
+            await psycopg.AsyncConnection.connect(psycopg.conninfo.make_conninfo(url, dbname=database))
+
+
+async def test_no_password_stands_in_the_servers_log(postgres_rig: PostgresRig) -> None:
+    piece = a_piece()
+    for number, password in ((1, "sesame-one"), (2, "sesame-two")):
+        await postgres_rig.driver.provide(a_mark(), piece, a_login(piece, number, password))
+        await postgres_rig.driver.admit(a_mark(), piece, a_login(piece, number, password))
+    said = postgres_rig.log.read_text()
+    assert piece.identity in said and "sesame" not in said
+
+
+@pytest.mark.parametrize("postgres_rig", ["maker"], indirect=True)  # whose way is the longer one
+async def test_a_crash_between_any_two_statements_ends_in_one_whole_piece_or_nothing_that_lets_in(
+    postgres_rig: PostgresRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks before the n-th statement, for every n; then somebody does it again."""
+    piece, login = a_piece(), a_login(a_piece())
+    url = postgres_rig.driver.variables(piece, login)["URL"]
+    crashes = 0
+    for number in range(1, 100):
+        await postgres_rig.clear()
+        broken = await _provided_until(postgres_rig, number, monkeypatch)
+        if not broken:
+            break
+        crashes += 1
+        with pytest.raises(psycopg.OperationalError):
+            await psycopg.AsyncConnection.connect(url.reveal())
+        await postgres_rig.driver.provide(a_mark(fence=2), piece, login)
+        await postgres_rig.write({"URL": url}, "a", str(number))
+        assert await postgres_rig.read({"URL": url}) == {"a": str(number)}
+        assert [each.what for each in await postgres_rig.driver.find_owned()] == ["database", "role", "role"]
+    assert crashes > 10
+
+
+@pytest.mark.parametrize("postgres_rig", ["maker"], indirect=True)
+async def test_a_crash_while_removing_leaves_what_is_found_and_removed(postgres_rig: PostgresRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    piece, login = a_piece(), a_login(a_piece())
+    crashes = 0
+    for number in range(1, 100):
+        await postgres_rig.driver.provide(a_mark(), piece, login)
+        _break_before(monkeypatch, number)
+        try:
+            await postgres_rig.driver.remove(a_mark(), piece)
+            break
+        except _Crash:
+            crashes += 1
+        finally:
+            monkeypatch.undo()
+        if await postgres_rig.ask("SELECT 1 FROM pg_roles WHERE rolname = %s", piece.identity):
+            assert await postgres_rig.driver.find_owned()
+        await postgres_rig.driver.remove(a_mark(), piece)
+        assert not await postgres_rig.ask("SELECT 1 FROM pg_roles WHERE rolname LIKE 'm\\_%%'")
+        assert not await postgres_rig.ask("SELECT 1 FROM pg_database WHERE datname LIKE 'm\\_%%'")
+    assert crashes > 5
+
+
+async def test_what_an_app_made_as_its_login_itself_outlives_the_login(postgres_rig: PostgresRig) -> None:
+    piece = a_piece()
+    await postgres_rig.driver.provide(a_mark(), piece, a_login(piece))
+    first = postgres_rig.driver.variables(piece, a_login(piece))["URL"].reveal()
+    async with await psycopg.AsyncConnection.connect(first, autocommit=True) as connection:
+        await connection.execute("SET ROLE NONE")
+        await connection.execute("CREATE TABLE mine AS SELECT 42 AS x")
+        await postgres_rig.driver.admit(a_mark(), piece, a_login(piece, 2, "second"))
+        await postgres_rig.driver.withdraw(a_mark(), piece, keep=a_login(piece, 2).name)
+        with pytest.raises(psycopg.Error):  # its session has ended
+            await connection.execute("SELECT 1")
+    second = postgres_rig.driver.variables(piece, a_login(piece, 2, "second"))["URL"].reveal()
+    async with await psycopg.AsyncConnection.connect(second) as connection:
+        assert await (await connection.execute("SELECT x FROM mine")).fetchone() == (42,)
+
+
+async def test_a_mark_that_names_somebody_else_is_not_believed(postgres_rig: PostgresRig) -> None:
+    piece = a_piece()
+    await postgres_rig.driver.provide(a_mark(), piece, a_login(piece))
+    mark = "mooring " + '{"controller":"c0ffee","environment":"shop/production","service":"db"}'
+    await postgres_rig.ask("CREATE DATABASE payroll")
+    await postgres_rig.ask(sql.SQL("COMMENT ON DATABASE payroll IS {}").format(sql.Literal(mark)))
+    assert "payroll" not in {each.name for each in await postgres_rig.driver.find_owned()}
+
+
+@pytest.mark.parametrize("address", ["", "mysql://a@b/c", "postgresql://[", "host=localhost", "postgresql://h/d?nonsense=1"])
+def test_what_is_no_address_is_refused_without_being_shown(address: str) -> None:
+    with pytest.raises(InvalidInput, match="no address of a PostgreSQL server") as caught:
+        PostgresServer(Secret(address), controller="c")
+    assert not address or address not in str(caught.value)
+
+
+async def test_a_server_that_does_not_answer_is_unavailable_and_shows_no_password() -> None:
+    server = PostgresServer(Secret("postgresql://admin:sesame@127.0.0.1:1/postgres"), controller="c")
+    with pytest.raises(Unavailable) as caught:
+        await server.inspect()
+    assert "127.0.0.1:1" in str(caught.value) and "sesame" not in str(caught.value)
+
+
+class _Crash(BaseException):
+    """The controller's process is gone."""
+
+
+def _break_before(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """The `number`-th statement from now is not sent any more, nor is any after it."""
+    count = 0
+    execute = psycopg.AsyncConnection.execute
+
+    async def counted(self: psycopg.AsyncConnection, *args: object, **kwargs: object) -> object:
+        nonlocal count
+        count += 1
+        if count >= number:
+            raise _Crash
+        return await execute(self, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", counted)
+
+
+async def _provided_until(rig: PostgresRig, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the crash came."""
+    _break_before(monkeypatch, number)
+    try:
+        await rig.driver.provide(a_mark(), a_piece(), a_login(a_piece()))
+    except _Crash:
+        return True
+    finally:
+        monkeypatch.undo()
+    return False
