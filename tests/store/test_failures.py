@@ -32,7 +32,19 @@ from mooring.model.registry import Registry
 from mooring.model.secret import Secret
 from mooring.store import translation
 from mooring.store.memory import SqliteMemory
-from mooring.testing.samples import SHOP, a_deployment, a_forge, a_host, a_release, a_step, a_watch, an_answer, an_event
+from mooring.testing.samples import (
+    SHOP,
+    a_deployment,
+    a_forge,
+    a_host,
+    a_release,
+    a_server,
+    a_service,
+    a_step,
+    a_watch,
+    an_answer,
+    an_event,
+)
 
 # The primary codes of errors; each also stands for its extended ones, such as SQLITE_IOERR_FSYNC.
 PRIMARY = """
@@ -122,6 +134,10 @@ WRITES: dict[str, Callable[[SqliteMemory], object]] = {
     "add_release": lambda memory: memory.add_release(a_release(9)),
     "put_config": lambda memory: memory.put_config(SHOP, changes={"A": "2"}, by="anna", at=1.0),
     "rotate_key": lambda memory: memory.rotate_key(),
+    "save_service_server": lambda memory: memory.save_service_server(a_server(), Secret("postgresql://a:b@c/d")),
+    "forget_service_server": lambda memory: memory.forget_service_server(a_server().name),
+    "save_service": lambda memory: memory.save_service(a_service(), {a_service().login: Secret("sesame")}),
+    "forget_service": lambda memory: memory.forget_service(SHOP, a_service().piece.service),
     "add_deployment": lambda memory: memory.add_deployment(a_deployment("d9")),
     "save_deployment": lambda memory: memory.save_deployment(a_deployment(number=5)),
     "write_intent": lambda memory: memory.write_intent(deployment=None, environment=SHOP, step=a_step(), fence=1, at=1.0),
@@ -176,6 +192,10 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "forge_secrets": lambda memory: memory.forge_secrets(AppName("shop")),
     "forge_heads": lambda memory: memory.forge_heads(AppName("shop")),
     "forge_watches": lambda memory: memory.forge_watches(),
+    "services": lambda memory: memory.services(),
+    "service_servers": lambda memory: memory.service_servers(),
+    "service_address": lambda memory: memory.service_address(a_server().name),
+    "service_passwords": lambda memory: memory.service_passwords(SHOP, a_service().piece.service),
     "lease": lambda memory: memory.lease(SHOP),
     "lock": lambda memory: memory.lock(SHOP),
     "token": lambda memory: memory.token("x"),
@@ -225,6 +245,8 @@ RECORDS = {
     "hosts": lambda memory: memory.hosts(),
     "forges": lambda memory: memory.forges(),
     "forge_watches": lambda memory: memory.forge_watches(),
+    "services": lambda memory: memory.services(),
+    "service_servers": lambda memory: memory.service_servers(),
 }
 
 
@@ -237,6 +259,8 @@ def test_a_garbled_record_is_told_and_not_guessed(table: str, record: str | byte
     memory.save_host(a_host())
     memory.save_forge(a_forge(), SECRETS)
     memory.save_forge_watch(a_watch())
+    memory.save_service_server(a_server(), Secret("postgresql://a:b@c/d"))
+    memory.save_service(a_service(), {a_service().login: Secret("sesame")})
     with closing(sqlite3.connect(tmp_path / "state" / "mooring.db")) as plain:
         plain.execute(f"UPDATE {table} SET record = CAST(? AS TEXT)", [record])
         plain.commit()
@@ -291,6 +315,8 @@ def filled(memory: SqliteMemory) -> SqliteMemory:
     memory.save_forge_head(AppName("shop"), "main", "c1")
     memory.save_forge_watch(a_watch())
     memory.is_first_delivery(AppName("shop"), b"old", at=0.0)
+    memory.save_service_server(a_server(version="14.0"), Secret("postgresql://a:b@c/d"))
+    memory.save_service(a_service(is_ready=False), {a_service().login: Secret("sesame")})
     return memory
 
 

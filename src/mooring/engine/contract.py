@@ -18,13 +18,14 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
 from mooring.model.host import Host
 from mooring.model.lease import Lease, Lock
-from mooring.model.names import DeploymentId, HostId, Hostname
+from mooring.model.names import DeploymentId, HostId, Hostname, ServerName, ServiceName
 from mooring.model.records import Answer
 from mooring.model.records import EnvironmentRecord as EnvironmentRecord
 from mooring.model.records import JournalEntry as JournalEntry
 from mooring.model.release import Artifact, Release, Source
 from mooring.model.review import ReviewSettings
 from mooring.model.secret import Secret
+from mooring.model.service import Passwords, ServiceRecord, ServiceServer
 from mooring.model.steps import Step
 
 
@@ -103,6 +104,22 @@ class Memory(Protocol):
 
     def save_host(self, host: Host) -> None: ...
     def forget_host(self, name: HostId) -> None: ...
+
+    # services
+    def service_servers(self) -> tuple[ServiceServer, ...]:
+        """By name."""
+
+    def service_address(self, name: ServerName) -> Secret | None:
+        """None without such a server."""
+
+    def services(self, environment: EnvironmentId | None = None) -> tuple[ServiceRecord, ...]:
+        """Of one environment, or of all; they outlive it."""
+
+    def service_passwords(self, environment: EnvironmentId, name: ServiceName) -> Passwords:
+        """By login; empty without such a service."""
+
+    def save_service(self, record: ServiceRecord, passwords: Passwords) -> None: ...
+    def forget_service(self, environment: EnvironmentId, name: ServiceName) -> None: ...
 
     # leases and locks
     def take_lease(self, environment: EnvironmentId, *, holder: str, now: float, dead_after: float) -> Lease:

@@ -27,9 +27,15 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     kind: str
 
     def __str__(self) -> str:
-        if not self.environment:
-            return f"the password of {self.kind} {self.name}"
-        return f"the value of {self.name} in config version {self.version} of {self.environment}"
+        match self.kind:
+            case "server":
+                return f"the address of the server {self.name}"
+            case "service":
+                return f"the passwords of the service {self.name} of {self.environment}"
+            case _ if not self.environment:
+                return f"the password of {self.kind} {self.name}"
+            case _:
+                return f"the value of {self.name} in config version {self.version} of {self.environment}"
 
     def associated(self) -> bytes:
         return b"mooring-config-1" + msgspec.json.encode(self)

@@ -25,6 +25,7 @@ from mooring.store.opening import open_database
 from mooring.store.registries import RegistryShelf
 from mooring.store.releases import ReleaseShelf
 from mooring.store.retention import RetentionShelf
+from mooring.store.services import ServiceShelf
 from mooring.store.tokens import TokenShelf
 
 
@@ -38,6 +39,7 @@ class SqliteMemory(
     ForgeShelf,
     HostShelf,
     RegistryShelf,
+    ServiceShelf,
     LeaseShelf,
     TokenShelf,
     AuditShelf,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every version that this program can open, oldest first; the last is the one it writes."""
 
 metadata = MetaData()
@@ -112,6 +112,27 @@ registries = Table(
     "registries",
     metadata,
     Column("host", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# An existing server that services come from; `sealed` is its address, `key` the id of the key it is sealed with.
+service_servers = Table(
+    "service_servers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# What an environment owns of a server; stays when the environment is forgotten. `sealed` holds its logins' passwords.
+services = Table(
+    "services",
+    metadata,
+    Column("environment", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("record", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),

@@ -34,10 +34,28 @@ def forge_place(app: str) -> Place:
     return Place(environment="", version=0, name=app, kind="forge")
 
 
+def place_of_address(row: SealedRow) -> Place:
+    return server_place(row.name)
+
+
+def server_place(name: str) -> Place:
+    return Place(environment="", version=0, name=name, kind="server")
+
+
+def place_of_logins(row: SealedRow) -> Place:
+    return service_place(row.environment, row.name)
+
+
+def service_place(environment: str, name: str) -> Place:
+    return Place(environment=environment, version=0, name=name, kind="service")
+
+
 _SEALED: tuple[tuple[Table, Callable[[SealedRow], Place]], ...] = (
     (schema.config_values, place_of_variable),
     (schema.registries, place_of_password),
     (schema.forges, place_of_forge),
+    (schema.service_servers, place_of_address),
+    (schema.services, place_of_logins),
 )
 """Tables with the columns `key` and `sealed`, and where a value of each belongs."""
 

@@ -19,10 +19,11 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event
 from mooring.model.host import Host
 from mooring.model.lease import Lease, Lock
-from mooring.model.names import DeploymentId, HostId
+from mooring.model.names import DeploymentId, HostId, ServerName, ServiceName
 from mooring.model.records import Answer, EnvironmentRecord, JournalEntry
 from mooring.model.release import Release
 from mooring.model.secret import Secret
+from mooring.model.service import Passwords, ServiceRecord, ServiceServer
 from mooring.model.steps import Step
 from mooring.testing.faults import WriteFaults
 
@@ -31,7 +32,7 @@ Value = TypeVar("Value")
 
 
 class FakeMemory:
-    """Fulfils engine.contract.Memory, and `put_config` and `answer` as the store has them."""
+    """Fulfils engine.contract.Memory, and `put_config`, `answer` and the servers of services as the store has them."""
 
     def __init__(self) -> None:
         self.faults = WriteFaults()
@@ -46,6 +47,8 @@ class FakeMemory:
         self._fences: dict[EnvironmentId, int] = {}
         self._locks: dict[EnvironmentId, Lock] = {}
         self._hosts: dict[HostId, Host] = {}
+        self._servers: dict[ServerName, tuple[ServiceServer, Secret]] = {}
+        self._services: dict[tuple[EnvironmentId, ServiceName], tuple[ServiceRecord, Passwords]] = {}
         self._last_entry = 0
 
     # environments
@@ -81,6 +84,38 @@ class FakeMemory:
     def forget_host(self, name: HostId) -> None:
         with self.faults.around("forget_host"):
             self._hosts.pop(name, None)
+
+    # services
+
+    def service_servers(self) -> tuple[ServiceServer, ...]:
+        return tuple(self._servers[name][0] for name in sorted(self._servers))
+
+    def service_address(self, name: ServerName) -> Secret | None:
+        known = self._servers.get(name)
+        return known[1] if known else None
+
+    def save_service_server(self, server: ServiceServer, address: Secret) -> None:
+        with self.faults.around("save_service_server"):
+            self._servers[server.name] = (server, address)
+
+    def forget_service_server(self, name: ServerName) -> None:
+        with self.faults.around("forget_service_server"):
+            self._servers.pop(name, None)
+
+    def services(self, environment: EnvironmentId | None = None) -> tuple[ServiceRecord, ...]:
+        return tuple(self._services[key][0] for key in sorted(self._services) if environment in (None, key[0]))
+
+    def service_passwords(self, environment: EnvironmentId, name: ServiceName) -> Passwords:
+        known = self._services.get((environment, name))
+        return known[1] if known else {}
+
+    def save_service(self, record: ServiceRecord, passwords: Passwords) -> None:
+        with self.faults.around("save_service"):
+            self._services[record.piece.environment, record.piece.service] = (record, dict(passwords))
+
+    def forget_service(self, environment: EnvironmentId, name: ServiceName) -> None:
+        with self.faults.around("forget_service"):
+            self._services.pop((environment, name), None)
 
     # releases and config
 

@@ -18,13 +18,14 @@ from mooring.model.deployment import Outcome, Phase, Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.lease import Lock
-from mooring.model.names import DeploymentId, HostId, ProcessName
+from mooring.model.names import DeploymentId, HostId, ProcessName, ServerName
 from mooring.model.records import EnvironmentRecord, JournalEntry
 from mooring.model.secret import Secret
+from mooring.model.service import ServiceServer
 from mooring.model.steps import Conclude
 from mooring.store.memory import SqliteMemory
 from mooring.testing.memory import FakeMemory
-from mooring.testing.samples import BLOG, SHOP, a_deployment, a_host, a_release, a_step, an_answer, an_event
+from mooring.testing.samples import BLOG, SHOP, a_deployment, a_host, a_release, a_server, a_service, a_step, an_answer, an_event
 
 
 class ConfigurableMemory(Memory, Protocol):
@@ -39,6 +40,10 @@ class ConfigurableMemory(Memory, Protocol):
     def config_versions(self, environment: EnvironmentId) -> tuple[ConfigVersion, ...]: ...
 
     def open_intents(self) -> tuple[JournalEntry, ...]: ...
+
+    def save_service_server(self, server: ServiceServer, address: Secret) -> None: ...
+
+    def forget_service_server(self, name: ServerName) -> None: ...
 
 
 class EnvironmentContract:
@@ -268,6 +273,38 @@ class HostContract:
         assert memory.hosts() == (changed,)
 
 
+class ServiceContract:
+    def test_a_server_is_kept_with_its_address_apart_until_it_is_forgotten(self, memory: ConfigurableMemory) -> None:
+        for name in ("b", "a"):
+            memory.save_service_server(a_server(name), Secret(f"postgresql://admin@{name}/postgres"))
+        changed = a_server("b", version="16.2")
+        memory.save_service_server(changed, Secret("postgresql://elsewhere/postgres"))
+        assert memory.service_servers() == (a_server("a"), changed)
+        assert memory.service_address(changed.name) == Secret("postgresql://elsewhere/postgres")
+        memory.forget_service_server(changed.name)
+        memory.forget_service_server(changed.name)
+        assert (memory.service_servers(), memory.service_address(changed.name)) == ((a_server("a"),), None)
+
+    def test_a_service_is_kept_as_it_was_saved_last_with_its_passwords_apart(self, memory: ConfigurableMemory) -> None:
+        begun, other = a_service(is_ready=False), a_service(environment=BLOG)
+        memory.save_service(begun, {begun.login: Secret("one")})
+        memory.save_service(other, {other.login: Secret("two")})
+        done = a_service()
+        memory.save_service(done, {done.login: Secret("one"), "m_2": Secret("three")})
+        assert (memory.services(), memory.services(SHOP)) == ((other, done), (done,))
+        assert memory.service_passwords(SHOP, done.piece.service) == {done.login: Secret("one"), "m_2": Secret("three")}
+        assert memory.service_passwords(SHOP, a_service("cache").piece.service) == {}
+
+    def test_a_service_outlives_its_environment_until_it_is_forgotten(self, memory: ConfigurableMemory) -> None:
+        service = a_service()
+        memory.save_service(service, {service.login: Secret("one")})
+        memory.forget_environment(SHOP)
+        assert memory.services(SHOP) == (service,)
+        memory.forget_service(SHOP, service.piece.service)
+        memory.forget_service(SHOP, service.piece.service)
+        assert (memory.services(), memory.service_passwords(SHOP, service.piece.service)) == ((), {})
+
+
 class LeaseContract:
     def test_the_fence_grows_with_every_taking_per_environment(self, memory: ConfigurableMemory) -> None:
         first = memory.take_lease(SHOP, holder="c1 d1", now=0.0, dead_after=15.0)
@@ -345,6 +382,7 @@ class MemoryContract(
     JournalContract,
     EventContract,
     HostContract,
+    ServiceContract,
     LeaseContract,
     LockContract,
 ):

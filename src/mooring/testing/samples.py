@@ -9,10 +9,11 @@ from mooring.model.forge import ForgeKind, ForgeLink, Watched
 from mooring.model.health import Check, Checks
 from mooring.model.host import Host, HostAddress, HostRuntime
 from mooring.model.instance import InstanceKey
-from mooring.model.names import AppName, ArtifactId, DeploymentId, EnvironmentName, HostId, ProcessName
+from mooring.model.names import AppName, ArtifactId, DeploymentId, EnvironmentName, HostId, ProcessName, ServerName, ServiceName
 from mooring.model.policy import Policy
 from mooring.model.records import Answer
 from mooring.model.release import Artifact, ProcessType, Release, Source
+from mooring.model.service import Piece, ServiceKind, ServiceRecord, ServiceServer, login_of
 from mooring.model.steps import StartInstance
 
 SHOP = EnvironmentId.parse("shop")
@@ -64,6 +65,15 @@ def a_host(name: str = "web-1") -> Host:
         host_key="ssh-ed25519 AAAA",
         labels={"disk": "ssd"},
     )
+
+
+def a_server(name: str = "main", *, version: str = "15.1") -> ServiceServer:
+    return ServiceServer(name=ServerName(name), kind=ServiceKind.POSTGRES, place="db.test:5432", version=version)
+
+
+def a_service(name: str = "db", *, environment: EnvironmentId = SHOP, is_ready: bool = True) -> ServiceRecord:
+    piece = Piece("c0ffee", environment, ServiceName(name))
+    return ServiceRecord(piece=piece, kind=ServiceKind.POSTGRES, server=ServerName("main"), login=login_of(piece, 1), is_ready=is_ready)
 
 
 def an_answer(key: str, *, scope: str = "ci", digest: str = "d", content: bytes = b"{}", at: float = 0.0) -> Answer:
