@@ -12,9 +12,12 @@ import msgspec
 from mooring.drivers.edge.contract import Edge
 from mooring.drivers.probe.contract import Prober, StreamOpener
 from mooring.drivers.runtime.contract import Runtime
+from mooring.drivers.service.contract import ServiceDrivers
 from mooring.engine.announcer import Announcer
 from mooring.engine.contract import Clock, EnvironmentRecord, Memory, Workshop
 from mooring.engine.fleet import Fleet
+from mooring.engine.fulfilment import release_lease, take_lease
+from mooring.engine.hands import Hands
 from mooring.engine.health import HealthMonitor
 from mooring.engine.keeper import Keeper
 from mooring.engine.kept import kept_artifacts
@@ -28,13 +31,17 @@ from mooring.engine.orders import (
     Preview,
     RestartOrder,
     RollbackOrder,
+    RotateOrder,
     ScaleOrder,
     Snapshot,
+    describe,
     encode_order,
 )
 from mooring.engine.parts import Parts
 from mooring.engine.preview import examined, preview
+from mooring.engine.provision import TRIES, done
 from mooring.engine.reviews import ReviewKeeper
+from mooring.engine.services import Services
 from mooring.engine.unowned import find_unowned
 from mooring.errors import DriverError, LeaseHeld, NotFound, Refused, Unavailable
 from mooring.model.deployment import Deployment, Trigger
@@ -47,6 +54,7 @@ from mooring.model.records import Answering, Unowned
 from mooring.model.release import Source
 from mooring.model.review import ReviewSettings
 from mooring.model.secret import Secret
+from mooring.model.steps import ServiceStep
 
 _TRIGGERS: dict[type, Trigger] = {
     DeployOrder: Trigger.DEPLOY,
@@ -55,6 +63,7 @@ _TRIGGERS: dict[type, Trigger] = {
     ScaleOrder: Trigger.SCALE,
     RestartOrder: Trigger.RESTART,
     AccessoryOrder: Trigger.DEPLOY,
+    RotateOrder: Trigger.ROTATE,
     DestroyOrder: Trigger.DESTROY,
 }
 _MAINTENANCE_WAIT = 10.0  # seconds for the edge to take the maintenance page
@@ -71,6 +80,7 @@ class Controller:
         *,
         memory: Memory,
         runtime: Runtime,
+        services: ServiceDrivers,
         edge: Edge,
         prober: Prober,
         streams: StreamOpener,
@@ -86,12 +96,14 @@ class Controller:
         announcer = Announcer(memory, clock, redact)
         health = HealthMonitor(prober, clock, self._health_changed)
         self.fleet = Fleet(clock, runtime)
+        self.services = Services(memory, services, clock, new_secret=new_secret, changed=secrets_changed)
         self._new_id = new_id
         self._keepers: dict[EnvironmentId, Keeper] = {}
         self._tasks: dict[EnvironmentId, asyncio.Task[None]] = {}
         self._parts = Parts(
             memory=memory,
             runtime=self.fleet,
+            services=self.services,
             edge=edge,
             streams=streams,
             workshop=workshop,
@@ -146,7 +158,7 @@ class Controller:
             trigger=_TRIGGERS[type(order)],
             requested_at=self._parts.clock.wall(),
             requested_by=by,
-            description=description or _describe(order),
+            description=description or describe(order),
             order=encode_order(order),
         )
         try:
@@ -203,7 +215,7 @@ class Controller:
         """Raises ManifestInvalid, NotFound, CapacityExceeded. Touches nothing; the caller removes the archive."""
         if not isinstance(order, DeployOrder | AccessoryOrder):
             self._record(environment)
-        return await preview(self._parts, environment, order, description=_describe(order))
+        return await preview(self._parts, environment, order, description=describe(order))
 
     def abort(self, deployment: DeploymentId, *, by: str) -> Deployment:
         """Ask for it to turn round; it ends by itself soon after. Raises NotFound, Refused when it has ended."""
@@ -238,6 +250,19 @@ class Controller:
                 )
             self._ring(environment)
             await self._parts.clock.sleep(0.05)
+
+    async def change_service(self, environment: EnvironmentId, step: ServiceStep, *, tries: int = TRIES) -> None:
+        """Between deployments, whether the environment is still there or not.
+
+        Raises NotFound, LeaseHeld while something else goes on, Refused, Unavailable."""
+        self._check_lock(environment)
+        if self._is_kept(environment) and self._keepers[environment].is_busy:
+            raise LeaseHeld(f"a deployment of {environment} goes on", hint="ask again when it has ended, or `mooring abort` it")
+        lease = take_lease(self._parts, environment)
+        try:
+            await done(self._parts, Hands(self._parts, lease, None), step, tries=tries)
+        finally:
+            release_lease(self._parts, lease)
 
     async def unowned(self) -> tuple[Unowned, ...]:
         """What runs or is routed and belongs to no environment that is known. Raises Unavailable, OutcomeUnknown."""
@@ -360,22 +385,3 @@ class Controller:
 
 def _absent(environment: EnvironmentId) -> NotFound:
     return NotFound(f"there is no {environment}", hint="`mooring status` lists what there is; `mooring deploy` makes it")
-
-
-def _describe(order: Order) -> str:
-    match order:
-        case DeployOrder(origin=origin):
-            commit = origin.commit[:7] or "a tree without a commit"
-            return f"deploy {commit}" + (" and uncommitted changes" if origin.is_dirty and origin.commit else "")
-        case ConfigOrder(description=description):
-            return description
-        case RollbackOrder(number=number):
-            return f"rollback to v{number}" if number else "rollback"
-        case ScaleOrder(counts=counts):
-            return "scale " + " ".join(f"{name}={count}" for name, count in counts.items())
-        case RestartOrder():
-            return "restart"
-        case AccessoryOrder(accessory=accessory):
-            return f"accessory {accessory.name}"
-        case DestroyOrder():
-            return "destroy"

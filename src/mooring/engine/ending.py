@@ -18,6 +18,7 @@ from mooring.engine.insist import insist
 from mooring.engine.kept import kept_artifacts
 from mooring.engine.orders import DeployOrder, DestroyOrder, decode_order
 from mooring.engine.parts import Parts, revision_of
+from mooring.engine.provision import remove_all, withdraw_old
 from mooring.engine.rollout import Rollout
 from mooring.engine.witness import Witness
 from mooring.errors import MooringError
@@ -61,12 +62,17 @@ class Ending:
         await insist(self._parts, lambda: self._tell(EventKind.RECEIPT, receipt=told))
         message, hint, code = _told(step, rollout, receipt)
         outcome = step.outcome
-        if is_success and target is None and not await self._has_removed_all(rollout):
-            outcome, code = Outcome.NEEDS_PERSON, "driver-error"
-            message, hint = "it is stopped, but something of it is left", "`mooring destroy` once more removes it"
+        if is_success and target is None:
+            left = await self._left(rollout)
+            if left:
+                outcome, code = Outcome.NEEDS_PERSON, "driver-error"
+                message, hint = left, "`mooring destroy` once more removes it"
+            else:
+                message += self._said_of_services()
         await insist(self._parts, lambda: self._record(outcome, message=message, hint=hint, code=code, receipt=receipt))
         await insist(self._parts, self.finish)
         if outcome is Outcome.SUCCEEDED:
+            await self._withdraw_old(target, rollout)
             await self._prune(target, rollout)
 
     def finish(self) -> None:
@@ -139,6 +145,24 @@ class Ending:
             code=ended.error_code,
         )
 
+    async def _left(self, rollout: Rollout) -> str:
+        """What could not be removed, in words; empty when all is gone that is to go."""
+        if not await self._has_removed_all(rollout):
+            return "it is stopped, but something of it is left"
+        order = decode_order(self._deployment.order)
+        if isinstance(order, DestroyOrder) and order.services:
+            try:
+                await remove_all(self._parts, rollout.hands)
+            except (MooringError, OSError) as error:
+                return f"it is stopped, but its services are not all removed: {error}"
+        return ""
+
+    def _said_of_services(self) -> str:
+        kept = [
+            f"{record.piece.service} ({record.kind.value} on {record.server})" for record in self._parts.memory.services(self._environment)
+        ]
+        return f"; {', '.join(kept)} stays with all that is in it (`mooring service rm` removes it)" if kept else ""
+
     async def _has_removed_all(self, rollout: Rollout) -> bool:
         """Nothing runs and nothing is routed; logs and leftovers go too."""
         step = ForgetReleases(releases=None, reason=f"{self._environment} is destroyed", volumes=not self._keeps_volume())
@@ -152,6 +176,16 @@ class Ending:
     def _keeps_volume(self) -> bool:
         order = decode_order(self._deployment.order) if self._deployment.order else None
         return isinstance(order, DestroyOrder) and order.keeps_volume
+
+    async def _withdraw_old(self, target: Wanted | None, rollout: Rollout) -> None:
+        """Passwords of services that nothing uses any more. Never a reason to fail: the next deployment finds what is left."""
+        if target is None or self._deployment.trigger is Trigger.SCALE:  # scaling lets instances run on with what they have
+            return
+        try:
+            await withdraw_old(self._parts, Hands(self._parts, rollout.lease, None))
+        except Exception as error:
+            message = f"an old password is still valid: {error}"
+            self._parts.announcer.say(EventKind.PLATFORM, environment=self._environment, message=message)
 
     async def _prune(self, target: Wanted | None, rollout: Rollout) -> None:
         """Logs and artifacts of releases beyond the newest few; what serves is always among those kept. Never a reason to fail."""

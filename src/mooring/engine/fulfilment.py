@@ -18,6 +18,7 @@ from mooring.engine.ending import Ending
 from mooring.engine.insist import insist
 from mooring.engine.orders import DeployOrder, DestroyOrder, Order, decode_order
 from mooring.engine.parts import Parts, revision_of
+from mooring.engine.provision import provide
 from mooring.engine.rollout import Rollout, first_phase
 from mooring.engine.targets import check, target_of
 from mooring.engine.witness import Witness
@@ -174,8 +175,10 @@ class Fulfilment:
             self._parts.memory.renew_lease(lease, now=self._parts.clock.wall())
 
     async def _made(self, order: Order, lease: Lease, before: Wanted | None, witness: Witness) -> Wanted | None:
-        """The target, with all that its hosts need to start it; nothing is sent of what would not fit."""
+        """The target, with its services and all that its hosts need to start it; nothing is sent of what would not fit."""
         target = await target_of(self._parts, order, self.deployment, before)
+        if target is not None:
+            await provide(self._parts, target.release, self.deployment, lease)
         if target is not None and any(host != LOCAL for host in target.hosts()):
             await self._parts.observer.look(self.deployment.environment)
             check(self._parts, target, before)

@@ -13,7 +13,7 @@ from mooring.drivers.runtime.contract import Delivery
 from mooring.engine.kept import kept_artifacts
 from mooring.engine.parts import Parts
 from mooring.engine.variables import variables_of
-from mooring.errors import CapacityExceeded, DriverError, InvalidInput, MooringError, NotFound, OutcomeUnknown, StaleFence
+from mooring.errors import DriverError, InvalidInput, MooringError, NotFound, OutcomeUnknown, Refused
 from mooring.model.events import EventKind
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.lease import Lease, Mark
@@ -25,14 +25,20 @@ from mooring.model.steps import (
     Deliver,
     ForgetReleases,
     GoBack,
+    ProvideService,
     RemoveRoutes,
+    RemoveService,
     RestartInstance,
+    RestoreService,
+    RotateService,
     RunRelease,
+    ServiceStep,
     SetRoutes,
     StartInstance,
     Step,
     StopInstance,
     StopRelease,
+    WithdrawLogins,
 )
 
 
@@ -45,6 +51,7 @@ class Hands:
         self._deployment = deployment
         self._fence = lease.fence
         self.deliveries: dict[HostId, Delivery] = {}
+        self.trouble = ""  # what the last driver that failed said
         self._mark = Mark(environment=lease.environment, operation=deployment or "keep", fence=lease.fence)
 
     @property
@@ -71,7 +78,7 @@ class Hands:
     async def apply(self, step: Step) -> bool:
         """One step; whether it was done, or may have been. A driver's failure is recorded and told, and left to the next look.
 
-        Raises StaleFence, Unavailable when the memory cannot be written, what a host says that cannot take a delivery, and defects.
+        Raises StaleFence, Unavailable when the memory cannot be written, what a host or a server refuses, and defects.
         """
         clock, memory = self._parts.clock, self._parts.memory
         sequence = memory.write_intent(
@@ -87,7 +94,7 @@ class Hands:
         except (DriverError, NotFound) as error:
             self._failed(sequence, step, error, outcome="not-done")
             return False
-        except (StaleFence, CapacityExceeded, InvalidInput) as error:
+        except (Refused, InvalidInput) as error:
             self._failed(sequence, step, error, outcome="refused")
             raise
         else:
@@ -102,7 +109,9 @@ class Hands:
                 release = self._release(key.release)
                 self._parts.health.expect(key)
                 await runtime.start(
-                    self._mark, self._spec(key, release), variables_of(self._parts.memory, release, process=f"{key.process}.{key.slot}")
+                    self._mark,
+                    self._spec(key, release),
+                    variables_of(self._parts.memory, self._parts.services, release, process=f"{key.process}.{key.slot}"),
                 )
             case StopInstance(instance=key, grace=grace):
                 await runtime.stop(self._mark, key, grace=grace)
@@ -114,6 +123,8 @@ class Hands:
                 await edge.remove(self._mark)
             case Deliver() | RunRelease() | StopRelease() | ForgetReleases():
                 await self._perform_on_releases(step)
+            case ProvideService() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
+                await self._parts.services.perform(self._mark, step)
             case Conclude() | GoBack():
                 pass
             case _:
@@ -149,7 +160,8 @@ class Hands:
             artifact=release.artifact,
         )
         process = "seed" if step.is_seed else "release"
-        await self._parts.runtime.run_task(self._mark, task, variables_of(self._parts.memory, release, process=process))
+        variables = variables_of(self._parts.memory, self._parts.services, release, process=process)
+        await self._parts.runtime.run_task(self._mark, task, variables)
 
     def _spec(self, key: InstanceKey, release: Release) -> InstanceSpec:
         process = release.process(key.process)
@@ -176,6 +188,7 @@ class Hands:
     def _failed(self, sequence: int, step: Step, error: MooringError, *, outcome: str) -> None:
         detail = self._parts.redact(self._environment, str(error))
         self._parts.memory.write_outcome(sequence, outcome=outcome, at=self._parts.clock.wall(), detail=detail)
+        self.trouble = detail
         self._say(EventKind.STEP_FAILED, step, message=detail)
 
     def _say(self, kind: EventKind, step: Step, **fields: object) -> None:
@@ -220,10 +233,14 @@ def summary(step: Step) -> str:
             return f"switch: {text}" if is_switch else text
         case Conclude(outcome=outcome):
             return f"end: {outcome.value}"
-        case RemoveRoutes() | GoBack():
-            return str(type(step).__struct_config__.tag).replace("-", " ")
+        case RemoveRoutes() | GoBack() | ProvideService() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
+            return _plain_summary(step)
         case _:
             assert_never(step)
+
+
+def _plain_summary(step: RemoveRoutes | GoBack | ServiceStep) -> str:
+    return str(type(step).__struct_config__.tag).replace("-", " ") if isinstance(step, RemoveRoutes | GoBack) else str(step)
 
 
 def _summary_of_release(step: RunRelease | StopRelease | Deliver) -> str:

@@ -7,7 +7,7 @@ import msgspec
 from mooring.model.accessory import Accessory
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceView
-from mooring.model.names import HostId, ProcessName
+from mooring.model.names import HostId, ProcessName, ServiceName
 from mooring.model.release import Source
 from mooring.model.routing import RouteView
 from mooring.model.steps import Step
@@ -48,10 +48,20 @@ class AccessoryOrder(msgspec.Struct, frozen=True, kw_only=True, tag="accessory")
     beside: HostId
 
 
+class RotateOrder(msgspec.Struct, frozen=True, kw_only=True, tag="rotate"):
+    """A new password for a service: all instances anew with it, start-first, same release; then the old one is no more."""
+
+    service: ServiceName
+
+
 class DestroyOrder(msgspec.Struct, frozen=True, kw_only=True, tag="destroy"):
-    """Stop and remove all that this environment owns, its accessories too; `keeps_volume`: but for what it has kept on disk."""
+    """Stop and remove all that this environment owns, its accessories too; `keeps_volume`: but for what it has kept on disk.
+
+    Its services, with all that is in them, go only where it is said.
+    """
 
     keeps_volume: bool = False
+    services: bool = False
 
 
 def encode_order(order: Order) -> str:
@@ -64,7 +74,7 @@ def decode_order(text: str) -> Order:
     return _DECODER.decode(text)
 
 
-Order = DeployOrder | ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | AccessoryOrder | DestroyOrder
+Order = DeployOrder | ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | RotateOrder | AccessoryOrder | DestroyOrder
 _DECODER: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 
 
@@ -84,3 +94,25 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
+
+
+def describe(order: Order) -> str:
+    """In a few words."""
+    match order:
+        case DeployOrder(origin=origin):
+            commit = origin.commit[:7] or "a tree without a commit"
+            return f"deploy {commit}" + (" and uncommitted changes" if origin.is_dirty and origin.commit else "")
+        case ConfigOrder(description=description):
+            return description
+        case RollbackOrder(number=number):
+            return f"rollback to v{number}" if number else "rollback"
+        case ScaleOrder(counts=counts):
+            return "scale " + " ".join(f"{name}={count}" for name, count in counts.items())
+        case RotateOrder(service=name):
+            return f"service rotate {name}"
+        case RestartOrder():
+            return "restart"
+        case AccessoryOrder(accessory=accessory):
+            return f"accessory {accessory.name}"
+        case DestroyOrder():
+            return "destroy"

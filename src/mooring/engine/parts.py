@@ -13,6 +13,7 @@ from mooring.engine.fleet import Fleet
 from mooring.engine.health import HealthMonitor
 from mooring.engine.observer import Observer
 from mooring.engine.orders import Order
+from mooring.engine.services import Services
 from mooring.errors import NeedsPerson
 from mooring.model.deployment import Deployment, Revision
 from mooring.model.environment import EnvironmentId
@@ -29,6 +30,7 @@ class Parts:
 
     memory: Memory
     runtime: Fleet
+    services: Services
     edge: Edge
     streams: StreamOpener
     workshop: Workshop

@@ -8,11 +8,13 @@ from pathlib import Path
 from mooring.engine import accessories
 from mooring.engine.orders import AccessoryOrder, DeployOrder, DestroyOrder, Order, Preview, RollbackOrder
 from mooring.engine.parts import Parts
+from mooring.engine.provision import removals
 from mooring.engine.targets import changed, check, placed, previewed
 from mooring.errors import NotFound
 from mooring.model.deployment import Phase
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import TaskState
+from mooring.model.steps import ServiceStep
 from mooring.planner.accessories import Condition
 from mooring.planner.forecast import forecast, gaps
 from mooring.planner.goal import Goal, Progress, Wanted
@@ -44,8 +46,8 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
         ),
         is_maintenance=record.is_maintenance if record else False,
     )
-    steps = forecast(goal, current, now=now)
-    return Preview(environment=environment, description=description, steps=steps, notes=(*said, *_notes(parts, environment, goal)))
+    steps = (*_of_services(parts, order, environment, target), *forecast(goal, current, now=now))
+    return Preview(environment=environment, description=description, steps=steps, notes=(*said, *_notes(parts, environment, order, goal)))
 
 
 async def examined(parts: Parts, environment: EnvironmentId, order: Order, before: Wanted | None) -> tuple[Wanted | None, tuple[str, ...]]:
@@ -72,6 +74,12 @@ def _accessory_notes(parts: Parts, wanted: Wanted) -> tuple[str, ...]:
     return tuple(each.reason for each in found if each.condition is not Condition.AS_DECLARED)
 
 
+def _of_services(parts: Parts, order: Order, environment: EnvironmentId, target: Wanted | None) -> tuple[ServiceStep, ...]:
+    if isinstance(order, DestroyOrder):
+        return removals(parts, environment) if order.services else ()
+    return parts.services.missing(target.release) if target else ()
+
+
 def _task(order: Order, target: Wanted | None, before: Wanted | None, *, is_wanted: bool) -> TaskState:
     """Of a command that runs once per release, before traffic moves."""
     if isinstance(order, RollbackOrder):
@@ -80,7 +88,7 @@ def _task(order: Order, target: Wanted | None, before: Wanted | None, *, is_want
     return TaskState.ABSENT if is_new and is_wanted else TaskState.SUCCEEDED
 
 
-def _notes(parts: Parts, environment: EnvironmentId, goal: Goal) -> tuple[str, ...]:
+def _notes(parts: Parts, environment: EnvironmentId, order: Order, goal: Goal) -> tuple[str, ...]:
     notes = list(gaps(goal))
     if (
         goal.target is not None
@@ -90,6 +98,9 @@ def _notes(parts: Parts, environment: EnvironmentId, goal: Goal) -> tuple[str, .
         notes.append("no process type is routed: the app gets no URL")
     if goal.target is not None and environment.accessory is None and goal.progress is not None and goal.progress.baseline is None:
         notes.append("nothing serves yet: until the first instance is ready, visitors see the starting page")
+    if isinstance(order, DestroyOrder) and not order.services:
+        kept = [record.piece.service for record in parts.memory.services(environment)]
+        notes += [f"{name} stays, with all that is in it: `mooring destroy --services` removes it too" for name in kept]
     lock = parts.memory.lock(environment)
     if lock is not None:
         notes.append(f"locked by {lock.by}: a deployment is refused until the lock is taken off")

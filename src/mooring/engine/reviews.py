@@ -70,9 +70,9 @@ class ReviewKeeper:
                         raise AssertionError("no branch was asked for")
 
     def tear_down(self, environment: EnvironmentId, reason: str, *, by: str, answering: Answering | None = None) -> Deployment:
-        """Its destruction, on record from now on. Raises what the controller raises, and then it is tried again."""
+        """Its destruction, services and all, on record from now on. Raises what the controller raises, and then it is tried again."""
         self._mark(environment, leaving=reason)
-        return self._submit(environment, DestroyOrder(), by=by, answering=answering)
+        return self._submit(environment, DestroyOrder(services=True), by=by, answering=answering)
 
     def is_going(self, environment: EnvironmentId) -> bool:
         """Whether its destruction waits or is under way."""

@@ -11,7 +11,17 @@ import msgspec
 from mooring.engine import accessories
 from mooring.engine.contract import ReleasePlan
 from mooring.engine.generated import config_with_generated
-from mooring.engine.orders import AccessoryOrder, ConfigOrder, DeployOrder, DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
+from mooring.engine.orders import (
+    AccessoryOrder,
+    ConfigOrder,
+    DeployOrder,
+    DestroyOrder,
+    Order,
+    RestartOrder,
+    RollbackOrder,
+    RotateOrder,
+    ScaleOrder,
+)
 from mooring.engine.parts import Parts
 from mooring.engine.variables import build_secrets_of, check_deliverable, names_given
 from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
@@ -30,6 +40,7 @@ from mooring.planner.goal import Wanted
 from mooring.planner.placement import place
 
 _SHORTEST_PASSWORD = 16  # characters: what is kept of it withstands guessing only where there is much to guess
+Change = ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | RotateOrder
 
 
 async def target_of(parts: Parts, order: Order, deployment: Deployment, before: Wanted | None) -> Wanted | None:
@@ -52,10 +63,10 @@ async def target_of(parts: Parts, order: Order, deployment: Deployment, before: 
     return wanted
 
 
-def changed(
-    parts: Parts, order: ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder, environment: EnvironmentId, before: Wanted, *, at: float
-) -> Wanted:
+def changed(parts: Parts, order: Change, environment: EnvironmentId, before: Wanted, *, at: float) -> Wanted:
     """What an order that needs no build makes of what runs; the release, where it is a new one, is not stored yet."""
+    if isinstance(order, RotateOrder):
+        parts.services.record(environment, order.service)
     match order:
         case ConfigOrder(config_version=version, description=description):
             release = guarded(parts, _copy(parts, before.release, at=at, config=version, what=description))
@@ -66,7 +77,7 @@ def changed(
             _check_counts(before.release, {str(name): count for name, count in counts.items()})
             scaled = msgspec.structs.replace(before, counts={**before.counts, **counts})
             return placed(parts, scaled, kept=before.placement)
-        case RestartOrder():
+        case RestartOrder() | RotateOrder():
             return placed(parts, msgspec.structs.replace(before, generation=before.generation + 1))
         case _:
             assert_never(order)
@@ -78,6 +89,7 @@ def previewed(
     """What deploying this tree would ask for, without building it, and the manifest's notes."""
     planned = parts.workshop.plan(source, environment, origin)
     check_variables(parts, planned, environment)
+    parts.services.missing(planned.template)
     number = parts.memory.next_release_number(environment)
     release = msgspec.structs.replace(planned.template, number=number)
     return placed(parts, Wanted(release=release, counts=before.counts if before else {})), planned.notes
@@ -147,6 +159,7 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
     try:
         planned = parts.workshop.plan(source, environment, origin)
         check_variables(parts, planned, environment)
+        parts.services.missing(planned.template)
         for note in planned.notes:
             log(f"note: {note}")
         secrets = build_secrets_of(parts.memory.config(environment, config_in_force(parts, environment)), planned.build)
@@ -193,6 +206,7 @@ def check_variables(parts: Parts, planned: ReleasePlan, environment: Environment
     check_deliverable(config, planned.template)
     build_secrets_of(config, planned.build)
     given = {name for accessory in planned.template.accessories for name in names_given(accessory)}
+    given |= {name for wish in planned.template.services for name in wish.variables}
     known = config.keys() | planned.template.variables.keys() | given
     absent = [name for name in planned.template.secret_files if name not in known and name not in planned.generated_variables]
     if absent:

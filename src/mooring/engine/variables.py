@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mooring.drivers.runtime.contract import Variables
 from mooring.engine.contract import Memory
+from mooring.engine.services import Services
 from mooring.errors import InvalidInput
 from mooring.model.accessory import Accessory, filled_in
 from mooring.model.build import BuildSettings
@@ -13,8 +14,8 @@ from mooring.model.release import Release
 from mooring.model.secret import Secret, SecretFile
 
 
-def variables_of(memory: Memory, release: Release, *, process: str) -> Variables:
-    """The builder's, then who it is, where accessories are, the manifest's, what was set by command: the later wins. `process`: `web.1`.
+def variables_of(memory: Memory, services: Services, release: Release, *, process: str) -> Variables:
+    """The builder's, who it is, where accessories and services are, the manifest's, what was set: the later wins. `process`: `web.1`.
 
     What the release takes as a file is a SecretFile, wherever its value comes from. What its build alone was given is left out."""
     about = {
@@ -29,7 +30,7 @@ def variables_of(memory: Memory, release: Release, *, process: str) -> Variables
         for name, value in memory.config(release.environment, release.config_version).items()
         if name not in release.build_secrets or name in release.secret_files
     }
-    found = _of_accessories(memory, release) if release.environment.accessory is None else {}
+    found = {**_of_accessories(memory, release), **services.variables(release)} if release.environment.accessory is None else {}
     values: Variables = {**release.artifact.environment, **about, **found, **release.variables, **config}
     files: Variables = {str(name): SecretFile(revealed(values[name])) for name in release.secret_files if name in values}
     return {**values, **files}

@@ -14,6 +14,7 @@ from mooring.model.placement import Region
 from mooring.model.policy import Policy
 from mooring.model.release import ProcessType
 from mooring.model.review import ReviewSettings
+from mooring.model.service import ServiceWish
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +52,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     accessories: tuple[Accessory, ...] = ()
     secret_files: tuple[VariableName, ...] = ()
     review: ReviewSettings = ReviewSettings()
+    services: tuple[ServiceWish, ...] = ()
     required_variables: tuple[str, ...] = ()
     generated_variables: frozenset[str] = frozenset()
     settings: tuple[Setting, ...] = ()

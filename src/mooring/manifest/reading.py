@@ -14,6 +14,7 @@ from mooring.manifest.provenance import settings_of
 from mooring.manifest.regions import regions_of, runtime_of
 from mooring.manifest.review import review_of
 from mooring.manifest.rollout import build_of, edge_of, policy_of
+from mooring.manifest.services import services_of
 from mooring.manifest.sources import Sources, app_of, sources_of, toml_layers
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName, VariableName
@@ -74,7 +75,9 @@ def _assembled(
             notes=notes,
         )
     )
-    missing = tuple(name for name in sources.app_json.required if name not in config and f"env.{name}" not in layers)
+    services = services_of(layers, problems=problems)
+    given = {name for wish in services for name in wish.variables}
+    missing = tuple(name for name in sources.app_json.required if name not in config and name not in given and f"env.{name}" not in layers)
     return Manifest(
         app=sources.app,
         environment=environment,
@@ -91,6 +94,7 @@ def _assembled(
         accessories=accessories_of(layers, problems=problems),
         secret_files=_secret_files(layers),
         review=review_of(layers),
+        services=services,
         required_variables=missing,
         generated_variables=sources.app_json.generated & frozenset(missing),
         settings=settings_of(layers, processes=processes, hostnames=hostnames, config=config),

@@ -11,6 +11,7 @@ from mooring.manifest.keys.key import Key
 from mooring.manifest.keys.names import ENVIRONMENT_NAME
 from mooring.manifest.keys.regions import REGIONS
 from mooring.manifest.keys.review import REVIEW
+from mooring.manifest.keys.services import SAY_TYPE, SERVICES
 from mooring.manifest.keys.table import KEYS, NOT_OF_REVIEW_APPS, OF_ALL_ENVIRONMENTS, OTHER_WORDS, TREE, Node, pattern_of
 from mooring.manifest.kinds.kind import Mismatch
 from mooring.manifest.kinds.texts import Name
@@ -102,6 +103,8 @@ class _Walk:
     def _table(self, node: Node, values: dict[str, object], *, inner: Path, outer: Path, layer: Layer) -> None:
         if not values and node.path == REGIONS.path:  # its name alone says something: all hosts of it
             layer[".".join((*inner, "hosts"))] = Found((), self._document.file, self._document.line(outer + inner))
+        if not values and node.path == SERVICES.path:
+            self.report(outer + inner, f"{wording.dotted(outer + inner)} does not say what it is", SAY_TYPE)
         for name, value in values.items():
             if self._problems.is_full:
                 return

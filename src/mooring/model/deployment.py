@@ -20,6 +20,7 @@ class Trigger(enum.Enum):
     CONFIG = "config"
     SCALE = "scale"
     RESTART = "restart"
+    ROTATE = "rotate"
     DESTROY = "destroy"
 
 

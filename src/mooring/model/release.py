@@ -12,6 +12,7 @@ from mooring.model.host import HostRuntime
 from mooring.model.names import ArtifactId, Hostname, ProcessName, VariableName
 from mooring.model.placement import Region
 from mooring.model.policy import Policy
+from mooring.model.service import ServiceWish
 
 
 class ProcessType(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     secret_files: tuple[VariableName, ...] = ()  # variables that its processes find as files, not in their environment
     build_secrets: tuple[VariableName, ...] = ()  # what its build alone was given: no variable of its processes
     variables: dict[str, str] = {}  # the manifest's plain [env]; config set by command goes over it
+    services: tuple[ServiceWish, ...] = ()
     created_at: float = 0.0
     created_by: str = ""
     description: str = ""  # "deploy 3f2a91c", "config set LOG_LEVEL", "rollback to v5"

@@ -6,8 +6,9 @@ import msgspec
 
 from mooring.model.deployment import Outcome
 from mooring.model.instance import InstanceKey
-from mooring.model.names import LOCAL, HostId
+from mooring.model.names import LOCAL, HostId, ServerName, ServiceName
 from mooring.model.routing import RouteTable
+from mooring.model.service import ServiceKind
 
 
 class RunRelease(msgspec.Struct, frozen=True, kw_only=True, tag="run-release"):
@@ -25,6 +26,59 @@ class StopRelease(msgspec.Struct, frozen=True, kw_only=True, tag="stop-release")
 
     release: int
     reason: str
+
+
+class ProvideService(msgspec.Struct, frozen=True, kw_only=True, tag="provide-service"):
+    """Make a service that the release declares, before anything of the release runs."""
+
+    service: ServiceName
+    kind: ServiceKind
+    server: ServerName
+    reason: str
+
+    def __str__(self) -> str:
+        return f"make {self.service} ({self.kind.value} on {self.server})"
+
+
+class RotateService(msgspec.Struct, frozen=True, kw_only=True, tag="rotate-service"):
+    """A second login beside the first; all that starts from now on uses it."""
+
+    service: ServiceName
+    reason: str
+
+    def __str__(self) -> str:
+        return f"a new password for {self.service}"
+
+
+class WithdrawLogins(msgspec.Struct, frozen=True, kw_only=True, tag="withdraw-logins"):
+    """No login of a service is valid any more but the one that is used."""
+
+    service: ServiceName
+    reason: str
+
+    def __str__(self) -> str:
+        return f"end the old password of {self.service}"
+
+
+class RestoreService(msgspec.Struct, frozen=True, kw_only=True, tag="restore-service"):
+    """What a dump holds takes the place of what has the same name in a service. `dump` is a file of the controller's."""
+
+    service: ServiceName
+    dump: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"restore {self.service} from a dump"
+
+
+class RemoveService(msgspec.Struct, frozen=True, kw_only=True, tag="remove-service"):
+    """It, with all that is stored in it."""
+
+    service: ServiceName
+    reason: str
+
+    def __str__(self) -> str:
+        return f"remove {self.service} with all that is in it"
 
 
 class Deliver(msgspec.Struct, frozen=True, kw_only=True, tag="deliver"):
@@ -94,9 +148,11 @@ class GoBack(msgspec.Struct, frozen=True, kw_only=True, tag="go-back"):
     hint: str = ""
 
 
+ServiceStep = ProvideService | RotateService | WithdrawLogins | RestoreService | RemoveService
 Step = (
     RunRelease
     | StopRelease
+    | ServiceStep
     | Deliver
     | StartInstance
     | SetRoutes

@@ -16,14 +16,19 @@ from mooring.model.steps import (
     Deliver,
     ForgetReleases,
     GoBack,
+    ProvideService,
     RemoveRoutes,
+    RemoveService,
     RestartInstance,
+    RestoreService,
+    RotateService,
     RunRelease,
     SetRoutes,
     StartInstance,
     Step,
     StopInstance,
     StopRelease,
+    WithdrawLogins,
 )
 from mooring.planner.goal import Current, Goal
 from mooring.planner.replace import is_in_place
@@ -99,6 +104,8 @@ def _applied(step: Step, goal: Goal, current: Current, *, now: float) -> tuple[G
             return goal, msgspec.structs.replace(current, instances=left)
         case RemoveRoutes():
             return goal, msgspec.structs.replace(current, table=None)
+        case ProvideService() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
+            return goal, current
         case Deliver() | RestartInstance() | ForgetReleases() | Conclude() | GoBack():
             return goal, current
         case _:

@@ -21,14 +21,19 @@ from mooring.model.routing import EndpointState
 from mooring.model.steps import (
     Deliver,
     ForgetReleases,
+    ProvideService,
     RemoveRoutes,
+    RemoveService,
     RestartInstance,
+    RestoreService,
+    RotateService,
     RunRelease,
     SetRoutes,
     StartInstance,
     Step,
     StopInstance,
     StopRelease,
+    WithdrawLogins,
 )
 from mooring.planner.goal import Wanted, wanted_of
 from mooring.planner.replace import is_in_place
@@ -298,4 +303,13 @@ def _is_of(step: Step, point: Point) -> bool:
             return True
         case "runtime.deliver", Deliver() | StartInstance() | RunRelease():
             return True  # whatever begins on another host brings what it runs from
+    return _is_of_service(step, point)
+
+
+def _is_of_service(step: Step, point: Point) -> bool:
+    match point.name, step:
+        case ("service.provide", ProvideService()) | ("service.admit", RotateService()) | ("service.withdraw", WithdrawLogins()):
+            return True
+        case ("service.restore", RestoreService()) | ("service.remove", RemoveService()):
+            return True
     return False

@@ -32,8 +32,10 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.host import Host, HostAddress, HostRuntime
 from mooring.model.instance import InstanceKey
-from mooring.model.names import DeploymentId, HostId, RegionName
+from mooring.model.names import DeploymentId, HostId, RegionName, ServerName
 from mooring.model.release import Source
+from mooring.model.secret import Secret
+from mooring.model.service import ServiceKind, ServiceServer
 from mooring.planner.goal import wanted_of
 from mooring.planner.routes import active_keys, routed_keys
 from mooring.testing.behaviour import Behaviour
@@ -44,6 +46,7 @@ from mooring.testing.life import FakeLife
 from mooring.testing.memory import FakeMemory
 from mooring.testing.prober import FakeProber, FakeStreamOpener
 from mooring.testing.runtime import FakeRuntime
+from mooring.testing.service import FakeServer, FakeServers
 from mooring.testing.workshop import FakeWorkshop, Tree
 from mooring.testing.world import FakeWorld
 
@@ -79,6 +82,7 @@ class FakePlatform:
         self.memory = FakeMemory()
         self.runtime = FakeRuntime(self.clock, memory_budget=memory_budget)
         self.world = FakeWorld(self.runtime)
+        self.servers = FakeServers()
         self.edge = FakeEdge(self.clock)
         self.prober = FakeProber(self.world, self.clock)
         self.streams = FakeStreamOpener(self.clock)
@@ -157,6 +161,17 @@ class FakePlatform:
         self.world.hosts.pop(HostId(name))
         if self.is_up:
             await self.controller.fleet.remove(HostId(name))
+
+    # its servers of data services
+
+    def add_server(self, name: str = "main", *, kind: ServiceKind = ServiceKind.POSTGRES) -> FakeServer:
+        """Known to this controller and to those after it."""
+        address = f"postgresql://admin:sesame@{name}.test:5432/postgres"
+        server = self.servers.add(address)
+        server.before = lambda name, subject: self._pass(Point(Moment.BEFORE, f"service.{name}", subject))
+        server.after = lambda name, subject: self._pass(Point(Moment.AFTER, f"service.{name}", subject))
+        self.memory.save_service_server(ServiceServer(name=ServerName(name), kind=kind), Secret(address))
+        return server
 
     # what is asked of it
 
@@ -262,6 +277,7 @@ class FakePlatform:
         controller = Controller(
             memory=self.memory,
             runtime=self.runtime_line,
+            services=self.servers,
             edge=self.edge_line,
             prober=self.prober,
             streams=self.streams,

@@ -26,6 +26,7 @@ from mooring.model.policy import Policy
 from mooring.model.release import Artifact, ProcessType, Release, Source
 from mooring.model.review import REVIEW_PASSWORD, REVIEW_USER, ReviewAccess, ReviewSettings, is_review_of
 from mooring.model.secret import Secret
+from mooring.model.service import ServiceWish
 
 _ASKED = Check(kind=CheckKind.HTTP, paths=("/up",), interval=0.1)
 WEB_CHECKS = Checks(startup=_ASKED, readiness=msgspec.structs.replace(_ASKED, interval=0.5))
@@ -68,6 +69,7 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     generated_variables: tuple[str, ...] = ()
     secret_files: tuple[str, ...] = ()
     build_secrets: tuple[str, ...] = ()
+    services: tuple[ServiceWish, ...] = ()
     regions: tuple[Region, ...] = ()
     runtime: HostRuntime | None = None
     accessories: tuple[Accessory, ...] = ()
@@ -145,6 +147,7 @@ class FakeWorkshop:
             variables=tree.variables,
             secret_files=tuple(VariableName(name) for name in tree.secret_files),
             build_secrets=tuple(VariableName(name) for name in tree.build_secrets),
+            services=tree.services,
             regions=tree.regions,
             runtime=tree.runtime,
             accessories=tree.accessories,

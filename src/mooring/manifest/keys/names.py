@@ -6,7 +6,18 @@ import re
 from collections.abc import Callable
 
 from mooring.manifest.kinds.texts import Name
-from mooring.model.names import accessory_name, app_name, environment_name, host_id, hostname, process_name, region_name, variable_name
+from mooring.model.names import (
+    accessory_name,
+    app_name,
+    environment_name,
+    host_id,
+    hostname,
+    process_name,
+    region_name,
+    server_name,
+    service_name,
+    variable_name,
+)
 from mooring.model.review import review_pattern
 
 _LABEL = r"\A[a-z](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]\Z|\A[a-z]\Z"
@@ -71,6 +82,8 @@ HOSTNAME = Name(
 )
 HOST_NAME = _label("a host's name", host_id)
 REGION_NAME = _label("a region's name", region_name)
+SERVICE_NAME = _label("a service's name", service_name)
+SERVER_NAME = _label("a server's name", server_name)
 REVIEW_HOSTNAME = Name(
     noun="a hostname of review apps",
     rule="a hostname of review apps is a DNS name in lower case that holds {branch} once, with room for 40 characters in its place",

@@ -14,13 +14,14 @@ from mooring.manifest.keys.edge import EDGE
 from mooring.manifest.keys.health import CHECK, CHECKS, HEALTH
 from mooring.manifest.keys.https import HTTPS
 from mooring.manifest.keys.key import Key, Section
-from mooring.manifest.keys.names import ACCESSORY_NAME, ENVIRONMENT_NAME, PROCESS_NAME, REGION_NAME, VARIABLE_NAME
+from mooring.manifest.keys.names import ACCESSORY_NAME, ENVIRONMENT_NAME, PROCESS_NAME, REGION_NAME, SERVICE_NAME, VARIABLE_NAME
 from mooring.manifest.keys.processes import PROCESSES
 from mooring.manifest.keys.regions import REGIONS
 from mooring.manifest.keys.review import REVIEW
+from mooring.manifest.keys.services import SERVICES
 from mooring.manifest.kinds.texts import Name
 
-SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, REGIONS, ACCESSORIES, HEALTH, CHECK, DEPLOY, EDGE, HTTPS, REVIEW)
+SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, SERVICES, REGIONS, ACCESSORIES, HEALTH, CHECK, DEPLOY, EDGE, HTTPS, REVIEW)
 KEYS: dict[str, Key] = {key.path: key for section in SECTIONS for key in section.keys}
 ENVIRONMENTS = Section(
     path="environments.NAME",
@@ -40,6 +41,7 @@ PLACEHOLDERS: dict[str, Name] = {
     "environments": ENVIRONMENT_NAME,
     "regions": REGION_NAME,
     "accessories": ACCESSORY_NAME,
+    "services": SERVICE_NAME,
     "count": PROCESS_NAME,
 }
 
@@ -50,7 +52,9 @@ OTHER_WORDS = {
     "release_command": "release",
     "vars": "env",
     "variables": "env",
-    "services": "processes",
+    "tasks": "processes",
+    "databases": "services",
+    "addons": "services",
     "cmd": "command",
     "run": "command",
     "start": "command",

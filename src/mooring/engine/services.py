@@ -1,0 +1,182 @@
+"""The services that environments own: which are missing, what an app is given to reach them, and each step that changes one.
+
+Who a login is and its password are on disk before the server hears of them: what is made can always be reached, or taken away.
+Must not: decide when, or show a password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+import msgspec
+
+from mooring.drivers.runtime.contract import Variables
+from mooring.drivers.service.contract import Login, ServiceDriver, ServiceDrivers
+from mooring.engine.contract import Clock, Memory
+from mooring.errors import InvalidInput, NotFound
+from mooring.model.environment import EnvironmentId
+from mooring.model.lease import Mark
+from mooring.model.names import ServerName, ServiceName
+from mooring.model.release import Release
+from mooring.model.secret import Secret
+from mooring.model.service import Passwords, Piece, ServiceRecord, ServiceServer, ServiceWish, login_of
+from mooring.model.steps import ProvideService, RemoveService, RestoreService, RotateService, ServiceStep, WithdrawLogins
+
+
+class Services:
+    """Of one controller. `changed` is told when an environment has a new password, so that it is redacted."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        drivers: ServiceDrivers,
+        clock: Clock,
+        *,
+        new_secret: Callable[[], Secret],
+        changed: Callable[[EnvironmentId], None],
+    ) -> None:
+        self._memory = memory
+        self._drivers = drivers
+        self._clock = clock
+        self._new_secret = new_secret
+        self._changed = changed
+
+    def missing(self, release: Release) -> tuple[ProvideService, ...]:
+        """What has to be made before the release can run. Raises InvalidInput where no server can be it, or it is something else."""
+        known = {record.piece.service: record for record in self._memory.services(release.environment)}
+        return tuple(
+            self._step(release.environment, wish, known.get(wish.name))
+            for wish in release.services
+            if not self._is_there(release.environment, wish, known.get(wish.name))
+        )
+
+    def record(self, environment: EnvironmentId, name: ServiceName) -> ServiceRecord:
+        """Raises NotFound."""
+        for record in self._memory.services(environment):
+            if record.piece.service == name:
+                return record
+        raise NotFound(f"{environment} has no service {name}", hint="`mooring service ls` lists them")
+
+    def logins(self, record: ServiceRecord) -> tuple[Login, ...]:
+        """The one that is used first."""
+        passwords = self._memory.service_passwords(record.piece.environment, record.piece.service)
+        return tuple(Login(name, passwords[name]) for name in sorted(passwords, key=lambda name: name != record.login))
+
+    def rotated(self, environment: EnvironmentId) -> tuple[ServiceRecord, ...]:
+        """Those with a login that is not used any more."""
+        return tuple(record for record in self._memory.services(environment) if len(self.logins(record)) > 1)
+
+    def driver(self, record: ServiceRecord) -> ServiceDriver:
+        """Of the server that it is on. Raises NotFound."""
+        return self.driver_of(self._server(record.server))
+
+    def driver_of(self, server: ServiceServer, address: Secret | None = None) -> ServiceDriver:
+        """Of a server, at another address than the known one where it is given. Raises NotFound, InvalidInput."""
+        known = address or self._memory.service_address(server.name)
+        if known is None:
+            raise NotFound(f"there is no server {server.name}", hint="`mooring service servers` lists them")
+        return self._drivers.driver(server, known)
+
+    def variables(self, release: Release) -> Variables:
+        """What its processes are given of its services; nothing of one that is not there."""
+        known = {record.piece.service: record for record in self._memory.services(release.environment)}
+        found: dict[str, str | Secret] = {}
+        for wish in release.services:
+            record = known.get(wish.name)
+            if record is not None and record.is_ready:
+                found |= {f"{wish.prefix}_{suffix}": value for suffix, value in self._values(record).items()}
+        return found
+
+    async def perform(self, mark: Mark, step: ServiceStep) -> None:
+        """Raises what the driver raises."""
+        match step:
+            case ProvideService():
+                await self._provide(mark, step)
+            case RotateService(service=name):
+                await self._rotate(mark, self.record(mark.environment, name))
+            case WithdrawLogins(service=name):
+                await self._withdraw(mark, self.record(mark.environment, name))
+            case RemoveService(service=name):
+                await self._remove(mark, self.record(mark.environment, name))
+            case RestoreService(service=name, dump=dump):
+                record = self.record(mark.environment, name)
+                await self.driver(record).restore(mark, record.piece, self.logins(record)[0], Path(dump))
+            case _:
+                assert_never(step)
+
+    async def _provide(self, mark: Mark, step: ProvideService) -> None:
+        piece = Piece(await asyncio.to_thread(lambda: self._drivers.controller), mark.environment, step.service)
+        known = {record.piece.service: record for record in self._memory.services(mark.environment)}.get(step.service)
+        record = known or ServiceRecord(
+            piece=piece, kind=step.kind, server=step.server, login=login_of(piece, 1), created_at=self._clock.wall()
+        )
+        passwords = self._memory.service_passwords(mark.environment, step.service) or {record.login: self._new_secret()}
+        self._save(record, passwords)
+        await self.driver(record).provide(mark, record.piece, Login(record.login, passwords[record.login]))
+        self._save(msgspec.structs.replace(record, is_ready=True), passwords)
+
+    async def _rotate(self, mark: Mark, record: ServiceRecord) -> None:
+        """Where an earlier rotation has not come to its end, its login is taken."""
+        passwords = dict(self._memory.service_passwords(mark.environment, record.piece.service))
+        following = login_of(record.piece, int(record.login.rpartition("_")[2]) + 1)
+        passwords.setdefault(following, self._new_secret())
+        self._save(record, passwords)
+        await self.driver(record).admit(mark, record.piece, Login(following, passwords[following]))
+        self._save(msgspec.structs.replace(record, login=following), passwords)
+
+    async def _withdraw(self, mark: Mark, record: ServiceRecord) -> None:
+        passwords = self._memory.service_passwords(mark.environment, record.piece.service)
+        await self.driver(record).withdraw(mark, record.piece, keep=record.login)
+        self._save(record, {record.login: passwords[record.login]})
+
+    async def _remove(self, mark: Mark, record: ServiceRecord) -> None:
+        """Nobody is given it any more before it begins to go."""
+        self._save(msgspec.structs.replace(record, is_ready=False), self._memory.service_passwords(mark.environment, record.piece.service))
+        await self.driver(record).remove(mark, record.piece)
+        self._memory.forget_service(mark.environment, record.piece.service)
+
+    def _save(self, record: ServiceRecord, passwords: Passwords) -> None:
+        self._memory.save_service(record, passwords)
+        self._changed(record.piece.environment)
+
+    def _values(self, record: ServiceRecord) -> dict[str, Secret]:
+        return self.driver(record).variables(record.piece, self.logins(record)[0])
+
+    def _is_there(self, environment: EnvironmentId, wish: ServiceWish, record: ServiceRecord | None) -> bool:
+        """Raises InvalidInput where it is another kind of service."""
+        if record is None:
+            return False
+        if record.kind.value != wish.kind.value:
+            hint = f"call the new one something else, or `mooring service rm {wish.name}` first"
+            raise InvalidInput(
+                f"{wish.name} is {record.kind.value} already, and cannot become {wish.kind.value}", hint=hint, where=str(environment)
+            )
+        return record.is_ready
+
+    def _step(self, environment: EnvironmentId, wish: ServiceWish, record: ServiceRecord | None) -> ProvideService:
+        server = self._server(record.server) if record else self._chosen(environment, wish)
+        reason = f"{environment} is to have one and has none yet" if record is None else "it was begun and is not finished"
+        return ProvideService(service=wish.name, kind=wish.kind, server=server.name, reason=reason)
+
+    def _chosen(self, environment: EnvironmentId, wish: ServiceWish) -> ServiceServer:
+        """The one that is named, or the only one. Raises InvalidInput."""
+        servers = [server for server in self._memory.service_servers() if server.kind is wish.kind]
+        named = [server for server in servers if not wish.server or server.name == wish.server]
+        if len(named) == 1:
+            return named[0]
+        names = ", ".join(server.name for server in servers)
+        said = (
+            f"there is no {wish.kind.value} server {wish.server}".rstrip() if not named else f"there are several {wish.kind.value} servers"
+        )
+        hint = f'say which in mooring.toml: server = "NAME" of {names}' if servers else ""
+        add = f"`mooring service add-server NAME --type {wish.kind.value}` adds one"
+        raise InvalidInput(f"{wish.name} needs a server: {said}", hint=hint or add, where=str(environment))
+
+    def _server(self, name: ServerName) -> ServiceServer:
+        for server in self._memory.service_servers():
+            if server.name == name:
+                return server
+        raise NotFound(f"there is no server {name}", hint="`mooring service add-server` adds it again")

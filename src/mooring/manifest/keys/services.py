@@ -1,0 +1,49 @@
+"""The keys of data services. Must not: read a file, or know a server."""
+
+from __future__ import annotations
+
+from mooring.manifest.keys.key import Key, Section
+from mooring.manifest.keys.names import SERVER_NAME
+from mooring.manifest.kinds.texts import Choice, Text
+from mooring.model.service import ServiceKind
+
+SAY_TYPE = "add type = " + " or ".join(f'"{kind.value}"' for kind in ServiceKind)
+
+SERVICES = Section(
+    path="services.NAME",
+    noun="a service",
+    summary="a database or another data service of the app's own",
+    text="Made by the first deployment that asks for it, before the release command runs, on a server that was added once with "
+    "`mooring service add-server`. Each environment has its own, with a login that reaches nothing else. Every process finds its "
+    "address in its environment; what `config set`, `secret set` or `[env]` says under the same name goes over it. It stays when "
+    "it is not declared any more: `mooring service rm` removes it.",
+    keys=(
+        Key(
+            path="services.NAME.type",
+            kind=Choice(noun="a type of service", options=tuple(kind.value for kind in ServiceKind)),
+            summary="what it is",
+            text="It is needed, and cannot become another one later.",
+            example='[services.db]\ntype = "postgres"',
+        ),
+        Key(
+            path="services.NAME.server",
+            kind=SERVER_NAME,
+            summary="the server that it comes from",
+            text="As `mooring service servers` lists them. One that is there already stays where it is.",
+            default_text="the only one of that type",
+            example='[services.db]\ntype = "postgres"\nserver = "main"',
+        ),
+        Key(
+            path="services.NAME.prefix",
+            kind=Text(
+                noun="the prefix",
+                pattern=r"\A[A-Z][A-Z0-9_]{0,60}\Z",
+                rule="the prefix has capitals, digits and _, a letter first, like DATABASE",
+            ),
+            summary="what the names of its variables begin with",
+            text="`DATABASE` gives `DATABASE_URL`. Two services of one app need different ones.",
+            default_text="by its type: `DATABASE` for postgres",
+            example='[services.reports]\ntype = "postgres"\nprefix = "REPORTS"',
+        ),
+    ),
+)

@@ -1,0 +1,307 @@
+"""Data services: made before anything of the release runs, given to all of it, rotated without a failed request, kept or removed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from engine.scenarios import asked
+from engine.stories import QUICK, SHOP, WEB, deployed, only_release, running, story, told, web
+
+from mooring.engine.orders import DestroyOrder, Order, RotateOrder, ScaleOrder
+from mooring.errors import InvalidInput, LeaseHeld, NotFound, Refused, StaleFence
+from mooring.model.deployment import Outcome
+from mooring.model.events import EventKind
+from mooring.model.lease import Mark
+from mooring.model.names import ProcessName, ServiceName
+from mooring.model.secret import Secret
+from mooring.model.service import Piece, ServiceKind, ServiceWish, login_of
+from mooring.model.steps import ProvideService, RemoveService, RestoreService
+from mooring.testing.behaviour import Behaviour
+from mooring.testing.laws import Point
+from mooring.testing.platform import FakePlatform, play
+from mooring.testing.service import FakeServer, Stored
+from mooring.testing.workshop import Tree, process
+
+DB = ServiceName("db")
+WISH = ServiceWish(name=DB, kind=ServiceKind.POSTGRES, prefix="DATABASE")
+TREE = Tree(processes=(process("web", count=2),), policy=QUICK, release_command="migrate", services=(WISH,))
+PIECE = Piece("c0ffee", SHOP, DB)
+AFTER_EVENT = "after memory.append_event"
+
+
+def url_of(platform: FakePlatform, release: int = 1, *, slot: int = 1, generation: int = 0) -> Secret:
+    """What an instance was given."""
+    life = platform.runtime.life(web(slot, release=release, generation=generation))
+    assert life is not None
+    return Secret(life.variables["DATABASE_URL"])
+
+
+@story
+async def test_a_service_is_there_before_the_release_command_and_every_process_is_given_it(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    there: list[bool] = []
+    platform.on_point = lambda point: there.append(PIECE.identity in server.stored) if point.name == "runtime.run_task" else None
+    deployment = await deployed(platform, TREE)
+    assert there and all(there)
+    server.enter(url_of(platform))["a"] = "1"
+    assert server.enter(url_of(platform, slot=2)) == {"a": "1"}
+    entries = [entry for entry in platform.memory.journal(deployment.id) if isinstance(entry.step, ProvideService)]
+    assert [(entry.outcome, entry.step.reason) for entry in entries] == [("done", "shop/production is to have one and has none yet")]
+
+
+@story
+async def test_the_plan_shows_it_with_its_reason_and_makes_nothing(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    preview = await platform.controller.preview(SHOP, platform.order(TREE))
+    assert isinstance(preview.steps[0], ProvideService)
+    assert (str(preview.steps[0]), preview.steps[0].reason) == (
+        "make db (postgres on main)",
+        "shop/production is to have one and has none yet",
+    )
+    assert server.stored == {}
+    await deployed(platform, TREE)
+    preview = await platform.controller.preview(SHOP, platform.order(TREE))
+    assert not any(isinstance(step, ProvideService) for step in preview.steps)
+
+
+@story
+async def test_a_later_deployment_keeps_it_as_it_is(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await deployed(platform, TREE)
+    server.enter(url_of(platform))["a"] = "1"
+    await deployed(platform, TREE)
+    assert url_of(platform, 2) and server.enter(url_of(platform, 2)) == {"a": "1"}
+    assert len(server.stored) == 1
+
+
+@story
+async def test_what_is_set_by_command_goes_over_what_a_service_gives(platform: FakePlatform) -> None:
+    platform.add_server()
+    await deployed(platform, WEB)
+    platform.memory.put_config(SHOP, changes={"DATABASE_URL": Secret("mine")}, by="ann", at=1.0)
+    await platform.run(SHOP, DestroyOrder())
+    tree = Tree(processes=WEB.processes, policy=QUICK, services=(WISH,), variables={"DATABASE_URL": "the file's"})
+    await deployed(platform, tree)
+    assert url_of(platform) == Secret("the file's")
+
+
+@story
+async def test_without_a_server_it_is_refused_before_anything_is_built(platform: FakePlatform) -> None:
+    for act in (platform.controller.preview, platform.controller.examine):
+        with pytest.raises(InvalidInput, match="db needs a server: there is no postgres server") as refused:
+            await act(SHOP, platform.order(TREE))
+        assert refused.value.hint == "`mooring service add-server NAME --type postgres` adds one"
+    platform.add_server("a")
+    platform.add_server("b")
+    with pytest.raises(InvalidInput, match="there are several postgres servers") as refused:
+        await platform.controller.preview(SHOP, platform.order(TREE))
+    assert refused.value.hint == 'say which in mooring.toml: server = "NAME" of a, b'
+
+
+@story
+async def test_a_server_that_does_not_answer_fails_the_deployment_and_what_serves_serves_on(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await deployed(platform, WEB)
+    server.is_down = True
+    deployment = await platform.end(platform.deploy(SHOP, TREE))
+    assert deployment.outcome is Outcome.FAILED
+    assert "make db (postgres on main)" in deployment.error and "does not answer" in deployment.error
+    assert running(platform) == ["v1 web.1", "v1 web.2"] or running(platform)
+    server.is_down = False
+    await deployed(platform, TREE)
+    assert [record.is_ready for record in platform.memory.services(SHOP)] == [True]
+
+
+@story
+async def test_what_is_somebody_elses_is_never_taken(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    server.stored[PIECE.identity] = Stored(piece=None, content={"salary": "1"})
+    deployment = await platform.end(platform.deploy(SHOP, TREE))
+    assert deployment.outcome is Outcome.FAILED
+    assert "does not carry the mark" in deployment.error
+    assert server.stored[PIECE.identity].content == {"salary": "1"}
+
+
+@story
+async def test_a_rotation_gives_every_instance_a_new_password_and_ends_the_old_one(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await deployed(platform, TREE)
+    first = url_of(platform)
+    server.enter(first)["a"] = "1"
+    valid: list[int] = []
+    platform.on_point = lambda point: valid.append(len(server.stored[PIECE.identity].passwords)) if point.name == "runtime.start" else None
+    deployment = await platform.run(SHOP, RotateOrder(service=DB))
+    platform.on_point = None
+    assert (deployment.outcome, deployment.receipt and deployment.receipt.failed) == (Outcome.SUCCEEDED, 0)
+    assert valid and set(valid) == {2}, "both are valid while instances change"
+    for slot in (1, 2):
+        assert server.enter(url_of(platform, slot=slot, generation=1)) == {"a": "1"}
+    assert url_of(platform, generation=1) != first
+    with pytest.raises(Refused):
+        server.enter(first)
+    assert list(platform.memory.service_passwords(SHOP, DB)) == [login_of(PIECE, 2)]
+
+
+@story
+async def test_a_rotation_that_does_not_come_up_leaves_the_old_password_valid_until_a_deployment_does(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await deployed(platform, TREE)
+    first = url_of(platform)
+    platform.runtime.behave = lambda spec: Behaviour(answers=503) if spec.key.generation == 1 else Behaviour()
+    deployment = await platform.run(SHOP, RotateOrder(service=DB))
+    assert deployment.outcome is Outcome.FAILED
+    server.enter(first)
+    assert (await platform.run(SHOP, ScaleOrder(counts={ProcessName("web"): 3}))).outcome is Outcome.SUCCEEDED
+    server.enter(first)  # the first two instances still use it
+    platform.runtime.behave = only_release(1, Behaviour())
+    await deployed(platform, TREE)
+    with pytest.raises(Refused):
+        server.enter(first)
+    server.enter(url_of(platform, 2))
+
+
+@story
+async def test_a_service_that_is_not_there_cannot_be_rotated(platform: FakePlatform) -> None:
+    await deployed(platform, WEB)
+    deployment = await platform.run(SHOP, RotateOrder(service=DB))
+    assert (deployment.outcome, deployment.error_code) == (Outcome.FAILED, NotFound.code)
+
+
+@story
+async def test_a_destroyed_environment_keeps_its_services_says_so_and_finds_them_again(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await deployed(platform, TREE)
+    server.enter(url_of(platform))["a"] = "1"
+    preview = await platform.controller.preview(SHOP, DestroyOrder())
+    assert "db stays, with all that is in it: `mooring destroy --services` removes it too" in preview.notes
+    destroyed = platform.submit(SHOP, DestroyOrder())
+    await platform.end(destroyed)
+    ends = [event for event in told(platform, EventKind.DEPLOYMENT_ENDED) if event.deployment == destroyed]
+    assert "db (postgres on main) stays with all that is in it (`mooring service rm` removes it)" in str(ends[0].fields["message"])
+    await deployed(platform, TREE)
+    assert server.enter(url_of(platform)) == {"a": "1"}
+
+
+@story
+async def test_destroying_with_its_services_removes_them(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await deployed(platform, TREE)
+    preview = await platform.controller.preview(SHOP, DestroyOrder(services=True))
+    assert any(isinstance(step, RemoveService) for step in preview.steps)
+    await platform.run(SHOP, DestroyOrder(services=True))
+    assert (server.stored, platform.memory.services()) == ({}, ())
+
+
+@story
+async def test_services_that_cannot_be_removed_need_a_person_and_go_the_next_time(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await deployed(platform, TREE)
+    server.is_down = True
+    deployment = await platform.run(SHOP, DestroyOrder(services=True))
+    assert deployment.outcome is Outcome.NEEDS_PERSON
+    assert "its services are not all removed" in deployment.error
+    server.is_down = False
+    await platform.run(SHOP, DestroyOrder(services=True))
+    assert (server.stored, platform.memory.services()) == ({}, ())
+
+
+@story
+async def test_a_service_is_changed_only_between_deployments_and_never_under_a_lock(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await deployed(platform, TREE)
+    step = RemoveService(service=DB, reason="ann asked for it")
+    going = platform.deploy(SHOP, TREE)
+    with pytest.raises(LeaseHeld, match="a deployment of shop/production goes on"):
+        await platform.controller.change_service(SHOP, step)
+    await platform.end(going)
+    await platform.controller.change_service(SHOP, step)
+    assert (server.stored, platform.memory.services()) == ({}, ())
+
+
+@story
+async def test_a_dump_that_is_none_is_refused_once_and_leaves_what_was_there(
+    platform: FakePlatform, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    server = platform.add_server()
+    await deployed(platform, TREE)
+    server.enter(url_of(platform))["a"] = "1"
+    place = tmp_path_factory.mktemp("dumps") / "dump"
+    place.write_bytes(b'{"a": "before"}')
+    await platform.controller.change_service(SHOP, RestoreService(service=DB, dump=str(place), reason="x"), tries=1)
+    assert server.enter(url_of(platform)) == {"a": "before"}
+
+
+@story
+async def test_an_older_controllers_effect_is_refused_by_the_server(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await deployed(platform, TREE)
+    with pytest.raises(StaleFence):
+        await server.remove(Mark(SHOP, "late", 0), PIECE)
+
+
+Act = Callable[[FakePlatform], Awaitable[None]]
+
+
+async def _first(platform: FakePlatform) -> None:
+    await _ended(platform, platform.order(TREE))
+
+
+async def _rotated(platform: FakePlatform) -> None:
+    await _first(platform)
+    await _ended(platform, RotateOrder(service=DB))
+
+
+async def _destroyed(platform: FakePlatform) -> None:
+    await _first(platform)
+    await _ended(platform, DestroyOrder(services=True))
+
+
+async def _ended(platform: FakePlatform, order: Order) -> None:
+    deployment = await platform.end(await asked(platform, order))
+    assert deployment.outcome is Outcome.SUCCEEDED, deployment.error
+
+
+@pytest.mark.parametrize("act", [_first, _rotated, _destroyed], ids=["made", "rotated", "removed"])
+def test_a_controller_that_dies_at_any_point_leaves_one_whole_service_or_none(act: Act) -> None:
+    count = 1
+    while _dies_at(count, act):
+        count += 1
+    assert count > 20
+
+
+def _dies_at(count: int, act: Act) -> bool:
+    """Whether the story was long enough for it."""
+    passed: list[Point] = []
+
+    async def dying(platform: FakePlatform) -> None:
+        server = platform.add_server()
+
+        def look(point: Point) -> None:
+            if str(point) == AFTER_EVENT:
+                return
+            passed.append(point)
+            if len(passed) == count:
+                platform.crash()
+
+        platform.on_point = look
+        await act(platform)
+        platform.on_point = None
+        await platform.rest()
+        _check(platform, server)
+
+    play(dying)
+    return len(passed) >= count
+
+
+def _check(platform: FakePlatform, server: FakeServer) -> None:
+    """What is remembered is what is there, and what runs can use it."""
+    records = platform.memory.services(SHOP)
+    assert set(server.stored) == {record.piece.identity for record in records if record.is_ready}
+    assert server.stored.keys() <= {PIECE.identity}
+    for key in platform.running(SHOP):
+        life = platform.runtime.life(key)
+        assert life is not None
+        server.enter(Secret(life.variables["DATABASE_URL"]))
+    for record in records:
+        assert len(platform.memory.service_passwords(SHOP, record.piece.service)) <= 2
