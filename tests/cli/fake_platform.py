@@ -14,6 +14,7 @@ import msgspec
 from fake_forges import FakeForges
 from fake_hosts import FakeHostDesk
 from fake_push_keys import FakePushKeys
+from fake_services import FakeServiceDesk
 
 from mooring.engine.orders import Preview, Snapshot
 from mooring.errors import LeaseHeld, NotFound, Refused
@@ -51,13 +52,15 @@ NOW = 1_800_000_000.0
 SHOP = EnvironmentId("shop", "production")
 
 
-class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges):
+class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges, FakeServiceDesk):
     """`outcome` is how the next deployments end; `interrupt` breaks following off, as Ctrl-C does; `failure` answers every question."""
 
     def __init__(self) -> None:
         FakeHostDesk.__init__(self)
         FakePushKeys.__init__(self)
         FakeForges.__init__(self)
+        FakeServiceDesk.__init__(self)
+        self.is_destroyed_with_services = False
         self.releases_of: dict[EnvironmentId, list[Release]] = {}
         self.counts: dict[EnvironmentId, dict[str, int]] = {}
         self.revision_of: dict[EnvironmentId, int] = {}
@@ -172,8 +175,13 @@ class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges):
         self._known(environment)
         return self._deployed(environment, Trigger.RESTART, "restart", is_new=False)
 
-    def destroy(self, environment: EnvironmentId, *, confirm: str, key: str = "") -> Deployment:
+    def rotate_service(self, environment: EnvironmentId, name: str, *, key: str = "") -> Deployment:
+        self._owned(environment, name)
+        return self._deployed(environment, Trigger.ROTATE, f"service rotate {name}", is_new=False)
+
+    def destroy(self, environment: EnvironmentId, *, confirm: str, services: bool = False, key: str = "") -> Deployment:
         self._known(environment)
+        self.is_destroyed_with_services = services
         if confirm != str(environment):
             raise Refused(f"{confirm} is not {environment}")
         deployment = self._deployed(environment, Trigger.DESTROY, "destroy", is_new=False)

@@ -40,6 +40,7 @@ from mooring.testing.edge import FakeEdge
 from mooring.testing.hosts import FakeHosts
 from mooring.testing.prober import FakeProber, FakeStreamOpener
 from mooring.testing.runtime import FakeRuntime
+from mooring.testing.service import FakeServers
 from mooring.testing.workshop import FakeWorkshop, Tree, process
 from mooring.testing.world import FakeWorld
 from mooring.usecases.answers import PartStatus
@@ -121,6 +122,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.hosts = FakeHosts(self.clock)
+        self.servers = FakeServers()
 
     @property
     def socket_path(self) -> Path:
@@ -257,6 +259,7 @@ def _controller(world: World, secrets: Redactors) -> Controller:
     return Controller(
         memory=world.memory,
         runtime=world.runtime,
+        services=world.servers,
         edge=world.edge,
         prober=FakeProber(FakeWorld(world.runtime), world.clock),
         streams=FakeStreamOpener(world.clock),

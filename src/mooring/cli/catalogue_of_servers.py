@@ -1,4 +1,4 @@
-"""The catalogue's commands about hosts, images and certificates. Must not: hold options, or run anything."""
+"""The catalogue's commands about hosts, services, images and certificates. Must not: hold options, or run anything."""
 
 from __future__ import annotations
 
@@ -117,6 +117,63 @@ SECTIONS = (
             entry("forge ls", "forges", "The forges, and how the last look at each went.", ("mooring forge ls", "of all apps")),
             entry("forge check", "forges", "Ask a forge what the token reaches.", ("mooring forge check", "and look at its branches now")),
             entry("forge rm", "forges", "Forget this app's forge; what runs goes on.", ("mooring forge rm", "no push deploys any more")),
+        ),
+    ),
+    Section(
+        "Data services",
+        (
+            entry(
+                "service add-server",
+                "services",
+                "Let services come from a server that is there already.",
+                (
+                    "mooring service add-server main --type postgres < address",
+                    "the administrator's URL from a pipe; at a terminal it is asked for",
+                ),
+                about="The address is a secret, and kept as one. It is looked at first: version, rights, what else lets everybody in.",
+            ),
+            entry(
+                "service servers",
+                "services",
+                "The servers: how each is, and what comes from it.",
+                ("mooring service servers", "of all types"),
+            ),
+            entry(
+                "service rm-server",
+                "services",
+                "Forget a server that nothing comes from.",
+                ("mooring service rm-server main", "nothing on it is touched"),
+            ),
+            entry(
+                "service ls",
+                "services",
+                "The services of an environment: where and how large.",
+                ("mooring service ls", "those of production"),
+            ),
+            entry(
+                "service rotate",
+                "services",
+                "A new password, without failing a request.",
+                ("mooring service rotate db", "every instance anew, then the old one ends"),
+            ),
+            entry(
+                "service dump",
+                "services",
+                "All that is in a service, as one file.",
+                ("mooring service dump db shop.dump", "mode 0600; made while the app runs"),
+            ),
+            entry(
+                "service restore",
+                "services",
+                "Bring back what a dump holds.",
+                ("mooring service restore db shop.dump --confirm shop/production/db", "all of it, or nothing"),
+            ),
+            entry(
+                "service rm",
+                "services",
+                "Remove a service that no release declares any more.",
+                ("mooring service rm db --confirm shop/production/db", "with all that is in it"),
+            ),
         ),
     ),
     Section(

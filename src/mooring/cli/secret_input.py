@@ -25,17 +25,19 @@ def read_file(path: Path, name: str) -> Secret:
     return _checked(name, _sized(raw, name).decode("utf-8", "surrogateescape"))
 
 
-def read_secret(session: Session, name: str) -> Secret:
-    """The value for `name`. One line end at the end of piped input is not part of it. Raises InvalidInput when it is empty."""
+def read_secret(session: Session, name: str, *, again: str = "") -> Secret:
+    """The value for `name`. One line end at the end of piped input is not part of it. Raises InvalidInput when it is empty.
+
+    `again`: the command to be piped into; else the one that sets a secret."""
     if session.stdin.isatty():
-        return _asked(session, name)
+        return _asked(session, name, again)
     raw = session.stdin.buffer.read(MOST_BYTES + 1)
     try:
         text = _sized(raw, name).decode("utf-8")
     except UnicodeDecodeError:
         hint = f"give it as a file, byte for byte: mooring secret set {name} --file FILE"
         raise InvalidInput(f"the value of {name} is not UTF-8 text", hint=hint) from None
-    return _checked(name, text.removesuffix("\n").removesuffix("\r"))
+    return _checked(name, text.removesuffix("\n").removesuffix("\r"), again=again)
 
 
 def read_password(session: Session, whose: str, *, command: str) -> Secret:
@@ -60,13 +62,16 @@ def _sized(raw: bytes, name: str) -> bytes:
     return raw
 
 
-def _asked(session: Session, name: str) -> Secret:
+def _asked(session: Session, name: str, again: str) -> Secret:
     if not session.is_interactive:
-        raise UsageError("nobody can be asked for the value here", hint=f'pipe it in: printf %s "$VALUE" | mooring secret set {name}')
-    return _checked(name, getpass.getpass(f"Value of {name} (not shown): ", stream=session.err.stream))
+        raise UsageError(
+            "nobody can be asked for the value here", hint=f'pipe it in: printf %s "$VALUE" | {again or f"mooring secret set {name}"}'
+        )
+    return _checked(name, getpass.getpass(f"Value of {name} (not shown): ", stream=session.err.stream), again=again)
 
 
-def _checked(name: str, text: str) -> Secret:
+def _checked(name: str, text: str, *, again: str = "") -> Secret:
     if not text:
-        raise InvalidInput(f"the value of {name} is empty", hint=f"to remove it: mooring secret unset {name}")
+        hint = f'pipe it in: printf %s "$VALUE" | {again}' if again else f"to remove it: mooring secret unset {name}"
+        raise InvalidInput(f"the value of {name} is empty", hint=hint)
     return Secret(text)

@@ -6,12 +6,13 @@ Must not: know an endpoint.
 from __future__ import annotations
 
 import http.client
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import msgspec
 
@@ -96,19 +97,22 @@ class Asking:
                     raise
                 patience.spend(absent)
 
-    def tell(self, method: str, path: str) -> None:
-        """Ask for what has no answer but that it was done."""
-        with self._wire.exchange(method, path, headers={}, timeout=TIMEOUT) as answer:
+    def tell(self, method: str, path: str, *, body: IO[bytes] | None = None, timeout: float = TIMEOUT) -> None:
+        """Ask for what has no answer but that it was done. `body`: a file, sent whole."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(os.fstat(body.fileno()).st_size)} if body else {}
+        with self._wire.exchange(method, path, body=body, headers=headers, timeout=timeout) as answer:
             answer.read()
 
     def text(self, path: str) -> str:
         with self._wire.exchange("GET", path, headers={}, timeout=TIMEOUT) as answer:
             return answer.read().decode()
 
-    def opened(self, method: str, path: str, *, body: bytes) -> AbstractContextManager[http.client.HTTPResponse]:
+    def opened(
+        self, method: str, path: str, *, body: bytes | None = None, timeout: float = TIMEOUT
+    ) -> AbstractContextManager[http.client.HTTPResponse]:
         """A large answer, to be read bit by bit."""
-        headers = {"Content-Type": "application/octet-stream"}
-        return self._wire.exchange(method, path, body=body, headers=headers, timeout=TIMEOUT)
+        headers = {"Content-Type": "application/octet-stream"} if body is not None else {}
+        return self._wire.exchange(method, path, body=body, headers=headers, timeout=timeout)
 
     def follow(
         self,

@@ -17,6 +17,7 @@ from mooring.client.asking import Asking, new_key
 from mooring.client.location import controller_socket, state_directory
 from mooring.client.one_offs import OneOffs
 from mooring.client.paths import path_of, segment
+from mooring.client.services import ServiceCalls
 from mooring.client.ways import LocalWay, Way
 from mooring.client.wire import Wire
 from mooring.engine.orders import Preview
@@ -76,7 +77,7 @@ _PREPARING = 900.0  # seconds
 _LOOKING = 120.0  # seconds in which a forge may answer
 
 
-class Client(OneOffs):
+class Client(OneOffs, ServiceCalls):
     """`Client()` speaks to this machine's platform, or to `$MOORING_URL` with `$MOORING_TOKEN`. Thread-safe: nothing is kept open.
 
     `way` leads to a platform elsewhere; with `push_key` it is the holder of that key who asks, on this machine's socket.
@@ -170,9 +171,9 @@ class Client(OneOffs):
     def restart(self, environment: EnvironmentId, *, key: str = "") -> Deployment:
         return self._ask.order("POST", path_of(environment, "restart"), RestartRequest(), key=key)
 
-    def destroy(self, environment: EnvironmentId, *, confirm: str, key: str = "") -> Deployment:
-        """`confirm` must be `app/environment`, typed by who wants it."""
-        return self._ask.order("DELETE", path_of(environment), None, key=key, query={"confirm": confirm})
+    def destroy(self, environment: EnvironmentId, *, confirm: str, services: bool = False, key: str = "") -> Deployment:
+        """`confirm` must be `app/environment`, typed by who wants it. Its services stay, unless it is said."""
+        return self._ask.order("DELETE", path_of(environment), None, key=key, query={"confirm": confirm, "services": services})
 
     def deployments(self, environment: EnvironmentId | None = None, *, limit: int = 50) -> tuple[Deployment, ...]:
         """Newest first."""

@@ -15,7 +15,7 @@ from mooring.model.records import Answering
 from mooring.server.attempts import Attempts
 from mooring.server.callers import Caller
 from mooring.server.metrics import Metrics
-from mooring.server.reading import LARGEST_ARCHIVE
+from mooring.server.reading import LARGEST_ARCHIVE, LARGEST_DUMP
 from mooring.server.room import Room
 from mooring.server.sse import Streams
 from mooring.usecases.platform import Platform, environment_id
@@ -37,6 +37,7 @@ class Services:
     document: bytes = b""  # OpenAPI
     hosts: frozenset[str] = frozenset()  # names of the API besides its addresses
     largest_archive: int = LARGEST_ARCHIVE
+    largest_dump: int = LARGEST_DUMP
 
 
 @dataclass(frozen=True, kw_only=True)

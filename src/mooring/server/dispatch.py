@@ -109,6 +109,9 @@ class Dispatcher:
                 return _Content(body=await read_bytes(request, at_most=LARGEST_JSON, room=self._services.room))
             case Body.ARCHIVE:
                 return await self._archive(request, kind)
+            case Body.FILE:
+                path, digest = await read_archive(request, self._services.uploads, at_most=self._services.largest_dump)
+                return _Content(archive=path, digest=digest)
             case Body.ARCHIVE_OR_JSON if kind in _ARCHIVES:
                 return await self._archive(request, kind)
             case _:

@@ -23,6 +23,7 @@ class Body(enum.Enum):
     JSON = "json"
     ARCHIVE = "archive"  # a tar, gzipped or not, streamed to a file
     ARCHIVE_OR_JSON = "archive-or-json"
+    FILE = "file"  # bytes of any length, streamed to a file
     RAW = "raw"  # bytes that are a value by themselves
 
 

@@ -30,6 +30,8 @@ _PATTERNS = {"app": LABEL_PATTERN, "environment": LABEL_PATTERN, "id": DEPLOYMEN
 _NAMES = {
     "accessories": ACCESSORY_PATTERN,
     "hosts": LABEL_PATTERN,
+    "service-servers": LABEL_PATTERN,
+    "services": LABEL_PATTERN,
     "registries": REGISTRY_PATTERN,
     "tokens": TOKEN_PATTERN,
     "push-keys": PUSH_KEY_PATTERN,

@@ -22,6 +22,7 @@ from mooring.server.query import Parameter
 from mooring.server.room import Room
 
 LARGEST_JSON = 1_000_000
+LARGEST_DUMP = 2**40  # bytes; what the disk has no room for is refused while it comes
 LARGEST_ARCHIVE = 2_000_000_000
 LONGEST_SILENCE = 30.0  # seconds between two pieces of a body
 
@@ -121,7 +122,7 @@ async def read_archive(request: Request, directory: Path, *, at_most: int = LARG
                 digest.update(chunk)
                 file.write(chunk)
         if size == 0:
-            raise InvalidInput("the source archive is empty", hint="send a tar of the source tree as the body")
+            raise InvalidInput("the body is empty", hint="send the file as the body")
     except OSError as foreign:
         path.unlink(missing_ok=True)
         raise Unavailable(f"the upload could not be written: {foreign.strerror}", hint="see whether the disk is full") from foreign

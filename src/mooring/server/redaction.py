@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urlsplit
+
 from mooring.errors import MooringError
 from mooring.model.environment import EnvironmentId
 from mooring.model.secret import Secret
@@ -44,7 +46,8 @@ class Redactors:
 
     def _redactor_of_all(self) -> Redactor:
         if self._of_all is None:
-            environments = [record.environment for record in self._memory.environments()]
+            environments = {record.environment for record in self._memory.environments()}
+            environments |= {record.piece.environment for record in self._memory.services()}
             of_each = [secret for environment in environments for secret in self._secrets(environment)]
             self._of_all = Redactor([*of_each, *self._of_platform(), *self._of_forges()])
         return self._of_all
@@ -62,8 +65,21 @@ class Redactors:
     def _own(self, environment: EnvironmentId) -> list[Secret]:
         versions = [snapshot.version for snapshot in self._memory.config_versions(environment)][-_SNAPSHOTS:]
         values = [value for version in versions for value in self._memory.config(environment, version).values()]
-        return [value for value in values if isinstance(value, Secret)]
+        services = self._memory.services(environment)
+        passwords = [each for one in services for each in self._memory.service_passwords(environment, one.piece.service).values()]
+        return [*(value for value in values if isinstance(value, Secret)), *passwords]
 
     def _of_platform(self) -> list[Secret]:
         """What a build or a delivery of any environment may say."""
-        return [login.password for login in self._memory.registry_logins()]
+        servers = [self._memory.service_address(server.name) for server in self._memory.service_servers()]
+        addresses = [secret for address in servers if address is not None for secret in (address, *_password_in(address))]
+        return [*(login.password for login in self._memory.registry_logins()), *addresses]
+
+
+def _password_in(address: Secret) -> tuple[Secret, ...]:
+    """The password that stands in an address, as it is written there and as it is meant."""
+    try:
+        password = urlsplit(address.reveal()).password
+    except ValueError:
+        return ()
+    return tuple({Secret(text) for text in (password, unquote(password))}) if password else ()

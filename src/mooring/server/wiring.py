@@ -1,4 +1,4 @@
-"""Builds the parts of a platform for a state directory. Here, in edges.py and in machinery.py concrete drivers are named, and nowhere else.
+"""Builds the parts of a platform for a state directory. Here, and in what it imports for that, concrete drivers are named; nowhere else.
 
 Must not: decide, serve or start.
 """
@@ -34,6 +34,7 @@ from mooring.server.installation import Installation
 from mooring.server.issuing import hook_for, issuer_for, terms_for
 from mooring.server.machinery import Machinery
 from mooring.server.redaction import Redactors
+from mooring.server.service_drivers import Drivers
 from mooring.server.settings import Settings
 from mooring.store.authorized_keys import AuthorizedKeys
 from mooring.store.memory import SqliteMemory
@@ -65,9 +66,11 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     runtime = ProcessRuntime(machinery.supervisor)
     edge = edge_of(installation, settings)
     workshop = Workshop(installation.workshop, standard_builders(os.environ, workshop=installation.workshop, logins=memory.registry_logins))
+    hosts = SshHosts(installation.ssh, lambda host, transport: runtime_on(host, transport, hosts.controller, logins=memory.registry_logins))
     controller = Controller(
         memory=memory,
         runtime=runtime,
+        services=Drivers(lambda: hosts.controller),
         edge=edge,
         prober=NetworkProber(),
         streams=EdgeStreams(address=local_address(settings.bind), port=settings.http_port),
@@ -77,7 +80,6 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         secrets_changed=secrets.changed,
         identity=IDENTITY,
     )
-    hosts = SshHosts(installation.ssh, lambda host, transport: runtime_on(host, transport, hosts.controller, logins=memory.registry_logins))
     for host in memory.hosts():
         controller.fleet.add(host.name, hosts.runtime(host))
     forges = ForgeDesk(installation.state / "forges", installation.uploads, forge=forge_of, remote=remote_of)

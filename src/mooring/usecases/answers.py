@@ -15,12 +15,13 @@ from mooring.model.accessory import Place
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.forge import ForgeEvent, ForgeLink
-from mooring.model.host import Facts, Host, Preparation
+from mooring.model.host import Facts, Finding, Host, Preparation
 from mooring.model.instance import InstanceView
 from mooring.model.lease import Lock
 from mooring.model.names import AccessoryName, ArtifactId, Hostname
 from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
+from mooring.model.service import ServiceRecord, ServiceServer
 from mooring.planner.accessories import Condition
 
 
@@ -238,3 +239,21 @@ class ForgeHeard(msgspec.Struct, frozen=True, kw_only=True):
     """What was understood of a message."""
 
     event: ForgeEvent
+
+
+class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A server of data services: what comes from it, and how it is. `error`: why it does not answer now."""
+
+    server: ServiceServer
+    services: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    error: str = ""
+
+
+class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A service of an environment. `logins`: 2 while a new password is brought to the app; `size` in bytes, None where `error` says why."""
+
+    record: ServiceRecord
+    logins: int
+    size: int | None
+    error: str = ""

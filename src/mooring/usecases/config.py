@@ -21,6 +21,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.records import Answer, Answering
 from mooring.model.release import Release
 from mooring.model.secret import Secret
+from mooring.model.service import ServiceWish
 from mooring.usecases.answers import ConfigChange, Variable, VariableKind
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
@@ -41,6 +42,7 @@ def variables(platform: Platform, actor: Actor, environment: EnvironmentId, *, o
         found |= {name: _plain(name, value, f"builder {release.artifact.builder}") for name, value in release.artifact.environment.items()}
     if release is not None:
         places = release.variable_origins
+        found |= {name: _of_service(name, wish) for wish in _given(platform, release) for name in wish.variables}
         found |= {name: _plain(name, value, places.get(name, "the app's files")) for name, value in release.variables.items()}
     found |= {variable.name: variable for variable in _set_by_command(platform, environment, base)}
     redact = platform.secrets.redactor(environment).redact
@@ -175,6 +177,16 @@ def _set_by_command(platform: Platform, environment: EnvironmentId, version: int
 def _discreet(variable: Variable, redact: Callable[[str], str]) -> Variable:
     """A plain value in which a secret's stands does not show that one."""
     return variable if variable.value is None else msgspec.structs.replace(variable, value=redact(variable.value))
+
+
+def _given(platform: Platform, release: Release) -> list[ServiceWish]:
+    """Those that are there: its variables are in the environment of what runs."""
+    ready = {record.piece.service for record in platform.memory.services(release.environment) if record.is_ready}
+    return [wish for wish in release.services if wish.name in ready]
+
+
+def _of_service(name: str, wish: ServiceWish) -> Variable:
+    return Variable(name=name, value=None, kind=VariableKind.SECRET, origin=f"service {wish.name}")
 
 
 def _plain(name: str, value: str, origin: str) -> Variable:

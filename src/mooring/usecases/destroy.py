@@ -13,15 +13,21 @@ from mooring.usecases.platform import Platform
 
 
 async def destroy(
-    platform: Platform, actor: Actor, environment: EnvironmentId, *, confirm: str, answering: Answering | None = None
+    platform: Platform,
+    actor: Actor,
+    environment: EnvironmentId,
+    *,
+    confirm: str,
+    services: bool = False,
+    answering: Answering | None = None,
 ) -> Deployment:
-    """Also one that the memory does not know, as long as something of it is there.
+    """Also one that the memory does not know, as long as something of it is there. Its services stay, unless it is said.
 
     Raises InvalidInput unless `confirm` is `app/environment`; NotFound, LeaseHeld, Forbidden, Unavailable.
     """
-    platform.allow(actor, Permission.ADMINISTER, "destroy", environment)
+    platform.allow(actor, Permission.ADMINISTER, "destroy", environment, services=str(services))
     if confirm != str(environment):
         raise InvalidInput(f"destroying {environment} is confirmed with its full name", hint=f"confirm={environment}")
     if platform.memory.environment(environment) is None:
         await platform.controller.adopt(environment)
-    return platform.controller.submit(environment, DestroyOrder(), by=actor.name, answering=answering)
+    return platform.controller.submit(environment, DestroyOrder(services=services), by=actor.name, answering=answering)

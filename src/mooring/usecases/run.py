@@ -41,7 +41,7 @@ async def run(platform: Platform, actor: Actor, environment: EnvironmentId, requ
         host=_host(platform, environment, release),
         artifact=release.artifact,
     )
-    variables = variables_of(platform.memory, release, process=spec.name)
+    variables = variables_of(platform.memory, platform.controller.services, release, process=spec.name)
     return await interactive(platform).attach(spec, variables, terminal=request.terminal, rows=request.rows, columns=request.columns)
 
 

@@ -55,6 +55,7 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         accessories=found.accessories,
         secret_files=found.secret_files,
         build_secrets=tuple(VariableName(name) for name in found.build.secrets),
+        services=found.services,
         variables=found.env,
         variable_origins={name: place for name in found.env if (place := found.origins.get(f"env.{name}"))},
     )

@@ -63,8 +63,9 @@ def _unlock(session: Session) -> None:
 
 @command("destroy")
 @click.option("--confirm", default="", metavar="NAME", help="The environment's name, as `mooring status` shows it.")
+@click.option("--services", is_flag=True, help="Its databases and other services too, with all that is in them; else they stay.")
 @DETACH
-def destroy_command(session: Session, confirm: str, detach: bool) -> int:
+def destroy_command(session: Session, confirm: str, services: bool, detach: bool) -> int:
     from mooring.cli.follow import started
 
     environment = session.environment
@@ -73,7 +74,7 @@ def destroy_command(session: Session, confirm: str, detach: bool) -> int:
         said = f"--confirm says {confirmed!r}, but the environment is {environment}" if confirmed else f"{environment} would be destroyed"
         again = f"mooring destroy -a {environment.app} -e {environment.environment} --confirm {environment}"
         raise UsageError(said, hint=f"to remove it with all that it owns: {again}")
-    return started(session, session.client.destroy(environment, confirm=str(environment)), is_detached=detach)
+    return started(session, session.client.destroy(environment, confirm=str(environment), services=services), is_detached=detach)
 
 
 def _names_of(environment: EnvironmentId) -> tuple[str, ...]:

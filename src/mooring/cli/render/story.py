@@ -25,6 +25,7 @@ _VERBS = {
     Trigger.CONFIG: "Changing config of",
     Trigger.SCALE: "Scaling",
     Trigger.RESTART: "Restarting",
+    Trigger.ROTATE: "Changing a password of",
     Trigger.DESTROY: "Destroying",
 }
 

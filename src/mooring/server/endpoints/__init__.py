@@ -17,6 +17,7 @@ from mooring.server.endpoints import (
     push_keys,
     registries,
     reviews,
+    services,
     tokens,
 )
 
@@ -34,5 +35,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *forges.ENDPOINTS,
     *push_keys.ENDPOINTS,
     *registries.ENDPOINTS,
+    *services.ENDPOINTS,
     *tokens.ENDPOINTS,
 )

@@ -23,7 +23,9 @@ async def shown(asked: Asked) -> answers.EnvironmentDetail:
 
 async def destroyed(asked: Asked) -> Deployment:
     confirm = asked.text("confirm")
-    return await destroy.destroy(asked.platform, asked.actor, asked.environment, confirm=confirm, answering=asked.answering)
+    return await destroy.destroy(
+        asked.platform, asked.actor, asked.environment, confirm=confirm, services=asked.flag("services"), answering=asked.answering
+    )
 
 
 async def its_releases(asked: Asked) -> tuple[Release, ...]:
@@ -44,6 +46,7 @@ async def unlocked(asked: Asked) -> None:
     lock.unlock(asked.platform, asked.actor, asked.environment)
 
 
+_SERVICES = Parameter(name="services", kind=bool, default=False, about="Its services too, with all that is in them; else they stay.")
 _CONFIRM = Parameter(name="confirm", kind=str, is_required=True, most=100, about="`app/environment`, typed by who wants it gone.")
 
 ENDPOINTS = (
@@ -68,7 +71,7 @@ ENDPOINTS = (
         handler=destroyed,
         answer=Deployment,
         status=202,
-        query=(_CONFIRM,),
+        query=(_CONFIRM, _SERVICES),
         is_idempotent_by_key=True,
     ),
     Endpoint(

@@ -1,0 +1,178 @@
+"""Data services through the API: servers looked at before they are used, what comes from them made, listed, rotated, carried, removed."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from server.serving import TREE, Served
+
+from mooring.client.client import Client
+from mooring.engine.orders import DestroyOrder
+from mooring.errors import InvalidInput, InvalidName, NotFound, Refused, Unavailable
+from mooring.model.deployment import Outcome, Trigger
+from mooring.model.environment import EnvironmentId
+from mooring.model.names import ServiceName
+from mooring.model.secret import Secret
+from mooring.model.service import ServiceKind, ServiceWish
+from mooring.testing.service import FakeServer
+
+SHOP = EnvironmentId.parse("cellar")
+ADDRESS = Secret("postgresql://admin:sesame-of-admin@db.test:5432/postgres")
+WISH = ServiceWish(name=ServiceName("db"), kind=ServiceKind.POSTGRES, prefix="DATABASE")
+WITH_DB = msgspec.structs.replace(TREE, services=(WISH,))
+
+
+@pytest.fixture
+def server(served: Served) -> Iterator[FakeServer]:
+    """A server that is there, and not yet known to the platform; afterwards nothing of it is."""
+    world = served.world
+    world.workshop.tree = WITH_DB
+    yield world.servers.add(ADDRESS.reveal())
+    world.workshop.tree = TREE
+    if world.memory.environment(SHOP) is not None:
+        served.ended(served.client.destroy(SHOP, confirm=str(SHOP)).id)
+    for record in world.memory.services():
+        world.memory.forget_service(record.piece.environment, record.piece.service)
+    for known in world.memory.service_servers():
+        world.memory.forget_service_server(known.name)
+    world.servers.by_address.clear()
+
+
+@pytest.fixture
+def client(served: Served, server: FakeServer) -> Client:
+    """The server is known, and an app has a database on it."""
+    served.client.add_server("main", ServiceKind.POSTGRES, ADDRESS)
+    deployment = served.deploy(SHOP)
+    assert deployment.outcome is Outcome.SUCCEEDED, deployment.error
+    return served.client
+
+
+def content(served: Served, server: FakeServer) -> dict[str, str]:
+    """What lies in the app's database."""
+    (stored,) = server.stored.values()
+    return stored.content
+
+
+def test_a_server_is_looked_at_and_its_address_shown_to_nobody(served: Served, server: FakeServer) -> None:
+    added = served.client.add_server("main", ServiceKind.POSTGRES, ADDRESS)
+    assert (added.server.place, added.server.version, added.services) == ("db.test:5432", "1.0", ())
+    assert served.client.servers() == (added,)
+    assert "sesame" not in served.http.get("/v1/service-servers").text
+    assert "sesame" not in served.services.platform.secrets.redactor(SHOP).redact(f"connecting to {ADDRESS.reveal()}")
+
+
+def test_a_server_where_apps_reach_each_other_is_refused_unless_somebody_accepts_it(served: Served, server: FakeServer) -> None:
+    server.is_open = True
+    with pytest.raises(Refused, match="main cannot be used as it is: isolation: everybody reaches everything") as refused:
+        served.client.add_server("main", ServiceKind.POSTGRES, ADDRESS)
+    assert refused.value.hint == "close it (or accept it with --accept-open)"
+    assert served.client.servers() == ()
+    added = served.client.add_server("main", ServiceKind.POSTGRES, ADDRESS, accept_open=True)
+    assert [finding.subject for finding in added.findings] == ["isolation"]
+
+
+def test_a_server_that_does_not_answer_is_not_taken_and_one_that_does_not_any_more_is_told(served: Served, server: FakeServer) -> None:
+    server.is_down = True
+    with pytest.raises(Unavailable, match="the server does not answer"):
+        served.client.add_server("main", ServiceKind.POSTGRES, ADDRESS)
+    server.is_down = False
+    served.client.add_server("main", ServiceKind.POSTGRES, ADDRESS)
+    server.is_down = True
+    (status,) = served.client.servers()
+    assert "the server does not answer" in status.error
+
+
+@pytest.mark.parametrize("address", ["", " ", "x" * 5_000, "a\nb"])
+def test_what_is_no_address_is_refused(served: Served, server: FakeServer, address: str) -> None:
+    with pytest.raises(InvalidInput, match="that is no address of a server"):
+        served.client.add_server("main", ServiceKind.POSTGRES, Secret(address))
+
+
+def test_a_server_from_which_something_comes_is_not_forgotten(client: Client) -> None:
+    with pytest.raises(Refused, match="cellar/production/db come from main"):
+        client.remove_server("main")
+    with pytest.raises(NotFound, match="there is no server other"):
+        client.remove_server("other")
+
+
+def test_a_service_is_listed_with_where_it_is_and_how_large(client: Client, served: Served, server: FakeServer) -> None:
+    content(served, server)["a"] = "12"
+    (status,) = client.services(SHOP)
+    assert (status.record.piece.service, status.record.server, status.size, status.logins) == ("db", "main", 3, 1)
+    assert status.record.piece.identity in server.stored
+    server.is_down = True
+    (status,) = client.services(SHOP)
+    assert (status.size, "does not answer" in status.error) == (None, True)
+    server.is_down = False
+
+
+def test_its_variable_is_shown_by_name_and_origin_alone(client: Client) -> None:
+    found = {variable.name: variable for variable in client.config(SHOP)}
+    assert (found["DATABASE_URL"].value, found["DATABASE_URL"].origin) == (None, "service db")
+
+
+def test_a_rotation_is_a_deployment_and_ends_with_one_login(client: Client, served: Served, server: FakeServer) -> None:
+    before = next(iter(server.stored.values())).passwords
+    deployment = served.ended(client.rotate_service(SHOP, "db").id)
+    assert (deployment.trigger, deployment.outcome) == (Trigger.ROTATE, Outcome.SUCCEEDED), deployment.error
+    after = next(iter(server.stored.values())).passwords
+    assert len(after) == 1 and after.keys() != before.keys()
+
+
+def test_a_dump_is_carried_out_and_back_and_nothing_of_it_is_left(client: Client, served: Served, server: FakeServer) -> None:
+    content(served, server)["a"] = "1"
+    into = io.BytesIO()
+    assert client.dump_service(SHOP, "db", into) == len(into.getvalue())
+    content(served, server)["a"] = "spoilt"
+    dump = served.world.state / "a.dump"
+    dump.write_bytes(into.getvalue())
+    with dump.open("rb") as file:
+        client.restore_service(SHOP, "db", file)
+    assert content(served, server) == {"a": "1"}
+    until = time.monotonic() + 30
+    while left := list((served.world.state / "uploads").iterdir()):  # one goes only after its last byte was sent
+        assert time.monotonic() < until, left
+        time.sleep(0.02)
+
+
+def test_a_service_is_removed_by_its_full_name_once_nothing_that_runs_declares_it(
+    client: Client, served: Served, server: FakeServer
+) -> None:
+    with pytest.raises(InvalidInput, match="removing db is confirmed with its full name"):
+        client.remove_service(SHOP, "db", confirm="db")
+    with pytest.raises(Refused, match="declares db"):
+        client.remove_service(SHOP, "db", confirm="cellar/production/db")
+    served.world.workshop.tree = TREE
+    served.deploy(SHOP)
+    client.remove_service(SHOP, "db", confirm="cellar/production/db")
+    assert (server.stored, client.services(SHOP)) == ({}, ())
+
+
+def test_a_service_outlives_its_environment_and_goes_with_it_where_that_is_said(client: Client, served: Served, server: FakeServer) -> None:
+    served.ended(client.destroy(SHOP, confirm=str(SHOP)).id)
+    assert [status.record.piece.service for status in client.services(SHOP)] == ["db"]
+    served.deploy(SHOP)
+    served.ended(client.destroy(SHOP, confirm=str(SHOP), services=True).id)
+    assert (server.stored, client.services(SHOP)) == ({}, ())
+
+
+def test_what_there_is_not_is_not_found(client: Client) -> None:
+    for name, error in (("other", NotFound), ("NOTHING", InvalidName)):
+        for act in (client.rotate_service, lambda *named: client.dump_service(*named, io.BytesIO())):
+            with pytest.raises(error):
+                act(SHOP, name)
+
+
+def test_every_wish_is_in_the_audit_log_without_a_secret(client: Client, served: Served) -> None:
+    served.ended(client.rotate_service(SHOP, "db").id)
+    entries = [entry for entry in served.world.memory.audit() if entry.what.startswith("service")]
+    assert {entry.what for entry in entries} >= {"service add-server", "service rotate"}
+    assert "sesame" not in msgspec.json.encode(entries).decode()
+
+
+def test_an_order_that_destroys_is_read_as_it_was_written_before_services_were_known() -> None:
+    assert DestroyOrder() == msgspec.json.decode(b'{"type": "destroy"}', type=DestroyOrder)
