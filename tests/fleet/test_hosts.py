@@ -141,8 +141,8 @@ def serve(host: RealHost) -> None:
     """On a port of instances, on another, and on one of instances that is sent on to the other."""
     for port in (8099, 30_001):
         host.says("systemd-run", "--quiet", f"--unit=listening-{port}", "python3", "-m", "http.server", str(port))
-    chain = "add table ip redirecting; add chain ip redirecting to { type nat hook prerouting priority dstnat; }; "
-    host.says("nft", f"{chain}add rule ip redirecting to tcp dport 30002 redirect to :8099")
+    chain = "add table ip redirecting; add chain ip redirecting first { type nat hook prerouting priority dstnat; }; "
+    host.says("nft", f"{chain}add rule ip redirecting first tcp dport 30002 redirect to :8099")
     host.until(lambda: all(_listens(host, port) for port in (8099, 30_001)), within=30)
 
 
