@@ -347,6 +347,15 @@ class TestLogs:
     async def test_a_last_line_that_was_never_ended_is_told(self, rig: DockerRig) -> None:
         assert await output_of(rig, "echo one; printf two") == ("one", "two")
 
+    async def test_a_talkative_app_takes_no_more_of_the_disk_than_its_share(self, rig: DockerRig) -> None:
+        flood = "head -c 25000000 /dev/zero | tr '\\0' a; echo; echo the-end; exec sleep 100000"
+        await rig.runtime.start(a_mark(), running(rig, flood, is_routed=False), {})
+        await rig.until(lambda: has_said(rig, "the-end"))
+        kept = Path(rig.inspected(a_key())["LogPath"]).parent.glob("*-json.log*")
+        sizes = [path.stat().st_size for path in kept]
+        assert len(sizes) == 2, "the oldest of it is gone"
+        assert sum(sizes) < 12_000_000
+
     async def test_the_newest_lines_are_told_and_following_goes_on_after_them(self, rig: DockerRig) -> None:
         await started(rig, running(rig, "for each in 1 2 3 4; do echo $each; done; sleep 2; echo 5; exec sleep 1000"))
         await rig.until(lambda: has_said(rig, "4"))

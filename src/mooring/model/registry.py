@@ -14,6 +14,7 @@ from mooring.model.secret import Secret
 HUB = "docker.io"
 """Where a reference leads that names no registry."""
 
+_HUB_ADDRESS = "https://index.docker.io/v1/"
 _HOST = re.compile(r"\A[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?\Z")
 _USERNAME = re.compile(r"\A[^\s:\x00-\x1f\x7f]{1,200}\Z")
 _REPOSITORY = re.compile(r"\A[a-z0-9]+(?:[._/-][a-z0-9]+)*\Z")
@@ -34,6 +35,11 @@ class RegistryLogin(msgspec.Struct, frozen=True, kw_only=True):
 
     registry: Registry
     password: Secret
+
+    @property
+    def address(self) -> str:
+        """What engines and the program docker keep its password under: Docker Hub has one of old."""
+        return _HUB_ADDRESS if self.registry.host == HUB else self.registry.host
 
 
 Logins = Callable[[], tuple[RegistryLogin, ...]]

@@ -16,9 +16,7 @@ from mooring.drivers.builder.contract import BuildLog, BuildRequest
 from mooring.drivers.builder.sandbox import Sandbox
 from mooring.drivers.builder.surroundings import Surroundings
 from mooring.drivers.builder.workbench import workbench
-from mooring.model.registry import HUB, Logins, RegistryLogin
-
-_HUB_KEY = "https://index.docker.io/v1/"  # how the program docker has always called it
+from mooring.model.registry import Logins, RegistryLogin
 
 
 @contextlib.asynccontextmanager
@@ -30,7 +28,7 @@ async def image_bench(request: BuildRequest, log: BuildLog, *, surroundings: Sur
 
 def configuration(logins: Sequence[RegistryLogin]) -> bytes:
     """Of the program docker. Source: docker/cli, cli/config/configfile."""
-    return json.dumps({"auths": {_key(each): {"auth": _encoded(each)} for each in logins}}).encode()
+    return json.dumps({"auths": {each.address: {"auth": _encoded(each)} for each in logins}}).encode()
 
 
 def _lay(home: Path, logins: Logins) -> None:
@@ -40,10 +38,6 @@ def _lay(home: Path, logins: Logins) -> None:
         file = home / ".docker/config.json"
         file.touch(mode=0o600)
         file.write_bytes(configuration(found))
-
-
-def _key(login: RegistryLogin) -> str:
-    return _HUB_KEY if login.registry.host == HUB else login.registry.host
 
 
 def _encoded(login: RegistryLogin) -> str:

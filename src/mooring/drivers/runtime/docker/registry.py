@@ -9,9 +9,7 @@ from typing import Any
 
 from mooring.drivers.runtime.docker.engine import Engine
 from mooring.errors import Unavailable
-from mooring.model.registry import HUB, RegistryLogin
-
-_HUB_ADDRESS = "https://index.docker.io/v1/"
+from mooring.model.registry import RegistryLogin
 
 
 async def pull(engine: Engine, reference: str, login: RegistryLogin | None) -> int:
@@ -53,7 +51,5 @@ async def progress(content: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any
 
 def _told(login: RegistryLogin) -> str:
     """Source: Docker Engine API 1.41, Authentication."""
-    host = login.registry.host
-    address = _HUB_ADDRESS if host == HUB else host
-    told = {"username": login.registry.username, "password": login.password.reveal(), "serveraddress": address}
+    told = {"username": login.registry.username, "password": login.password.reveal(), "serveraddress": login.address}
     return base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
