@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shlex
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+from fleet.image import USER
 from fleet.rig import Host
 
 from mooring.drivers.runtime.contract import Runtime
@@ -128,3 +130,16 @@ done
 for each in daemon-reload reset-failed; do systemctl $each; theirs $each; done
 rm -rf "$1" "$2" "$3"/*.runs /var/lib/private/mooring-apps/*.* /var/lib/mooring-apps/*.*
 """
+
+
+@contextlib.asynccontextmanager
+async def systemd_rig(host: Host, user: str, artifacts: Path) -> AsyncIterator[SystemdRig]:
+    """As that account, whose units last without a login."""
+    host.says("loginctl", "enable-linger", USER)
+    transport = SshTransport(host.ssh(user))
+    rig = SystemdRig(host, user, transport, artifacts)
+    try:
+        yield rig
+    finally:
+        rig.remove()
+        await transport.close()

@@ -14,7 +14,7 @@ import pytest
 from docker.engine import ContainerEngine
 from fleet.image import SYSTEMS, USER, USUAL
 from fleet.rig import Fleet, Host
-from fleet.systemd_rig import SystemdRig
+from fleet.systemd_rig import SystemdRig, systemd_rig
 from fleet.test_docker_host import answering, built, own_engine, spec_of  # noqa: F401 - the engine is a fixture here too
 from fleet.test_hosts import known, no_runtime, reaches, serve
 
@@ -48,14 +48,8 @@ def host(hosts: tuple[Host, ...]) -> Host:
 
 @pytest.fixture(params=["root", USER])
 async def rig(request: pytest.FixtureRequest, host: Host, tmp_path: Path) -> AsyncIterator[SystemdRig]:
-    host.says("loginctl", "enable-linger", USER)
-    transport = SshTransport(host.ssh(request.param))
-    rig = SystemdRig(host, request.param, transport, tmp_path)
-    try:
+    async with systemd_rig(host, request.param, tmp_path) as rig:
         yield rig
-    finally:
-        rig.remove()
-        await transport.close()
 
 
 class TestSystemdRuntime(RuntimeContract):

@@ -8,24 +8,17 @@ from pathlib import Path
 import pytest
 from fleet.image import USER
 from fleet.rig import Host
-from fleet.systemd_rig import SystemdRig
+from fleet.systemd_rig import SystemdRig, systemd_rig
 
-from mooring.drivers.transport.ssh import SshTransport
 from mooring.testing.interactive_contract import InteractiveContract
 from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime_contract import DeliveryContract, RuntimeContract
 
 
 @pytest.fixture(params=["root", USER])
-async def rig(request: pytest.FixtureRequest, host: Host, ssh: SshTransport, tmp_path: Path) -> AsyncIterator[SystemdRig]:
-    assert (await ssh.run(["loginctl", "enable-linger", USER])).code == 0
-    transport = SshTransport(host.ssh(request.param))
-    rig = SystemdRig(host, request.param, transport, tmp_path)
-    try:
+async def rig(request: pytest.FixtureRequest, host: Host, tmp_path: Path) -> AsyncIterator[SystemdRig]:
+    async with systemd_rig(host, request.param, tmp_path) as rig:
         yield rig
-    finally:
-        rig.remove()
-        await transport.close()
 
 
 class TestSystemdRuntime(RuntimeContract):
