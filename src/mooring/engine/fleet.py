@@ -242,7 +242,8 @@ class Fleet:
         """One effect on one instance; its host is looked at before, where nobody has seen what became of the one before it."""
         member, bare = self._member(key.host), _without(key)
         if key.host == LOCAL:
-            return await self._act(LOCAL, effect)
+            await self._act(LOCAL, effect)
+            return
         if bare in member.changed:
             await asyncio.wait({self._look(member)})
         if bare in member.changed:
