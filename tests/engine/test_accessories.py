@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import msgspec
 import pytest
 from engine.stories import QUICK, SHOP, check_order, deployed, running, story, until
 
 from mooring.engine import accessories
-from mooring.engine.orders import AccessoryOrder, DestroyOrder, RestartOrder, ScaleOrder
+from mooring.engine.orders import AccessoryOrder, DestroyOrder, Order, RestartOrder, ScaleOrder, encode_order
 from mooring.engine.variables import access_to
-from mooring.errors import LeaseHeld
+from mooring.errors import LeaseHeld, Unavailable
 from mooring.model.accessory import Accessory
 from mooring.model.deployment import Deployment, Outcome
+from mooring.model.environment import EnvironmentId
 from mooring.model.health import Check, CheckKind, Checks
 from mooring.model.instance import InstanceKey
 from mooring.model.lease import Lock
-from mooring.model.names import LOCAL, AccessoryName, HostId, ProcessName, RegionName, VariableName
+from mooring.model.names import LOCAL, AccessoryName, DeploymentId, HostId, ProcessName, RegionName, VariableName
 from mooring.model.placement import Region
 from mooring.model.secret import Secret
 from mooring.planner.accessories import Condition
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.laws import Moment, Point
-from mooring.testing.platform import FakePlatform, play
+from mooring.testing.platform import Crash, FakePlatform, play
 from mooring.testing.workshop import Tree, process
 
 _ASKED = Check(kind=CheckKind.TCP, interval=0.1)
@@ -261,53 +266,101 @@ async def test_an_app_that_could_not_reach_it_is_refused_before_anything_of_it_r
     assert running(platform) == []
 
 
-def test_a_controller_that_dies_at_any_point_of_the_first_deploy_leaves_one_accessory_and_one_release() -> None:
-    points = _points()
-    assert len(points) > 50
+@story
+async def test_an_environment_is_not_called_destroyed_while_an_accessory_of_it_is_left(platform: FakePlatform) -> None:
+    await deployed(platform, WITH_REDIS)
+
+    def refuse(point: Point) -> None:
+        if isinstance(point.subject, InstanceKey) and (point.name, point.subject.environment) == ("runtime.stop", CACHE):
+            raise Unavailable("it cannot be stopped")
+
+    platform.on_point = refuse
+    ended = await platform.run(SHOP, DestroyOrder())
+    assert (ended.outcome, ended.hint) == (Outcome.NEEDS_PERSON, "`mooring destroy` once more removes it")
+    assert {record.environment for record in platform.memory.environments()} == {SHOP, CACHE}
+    platform.on_point = None
+    assert (await platform.run(SHOP, DestroyOrder())).outcome is Outcome.SUCCEEDED
+    assert platform.runtime.lives() == ()
+    assert platform.memory.environments() == ()
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """An order that a controller dies in the middle of, and what holds when its successors have ended it."""
+
+    name: str
+    deploys: int  # before it
+    about: EnvironmentId
+    order: Callable[[FakePlatform], Order]
+    holds: Callable[[FakePlatform], bool]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def serves_beside(accessory: str) -> Callable[[FakePlatform], bool]:
+    """Two of one release, and the accessory once."""
+    return lambda platform: (
+        redis(platform).endswith(accessory) and [each.partition(" ")[2] for each in running(platform)] == ["web.1", "web.2"]
+    )
+
+
+INTERRUPTED = (
+    Interrupted("the first deploy", 0, SHOP, lambda platform: platform.order(WITH_REDIS), serves_beside("redis.1")),
+    Interrupted("apply", 1, CACHE, lambda _: AccessoryOrder(accessory=LARGER, beside=LOCAL), serves_beside("redis.1")),
+    Interrupted(
+        "destroy", 1, SHOP, lambda _: DestroyOrder(), lambda platform: not platform.runtime.lives() and not platform.runtime.volumes
+    ),
+)
+
+
+@pytest.mark.parametrize("interrupted", INTERRUPTED, ids=str)
+def test_a_controller_that_dies_at_any_point_leaves_what_its_successor_brings_to_its_end(interrupted: Interrupted) -> None:
+    points: list[str] = []
+    play(lambda platform: _lived(interrupted, platform, points, crash_at=0))
+    assert any("production.redis" in point or "redis.1" in point for point in points), "the accessory is in it"
     for count in range(1, len(points) + 1):
-        _crash_at(count)
+        passed: list[str] = []
+        try:
+            play(functools.partial(_outlived, interrupted, passed, count))
+        except BaseException as error:
+            error.add_note(f"crashed at point {count}: {passed[count - 1] if count <= len(passed) else 'never'}")
+            raise
 
 
-def _points() -> list[str]:
-    passed: list[str] = []
+async def _outlived(interrupted: Interrupted, passed: list[str], count: int, platform: FakePlatform) -> None:
+    await _lived(interrupted, platform, passed, crash_at=count)
 
-    async def calm(platform: FakePlatform) -> None:
-        platform.on_point = lambda point: passed.append(str(point))
+
+async def _lived(interrupted: Interrupted, platform: FakePlatform, passed: list[str], *, crash_at: int) -> None:
+    for _ in range(interrupted.deploys):
         await deployed(platform, WITH_REDIS)
 
-    play(calm)
-    return passed
+    def look(point: Point) -> None:
+        passed.append(str(point))
+        if len(passed) == crash_at:
+            platform.crash()
+
+    order = interrupted.order(platform)
+    platform.on_point = look
+    identity = await _submitted(platform, interrupted.about, order)
+    if identity is not None:
+        ended = await platform.end(identity)
+        assert ended.outcome is Outcome.SUCCEEDED, ended.error
+    platform.on_point = None
+    await platform.rest()
+    assert interrupted.holds(platform)
+    assert [each for environment in (SHOP, CACHE) for each in platform.disorder(environment)] == []
 
 
-def _crash_at(count: int) -> None:
-    passed: list[str] = []
-
-    async def interrupted(platform: FakePlatform) -> None:
-        archive = platform.workshop.pack(WITH_REDIS)
-
-        def look(point: Point) -> None:
-            passed.append(str(point))
-            if len(passed) == count:
-                platform.crash()
-
-        platform.on_point = look
-        try:
-            identity = platform.deploy(SHOP, WITH_REDIS, archive=archive)
-        except BaseException:
-            assert platform.is_crashed
-            platform.on_point = None
-            await platform.rest()
-            known = platform.memory.unfinished_deployments()
-            identity = known[0].id if known else platform.deploy(SHOP, WITH_REDIS)
-        end = await platform.end(identity)
-        assert end.outcome is Outcome.SUCCEEDED, end.error
-        assert redis(platform).endswith("redis.1")
-        assert running(platform) == ["v1 web.1", "v1 web.2"] or running(platform) == ["v2 web.1", "v2 web.2"]
-        await platform.rest()
-        await in_order(platform)
-
+async def _submitted(platform: FakePlatform, environment: EnvironmentId, order: Order) -> DeploymentId | None:
+    """Once more where the controller died before it was taken; None where it was done meanwhile."""
     try:
-        play(interrupted)
-    except BaseException as error:
-        error.add_note(f"crashed at point {count}: {passed[count - 1] if count <= len(passed) else 'never'}")
-        raise
+        return platform.submit(environment, order)
+    except Crash:
+        await platform.rest(0.0)
+        known = [each.id for each in platform.memory.unfinished_deployments() if each.environment == environment]
+        asked = [each.id for each in platform.memory.deployments(environment) if each.order == encode_order(order)]
+        if platform.memory.environment(environment) is None and isinstance(order, DestroyOrder):
+            return None
+        return next(iter([*known, *asked]), None) or platform.submit(environment, order)

@@ -166,9 +166,10 @@ class Ending:
     async def _has_removed_all(self, rollout: Rollout) -> bool:
         """Nothing runs and nothing is routed; logs and leftovers go too."""
         step = ForgetReleases(releases=None, reason=f"{self._environment} is destroyed", volumes=not self._keeps_volume())
+        if not await accessories.removed(self._parts, self._environment, by=self._deployment.requested_by):
+            return False
         for _ in range(_TRIES):
-            is_alone = await accessories.removed(self._parts, self._environment, by=self._deployment.requested_by)
-            if is_alone and await rollout.hands.take((step,)):
+            if await rollout.hands.take((step,)):
                 return True
             await self._parts.clock.sleep(_BETWEEN)
         return False
