@@ -38,7 +38,7 @@ def test_a_file_is_translated_and_each_of_its_keys_accounted_for(asked: str, dir
     written = (directory / "mooring.toml").read_text()
     assert tomllib.loads(written) == {"app": "shop", "processes": {"web": {"command": "gunicorn shop:app --bind :$PORT"}}}
     assert "5     services.web.command  partly  processes.web.command" in answer.out
-    assert "not yet:\n  compose.yaml:9 services.db" in answer.out
+    assert "\n  compose.yaml:9 services.db\n" in answer.out
     assert "before the first deployment:\n  mooring secret set SECRET_KEY\n" in answer.out
     assert answer.out.endswith(f"{directory}/mooring.toml is written.\n")
     assert "hunter2" not in written + answer.out
@@ -58,7 +58,7 @@ def test_a_program_is_told_the_same(directory: Path, platform: FakePlatform) -> 
         "instead": "",
         "commands": [],
     }
-    assert rows["services.db"]["outcome"] == "not yet"
+    assert rows["services.db"]["outcome"] == "not mapped"
     assert told["translation"]["toml"] == (directory / "mooring.toml").read_text()
 
 

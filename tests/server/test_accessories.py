@@ -158,6 +158,8 @@ def test_who_asks_for_what_is_not_there_or_not_allowed_is_told(served: Served, d
     with pytest.raises(NotFound, match="asking/production has no accessory redis") as caught:
         served.client.accessories(app).change("redis", "start")
     assert "[accessories.redis]" in caught.value.hint
+    with pytest.raises(NotFound, match="there is no accessory redis of asking/production"):
+        list(served.client.accessories(app).logs("redis"))
     with pytest.raises(NotFound):
         served.client.accessories(EnvironmentId.parse("nowhere")).all()
     with pytest.raises(InvalidName):

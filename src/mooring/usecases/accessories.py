@@ -5,11 +5,11 @@ What is declared is what the release that serves declares; nothing is read from 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import assert_never
 
 import msgspec
 
-from mooring.drivers.runtime.contract import LogQuery
 from mooring.engine import accessories as engine
 from mooring.engine.orders import AccessoryOrder, DestroyOrder, Order, Preview, RestartOrder, ScaleOrder
 from mooring.errors import NotFound, Refused
@@ -17,12 +17,13 @@ from mooring.model.access import Actor
 from mooring.model.accessory import Accessory
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
+from mooring.model.instance import LogLine
 from mooring.model.names import LOCAL, AccessoryName, HostId, ProcessName, accessory_name
 from mooring.model.records import Answering
 from mooring.planner.accessories import Condition, Judgement
 from mooring.planner.goal import Wanted, wanted_of
 from mooring.usecases.answers import AccessoryChange, AccessoryStatus
-from mooring.usecases.logs import log_query
+from mooring.usecases.logs import log_query, logs
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
 from mooring.usecases.requests import AccessoryVerb, PlannedVerb
@@ -111,10 +112,13 @@ async def remove(
     return platform.controller.submit(own, order, by=actor.name, description=f"accessory rm {checked}", answering=answering)
 
 
-def its_log_query(environment: EnvironmentId, name: str, *, lines: int, follow: bool) -> LogQuery:
-    """Raises InvalidInput, InvalidName."""
-    own = environment.with_accessory(accessory_name(name))
-    return log_query(own, lines=lines, follow=follow, process=None, slot=None, release=None)
+def its_logs(
+    platform: Platform, actor: Actor, environment: EnvironmentId, name: str, *, lines: int, follow: bool
+) -> AsyncIterator[LogLine]:
+    """History first. Raises NotFound, InvalidInput, InvalidName, Forbidden at once."""
+    require(actor, Permission.SEE)
+    own = _existing(platform, environment, accessory_name(name))
+    return logs(platform, actor, log_query(own, lines=lines, follow=follow, process=None, slot=None, release=None))
 
 
 # within
@@ -183,10 +187,17 @@ def _as_declared(platform: Platform, environment: EnvironmentId, name: Accessory
 
 
 def _removal(platform: Platform, environment: EnvironmentId, name: AccessoryName, is_volume_removed: bool) -> DestroyOrder:
-    if platform.memory.environment(environment.with_accessory(name)) is None:
+    _existing(platform, environment, name)
+    return DestroyOrder(keeps_volume=not is_volume_removed)
+
+
+def _existing(platform: Platform, environment: EnvironmentId, name: AccessoryName) -> EnvironmentId:
+    """The accessory's own. Raises NotFound."""
+    own = environment.with_accessory(name)
+    if platform.memory.environment(own) is None:
         hint = "`mooring accessory ls` names those that there are"
         raise NotFound(f"there is no accessory {name} of {environment}", hint=hint)
-    return DestroyOrder(keeps_volume=not is_volume_removed)
+    return own
 
 
 def _notes_of_removal(order: Order) -> tuple[str, ...]:

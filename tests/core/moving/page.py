@@ -37,7 +37,8 @@ needs no key (Mooring does it anyway), not yet, not mapped with what to do inste
 - The process type that gets requests is called `web`. Each instance gets a port of its own in `PORT`; where a command names the old one,
   `$PORT` is written.
 - Nothing is read but the file: no `.env`, no files that it includes, no variable of your shell. Of `${NAME:-default}` the default is taken.
-- A Dockerfile is for hosts with a container engine; volumes and accessories are not made yet: each is a row, with what to do until then.
+- A Dockerfile is for hosts with a container engine; volumes of the app itself are not made yet, and what runs beside it is declared by you
+  ([accessories](accessories.md)): each is a row, with what to do.
 
 Then, in the order of its last lines: the secrets, `mooring plan`, `mooring deploy`. Let the old platform serve until the new one has; then
 move the DNS name.

@@ -14,9 +14,9 @@ NO_IMAGES = Told(
 )
 FOR_ENGINES = "it is for hosts with a container engine (`mooring host add`); elsewhere the builder is found by the files there are"
 NO_ACCESSORIES = Told(
-    Outcome.NOT_YET,
-    "it is a program of its own, not a part of the app",
-    "run it beside Mooring, as now, and give the app its address with `mooring secret set`",
+    Outcome.NOT_MAPPED,
+    "it is a program of its own, and what it keeps is moved by you",
+    "declare it as [accessories.NAME], or leave it where it is and give the app its address with `mooring secret set`",
 )
 NO_VOLUMES = Told(
     Outcome.NOT_YET,

@@ -12,7 +12,7 @@ from mooring.server.endpoint import Body, Endpoint, Stream
 from mooring.server.endpoints.parameters import FOLLOW, LINES
 from mooring.server.query import Parameter
 from mooring.server.sse import log_messages
-from mooring.usecases import accessories, answers, logs, requests
+from mooring.usecases import accessories, answers, requests
 
 _PATH = "/v1/environments/{app}/{environment}/accessories"
 _ONE = f"{_PATH}/{{name}}"
@@ -47,8 +47,8 @@ async def removed(asked: Asked) -> Deployment:
 
 async def said(asked: Asked) -> Response:
     lines, follow = asked.number("lines") or 0, asked.flag("follow")
-    query = accessories.its_log_query(asked.environment, asked.path["name"], lines=lines, follow=follow)
-    return asked.services.streams.respond(log_messages(logs.logs(asked.platform, asked.actor, query)), asked.known_caller)
+    told = accessories.its_logs(asked.platform, asked.actor, asked.environment, asked.path["name"], lines=lines, follow=follow)
+    return asked.services.streams.respond(log_messages(told), asked.known_caller)
 
 
 _VOLUME = Parameter(name="volume", kind=bool, default=False, about="Remove its volume and its secrets too.")
