@@ -10,6 +10,7 @@ from mooring.manifest.kinds.texts import ListOf, Text
 
 _IMAGE = r"\A[a-z0-9](?:[A-Za-z0-9._:/@-]{0,253}[A-Za-z0-9])?\Z"
 _FOLDER = r"\A/(?!.*//)(?!.*/\.{1,2}(?:/|$))[A-Za-z0-9._/-]{1,199}(?<!/)\Z"
+_ADDRESS = r"\A[\x21-\x7e]{1,2000}\Z"
 _PATH = r"\A/[\x21\x22\x24-\x7e]{0,999}\Z"
 
 ACCESSORIES = Section(
@@ -92,7 +93,7 @@ ACCESSORIES = Section(
         ),
         Key(
             path="accessories.NAME.url",
-            kind=Text(noun="an address", longest=2_000),
+            kind=Text(noun="an address", pattern=_ADDRESS, rule="an address holds 1-2000 visible characters of ASCII, and no spaces"),
             summary="what the app finds as NAME_URL",
             text="{address} and {port} stand for where it listens, the name of one of its secrets in braces for that secret. The whole is "
             "a secret of the app's.",
