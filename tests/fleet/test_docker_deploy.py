@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from docker.engine import ContainerEngine
+from docker.registry import PASSWORD, USERNAME, Registry
 from e2e.platform import App, Platform, Traffic, receipt_of
 from fleet.rig import Fleet, Host
 
+from mooring.drivers.runtime.docker.engine import Engine
+from mooring.drivers.runtime.docker.registry import push
+from mooring.drivers.transport.local import LocalTransport
 from mooring.model.host import fingerprint
+from mooring.model.registry import Registry as Known
+from mooring.model.registry import RegistryLogin
+from mooring.model.secret import Secret
 
 MANIFEST = """\
 runtime = "docker"
@@ -42,6 +51,19 @@ volume = "/data"
 host = "host2"
 """
 DOCKERFILE = "FROM base:1\nCOPY large /www/large\nCOPY VERSION /www/index.html\n"
+SERVES = ["httpd", "-f", "-p", "8080", "-h", "/www"]
+PUBLISHED = """\
+runtime = "docker"
+
+[build]
+image = "{image}"
+
+[regions.default]
+
+[deploy]
+bake = 1
+drain_timeout = 5
+"""
 LARGE = 3_000_000  # bytes of a layer that does not change
 ACCOUNTS = {"host1": ("root", "/root"), "host2": ("deploy", "/home/deploy")}  # the second may use the engine, and is no root
 
@@ -193,6 +215,43 @@ def test_an_accessory_on_one_host_is_reached_from_containers_on_both_and_outlive
     assert answer.code == 0, answer
     assert app.mooring("restart").code == 0
     assert answers(app) == {"begun\nbegun"}, "at the same place, with what it had kept"
+
+
+def test_an_image_of_a_registry_is_deployed_as_who_is_known_there_and_the_password_is_written_nowhere(
+    platform: Platform, hosts: tuple[Host, ...], engine: ContainerEngine, tmp_path: Path
+) -> None:
+    registry = Registry(tmp_path / "registry")
+    registry.start()
+    try:
+        reference = asyncio.run(published(registry, engine))
+        source = platform.directory / "published"
+        source.mkdir()
+        (source / "mooring.toml").write_text(PUBLISHED.format(image=reference))
+        app = platform.app(source, "ready-made")
+        assert app.deploy().code == 1, "nobody has said as whom to come"
+        words = ("registry", "add", registry.host, "--username", USERNAME)
+        assert platform.mooring(*words, stdin=PASSWORD).code == 0
+        answer = app.deploy()
+        assert answer.code == 0, answer
+        assert answers(app) == {"ready made"}
+        told = [path for path in platform.directory.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
+        assert (told, PASSWORD in app.mooring("events", "--json").out) == ([], False)
+        assert app.mooring("destroy", "--confirm", "ready-made").code == 0
+    finally:
+        registry.stop()
+
+
+async def published(registry: Registry, engine: ContainerEngine) -> str:
+    """An image that the controller's engine does not have any more."""
+    page = {"index.html": b"ready made\n"}
+    image = engine.build("ready:1", f"FROM base:1\nCOPY index.html /www/\nEXPOSE 8080\nCMD {json.dumps(SERVES)}\n", **page)
+    known = Known(host=registry.host, username=USERNAME, images="team/ready")
+    talking = Engine(LocalTransport(), PurePosixPath(engine.socket))
+    try:
+        return await push(talking, image, RegistryLogin(registry=known, password=Secret(PASSWORD)), tag="first")
+    finally:
+        await talking.close()
+        engine.ask("DELETE", f"/images/{image}?force=1")
 
 
 def test_somebody_elses_container_is_left_alone_and_nothing_of_the_app_stays(app: App, hosts: tuple[Host, ...]) -> None:
