@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from e2e.platform import App, Platform, eventually
@@ -100,3 +101,30 @@ def test_the_longest_idle_makes_room_and_a_controller_that_is_killed_over_it_goe
     for name in ("two", "three"):
         assert app.mooring("review", "down", name).code == 0
     assert app.version() == 1
+
+
+def test_one_that_sleeps_wakes_on_the_first_request_and_none_of_many_fails(platform: Platform, app: App) -> None:
+    app.git("switch", "--quiet", "-C", "sleepy")
+    app.write("mooring.toml", 'app = "site"\n' + RULES.replace("limit = 2", 'limit = 2\nsleep = "4s"\naccess = "open"'))
+    app.release(7)
+    assert app.mooring("review", "up").code == 0
+    host = shown(app, "sleepy")["summary"]["urls"][0].removeprefix("http://")
+    eventually(
+        lambda: shown(app, "sleepy")["summary"]["is_asleep"] and not app.mooring("ps", *of(app, "sleepy")).json["instances"], within=60
+    )
+
+    status, body, _ = app.get("/version", headers={"Host": host, "Accept": "text/html"})
+    assert status == 503 and b"http-equiv" in body and b"Waking up" in body, "a browser is shown a page that loads again"
+    with ThreadPoolExecutor(20) as visitors:
+        answers = list(
+            visitors.map(lambda _: app.get("/version", headers={"Host": host, "Accept": "application/json"}, timeout=60), range(20))
+        )
+    assert {(status, body.strip()) for status, body, _ in answers} == {(200, b"7")}
+    assert not shown(app, "sleepy")["summary"]["is_asleep"]
+    assert app.mooring("review", "down", "sleepy").code == 0
+    app.git("switch", "--quiet", "main")
+
+
+def of(app: App, name: str) -> tuple[str, ...]:
+    """The options that mean a review app's environment, for a program."""
+    return "-e", shown(app, name)["summary"]["environment"]["environment"], "--json"

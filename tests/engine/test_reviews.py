@@ -15,28 +15,32 @@ from mooring.model.lease import Lock
 from mooring.model.names import AppName
 from mooring.model.records import EnvironmentRecord
 from mooring.model.release import Source
-from mooring.model.review import ReviewMark, ReviewSettings, review_environment, used_now
+from mooring.model.review import REVIEW_PASSWORD, ReviewMark, ReviewSettings, review_environment, used_now
+from mooring.model.secret import Secret
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.laws import Point
 from mooring.testing.platform import Crash, FakePlatform, play
 from mooring.testing.workshop import Tree, process
 
-RULES = ReviewSettings(expire=1000.0, seed="./seed")
+RULES = ReviewSettings(expire=1000.0, seed="./seed", sleep=0.0)
+SLEEPY = msgspec.structs.replace(RULES, expire=100_000.0, sleep=300.0)
+REVIEW = "a password of sixteen and more"
 ONE = review_environment(AppName("shop"), "one")
 TREE = Tree(processes=(process("web"),), policy=QUICK, release_command="migrate", review=RULES)
 
 
-def found(platform: FakePlatform, branch: str = "one") -> EnvironmentId:
+def found(platform: FakePlatform, branch: str = "one", *, rules: ReviewSettings = RULES) -> EnvironmentId:
     """The mark of a review app, as it is there before anything is made."""
     environment = review_environment(AppName("shop"), branch)
     now = platform.clock.wall()
-    mark = used_now(ReviewMark(branch=branch, settings=RULES, used_at=now, expires_at=now), now)
+    mark = used_now(ReviewMark(branch=branch, settings=rules, used_at=now, expires_at=now), now)
     platform.memory.save_environment(EnvironmentRecord(environment=environment, created_at=now, review=mark))
     return environment
 
 
-async def brought_up(platform: FakePlatform, branch: str = "one") -> EnvironmentId:
-    environment = found(platform, branch)
+async def brought_up(platform: FakePlatform, branch: str = "one", *, rules: ReviewSettings = RULES) -> EnvironmentId:
+    environment = found(platform, branch, rules=rules)
+    platform.memory.put_config(environment, changes={REVIEW_PASSWORD: Secret(REVIEW)}, by="ann", at=platform.clock.wall())
     order = platform.order(TREE)
     deployment = await platform.run(environment, msgspec.structs.replace(order, origin=Source(digest="d", branch=branch)))
     assert deployment.outcome is Outcome.SUCCEEDED, deployment.error
@@ -127,6 +131,69 @@ async def test_aborting_while_data_are_laid_in_ends_the_command(platform: FakePl
     platform.abort(aborted)
     assert (await platform.end(aborted)).outcome is Outcome.ABORTED
     assert (await platform.runtime.observe_task(ONE, "seed.v1")).state is TaskState.FAILED
+
+
+async def asleep(platform: FakePlatform, environment: EnvironmentId = ONE) -> None:
+    """Until it sleeps, and nothing of it runs."""
+    for _ in range(100):
+        record = platform.memory.environment(environment)
+        if record is not None and record.is_asleep and not platform.running(environment):
+            return
+        await platform.rest(5)
+    raise AssertionError("it does not go to sleep")
+
+
+async def visit(platform: FakePlatform, *, accept: str = "") -> tuple[int, str]:
+    login = f"review:{REVIEW}"
+    answer = await platform.edge.ask(f"{ONE.label}.localhost", accept=accept, sent=login)
+    return answer.status, answer.edge
+
+
+@story
+async def test_one_that_nobody_visits_sleeps_and_the_first_request_wakes_it_and_gets_its_answer(platform: FakePlatform) -> None:
+    await deployed(platform)
+    await brought_up(platform, rules=SLEEPY)
+    await asleep(platform)
+    assert platform.edge.table(ONE) is not None, "its address leads to the waiting room"
+    began = platform.clock.monotonic()
+    assert await visit(platform) == (200, "")
+    assert platform.clock.monotonic() - began < 5.0
+    await check_order(platform, ONE)
+    assert running(platform, ONE) == ["v1 web.1"]
+    assert len(running(platform)) == 2, "what is no review app never sleeps"
+
+
+@story
+async def test_a_browser_is_shown_a_page_that_loads_again_and_then_the_app(platform: FakePlatform) -> None:
+    await brought_up(platform, rules=SLEEPY)
+    await asleep(platform)
+    assert await visit(platform, accept="text/html") == (503, "waking")
+    await platform.clock.sleep(5)
+    assert await visit(platform, accept="text/html") == (200, "")
+
+
+@story
+async def test_one_that_is_visited_now_and_then_stays_awake(platform: FakePlatform) -> None:
+    await brought_up(platform, rules=SLEEPY)
+    for _ in range(10):
+        await platform.clock.sleep(200)
+        assert (await visit(platform))[0] == 200
+        assert running(platform, ONE) == ["v1 web.1"]
+    await asleep(platform)
+
+
+@story
+async def test_what_sleeps_is_awake_for_a_deployment_and_sleeps_over_a_restart_of_the_controller(platform: FakePlatform) -> None:
+    await brought_up(platform, rules=SLEEPY)
+    await asleep(platform)
+    platform.crash()
+    await platform.rest(20)
+    assert running(platform, ONE) == []
+    deployment = await platform.run(ONE, ConfigOrder(config_version=1, description="again"))
+    assert deployment.outcome is Outcome.SUCCEEDED
+    assert running(platform, ONE) == ["v2 web.1"]
+    await asleep(platform)
+    assert await visit(platform) == (200, "")
 
 
 @pytest.mark.parametrize("start", range(6))

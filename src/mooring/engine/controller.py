@@ -118,20 +118,23 @@ class Controller:
             submit=lambda environment, order, by: self.submit(environment, order, by=by),
             probe_rate=probe_rate,
         )
-        self.reviews = ReviewKeeper(self._parts, self.submit)
-        self._reviewing: asyncio.Task[None] | None = None
+        self.reviews = ReviewKeeper(self._parts, self.submit, self._ring)
+        self._reviewing: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Take up what an earlier controller left unfinished, then keep every environment as it is desired."""
         unfinished = self._parts.memory.unfinished_deployments()
         for record in self._parts.memory.environments():
             self._keep(record.environment)
-        self._reviewing = asyncio.create_task(self.reviews.run(), name="keep review apps")
+        self._reviewing = [
+            asyncio.create_task(self.reviews.run(), name="keep review apps"),
+            asyncio.create_task(self.reviews.watch(), name="wake review apps"),
+        ]
         self._parts.announcer.say(EventKind.PLATFORM, message=f"controller started; {len(unfinished)} deployments to take up")
 
     async def stop(self) -> None:
         """Stop deciding; instances and edge go on."""
-        tasks = [*self._tasks.values(), *([self._reviewing] if self._reviewing else [])]
+        tasks = [*self._tasks.values(), *self._reviewing]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -151,6 +154,7 @@ class Controller:
         self._check_lock(environment)
         self._check_destruction(environment)
         is_new = self._founded(environment, order)
+        self.reviews.wake(environment)
         deployment = Deployment(
             id=DeploymentId(self._new_id()),
             environment=environment,

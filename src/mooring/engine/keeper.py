@@ -22,7 +22,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.lease import Lease
 from mooring.model.names import DeploymentId
-from mooring.planner.goal import Goal
+from mooring.planner.goal import Goal, asleep
 from mooring.planner.rollout import plan
 
 _KEEP_EVERY = 1.0  # seconds between two looks while nothing is under way
@@ -157,10 +157,12 @@ class Keeper:
         record = self._parts.memory.environment(self.environment)
         if record is not None and record.place is not None:
             note_place(self._parts, record, current)
+        wanted, is_asleep = self._parts.wanted(self.environment), record is not None and record.is_asleep
         goal = Goal(
             environment=self.environment,
-            target=self._parts.wanted(self.environment),
+            target=asleep(wanted) if wanted is not None and is_asleep else wanted,
             is_maintenance=record.is_maintenance if record else False,
+            is_asleep=is_asleep,
         )
         steps = plan(goal, current, now=self._parts.clock.monotonic()).steps
         if not steps:

@@ -7,7 +7,7 @@ with, and nothing behind. Must not: decide, or bring one up.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -19,11 +19,12 @@ from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.records import Answering
-from mooring.model.review import ReviewMark, ReviewSettings
-from mooring.planner.review import BringUp, ReviewApp, TearDown, Warn, plan, review_apps
+from mooring.model.review import ReviewMark, ReviewSettings, idle_since
+from mooring.planner.review import BringUp, ReviewApp, Sleep, TearDown, Warn, plan, review_apps
 
 BY = "mooring"  # who asks for it
 _LOOK_EVERY = 5.0  # seconds
+_WATCH_EVERY = 0.1  # seconds between two looks whether a request waits, while something sleeps
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0  # seconds between two tries of a tear-down that does not succeed
 
 
@@ -34,23 +35,54 @@ class Submit(Protocol):
 
 
 class ReviewKeeper:
-    """One per controller."""
+    """One per controller. `ring` has an environment looked at again at once."""
 
-    def __init__(self, parts: Parts, submit: Submit) -> None:
+    def __init__(self, parts: Parts, submit: Submit, ring: Callable[[EnvironmentId], None]) -> None:
         self._parts = parts
+        self._ring = ring
+        self._asleep: set[EnvironmentId] = set()
         self._submit = submit
         self._pauses: dict[EnvironmentId, tuple[float, float]] = {}  # monotonic time of the next try, and the pause after it
         self._told: dict[EnvironmentId, str] = {}
 
     async def run(self) -> None:
         """Until cancelled. What goes wrong is told, and tried again."""
+        trouble = ""
         while True:
             try:
+                await self._note_visits()
                 self.turn()
+                trouble = ""
+            except MooringError as error:  # what cannot be seen is not known to be idle
+                if str(error) != trouble:
+                    trouble = str(error)
+                    self._parts.announcer.say(EventKind.PLATFORM, message=f"review apps cannot be looked after: {trouble}")
             except Exception as error:
                 message = "".join(traceback.format_exception(error)[-3:])
                 self._parts.announcer.say(EventKind.PLATFORM, message=f"review apps could not be looked after: {message}")
             await self._parts.clock.sleep(_LOOK_EVERY)
+
+    async def watch(self) -> None:
+        """Until cancelled: wakes what a request waits for."""
+        while True:
+            try:
+                if self._asleep:
+                    for environment in await self._parts.edge.waited_for():
+                        self.wake(environment)
+            except MooringError as error:
+                self._parts.announcer.say(EventKind.PLATFORM, message=f"it is not known who waits for a review app that sleeps: {error}")
+                await self._parts.clock.sleep(_LOOK_EVERY)
+            await self._parts.clock.sleep(_WATCH_EVERY)
+
+    def wake(self, environment: EnvironmentId) -> None:
+        """Where it sleeps, it is to run again. Raises Unavailable."""
+        record = self._parts.memory.environment(environment)
+        if record is None or not record.is_asleep:
+            return
+        self._mark(environment, is_asleep=False, seen_at=self._parts.clock.wall())
+        self._asleep.discard(environment)
+        self._say(environment, "somebody is there: it wakes")
+        self._ring(environment)
 
     def turn(self) -> None:
         """One look at all of them. Raises Unavailable."""
@@ -58,14 +90,21 @@ class ReviewKeeper:
         known = {record.environment for record in records}
         self._pauses = {environment: pause for environment, pause in self._pauses.items() if environment in known}
         self._told = {environment: message for environment, message in self._told.items() if environment in known}
+        self._asleep = {record.environment for record in records if record.is_asleep}
+        busy = {each.environment for each in self._parts.memory.unfinished_deployments()}
         for app in sorted({record.environment.app for record in records}):
-            apps = review_apps(records, app)
+            apps = tuple(msgspec.structs.replace(each, is_busy=each.environment in busy) for each in review_apps(records, app))
             for act in plan(app, _settings(apps), apps, {}, is_complete=False, now=self._parts.clock.wall()):
                 match act:
                     case TearDown(environment=environment, reason=reason):
                         self._tear_down(environment, reason)
                     case Warn(environment=environment, reason=reason):
                         self._warn(environment, reason)
+                    case Sleep(environment=environment, reason=reason):
+                        self._mark(environment, is_asleep=True)
+                        self._asleep.add(environment)
+                        self._say(environment, f"it goes to sleep: {reason}")
+                        self._ring(environment)
                     case BringUp():
                         raise AssertionError("no branch was asked for")
 
@@ -93,6 +132,19 @@ class ReviewKeeper:
                 self._say(environment, f"it is to go, since {reason}, but: {error}")
         else:
             self._say(environment, f"its review app goes: {reason}")
+
+    async def _note_visits(self) -> None:
+        """Of those whose time to sleep has come: when somebody was there last, by the edge's own word. Raises Unavailable."""
+        now = self._parts.clock.wall()
+        for record in self._parts.memory.environments():
+            mark = record.review
+            if mark is None or mark.is_asleep or not mark.settings.sleep or now < idle_since(mark) + mark.settings.sleep:
+                continue
+            since = idle_since(mark)
+            traffic = await self._parts.edge.traffic(record.environment, since=since, until=now)
+            flying = [each for each in await self._parts.edge.observe(record.environment) if each.in_flight or each.streams]
+            if flying or traffic.last_at > since:
+                self._mark(record.environment, seen_at=now if flying else traffic.last_at)
 
     def _warn(self, environment: EnvironmentId, reason: str) -> None:
         self._mark(environment, is_warned=True)

@@ -14,6 +14,7 @@ def review_of(layers: Layers) -> ReviewSettings:
         pull_requests=layers.value("review.pull_requests") is True,
         hostname=layers.text("review.hostname"),
         expire=float(str(layers.value("review.expire"))),
+        sleep=float(str(layers.value("review.sleep"))),
         limit=int(str(layers.value("review.limit"))),
         seed=layers.text("review.seed"),
         access=ReviewAccess(layers.text("review.access")),

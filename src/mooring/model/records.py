@@ -28,6 +28,12 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     is_maintenance: bool = False
     is_being_destroyed: bool = False
     review: ReviewMark | None = None
+
+    @property
+    def is_asleep(self) -> bool:
+        """Nothing of it runs until somebody visits it."""
+        return self.review is not None and self.review.is_asleep
+
     place: Place | None = None
 
 

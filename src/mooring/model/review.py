@@ -39,12 +39,16 @@ class ReviewAccess(enum.Enum):
 
 
 class ReviewSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `[review]` says. `expire` in seconds; `branches` are globs; `hostname` empty: a name below localhost."""
+    """What `[review]` says. `expire` and `sleep` in seconds, `sleep` 0 for never; `branches` are globs.
+
+    `hostname` empty: a name below localhost.
+    """
 
     branches: tuple[str, ...] = ()
     pull_requests: bool = False
     hostname: str = ""
     expire: float = 72 * 3600.0
+    sleep: float = 1800.0
     limit: int = 20
     seed: str = ""
     access: ReviewAccess = ReviewAccess.BASIC
@@ -53,8 +57,9 @@ class ReviewSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ReviewMark(msgspec.Struct, frozen=True, kw_only=True):
     """What makes an environment a review app; one without it is never touched by their lifecycle. Times are wall seconds.
 
-    `head` is the commit that was asked for last, `used_at` when it was brought up or extended last. `is_warned`: its end was announced.
-    `is_seeded`: its data were laid in. `leaving` says why it is being torn down, empty while it may stay.
+    `head` is the commit that was asked for last, `used_at` when it was brought up or extended last, `seen_at` when somebody visited it.
+    `is_warned`: its end was announced. `is_seeded`: its data were laid in. `leaving` says why it is being torn down, empty while it may
+    stay.
     """
 
     branch: str
@@ -64,12 +69,19 @@ class ReviewMark(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float
     is_warned: bool = False
     is_seeded: bool = False
+    seen_at: float = 0.0
+    is_asleep: bool = False  # nothing of it runs until somebody visits it
     leaving: str = ""
+
+
+def idle_since(mark: ReviewMark) -> float:
+    """When it was last of use to anybody, wall seconds."""
+    return max(mark.used_at, mark.seen_at)
 
 
 def used_now(mark: ReviewMark, now: float) -> ReviewMark:
     """It is of use: its time begins anew."""
-    return msgspec.structs.replace(mark, used_at=now, expires_at=now + mark.settings.expire, is_warned=False)
+    return msgspec.structs.replace(mark, used_at=now, expires_at=now + mark.settings.expire, is_warned=False, is_asleep=False)
 
 
 def branch_name(text: str) -> str:

@@ -32,6 +32,7 @@ class Page(enum.Enum):
     STARTING = "starting"
     CRASHED = "crashed"
     MAINTENANCE = "maintenance"
+    WAKING = "waking"
     NO_SUCH_APP = "no-such-app"
 
 
@@ -100,6 +101,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     `held`: waited for an instance and were served. `cancelled`: the client went away first; not a failure. `streams_ended`: WebSockets
     and event streams that ended with their instance, after their drain time; no failures either.
     `broken`: those of the edge errors and resets that an instance broke off, by its slug.
+    `last_at`: the wall time at which the last request that an instance was given had ended, 0 for none.
     `failures` are the first few edge errors and resets as sentences.
     """
 
@@ -115,6 +117,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     slowest_path: str = ""
     p50: float = 0.0
     p99: float = 0.0
+    last_at: float = 0.0
     by_release: dict[str, int] = {}
     broken: dict[str, Broken] = {}
     failures: tuple[str, ...] = ()

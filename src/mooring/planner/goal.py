@@ -59,6 +59,11 @@ def wanted_of(revision: Revision, release: Release) -> Wanted:
     return Wanted(release=release, generation=revision.generation, counts=revision.counts, placement=revision.placement)
 
 
+def asleep(wanted: Wanted) -> Wanted:
+    """The same with nothing of it running: its routes stay."""
+    return msgspec.structs.replace(wanted, counts={process.name: 0 for process in wanted.release.processes}, placement={})
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a deployment is. Times are monotonic seconds. `baseline` None: nothing served before.
 
@@ -89,12 +94,16 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """What an environment should be. `target` None: nothing should run. `progress` None: no deployment goes on, only keeping."""
+    """What an environment should be. `target` None: nothing should run. `progress` None: no deployment goes on, only keeping.
+
+    `is_asleep`: nothing runs until somebody comes.
+    """
 
     environment: EnvironmentId
     target: Wanted | None
     progress: Progress | None = None
     is_maintenance: bool = False
+    is_asleep: bool = False
 
 
 class Current(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,9 @@ import msgspec
 
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName
+from mooring.model.quantity import format_duration
 from mooring.model.records import EnvironmentRecord
-from mooring.model.review import ReviewMark, ReviewSettings, review_environment
+from mooring.model.review import ReviewMark, ReviewSettings, idle_since, review_environment
 
 WARNED_BEFORE = 0.1  # of its whole time
 
@@ -38,12 +39,22 @@ class TearDown(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-ReviewAct = BringUp | Warn | TearDown
+class Sleep(msgspec.Struct, frozen=True, kw_only=True):
+    """Stop what runs of it; its routes stay, and the next request wakes it."""
+
+    environment: EnvironmentId
+    reason: str
+
+
+ReviewAct = BringUp | Warn | Sleep | TearDown
 
 
 class ReviewApp(msgspec.Struct, frozen=True, kw_only=True):
+    """`is_busy`: a deployment of it goes on."""
+
     environment: EnvironmentId
     mark: ReviewMark
+    is_busy: bool = False
 
 
 def review_apps(records: Sequence[EnvironmentRecord], app: AppName) -> tuple[ReviewApp, ...]:
@@ -73,6 +84,7 @@ def plan(
     return (
         *(TearDown(environment=environment, reason=reason) for environment, reason in ends.items() if reason),
         *(Warn(environment=each.environment, reason=_warning(each, now)) for each in staying if _is_due_a_warning(each, heads, now)),
+        *(Sleep(environment=each.environment, reason=_idle(each, now)) for each in staying if _may_sleep(each, ends, heads, now)),
         *(act for act in updated if act is not None and not ends[act.environment]),
         *(act for act in new[:room] if act is not None),
     )
@@ -92,7 +104,7 @@ def _end(app: ReviewApp, heads: Mapping[str, str], *, is_complete: bool, now: fl
 def _evicted(staying: Sequence[ReviewApp], heads: Mapping[str, str], *, new: int, limit: int) -> list[ReviewApp]:
     """The longest idle, to make room for new ones; of those that are to be there only what a lowered limit leaves no room for."""
     places = {branch: place for place, branch in enumerate(heads)}
-    idle = sorted((each for each in staying if each.mark.branch not in heads), key=lambda each: (each.mark.used_at, each.mark.branch))
+    idle = sorted((each for each in staying if each.mark.branch not in heads), key=lambda each: (idle_since(each.mark), each.mark.branch))
     last = sorted((each for each in staying if each.mark.branch in heads), key=lambda each: -places[each.mark.branch])
     return [*idle[: max(0, len(staying) + new - limit)], *last[: max(0, len(last) - limit)]]
 
@@ -103,6 +115,16 @@ def _bring_up(app: AppName, branch: str, head: str, known: ReviewApp | None) -> 
         return None
     reason = "the branch is new" if known is None else f"the branch is at {head[:7]} now"
     return BringUp(environment=review_environment(app, branch), branch=branch, head=head, reason=reason)
+
+
+def _may_sleep(app: ReviewApp, ends: Mapping[EnvironmentId, str], heads: Mapping[str, str], now: float) -> bool:
+    mark, after = app.mark, app.mark.settings.sleep
+    is_wanted = app.is_busy or mark.branch in heads or bool(ends[app.environment])
+    return after > 0 and now >= idle_since(mark) + after and not mark.is_asleep and not is_wanted
+
+
+def _idle(app: ReviewApp, now: float) -> str:
+    return f"nobody has visited it for {format_duration(round(now - idle_since(app.mark)))}"
 
 
 def _is_due_a_warning(app: ReviewApp, heads: Mapping[str, str], now: float) -> bool:

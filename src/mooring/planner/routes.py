@@ -28,7 +28,7 @@ def table_for(goal: Goal, current: Current, *, release: Release | None, serving:
         environment=goal.environment,
         hostnames=hostnames,
         routes=routes,
-        page=_page(current, serving),
+        page=Page.WAKING if goal.is_asleep else _page(current, serving),
         is_maintenance=goal.is_maintenance,
         hold=settings.hold,
         request_timeout=settings.request_timeout,

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from mooring.drivers.edge.contract import PROBE_AGENT, Edge, EdgeCapabilities, SecureEdge
-from mooring.drivers.edge.pages import PAGES, PASSWORD_WANTED, TOO_LARGE, Message
+from mooring.drivers.edge.pages import PAGES, PASSWORD_WANTED, TOO_LARGE, WAKES_WITHIN, Message, wants_page
 from mooring.drivers.edge.tables import check_table
 from mooring.engine.contract import Clock
 from mooring.errors import StaleFence
@@ -81,6 +81,7 @@ class FakeEdge:
         self._tables: dict[EnvironmentId, RouteTable] = {}
         self._fences: dict[EnvironmentId, int] = {}
         self._ended: list[_Ended] = []
+        self._waited_for: set[EnvironmentId] = set()
         self._turn = 0
         self.shown: dict[Hostname, Certificate] = {}
         self.answers: tuple[ChallengeAnswer, ...] = ()
@@ -108,6 +109,11 @@ class FakeEdge:
         self.faults.check_sight()
         mine = [each for each in self._ended if each.environment == environment and not each.is_probe]
         return _summary([each for each in mine if each.began <= until and each.began + each.seconds >= since])
+
+    async def waited_for(self) -> frozenset[EnvironmentId]:
+        self.faults.check_sight()
+        taken, self._waited_for = frozenset(self._waited_for & self._tables.keys()), set()
+        return taken
 
     def url(self, hostname: Hostname) -> str:
         return f"http://{hostname}:{self.capabilities.http_port}"
@@ -137,7 +143,7 @@ class FakeEdge:
         return self._tables.get(environment)
 
     async def ask(
-        self, hostname: str, path: str = "/", *, agent: str = "", size: int = 0, is_secure: bool = False, sent: str = ""
+        self, hostname: str, path: str = "/", *, agent: str = "", size: int = 0, is_secure: bool = False, sent: str = "", accept: str = ""
     ) -> FakeAnswer:
         """A client's request, `size` bytes long, with `user:password`. Held, served, refused or failed as a real edge would."""
         began = self._clock.wall()
@@ -145,7 +151,7 @@ class FakeEdge:
         if table is None:
             return _page(PAGES[Page.NO_SUCH_APP])
         early = self._early(table, hostname, path, is_visitor=not agent.startswith(PROBE_AGENT) and not is_secure, sent=sent)
-        fate = _Fate(answer=early) if early else await self._fate(table, path, size=size)
+        fate = _Fate(answer=early) if early else await self._fate(table, path, size=size, accept=accept)
         is_probe = agent.startswith(PROBE_AGENT)
         seconds = self._clock.wall() - began
         self._ended.append(_Ended(environment=table.environment, path=path, began=began, seconds=seconds, fate=fate, is_probe=is_probe))
@@ -176,7 +182,7 @@ class FakeEdge:
         self._fences[mark.environment] = mark.fence
         return self.faults.around(method, mark.environment)
 
-    async def _fate(self, table: RouteTable, path: str, *, size: int) -> _Fate:
+    async def _fate(self, table: RouteTable, path: str, *, size: int, accept: str) -> _Fate:
         if table.is_maintenance:
             return _Fate(answer=_page(PAGES[Page.MAINTENANCE]))
         if size > table.max_request_bytes:
@@ -184,21 +190,25 @@ class FakeEdge:
         process = _process_of(table, path)
         if process is None:
             return _Fate(answer=_page(PAGES[Page.NO_SUCH_APP]))
-        endpoint, was_held = await self._found(table, process)
+        endpoint, was_held = await self._found(table, process, accept=accept)
         if endpoint is None:
             present = self._tables.get(table.environment, table)
             return _Fate(answer=_page(PAGES[present.page]), is_failed=True)
         return await self._served(endpoint, path, was_held=was_held)
 
-    async def _found(self, table: RouteTable, process: str) -> tuple[Endpoint | None, bool]:
+    async def _found(self, table: RouteTable, process: str, *, accept: str) -> tuple[Endpoint | None, bool]:
         """An endpoint that is active and listens, waiting for one as long as the table says; and whether it was waited."""
-        deadline = self._clock.monotonic() + table.hold
+        hold = table.hold
+        if table.page is Page.WAKING:
+            hold = 0.0 if wants_page(accept) else max(hold, WAKES_WITHIN)
+        deadline = self._clock.monotonic() + hold
         was_held = False
         while True:
             ready = self._ready(self._tables.get(table.environment), process)
             if ready:
                 self._turn += 1
                 return ready[self._turn % len(ready)], was_held
+            self._waited_for.add(table.environment)
             if self._clock.monotonic() >= deadline:
                 return None, was_held
             was_held = True
@@ -264,6 +274,7 @@ def _summary(ended: Sequence[_Ended]) -> Traffic:
         slowest_path=slowest.path if slowest else "",
         p50=times[len(times) // 2] if times else 0.0,
         p99=times[min(len(times) - 1, len(times) * 99 // 100)] if times else 0.0,
+        last_at=max((each.began + each.seconds for each in ended if each.fate.answer.instance), default=0.0),
         by_release=dict(Counter(each.fate.release for each in ended if each.fate.release)),
         broken=_broken([each for each in ended if each.fate.is_reset]),
         failures=tuple(f"GET {each.path}: {each.fate.answer.status} from the edge" for each in lost[:10]),

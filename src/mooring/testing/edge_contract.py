@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from mooring.drivers.edge.contract import PROBE_AGENT, Edge
+from mooring.drivers.edge.pages import PAGES
 from mooring.errors import InvalidInput, StaleFence
 from mooring.model.edge import Access, digest_of
 from mooring.model.environment import EnvironmentId
@@ -158,6 +159,26 @@ class EdgeContract:
             return not (await rig.edge.observe(shop.environment))[0].in_flight
 
         await eventually(is_empty)
+
+    async def test_who_asks_for_an_app_that_sleeps_is_told_of_and_waits_but_a_browser_is_shown_a_page(
+        self, rig: EdgeRig, shop: Shop
+    ) -> None:
+        app = await rig.listen("one")
+        asleep = shop.table(page=Page.WAKING)
+        await shop.apply(asleep)
+        assert shop.environment not in await rig.edge.waited_for()
+        page = await rig.ask(shop.hostname, "/", accept="text/html,*/*")
+        assert page.status == 503 and page.edge and PAGES[Page.WAKING].text in page.text
+        assert shop.environment in await rig.edge.waited_for()
+        asking = asyncio.create_task(rig.ask(shop.hostname, "/", accept="application/json"))
+
+        async def is_told() -> bool:
+            return shop.environment in await rig.edge.waited_for()
+
+        await eventually(is_told)
+        await shop.apply(shop.table(shop.endpoint(app)))
+        reply = await asking
+        assert (reply.status, reply.text) == (200, "one"), "though the table's own hold is 0 seconds"
 
     async def test_a_guarded_app_is_reached_with_its_password_alone_and_may_be_opened_again(self, rig: EdgeRig, shop: Shop) -> None:
         app = await rig.listen("one")

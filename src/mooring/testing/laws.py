@@ -249,6 +249,9 @@ class Laws:
         record = self._memory.environment(environment)
         if record is None or record.revision is None:
             return {}
+        if record.is_asleep:
+            self.excuse(environment, seconds=_RETURN)  # it serves again soon after somebody came
+            return {}
         if record.is_being_destroyed:
             self.excuse(environment, seconds=_RETURN)  # a destruction that cannot be ended is taken back: it serves again soon after
             return {}

@@ -227,7 +227,7 @@ class FakePlatform:
         record = self.memory.environment(environment)
         revision = record.revision if record else None
         release = self.memory.release(environment, revision.release) if revision else None
-        if revision is None or release is None:
+        if record is None or record.is_asleep or revision is None or release is None:
             return frozenset()
         return frozenset(wanted_of(revision, release).instances())
 

@@ -39,7 +39,9 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnvironmentSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """`release` 0: nothing is desired to run. `age`: seconds since the instances were looked at. `deployment`: the one that goes on."""
+    """`release` 0: nothing is desired to run. `is_asleep`: it runs again when somebody visits it.
+
+    `age`: seconds since the instances were looked at. `deployment`: the one that goes on."""
 
     environment: EnvironmentId
     release: int = 0
@@ -48,6 +50,7 @@ class EnvironmentSummary(msgspec.Struct, frozen=True, kw_only=True):
     is_maintenance: bool = False
     is_locked: bool = False
     is_serving: bool = False
+    is_asleep: bool = False
     deployment: str = ""
     age: float = 0.0
     urls: tuple[str, ...] = ()

@@ -88,7 +88,7 @@ def active_deployment(platform: Platform, environment: EnvironmentId) -> Deploym
 
 def _summary(platform: Platform, record: EnvironmentRecord, snapshot: Snapshot) -> EnvironmentSummary:
     release = _release(platform, record)
-    wanted = _wanted(record, release)
+    wanted = None if record.is_asleep else _wanted(record, release)
     active = active_deployment(platform, record.environment)
     keys = set(wanted.instances()) if wanted else set()
     ready = [view.key for view in snapshot.instances if view.health is Health.READY]
@@ -100,6 +100,7 @@ def _summary(platform: Platform, record: EnvironmentRecord, snapshot: Snapshot) 
         ready=len(keys.intersection(ready)),
         desired=len(keys),
         is_maintenance=record.is_maintenance,
+        is_asleep=record.is_asleep,
         is_locked=platform.memory.lock(record.environment) is not None,
         is_serving=bool(serving) and snapshot.age <= FRESH and not record.is_maintenance,
         deployment=active.id if active else "",

@@ -11,10 +11,10 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName
 from mooring.model.records import EnvironmentRecord
 from mooring.model.review import ReviewMark, ReviewSettings, review_environment, used_now
-from mooring.planner.review import BringUp, ReviewAct, ReviewApp, TearDown, Warn, plan, review_apps
+from mooring.planner.review import BringUp, ReviewAct, ReviewApp, Sleep, TearDown, Warn, plan, review_apps
 
 SHOP = AppName("shop")
-RULES = ReviewSettings(limit=3, expire=1000.0)
+RULES = ReviewSettings(limit=3, expire=1000.0, sleep=0)
 
 
 def known(branch: str, *, used_at: float = 0.0, head: str = "1", leaving: str = "", is_warned: bool = False) -> ReviewApp:
@@ -58,6 +58,18 @@ def test_an_end_is_announced_once_and_comes_at_its_time_unless_the_branch_is_ask
     assert plan(SHOP, RULES, [known("one", is_warned=True)], {}, is_complete=False, now=940) == ()
     assert list(gone(plan(SHOP, RULES, [known("one")], {}, is_complete=False, now=1000)).values()) == ["its time is over"]
     assert plan(SHOP, RULES, [known("one")], {"one": "1"}, is_complete=True, now=1000) == ()
+
+
+def test_one_that_nobody_visits_sleeps_but_not_while_it_is_deployed_or_asked_for() -> None:
+    idle = known("one", used_at=10)
+    idle = msgspec.structs.replace(idle, mark=msgspec.structs.replace(idle.mark, settings=msgspec.structs.replace(RULES, sleep=100.0)))
+    (act,) = plan(SHOP, RULES, [idle], {}, is_complete=False, now=110)
+    assert isinstance(act, Sleep) and act.reason == "nobody has visited it for 1m40s"
+    visited = msgspec.structs.replace(idle, mark=msgspec.structs.replace(idle.mark, seen_at=50.0))
+    sleeping = msgspec.structs.replace(idle, mark=msgspec.structs.replace(idle.mark, is_asleep=True))
+    for app in (visited, sleeping, msgspec.structs.replace(idle, is_busy=True)):
+        assert plan(SHOP, RULES, [app], {}, is_complete=False, now=110) == ()
+    assert plan(SHOP, RULES, [idle], {"one": "1"}, is_complete=False, now=110) == ()
 
 
 def test_a_deleted_branch_is_torn_down_only_where_all_branches_are_known() -> None:

@@ -30,7 +30,7 @@ class FakeRig:
         return app
 
     async def ask(self, hostname: str, path: str = "/", *, agent: str = "", accept: str = "", sent: str = "") -> Reply:
-        answer = await self.fake.ask(hostname, path, agent=agent, sent=sent)
+        answer = await self.fake.ask(hostname, path, agent=agent, sent=sent, accept=accept)
         return Reply(status=answer.status, text=answer.text, edge=answer.edge, robots=answer.robots)
 
     @property

@@ -32,7 +32,7 @@ def test_a_page_loads_nothing_from_elsewhere() -> None:
 
 def test_only_what_ends_by_itself_reloads() -> None:
     reloading = {page for page in Page if 'http-equiv="refresh"' in render_html(PAGES[page])}
-    assert reloading == {Page.STARTING, Page.CRASHED}
+    assert reloading == {Page.STARTING, Page.WAKING, Page.CRASHED}
 
 
 def test_a_program_reads_the_same_as_a_problem_document() -> None:

@@ -78,6 +78,8 @@ def state_words(summary: EnvironmentSummary) -> Span:
         return Span(f"runs nothing{more}", Style.DIM)
     if summary.is_maintenance:
         return Span(f"maintenance page{more}", Style.WARN)
+    if summary.is_asleep:
+        return Span(f"asleep{more}", Style.DIM)
     if not summary.is_serving:
         return Span(f"not serving{more}", Style.FAILURE)
     return Span(f"serving{more}", Style.WARN if summary.ready < summary.desired else Style.GOOD)

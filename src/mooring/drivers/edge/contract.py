@@ -55,6 +55,9 @@ class Edge(Protocol):
     async def traffic(self, environment: EnvironmentId, *, since: float, until: float) -> Traffic:
         """Count the requests that began or ended between two wall times, from the edge's own access log (Mooring's own probes left out)."""
 
+    async def waited_for(self) -> frozenset[EnvironmentId]:
+        """For whom a request has come, since this was asked last, that found no instance: it waits, or was shown the page. Cheap."""
+
     def url(self, hostname: Hostname) -> str:
         """Where a person finds it: `http://shop.localhost:8080`."""
 

@@ -23,6 +23,11 @@ class EdgeLayout(msgspec.Struct, frozen=True):
         return self.directory / "tables"
 
     @property
+    def waited_for(self) -> Path:
+        """A file for each environment for which a request waits, by its slug: made by who holds it, taken by who looks."""
+        return self.directory / "waited-for"
+
+    @property
     def certificates(self) -> Path:
         return self.directory / "certificates"
 

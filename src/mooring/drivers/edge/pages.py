@@ -42,6 +42,14 @@ PAGES = {
         retry_after=2,
         reloads=True,
     ),
+    Page.WAKING: Message(
+        kind="waking",
+        status=503,
+        title="Waking up",
+        text="Nobody has visited this app for a while. It is being started, and the page loads by itself as soon as it is ready.",
+        retry_after=1,
+        reloads=True,
+    ),
     Page.CRASHED: Message(
         kind="crashed",
         status=503,
@@ -112,6 +120,8 @@ PASSWORD_WANTED = Message(
     text="This app is not public. Ask those who run it for its user and password.",
 )
 
+WAKES_WITHIN = 60.0  # seconds that whoever is no browser waits, at the least, for an app that sleeps
+
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{margin:0;min-height:100vh;display:grid;place-items:center;background:#f6f7f9;color:#1c2733;"
@@ -141,6 +151,11 @@ def problem(message: Message) -> dict[str, object]:
 
 def render_json(message: Message) -> str:
     return json.dumps(problem(message)) + "\n"
+
+
+def wants_page(accept: str) -> bool:
+    """Whether a request's Accept header is a browser's, that shows a page and loads it again."""
+    return bool(re.fullmatch(HTML_PATTERN, accept))
 
 
 def prefers_json(accept: str) -> bool:

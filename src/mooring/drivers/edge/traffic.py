@@ -66,6 +66,7 @@ def summarize(requests: Sequence[Request]) -> Traffic:
         slowest_path=slowest.path if slowest else "",
         p50=_percentile(answered, 0.50),
         p99=_percentile(answered, 0.99),
+        last_at=max((each.end for each in requests if each.instance), default=0.0),
         by_release=dict(sorted(releases.items())),
         broken=_broken([each for each in failed if each.is_broken_off]),
         failures=tuple(_sentence(each) for each in failed[:SHOWN_FAILURES]),

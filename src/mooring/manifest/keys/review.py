@@ -51,6 +51,15 @@ REVIEW = Section(
             example='[review]\nexpire = "7d"',
         ),
         Key(
+            path="review.sleep",
+            kind=Duration(most=_YEAR),
+            summary='after how long without a request its instances are stopped; "0s" for never',
+            text="The next request starts them again: a browser is shown a page that loads by itself, "
+            "any other client waits for its answer.",
+            default=_SETTINGS.sleep,
+            example='[review]\nsleep = "2h"',
+        ),
+        Key(
             path="review.limit",
             kind=Whole(noun="a limit", least=1, most=10_000, fix="leave it out for the usual one"),
             summary="how many review apps the app may have at once",

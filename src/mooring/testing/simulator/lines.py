@@ -92,6 +92,9 @@ class EdgeLine:
     async def traffic(self, environment: EnvironmentId, *, since: float, until: float) -> Traffic:
         return await self._edge.traffic(environment, since=since, until=until)
 
+    async def waited_for(self) -> frozenset[EnvironmentId]:
+        return await self._edge.waited_for()
+
     def url(self, hostname: Hostname) -> str:
         return self._edge.url(hostname)
 

@@ -36,6 +36,7 @@ def log_format(servers: Path) -> str:
 
 _NONE = "-"  # what HAProxy writes for what is not there
 _VAIN = {PAGES[Page.STARTING].kind, PAGES[Page.CRASHED].kind, BUSY.kind}
+_MEANT = {PAGES[Page.MAINTENANCE].kind, PAGES[Page.WAKING].kind}
 _REASONS = {
     "SC": "the instance did not accept the connection",
     "sC": "the instance did not accept the connection in time",
@@ -114,7 +115,7 @@ def _fate(line: Line, *, is_by_instance: bool, is_stream: bool) -> Fate:
         if line.state[:1] in ("S", "s", "P") and line.state[1:] in ("D", "L"):
             return Fate.STREAM_ENDED if is_stream else Fate.RESET
         return Fate.APP_ERROR if line.status >= 500 else Fate.SERVED
-    is_failure = line.edge in _VAIN or (line.edge != PAGES[Page.MAINTENANCE].kind and line.status in (500, 502, 503, 504))
+    is_failure = line.edge in _VAIN or (line.edge not in _MEANT and line.status in (500, 502, 503, 504))
     return Fate.EDGE_ERROR if is_failure or (is_by_instance and line.status >= 500) else Fate.SERVED
 
 

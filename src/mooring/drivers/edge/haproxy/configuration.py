@@ -12,7 +12,7 @@ from mooring.drivers.edge.haproxy.access_log import LEFT, WAITING, log_format
 from mooring.drivers.edge.haproxy.maps import CHALLENGE_PATH
 from mooring.drivers.edge.haproxy.pages import MAINTENANCE, NO_SUCH_APP, TYPES, WAITED_IN_VAIN
 from mooring.drivers.edge.haproxy.settings import HaproxySettings, Layout
-from mooring.drivers.edge.pages import EDGE_HEADER, FAILED, NOT_UNDERSTOOD, PASSWORD_WANTED, TIMED_OUT, TOO_LARGE, Message
+from mooring.drivers.edge.pages import EDGE_HEADER, FAILED, NOT_UNDERSTOOD, PASSWORD_WANTED, TIMED_OUT, TOO_LARGE, WAKES_WITHIN, Message
 from mooring.drivers.edge.silence import ASKED_AFTER, ASKED_EVERY, GONE_AFTER
 from mooring.model.edge import EdgeSettings
 
@@ -28,6 +28,7 @@ COMPRESSED = (
 WATCHED = "check inter 1d fastinter 50ms downinter 500ms rise 1 fall 1 observe layer4 error-limit 1 on-error mark-down"
 SERVER_OPTIONS = f"{WATCHED} pool-purge-delay 300ms"  # an idle connection is closed before an app server would: no request is lost to it
 
+WAITED_VARIABLE, WAKES_VARIABLE = "MOORING_EDGE_WAITED", "MOORING_EDGE_WAKES"
 ROUTES_VARIABLE, HELD_VARIABLE = "MOORING_EDGE_ROUTES", "MOORING_EDGE_HELD"  # what the rooms are told: lua-load takes no arguments
 
 _FROM_CLIENTS = r"^(x-(mooring|envoy|forwarded)-|forwarded$|x-real-ip$|proxy$)|_"
@@ -63,6 +64,8 @@ def _global(settings: HaproxySettings, layout: Layout, version: str) -> list[str
         "tune.idle-pool.shared on",
         f"setenv {ROUTES_VARIABLE} {layout.routes}",
         f"setenv {HELD_VARIABLE} {settings.max_held}",
+        f"setenv {WAITED_VARIABLE} {layout.waited_for}",
+        f"setenv {WAKES_VARIABLE} {round(WAKES_WITHIN * 1000)}",
         f"lua-load {layout.rooms}",
         "expose-experimental-directives",  # for normalize-uri
     ]

@@ -32,6 +32,7 @@ from mooring.drivers.edge.ledger import Ledger
 from mooring.drivers.edge.log_reader import read_lines
 from mooring.drivers.edge.tables import check_table
 from mooring.drivers.edge.traffic import summarize
+from mooring.drivers.edge.waited import taken
 from mooring.drivers.edge.wardrobe import FALLBACK, Wardrobe
 from mooring.errors import MooringError, Unavailable
 from mooring.model.certificate import Certificate
@@ -70,7 +71,8 @@ class HaproxyEdge:
         when the local authority is not whole.
         """
         self._layout.check()
-        for directory in (self._layout.directory, self._layout.run_directory, self._layout.access_log.parent):
+        layout = self._layout
+        for directory in (layout.directory, layout.run_directory, layout.access_log.parent, layout.waited_for):
             make_directory(directory)
         self._ledger.load()
         if self._settings.https_port:
@@ -135,6 +137,9 @@ class HaproxyEdge:
         await asyncio.sleep(max(0.0, min(until + FLUSHED_AFTER - time.time(), FLUSHED_AFTER)))
         lines = await asyncio.to_thread(read_lines, self._layout.access_log, environment.slug, decode, since=since, until=until)
         return summarize([judged(line) for line in lines])
+
+    async def waited_for(self) -> frozenset[EnvironmentId]:
+        return taken(self._layout.waited_for, (table.environment for table in self._ledger.tables()))
 
     def url(self, hostname: Hostname) -> str:
         port = self._settings.http_port

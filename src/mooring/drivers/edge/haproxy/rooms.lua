@@ -4,8 +4,11 @@
 -- a request whose body, of undeclared length, becomes larger than its route allows. The environment tells where the routes' map is, and how many may wait.
 
 local routes = Map.new(os.getenv("MOORING_EDGE_ROUTES"), Map._beg)
+local waited_for = os.getenv("MOORING_EDGE_WAITED")
+local wakes_within = tonumber(os.getenv("MOORING_EDGE_WAKES")) -- milliseconds
 local most = tonumber(os.getenv("MOORING_EDGE_HELD"))
 local LOOK_EVERY = 20 -- milliseconds
+local NOTED_EVERY = 50 -- looks: a word that was lost is said again
 local ROOM = "x-mooring-room" -- on a request that has been here: until when it may wait, in milliseconds of the wall
 
 local waiting = {} -- who waits -> when it looked last: one whose client has left is stopped without a word
@@ -26,7 +29,28 @@ local function servers_up(name)
   return last[2]
 end
 
--- backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts: as maps.py writes it
+-- Somebody waits for this environment: the controller takes the file away and wakes it, if it sleeps.
+local function note(route)
+  local file = io.open(waited_for .. "/" .. route:match("^[^/]*"), "a")
+  if file ~= nil then
+    file:close()
+  end
+end
+
+-- Of an app that sleeps a browser is shown the page at once, which loads again by itself.
+local function patience(txn, route)
+  local hold = tonumber(route[7])
+  if route[8] ~= "waking" then
+    return hold
+  end
+  local accept = txn:get_var("txn.accept")
+  if accept ~= nil and accept:lower():find("text/html", 1, true) then
+    return 0
+  end
+  return math.max(hold, wakes_within)
+end
+
+-- backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts|user:digest: as maps.py writes it
 local function fields(value)
   local found = {}
   for field in (value .. "|"):gmatch("([^|]*)|") do
@@ -62,7 +86,7 @@ local function count_waiting()
 end
 
 local function wait(txn, key)
-  local deadline, began, is_counted = nil, now(), false
+  local deadline, began, is_counted, looks = nil, now(), false, 0
   while true do
     local value = routes:lookup(key)
     if value == nil or value == "-" then
@@ -72,13 +96,17 @@ local function wait(txn, key)
     if route[3]:find("m", 1, true) then
       return answer(txn, "maintenance")
     end
-    deadline = deadline or until_when(txn, tonumber(route[7]))
+    deadline = deadline or until_when(txn, patience(txn, route))
     if servers_up(route[1]) > 0 then
       txn:set_var("txn.value", value)
       txn:set_var("txn.waited", now() - began)
       txn:set_var("txn.is_ready", true)
       return
     end
+    if looks % NOTED_EVERY == 0 then
+      note(route[2])
+    end
+    looks = looks + 1
     if now() >= deadline then
       return answer(txn, route[8])
     end

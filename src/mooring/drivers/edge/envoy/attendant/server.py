@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from mooring.drivers.edge.envoy.attendant.certificates import answer_certificates
@@ -14,7 +15,8 @@ from mooring.drivers.edge.envoy.retries import RETRY_HEADER
 from mooring.drivers.edge.envoy.routes import ROUTE_HEADER
 from mooring.drivers.edge.envoy.settings import Layout
 from mooring.drivers.edge.ledger import read_entry
-from mooring.drivers.edge.pages import HTML_TYPE, JSON_TYPE, SEND_AGAIN, Message, prefers_json, render_html, render_json
+from mooring.drivers.edge.pages import HTML_TYPE, JSON_TYPE, SEND_AGAIN, Message, prefers_json, render_html, render_json, wants_page
+from mooring.drivers.edge.waited import note
 from mooring.errors import StateDamaged, Unavailable
 from mooring.model.routing import RouteTable
 
@@ -28,7 +30,7 @@ class Attendant:
     def __init__(self, layout: Layout, *, token: str, max_held: int) -> None:
         self._layout = layout
         self._token = token
-        self._room = WaitingRoom(self._table, most=max_held)
+        self._room = WaitingRoom(self._table, most=max_held, note=partial(note, layout.waited_for))
 
     async def serve(self) -> None:
         waiting = await _listen(self._layout.waiting_socket, self._waited)
@@ -49,7 +51,9 @@ class Attendant:
 
     async def _waited(self, request: Request, reader: StreamReader) -> Answer:
         """Hold it, unless its client leaves first. Raises Unreadable when it does."""
-        waiting = asyncio.create_task(self._room.wait(request.headers.get(ROUTE_HEADER, "")))
+        waiting = asyncio.create_task(
+            self._room.wait(request.headers.get(ROUTE_HEADER, ""), is_browser=wants_page(request.headers.get("accept", "")))
+        )
         leaving = asyncio.create_task(_closed(reader, is_read=request.body is not None))
         try:
             await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from mooring.drivers.edge.pages import BUSY, PAGES, Message
+from mooring.drivers.edge.pages import BUSY, PAGES, WAKES_WITHIN, Message
 from mooring.model.routing import Endpoint, EndpointState, Page, RouteTable
 
 LOOK_EVERY = 0.05  # seconds
+NOTED_EVERY = 20  # looks: a word that was lost is said again
 CONNECT_WITHIN = 1.0
 
 ReadTable = Callable[[str], RouteTable | None]
@@ -24,24 +25,29 @@ class _Door(msgspec.Struct):
 
 
 class WaitingRoom:
-    """`read_table` gives an environment's present table by its slug; `most` bounds the requests that wait at one time."""
+    """`read_table` gives an environment's present table by its slug; `most` bounds the requests that wait at one time.
 
-    def __init__(self, read_table: ReadTable, *, most: int) -> None:
+    `note` is told the slug of each that is waited for.
+    """
+
+    def __init__(self, read_table: ReadTable, *, most: int, note: Callable[[str], None]) -> None:
         self._read_table = read_table
+        self._note = note
         self._most = most
         self._doors: dict[str, _Door] = {}
         self._held = 0
 
-    async def wait(self, route: str) -> Message | None:
+    async def wait(self, route: str, *, is_browser: bool = False) -> Message | None:
         """None: an instance is there, the request may be sent again. Else what the person is told."""
         if await self._is_settled(route):
             return self._refusal(route)
+        self._note(_slug(route))
         if self._held >= self._most:
             return BUSY
         table = self._read_table(_slug(route))
         self._held += 1
         try:
-            await asyncio.wait_for(self._opened(route), table.hold if table else 0)
+            await asyncio.wait_for(self._opened(route), _patience(table, is_browser=is_browser))
         except TimeoutError:
             return self._page(route)
         finally:
@@ -63,8 +69,12 @@ class WaitingRoom:
                     del self._doors[route]
 
     async def _look(self, route: str) -> None:
-        while not await self._is_settled(route):  # noqa: ASYNC110 - another process changes the file and opens the port
+        looks = 0
+        while not await self._is_settled(route):
             await asyncio.sleep(LOOK_EVERY)
+            looks += 1
+            if looks % NOTED_EVERY == 0:
+                self._note(_slug(route))
 
     async def _is_settled(self, route: str) -> bool:
         """Whether waiting has an end: an instance accepts, or nothing is routed there any more."""
@@ -82,6 +92,15 @@ class WaitingRoom:
     def _page(self, route: str) -> Message:
         table = self._read_table(_slug(route))
         return PAGES[table.page] if table else PAGES[Page.NO_SUCH_APP]
+
+
+def _patience(table: RouteTable | None, *, is_browser: bool) -> float:
+    """Seconds. Of an app that sleeps a browser is shown the page at once, which loads again by itself."""
+    if table is None:
+        return 0
+    if table.page is not Page.WAKING:
+        return table.hold
+    return 0 if is_browser else max(table.hold, WAKES_WITHIN)
 
 
 def _slug(route: str) -> str:
