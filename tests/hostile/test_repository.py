@@ -6,6 +6,7 @@ rollbacks, pages, logs, backups - carries it byte for byte and runs none of it.
 
 from __future__ import annotations
 
+import functools
 import json
 import tomllib
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from hostile.test_entries import check_shown
 
 from mooring.manifest.keys.table import KEYS
 from mooring.server.authorization import TABLE
+from mooring.server.endpoints import ENDPOINTS
 
 NAMES = ["$(touch touched)", ";touch touched;", "`touch touched`", "-rf", "--upload-pack=touch touched", "new\nline", "%s{0}", "ünï"]
 BRANCH = "$(touch${IFS}touched)"
@@ -169,12 +171,15 @@ def test_every_feature_works_on_what_was_stored_and_runs_none_of_it(app: App, ca
 
 def test_every_answer_of_the_api_is_one_document_and_no_error(app: App) -> None:
     desk = Desk(platform=app.platform, shop=app, port=0, viewer="", revoked="")
+    incomplete = {endpoint.route for endpoint in ENDPOINTS if any(parameter.is_required for parameter in endpoint.query)}
     with desk.http as http:
         newest = http.get("/v1/deployments").json()[0]["id"]
         for method, path in TABLE:
             if method == "GET" and not path.endswith(("/run", "/exec", "/copy")):
-                answer = http.get(path.replace("{app}", app.name).replace("{environment}", "production").replace("{id}", newest))
-                assert answer.status_code == (404 if "{name}" in path else 200), answer.text  # nothing of that name is there
+                filled = {"{app}": app.name, "{environment}": "production", "{id}": newest, "{name}": "nothing"}
+                answer = http.get(functools.reduce(lambda text, each: text.replace(*each), filled.items(), path))
+                expected = 404 if "{name}" in path else 400 if (method, path) in incomplete else 200  # nothing of that name is there
+                assert answer.status_code == expected, answer.text
                 assert b"\x1b" not in answer.content
     assert desk.server_errors() == []
     assert "Traceback" not in desk.logged()
@@ -211,6 +216,6 @@ def test_a_manifest_in_which_every_value_is_a_canary_is_refused_with_every_key_n
     app.commit("as before")
     check_shown(answer)
     assert answer.code == 2, answer
-    free = {path for path in paths if path.rpartition(".")[2] in ("command", "release", "X")}
+    free = {path for path in paths if path.rpartition(".")[2] in ("command", "release", "seed", "X")}
     assert [path for path in paths if path not in free and f"mooring.toml:{paths.index(path) + 1}  {path}" not in answer.err] == []
     canary.check()
