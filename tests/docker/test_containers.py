@@ -8,7 +8,9 @@ import json
 import os
 import shutil
 import socket
+import time
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +20,7 @@ from docker.engine import ContainerEngine
 from docker.rig import DockerRig
 
 from mooring.drivers.runtime.contract import LogQuery
+from mooring.drivers.runtime.docker.engine import Engine
 from mooring.drivers.runtime.docker.runtime import DockerRuntime
 from mooring.drivers.runtime.docker.settings import DockerSettings
 from mooring.drivers.transport.contract import Completed
@@ -366,6 +369,21 @@ class TestLogs:
             if line.text == "5":
                 break
         assert seen == ["4", "5"]
+
+    async def test_lines_of_an_engine_whose_clock_is_wrong_are_told_by_ours(self, rig: DockerRig, monkeypatch: pytest.MonkeyPatch) -> None:
+        await started(rig, running(rig, "echo hello; exec sleep 1000"))
+        await rig.until(lambda: has_said(rig, "hello"))
+        (right,) = await said(rig)
+        really = Engine.get
+
+        async def an_hour_behind(engine: Engine, path: str, *rest: Any) -> Any:
+            answer = await really(engine, path, *rest)
+            hour_ago = datetime.fromtimestamp(time.time() - 3600, UTC).isoformat().replace("+00:00", "Z")
+            return {**answer, "SystemTime": hour_ago} if path == "info" else answer
+
+        monkeypatch.setattr(Engine, "get", an_hour_behind)
+        (moved,) = await said(rig)
+        assert 3598 <= moved.at - right.at <= 3602
 
 
 class TestSessions:

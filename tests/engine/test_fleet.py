@@ -209,7 +209,7 @@ def test_a_host_reached_anew_or_removed_and_all_of_them_at_the_end_are_let_go_of
     virtually(story)
 
 
-def test_logs_of_all_hosts_are_merged_by_time_and_one_that_is_off_is_left_out() -> None:
+def test_logs_of_all_hosts_are_merged_by_time_and_one_that_is_off_is_named() -> None:
     async def story(clock: VirtualClock) -> None:
         fleet, members = fleet_of(clock, EU, US)
         for host in (US, EU):
@@ -221,6 +221,13 @@ def test_logs_of_all_hosts_are_merged_by_time_and_one_that_is_off_is_left_out() 
         followed = fleet.logs(LogQuery(environment=SHOP, follow=True))
         assert [(await anext(followed)).host for _ in range(2)] == [US, EU]
         await followed.aclose()  # type: ignore[attr-defined]  # an async generator
+        members[US].faults.is_down = True
+        lines = [line async for line in fleet.logs(LogQuery(environment=SHOP))]
+        assert [(line.host, line.source) for line in lines] == [(EU, "web.1"), (US, "mooring")]
+        assert lines[-1].text.startswith(f"{US} does not answer, its lines are missing here: ")
+        followed = fleet.logs(LogQuery(environment=SHOP, follow=True))
+        assert "missing" in [await anext(followed) for _ in range(3)][-1].text
+        await followed.aclose()  # type: ignore[attr-defined]  # likewise
 
     virtually(story)
 

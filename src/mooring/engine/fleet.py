@@ -9,7 +9,6 @@ Must not: decide where anything runs, or know how a host is reached.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -192,7 +191,7 @@ class Fleet:
                 yield line
             return
         past = msgspec.structs.replace(query, follow=False)
-        histories = await asyncio.gather(*(_history(each, past) for each in self._members.values()))
+        histories = await asyncio.gather(*(_history(each, past, self._clock) for each in self._members.values()))
         for line in heapq.merge(*histories, key=lambda each: each.at):
             yield line
         if query.follow:
@@ -294,7 +293,7 @@ class Fleet:
         lines: asyncio.Queue[LogLine | object] = asyncio.Queue(maxsize=1000)
 
         async def carry(member: _Member) -> None:
-            async for line in _lines(member, query):
+            async for line in _lines(member, query, self._clock):
                 await lines.put(line)
             await lines.put(_ENDED)
 
@@ -350,15 +349,18 @@ def _done(results: list[int | BaseException], *, is_strict: bool = True) -> list
     return [result for result in results if not isinstance(result, BaseException)]
 
 
-async def _history(member: _Member, query: LogQuery) -> list[LogLine]:
-    return [line async for line in _lines(member, query)]
+async def _history(member: _Member, query: LogQuery, clock: Clock) -> list[LogLine]:
+    return [line async for line in _lines(member, query, clock)]
 
 
-async def _lines(member: _Member, query: LogQuery) -> AsyncIterator[LogLine]:
-    """With their host's name, until it does not answer any more: the others are told on."""
-    with contextlib.suppress(DriverError):
+async def _lines(member: _Member, query: LogQuery, clock: Clock) -> AsyncIterator[LogLine]:
+    """With their host's name, until it does not answer any more, which a last line says: the others are told on."""
+    try:
         async for line in member.runtime.logs(query):
             yield msgspec.structs.replace(line, host=member.name)
+    except DriverError as error:
+        text = f"{member.name} does not answer, its lines are missing here: {error.message}"
+        yield LogLine(at=clock.wall(), source="mooring", release=0, stream="stderr", text=text, host=member.name)
 
 
 def _without(key: InstanceKey) -> InstanceKey:

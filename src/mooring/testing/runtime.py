@@ -179,6 +179,7 @@ class FakeRuntime:
     async def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
         told: set[tuple[float, str, str]] = set()
         while True:
+            self.faults.check_sight()
             for line in self._lines(query):
                 mark = (line.at, f"{line.release}.{line.source}", line.text)
                 if mark not in told:

@@ -34,7 +34,7 @@ class Source(msgspec.Struct, frozen=True, order=True):
     is_live: bool
 
 
-async def tell(engine: Engine, controller: str, query: LogQuery) -> AsyncIterator[LogLine]:
+async def tell(engine: Engine, controller: str, query: LogQuery) -> AsyncGenerator[LogLine, None]:
     """Ends after the history, or never when the query follows."""
     reached: dict[str, str] = {}
     async with aclosing(_history(engine, controller, query, reached)) as history:

@@ -10,10 +10,15 @@ or name, decide what runs, probe, or route.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from pathlib import PurePosixPath
 from typing import Any
 
+import msgspec
+
+from mooring.drivers.runtime.clocks import HostClock
 from mooring.drivers.runtime.contract import (
     Connected,
     Delivery,
@@ -25,7 +30,7 @@ from mooring.drivers.runtime.contract import (
     Terminal,
     Variables,
 )
-from mooring.drivers.runtime.docker import labels, logs
+from mooring.drivers.runtime.docker import labels, logs, times
 from mooring.drivers.runtime.docker.containers import Container
 from mooring.drivers.runtime.docker.delivery import Deliveries
 from mooring.drivers.runtime.docker.engine import Engine, Missing
@@ -61,6 +66,7 @@ class DockerRuntime:
     def __init__(self, transport: Transport, settings: DockerSettings, *, logins: Logins = nobody) -> None:
         self._settings = settings
         self._transport = transport
+        self._clock = HostClock()
         self._engine = Engine(transport, settings.socket)
         self._source = Engine(LocalTransport(), PurePosixPath(settings.source)) if settings.source else None
         place = settings.directory / settings.controller
@@ -124,8 +130,13 @@ class DockerRuntime:
         await self._files.check(mark)
         await self._tasks.stop(environment, name)
 
-    def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
-        return logs.tell(self._engine, self._settings.controller, query)
+    async def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
+        before = time.time()
+        said = times.seconds((await self._engine.get("info"))["SystemTime"])
+        self._clock.heard(said, before=before, after=time.time())
+        async with aclosing(logs.tell(self._engine, self._settings.controller, query)) as lines:
+            async for line in lines:
+                yield msgspec.structs.replace(line, at=self._clock.ours(line.at))
 
     async def forget(self, mark: Mark, environment: EnvironmentId, *, releases: frozenset[int] | None, volumes: bool = False) -> int:
         await self._files.check(mark)

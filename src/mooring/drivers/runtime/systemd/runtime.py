@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, BinaryIO, cast
 
 import msgspec
 
+from mooring.drivers.runtime.clocks import HostClock
 from mooring.drivers.runtime.contract import Delivery, Inspection, Interactive, LogQuery, Runtime, RuntimeCapabilities, Terminal, Variables
 from mooring.drivers.runtime.systemd import asked
 from mooring.drivers.runtime.systemd.asking import OnHost
@@ -57,6 +59,7 @@ class SystemdRuntime:
     def __init__(self, transport: Transport, settings: SystemdSettings) -> None:
         self._host = OnHost(transport, settings.directory)
         self._settings = settings
+        self._clock = HostClock()
         self.capabilities = RuntimeCapabilities(limits_memory=True, runs_interactively=True, memory_budget=settings.memory_budget)
 
     async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
@@ -119,11 +122,13 @@ class SystemdRuntime:
 
     async def logs(self, query: LogQuery) -> AsyncIterator[LogLine]:
         """Following asks the host again and again; each time it answers when there is something, or after ten seconds."""
-        words = asked.query_words(query)
+        words, before = asked.query_words(query), time.time()
         found = await self._host.ask("history", **words)
+        self._clock.heard(found["place"][0] / 1_000_000, before=before, after=time.time())
         while True:
             for row in found["lines"]:
-                yield asked.log_line(row)
+                line = asked.log_line(row)
+                yield msgspec.structs.replace(line, at=self._clock.ours(line.at))
             if not query.follow:
                 return
             found = await self._host.ask("follow", **words, place=found["place"], wait=_FOLLOW)
