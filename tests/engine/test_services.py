@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 from engine.scenarios import asked
 from engine.stories import QUICK, SHOP, WEB, deployed, only_release, running, story, told, web
@@ -11,9 +12,10 @@ from engine.stories import QUICK, SHOP, WEB, deployed, only_release, running, st
 from mooring.engine.orders import DestroyOrder, Order, RotateOrder, ScaleOrder
 from mooring.errors import InvalidInput, LeaseHeld, NotFound, Refused, StaleFence
 from mooring.model.deployment import Outcome
+from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.lease import Mark
-from mooring.model.names import ProcessName, ServiceName
+from mooring.model.names import EnvironmentName, ProcessName, ServiceName
 from mooring.model.secret import Secret
 from mooring.model.service import Piece, ServiceKind, ServiceWish, login_of
 from mooring.model.steps import ProvideService, RemoveService, RestoreService
@@ -238,6 +240,53 @@ async def test_an_older_controllers_effect_is_refused_by_the_server(platform: Fa
     await deployed(platform, TREE)
     with pytest.raises(StaleFence):
         await server.remove(Mark(SHOP, "late", 0), PIECE)
+
+
+def a_copy(of: str, *, mask: str = "") -> Tree:
+    wish = msgspec.structs.replace(WISH, source=EnvironmentName(of), mask=mask)
+    return msgspec.structs.replace(TREE, services=(wish,))
+
+
+@story
+async def test_a_service_begins_as_a_copy_of_anothers_which_may_be_destroyed(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    template, branch = EnvironmentId.parse("shop/template"), EnvironmentId.parse("shop/branch")
+    await deployed(platform, a_copy("template"), template)
+    (made,) = server.stored.values()
+    assert made.content == {}, "the one that is named itself begins empty"
+    made.content["a"] = "1"
+    await platform.end(platform.submit(template, DestroyOrder()))
+    preview = await platform.controller.preview(branch, platform.order(a_copy("template")))
+    assert str(preview.steps[0]) == "make db (postgres on main, a copy of that of template)"
+    await deployed(platform, a_copy("template"), branch)
+    copied = server.stored[Piece("c0ffee", branch, DB).identity]
+    assert (copied.content, copied is made) == ({"a": "1"}, False)
+    copied.content["b"] = "2"
+    await deployed(platform, a_copy("template"), branch)
+    assert copied.content == {"a": "1", "b": "2"}, "copied once"
+
+
+@story
+async def test_production_is_never_copied_without_a_mask(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await deployed(platform, TREE)
+    server.enter(url_of(platform))["a"] = "real"
+    staging = EnvironmentId.parse("shop/staging")
+    for act in (platform.controller.preview, platform.controller.examine):
+        with pytest.raises(InvalidInput, match="db would be a copy of production's real data, with no mask"):
+            await act(staging, platform.order(a_copy("production")))
+    masked = a_copy("production", mask="DELETE FROM entries")
+    assert "masked" in str((await platform.controller.preview(staging, platform.order(masked))).steps[0])
+    await deployed(platform, masked, staging)
+    assert server.stored[Piece("c0ffee", staging, DB).identity].content == {}
+    assert server.enter(url_of(platform)) == {"a": "real"}
+
+
+@story
+async def test_a_copy_of_what_is_not_there_is_refused_before_anything_is_built(platform: FakePlatform) -> None:
+    platform.add_server()
+    with pytest.raises(InvalidInput, match="a copy of that of shop/template, which has none"):
+        await platform.controller.preview(SHOP, platform.order(a_copy("template")))
 
 
 Act = Callable[[FakePlatform], Awaitable[None]]

@@ -9,7 +9,7 @@ from services.postgres import PostgresRig
 
 from mooring.drivers.service.contract import ISOLATION
 from mooring.drivers.service.postgres.server import PostgresServer
-from mooring.errors import InvalidInput, Unavailable
+from mooring.errors import InvalidInput, MooringError, Refused, Unavailable
 from mooring.model.secret import Secret
 from mooring.testing.service_contract import BLOG, SHOP, ServiceContract, a_login, a_mark, a_piece
 
@@ -145,6 +145,21 @@ async def test_a_crash_while_removing_leaves_what_is_found_and_removed(postgres_
         assert not await postgres_rig.ask("SELECT 1 FROM pg_roles WHERE rolname LIKE 'm\\_%%'")
         assert not await postgres_rig.ask("SELECT 1 FROM pg_database WHERE datname LIKE 'm\\_%%'")
     assert crashes > 5
+
+
+async def test_a_mask_has_no_more_rights_than_the_app_and_a_source_in_use_is_not_copied(postgres_rig: PostgresRig) -> None:
+    source, copy = a_piece(), a_piece(BLOG)
+    await postgres_rig.driver.provide(a_mark(), source, a_login(source))
+    url = postgres_rig.driver.variables(source, a_login(source))["URL"]
+    await postgres_rig.write({"URL": url}, "a", "1")
+    for mask in ("RESET SESSION AUTHORIZATION; CREATE ROLE mine SUPERUSER", "SELECT pg_read_file('/etc/passwd')"):
+        with pytest.raises(MooringError):
+            await postgres_rig.driver.clone(a_mark(BLOG), copy, a_login(copy), source=source, mask=mask)
+    assert not await postgres_rig.ask("SELECT 1 FROM pg_database WHERE datname = %s", copy.identity)
+    async with await psycopg.AsyncConnection.connect(url.reveal(), autocommit=True) as connection:
+        await connection.execute("SELECT 1")
+        with pytest.raises(Refused, match="is being accessed by other users"):
+            await postgres_rig.driver.clone(a_mark(BLOG), copy, a_login(copy), source=source, mask="")
 
 
 async def test_what_an_app_made_as_its_login_itself_outlives_the_login(postgres_rig: PostgresRig) -> None:

@@ -17,9 +17,9 @@ from mooring.drivers.runtime.contract import Variables
 from mooring.drivers.service.contract import Login, ServiceDriver, ServiceDrivers
 from mooring.engine.contract import Clock, Memory
 from mooring.errors import InvalidInput, NotFound
-from mooring.model.environment import EnvironmentId
+from mooring.model.environment import PRODUCTION, EnvironmentId
 from mooring.model.lease import Mark
-from mooring.model.names import ServerName, ServiceName
+from mooring.model.names import EnvironmentName, ServerName, ServiceName
 from mooring.model.release import Release
 from mooring.model.secret import Secret
 from mooring.model.service import Passwords, Piece, ServiceRecord, ServiceServer, ServiceWish, login_of
@@ -115,7 +115,12 @@ class Services:
         )
         passwords = self._memory.service_passwords(mark.environment, step.service) or {record.login: self._new_secret()}
         self._save(record, passwords)
-        await self.driver(record).provide(mark, record.piece, Login(record.login, passwords[record.login]))
+        login = Login(record.login, passwords[record.login])
+        if step.source is None:
+            await self.driver(record).provide(mark, record.piece, login)
+        else:
+            source = self._source(mark.environment, step.service, step.source, server=record.server)
+            await self.driver(record).clone(mark, record.piece, login, source=source.piece, mask=step.mask)
         self._save(msgspec.structs.replace(record, is_ready=True), passwords)
 
     async def _rotate(self, mark: Mark, record: ServiceRecord) -> None:
@@ -159,7 +164,24 @@ class Services:
     def _step(self, environment: EnvironmentId, wish: ServiceWish, record: ServiceRecord | None) -> ProvideService:
         server = self._server(record.server) if record else self._chosen(environment, wish)
         reason = f"{environment} is to have one and has none yet" if record is None else "it was begun and is not finished"
-        return ProvideService(service=wish.name, kind=wish.kind, server=server.name, reason=reason)
+        source = wish.source if wish.source != environment.environment else None
+        if source is not None:
+            self._source(environment, wish.name, source, server=server.name)
+            check_mask(wish, source)
+        mask = wish.mask if source is not None else ""
+        return ProvideService(service=wish.name, kind=wish.kind, server=server.name, reason=reason, source=source, mask=mask)
+
+    def _source(self, environment: EnvironmentId, service: ServiceName, source: EnvironmentName, *, server: ServerName) -> ServiceRecord:
+        """What is to be copied. Raises InvalidInput where it is not there, or on another server."""
+        owner = msgspec.structs.replace(environment, environment=source)
+        found = [each for each in self._memory.services(owner) if each.piece.service == service and each.is_ready]
+        if not found:
+            hint = f"`mooring deploy -e {source}` makes it; it stays when {owner} is destroyed"
+            raise InvalidInput(f"{service} is to begin as a copy of that of {owner}, which has none", hint=hint, where=str(environment))
+        if found[0].server != server:
+            hint = f'say server = "{found[0].server}", or carry it over with `mooring service dump` and `restore`'
+            raise InvalidInput(f"{service} of {owner} is on {found[0].server}, and not on {server}", hint=hint, where=str(environment))
+        return found[0]
 
     def _chosen(self, environment: EnvironmentId, wish: ServiceWish) -> ServiceServer:
         """The one that is named, or the only one. Raises InvalidInput."""
@@ -180,3 +202,10 @@ class Services:
             if server.name == name:
                 return server
         raise NotFound(f"there is no server {name}", hint="`mooring service add-server` adds it again")
+
+
+def check_mask(wish: ServiceWish, source: EnvironmentName) -> None:
+    """Raises InvalidInput for a copy of production as it is."""
+    if source == PRODUCTION and not wish.mask:
+        hint = f"let [services.{wish.name}] say in SQL what makes it fit to be seen: mask = …"
+        raise InvalidInput(f"{wish.name} would be a copy of production's real data, with no mask", hint=hint, where="mooring.toml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mooring.manifest.keys.services import SAY_TYPE
 from mooring.manifest.layers import Layers
 from mooring.manifest.problems import Problems
-from mooring.model.names import ServiceName
+from mooring.model.names import EnvironmentName, ServiceName
 from mooring.model.service import PREFIXES, ServiceKind, ServiceWish
 
 
@@ -27,7 +27,19 @@ def _wish(name: str, layers: Layers, problems: Problems) -> ServiceWish | None:
         return None
     kind = ServiceKind(said)
     prefix = layers.text(f"{key}.prefix") or PREFIXES[kind]
-    return ServiceWish(name=ServiceName(name), kind=kind, server=layers.text(f"{key}.server"), prefix=prefix)
+    source, mask = layers.text(f"{key}.from"), layers.text(f"{key}.mask")
+    if mask and not source:
+        file, line = layers.place(f"{key}.mask")
+        hint = f'say what it is a copy of: from = "template", or leave {key}.mask out'
+        problems.add(file, line, key=f"{key}.mask", message=f"{key}.mask masks a copy, and {key} is none", hint=hint)
+    return ServiceWish(
+        name=ServiceName(name),
+        kind=kind,
+        server=layers.text(f"{key}.server"),
+        prefix=prefix,
+        source=EnvironmentName(source) if source else None,
+        mask=mask,
+    )
 
 
 def _report_shared_prefixes(wishes: list[ServiceWish], layers: Layers, problems: Problems) -> None:

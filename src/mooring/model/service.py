@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import ServerName, ServiceName, VariableName
+from mooring.model.names import EnvironmentName, ServerName, ServiceName, VariableName
 from mooring.model.secret import Secret
 
 Passwords = Mapping[str, Secret]
@@ -33,12 +33,17 @@ VARIABLES: dict[ServiceKind, tuple[str, ...]] = {ServiceKind.POSTGRES: ("URL",)}
 
 
 class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What an app asks for. `server` empty: the only one of that kind there is. `prefix`: `DATABASE` for `DATABASE_URL`."""
+    """What an app asks for. `server` empty: the only one of that kind there is. `prefix`: `DATABASE` for `DATABASE_URL`.
+
+    `source`: the environment of the same app whose service it begins as a copy of; `mask` is SQL that is run in the copy first.
+    """
 
     name: ServiceName
     kind: ServiceKind
     prefix: str
     server: str = ""
+    source: EnvironmentName | None = None
+    mask: str = ""
 
     @property
     def variables(self) -> tuple[VariableName, ...]:

@@ -6,7 +6,7 @@ import msgspec
 
 from mooring.model.deployment import Outcome
 from mooring.model.instance import InstanceKey
-from mooring.model.names import LOCAL, HostId, ServerName, ServiceName
+from mooring.model.names import LOCAL, EnvironmentName, HostId, ServerName, ServiceName
 from mooring.model.routing import RouteTable
 from mooring.model.service import ServiceKind
 
@@ -35,9 +35,13 @@ class ProvideService(msgspec.Struct, frozen=True, kw_only=True, tag="provide-ser
     kind: ServiceKind
     server: ServerName
     reason: str
+    source: EnvironmentName | None = None  # the environment whose service it begins as a copy of
+    mask: str = ""  # SQL that is run in the copy before anybody else may see it
 
     def __str__(self) -> str:
-        return f"make {self.service} ({self.kind.value} on {self.server})"
+        masked = ", masked" if self.mask else ""
+        copied = f", a copy of that of {self.source}{masked}" if self.source else ""
+        return f"make {self.service} ({self.kind.value} on {self.server}{copied})"
 
 
 class RotateService(msgspec.Struct, frozen=True, kw_only=True, tag="rotate-service"):

@@ -311,7 +311,9 @@ def _is_of(step: Step, point: Point) -> bool:
 
 def _is_of_service(step: Step, point: Point) -> bool:
     match point.name, step:
-        case ("service.provide", ProvideService()) | ("service.admit", RotateService()) | ("service.withdraw", WithdrawLogins()):
+        case ("service.provide" | "service.clone", ProvideService()) | ("service.admit", RotateService()):
+            return True
+        case "service.withdraw", WithdrawLogins():
             return True
         case ("service.restore", RestoreService()) | ("service.remove", RemoveService()):
             return True

@@ -72,6 +72,15 @@ class FakeServer:
             stored.passwords[login.name] = login.password
             stored.fence = mark.fence
 
+    async def clone(self, mark: Mark, piece: Piece, login: Login, *, source: Piece, mask: str) -> None:
+        """Of SQL it understands one sentence alone: DELETE FROM entries."""
+        with self._effect("clone", mark, piece):
+            if mask not in ("", "DELETE FROM entries"):
+                raise Unavailable("that is no SQL")
+            content = {} if mask else dict(self._found(source).content)
+            self.stored.setdefault(piece.identity, Stored(piece, content=content)).passwords[login.name] = login.password
+            self.stored[piece.identity].fence = mark.fence
+
     async def admit(self, mark: Mark, piece: Piece, login: Login) -> None:
         with self._effect("admit", mark, piece):
             self._found(piece).passwords[login.name] = login.password

@@ -116,6 +116,32 @@ class ServiceContract:
             await rig.driver.restore(a_mark(), piece, a_login(piece), tmp_path / "dump")
         assert await rig.read(variables) == {"a": "1"}
 
+    async def test_a_clone_begins_with_all_of_its_source_and_is_its_own(self, rig: ServiceRig) -> None:
+        source, first = await _provided(rig)
+        await rig.write(first, "a", "1")
+        copy = a_piece(BLOG)
+        for _ in range(2):
+            await rig.driver.clone(a_mark(BLOG), copy, a_login(copy), source=source, mask="")
+        second = rig.driver.variables(copy, a_login(copy))
+        assert await rig.read(second) == {"a": "1"}
+        await rig.write(second, "b", "2")
+        assert await rig.read(first) == {"a": "1"}
+        await rig.driver.remove(a_mark(), source)
+        assert await rig.read(second) == {"a": "1", "b": "2"}
+
+    async def test_a_mask_is_over_a_clone_before_anybody_gets_in(self, rig: ServiceRig) -> None:
+        source, first = await _provided(rig)
+        await rig.write(first, "a", "real")
+        copy = a_piece(BLOG)
+        variables = rig.driver.variables(copy, a_login(copy))
+        with pytest.raises(DriverError):
+            await rig.driver.clone(a_mark(BLOG), copy, a_login(copy), source=source, mask="no SQL")
+        with pytest.raises(Exception):  # noqa: B017 (each client has its own)
+            await rig.read(variables)
+        await rig.driver.clone(a_mark(BLOG), copy, a_login(copy), source=source, mask="DELETE FROM entries")
+        assert await rig.read(variables) == {}
+        assert await rig.read(first) == {"a": "real"}
+
     async def test_removing_takes_all_of_it_and_nothing_else(self, rig: ServiceRig) -> None:
         piece, variables = await _provided(rig)
         _, others = await _provided(rig, a_piece(BLOG))

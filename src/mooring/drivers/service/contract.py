@@ -54,6 +54,10 @@ class ServiceDriver(Protocol):
     async def provide(self, mark: Mark, piece: Piece, login: Login) -> None:
         """The piece, empty, with this login. One that is there stays as it is. Raises Refused where something of another's has its name."""
 
+    async def clone(self, mark: Mark, piece: Piece, login: Login, *, source: Piece, mask: str) -> None:
+        """Like `provide`, but it begins with all that is in another piece of this server. `mask` is SQL, run in it by the login before
+        anybody else gets in. Raises Refused while the source is in use, Unavailable where the mask fails: then nothing of it stays."""
+
     async def admit(self, mark: Mark, piece: Piece, login: Login) -> None:
         """One more login, beside those that there are; its password where it is there already."""
 

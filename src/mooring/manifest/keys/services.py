@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mooring.manifest.keys.key import Key, Section
-from mooring.manifest.keys.names import SERVER_NAME
+from mooring.manifest.keys.names import ENVIRONMENT_NAME, SERVER_NAME
 from mooring.manifest.kinds.texts import Choice, Text
 from mooring.model.service import ServiceKind
 
@@ -32,6 +32,22 @@ SERVICES = Section(
             text="As `mooring service servers` lists them. One that is there already stays where it is.",
             default_text="the only one of that type",
             example='[services.db]\ntype = "postgres"\nserver = "main"',
+        ),
+        Key(
+            path="services.NAME.from",
+            kind=ENVIRONMENT_NAME,
+            summary="the environment whose service it begins as a copy of",
+            text="Of the same app, on the same server; the copy is made once, by the server itself, within seconds. Nobody may be "
+            "connected to the source meanwhile: keep an environment for it, such as `template`, and destroy it when it is filled, which "
+            "leaves its database. The environment that is named itself begins empty.",
+            example='[services.db]\ntype = "postgres"\nfrom = "template"',
+        ),
+        Key(
+            path="services.NAME.mask",
+            kind=Text(noun="a mask"),
+            summary="SQL that is run in a copy before anybody sees it",
+            text="As the app's own login, in one transaction; when it fails, there is no copy. Without one, production is never copied.",
+            example='[services.db]\ntype = "postgres"\nfrom = "production"\nmask = "UPDATE people SET email = id || \'@example.com\'"',
         ),
         Key(
             path="services.NAME.prefix",

@@ -20,7 +20,7 @@ from mooring.drivers.service.contract import Login, ServerFacts, ServiceDriver
 from mooring.drivers.service.postgres import carrying, roles
 from mooring.drivers.service.postgres.inspection import findings
 from mooring.drivers.service.postgres.session import Address, Connection, connected
-from mooring.errors import NotFound, Refused, StaleFence
+from mooring.errors import MooringError, NotFound, Refused, StaleFence
 from mooring.model.lease import Mark
 from mooring.model.secret import Secret
 from mooring.model.service import Owned, Piece
@@ -55,6 +55,12 @@ class PostgresServer:
         return {"URL": Secret(f"postgresql://{login.name}:{password}@{host}:{self._address.port}/{piece.identity}{options}")}
 
     async def provide(self, mark: Mark, piece: Piece, login: Login) -> None:
+        await self._made(mark, piece, login, source=None, mask="")
+
+    async def clone(self, mark: Mark, piece: Piece, login: Login, *, source: Piece, mask: str) -> None:
+        await self._made(mark, piece, login, source=source, mask=mask)
+
+    async def _made(self, mark: Mark, piece: Piece, login: Login, *, source: Piece | None, mask: str) -> None:
         async with self._alone(mark, piece) as connection:
             found = await _database(connection, piece)
             await roles.ensure_owner(connection, piece, fence=mark.fence)
@@ -62,8 +68,10 @@ class PostgresServer:
             if found is not None and found.is_ready:
                 return
             await _drop(connection, piece)
-            await _create(connection, piece)
-            await self._settle(piece)
+            await _create(connection, piece, source=await self._templated(connection, source))
+            await self._settle(piece, source=source)
+            if mask:
+                await self._masked(connection, piece, login, mask)
             await _open(connection, piece)
 
     async def admit(self, mark: Mark, piece: Piece, login: Login) -> None:
@@ -124,10 +132,34 @@ class PostgresServer:
                 await roles.raise_fence(connection, piece, mark.fence)
             yield connection
 
-    async def _settle(self, piece: Piece) -> None:
-        """Inside the new database: what is there by default belongs to the app's role."""
+    async def _templated(self, connection: Connection, source: Piece | None) -> str:
+        """The name of the database to copy; raises NotFound, Refused."""
+        if source is None:
+            return "template0"
+        found = await _database(connection, source)
+        if found is None or not found.is_ready:
+            raise NotFound(f"{source.environment} has no {source.service} to copy on this server", where=self._address.place)
+        return source.identity
+
+    async def _settle(self, piece: Piece, *, source: Piece | None) -> None:
+        """Inside the new database: what is there by default, or was copied, belongs to the app's role."""
+        owner = sql.Identifier(piece.identity)
         async with self._connected(database=piece.identity) as connection:
-            await connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(piece.identity)))
+            await connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(owner))
+            for name in (source.identity, *await roles.logins(connection, source)) if source else ():
+                await connection.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(sql.Identifier(name), owner))
+
+    async def _masked(self, connection: Connection, piece: Piece, login: Login, mask: str) -> None:
+        """As the login, whom nobody else has yet, in one transaction: an app's SQL never runs with more rights than the app's."""
+        grant = "GRANT CONNECT ON DATABASE {} TO {}"
+        await connection.execute(sql.SQL(grant).format(sql.Identifier(piece.identity), sql.Identifier(login.name)))
+        conninfo = self._address.conninfo(database=piece.identity, user=login.name, password=login.password)
+        try:
+            async with connected(self._address, conninfo) as inside, inside.transaction():
+                await inside.execute(mask.encode())
+        except MooringError:
+            await _drop(connection, piece)
+            raise
 
     async def _drop_role(self, connection: Connection, name: str) -> None:
         """What it owns anywhere goes to the role that owns the rest there."""
@@ -166,11 +198,11 @@ async def _drop(connection: Connection, piece: Piece) -> None:
         await connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(piece.identity)))
 
 
-async def _create(connection: Connection, piece: Piece) -> None:
+async def _create(connection: Connection, piece: Piece, *, source: str) -> None:
     """Marked as not ready, and closed to everybody but the administrator."""
     name = sql.Identifier(piece.identity)
-    create = "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' ALLOW_CONNECTIONS false"
-    await connection.execute(sql.SQL(create).format(name, name))
+    create = "CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING 'UTF8' ALLOW_CONNECTIONS false"
+    await connection.execute(sql.SQL(create).format(name, name, sql.Identifier(source)))
     async with connection.transaction():
         await connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(name))
         await connection.execute(_comment(piece, is_ready=False))
