@@ -30,7 +30,7 @@ OTHER_HOSTS = Told(
 )
 NO_CPUS = Told(Outcome.NOT_YET, "processors are not divided between apps", "run fewer instances, or apps on machines of their own")
 NO_ADDONS = Told(Outcome.NOT_MAPPED, "nothing is provisioned", "set the address of a service that you have with `mooring secret set`")
-NO_REGISTRY = Told(Outcome.NEEDLESS, "no image is pushed or pulled")
+NO_REGISTRY = Told(Outcome.NEEDLESS, "images reach hosts without one", "`mooring registry add` for one that images are fetched from")
 BY_ITSELF_RESTARTED = Told(Outcome.NEEDLESS, "what ends by itself is started again, with growing pauses")
 LOGS_ARE_KEPT = Told(Outcome.NEEDLESS, "what processes print is kept and rotated", "`mooring logs` shows it")
 NO_LABELS = Told(Outcome.NOT_MAPPED, "instances have no labels", "nothing: what routes or watches by them has to be told in another way")
