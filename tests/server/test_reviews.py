@@ -97,7 +97,7 @@ def test_one_that_is_taken_down_leaves_nothing_and_it_is_shown(served: Served, a
     assert before["instance"].left == ("v1 web.1",) and before["route"].left == (f"{other.label}.localhost",)
     until(lambda: not any(trace.left for trace in served.client.review_traces(app, "one", going)))
     kinds = [trace.kind for trace in served.client.review_traces(app, "one", going)]
-    assert kinds == ["instance", "route", "certificate", "config", "release", "artifact", "log"]
+    assert kinds == ["instance", "route", "certificate", "service", "accessory", "config", "release", "artifact", "log"]
     assert [each.branch for each in served.client.reviews(app)] == ["two"]
     with pytest.raises(NotFound):
         served.client.review_down(app, "one")

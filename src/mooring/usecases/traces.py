@@ -40,11 +40,25 @@ async def traces(
         Trace(kind="instance", left=tuple(str(view.key) for view in views if view.key.environment == environment), reason=reason),
         Trace(kind="route", left=tuple(name for route in routed for name in route.table.hostnames), reason=reason),
         _certificates(platform, names),
+        Trace(kind="service", left=_services(platform, environment), reason=reason),
+        Trace(kind="accessory", left=_accessories(platform, environment), reason=reason),
         Trace(kind="config", left=settings, reason=reason),
         Trace(kind="release", left=releases, reason=reason),
         await _artifacts(platform, frozenset(artifacts)),
         Trace(kind="log", left=await _logs(platform, environment), reason=reason),
     )
+
+
+def _services(platform: Platform, environment: EnvironmentId) -> tuple[str, ...]:
+    """What is on record: a piece's record goes when its server has let go of all of it."""
+    records = platform.memory.services(environment)
+    return tuple(f"{record.piece.service} ({record.kind.value} on {record.server})" for record in records)
+
+
+def _accessories(platform: Platform, environment: EnvironmentId) -> tuple[str, ...]:
+    """Each is an environment of its own, that goes with its volume."""
+    known = (record.environment for record in platform.memory.environments())
+    return tuple(str(each.accessory) for each in known if each.accessory and each.home == environment)
 
 
 def _certificates(platform: Platform, names: frozenset[Hostname]) -> Trace:
