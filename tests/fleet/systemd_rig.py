@@ -132,10 +132,16 @@ rm -rf "$1" "$2" "$3"/*.runs /var/lib/private/mooring-apps/*.* /var/lib/mooring-
 """
 
 
+def linger(host: Host) -> None:
+    """Units of the account last without a login. Not by asking logind: it may not know who comes in another way than through one."""
+    host.says("install", "-D", "/dev/null", f"/var/lib/systemd/linger/{USER}")
+    host.says("sh", "-c", 'systemctl start "user@$(id -u "$1").service"', "sh", USER)
+
+
 @contextlib.asynccontextmanager
 async def systemd_rig(host: Host, user: str, artifacts: Path) -> AsyncIterator[SystemdRig]:
     """As that account, whose units last without a login."""
-    host.says("loginctl", "enable-linger", USER)
+    linger(host)
     transport = SshTransport(host.ssh(user))
     rig = SystemdRig(host, user, transport, artifacts)
     try:

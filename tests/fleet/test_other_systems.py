@@ -14,7 +14,7 @@ import pytest
 from docker.engine import ContainerEngine
 from fleet.image import SYSTEMS, USER, USUAL
 from fleet.rig import Fleet, Host
-from fleet.systemd_rig import SystemdRig, systemd_rig
+from fleet.systemd_rig import SystemdRig, linger, systemd_rig
 from fleet.test_docker_host import answering, built, own_engine, spec_of  # noqa: F401 - the engine is a fixture here too
 from fleet.test_hosts import known, no_runtime, reaches, serve
 
@@ -91,7 +91,7 @@ async def test_containers_run_on_it_through_root_and_through_an_account_that_is_
     user: str,
 ) -> None:
     host.start_docker()
-    host.says("loginctl", "enable-linger", USER)
+    linger(host)
     transport = SshTransport(host.ssh(user))
     settings = DockerSettings(
         controller=f"c-{user}",
