@@ -34,7 +34,13 @@ SPREAD = Tree(
     release_command="migrate",
     regions=(Region(name=RegionName("eu")),),
 )
+BESIDE = msgspec.structs.replace(
+    SPREAD,
+    processes=(process("web", count=1), process("clock", is_single=True, checks=_CHECKS)),
+    regions=(Region(name=RegionName("eu")), Region(name=RegionName("us"))),
+)
 WATCHED = msgspec.structs.replace(FAST, policy=msgspec.structs.replace(QUICK, bake=2.0))
+BESIDE_WATCHED = msgspec.structs.replace(BESIDE, policy=msgspec.structs.replace(QUICK, bake=2.0))
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,26 @@ def on_hosts(version: str) -> frozenset[str]:
 def three_hosts(platform: FakePlatform) -> None:
     for slot in (1, 2, 3):
         platform.add_host(f"eu-{slot}")
+
+
+def in_two_regions(version: str) -> frozenset[str]:
+    return frozenset({f"{version} clock.1 on eu-1", f"{version} web.1 on eu-1", f"{version} web.2 on us-1"})
+
+
+def three_edges(platform: FakePlatform) -> None:
+    """The controller's, and one in each region."""
+    for region in ("eu", "us"):
+        platform.add_host(f"{region}-1", region=region)
+        platform.add_edge(f"{region}-1")
+
+
+def three_edges_and_failing(platform: FakePlatform) -> None:
+    """The new release is ready in both regions, and dies in one of them once it serves."""
+    three_edges(platform)
+    platform.laws.is_calm = False
+    short = Behaviour(ready_after=0.1, exits_after=1.7)
+    runtime = platform.world.hosts[HostId("us-1")]
+    runtime.behave = lambda spec: short if spec.key.release > 1 and spec.key.process == "web" else Behaviour()
 
 
 def three_hosts_and_failing(platform: FakePlatform) -> None:
@@ -138,6 +164,25 @@ SCENARIOS = (
         tree=SPREAD,
         behave=three_hosts_and_failing,
     ),
+    Scenario(
+        "redeploy behind three edges",
+        1,
+        lambda platform: platform.order(BESIDE),
+        Outcome.SUCCEEDED,
+        in_two_regions("v2"),
+        tree=BESIDE,
+        behave=three_edges,
+        has_visitors=True,
+    ),
+    Scenario(
+        "reverted redeploy behind three edges",
+        1,
+        lambda platform: platform.order(BESIDE_WATCHED),
+        Outcome.REVERTED,
+        in_two_regions("v2"),
+        tree=BESIDE_WATCHED,
+        behave=three_edges_and_failing,
+    ),
     Scenario("destroy", 1, lambda _: DestroyOrder(), Outcome.SUCCEEDED, frozenset(), new_releases=0),
 )
 
@@ -170,11 +215,11 @@ def points_of(scenario: Scenario) -> list[Point]:
 
 
 async def visit(platform: FakePlatform) -> set[int]:
-    """A request ten times a second, each under way for longer than that, until cancelled; the statuses of all answers."""
+    """A request ten times a second to each edge, each under way for longer than that, until cancelled; the statuses of all answers."""
     visits = []
     try:
         while True:
-            visits.append(asyncio.create_task(platform.edge.ask("shop.localhost")))
+            visits += [asyncio.create_task(edge.ask("shop.localhost")) for edge in (platform.edge, *platform.edges.values())]
             await platform.clock.sleep(0.1)
     except asyncio.CancelledError:
         return {answer.status for answer in await asyncio.gather(*visits)}

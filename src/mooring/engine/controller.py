@@ -15,6 +15,7 @@ from mooring.drivers.runtime.contract import Runtime
 from mooring.drivers.service.contract import ServiceDrivers
 from mooring.engine.announcer import Announcer
 from mooring.engine.contract import Clock, EnvironmentRecord, Memory, Workshop
+from mooring.engine.edges import Edges
 from mooring.engine.fleet import Fleet
 from mooring.engine.fulfilment import release_lease, take_lease
 from mooring.engine.hands import Hands
@@ -72,7 +73,7 @@ _MAINTENANCE_WAIT = 10.0  # seconds for the edge to take the maintenance page
 class Controller:
     """One per state directory. All methods are called from the event loop that ran `start`.
 
-    `runtime` is the local host's; `fleet` takes the others.
+    `runtime` and `edge` are the local host's; `fleet` and `edges` take the others.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Controller:
         health = HealthMonitor(prober, clock, self._health_changed)
         self.fleet = Fleet(clock, runtime)
         self.services = Services(memory, services, clock, new_secret=new_secret, changed=secrets_changed)
+        self.edges = Edges(clock, edge)
         self._new_id = new_id
         self._keepers: dict[EnvironmentId, Keeper] = {}
         self._tasks: dict[EnvironmentId, asyncio.Task[None]] = {}
@@ -104,11 +106,11 @@ class Controller:
             memory=memory,
             runtime=self.fleet,
             services=self.services,
-            edge=edge,
+            edge=self.edges,
             streams=streams,
             workshop=workshop,
             clock=clock,
-            observer=Observer(self.fleet, edge, memory, clock, health),
+            observer=Observer(self.fleet, self.edges, memory, clock, health),
             health=health,
             announcer=announcer,
             redact=redact,

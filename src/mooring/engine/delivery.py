@@ -1,6 +1,7 @@
 """Brings a release's artifact to every host that will run it, all at once, before anything is started anywhere. Must not: start anything.
 
-All or none begins here: a host that cannot be reached, or has no room, ends the deployment while nothing has been touched.
+All or none begins here: a host or an edge that cannot be reached, or a host that has no room, ends the deployment while nothing has
+been touched.
 """
 
 from __future__ import annotations
@@ -23,12 +24,26 @@ _PAUSE = 0.5  # seconds before the second try, twice as long before each one aft
 async def deliver(parts: Parts, wanted: Wanted, deployment: Deployment, lease: Lease) -> int:
     """Bytes that were sent. Raises what the first host that could not take it said: CapacityExceeded, InvalidInput, Unavailable."""
     hosts = [host for host in wanted.hosts() if host != LOCAL]
+    await _edges_answer(parts, deployment, hosts)
     hands = Hands(parts, lease, deployment.id)
     results = await asyncio.gather(*(_to(hands, parts, wanted, host) for host in hosts), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
     return sum(delivery.sent for delivery in hands.deliveries.values())
+
+
+async def _edges_answer(parts: Parts, deployment: Deployment, hosts: list[HostId]) -> None:
+    """All that would have to switch. Raises Unavailable."""
+    for attempt in range(1, _TRIES + 1):
+        away = await parts.edge.away(deployment.environment, hosts)
+        if not away:
+            return
+        if attempt < _TRIES:
+            await parts.clock.sleep(_PAUSE * 2 ** (attempt - 1))
+    first = away[0]
+    hint = f"`mooring host check {first.host}` says more; all edges of an app switch together, and nothing was touched"
+    raise Unavailable(f"the edge on {first.host} does not answer: {first.error}", hint=hint, where=first.host)
 
 
 async def _to(hands: Hands, parts: Parts, wanted: Wanted, host: HostId) -> None:

@@ -55,6 +55,7 @@ class Observer:
             started_since={slug: first for slug, first in seen if first is not None},
             draining_since=dict(self._draining),
             is_known=route is None or route.is_acknowledged,
+            is_agreed=route is None or route.is_agreed,
         )
 
     async def snapshot(self, environment: EnvironmentId) -> Snapshot:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mooring.drivers.edge.contract import Edge
 from mooring.drivers.probe.contract import StreamOpener
 from mooring.engine.announcer import Announcer
 from mooring.engine.contract import Clock, Memory, Workshop
+from mooring.engine.edges import Edges
 from mooring.engine.fleet import Fleet
 from mooring.engine.health import HealthMonitor
 from mooring.engine.observer import Observer
@@ -31,7 +31,7 @@ class Parts:
     memory: Memory
     runtime: Fleet
     services: Services
-    edge: Edge
+    edge: Edges
     streams: StreamOpener
     workshop: Workshop
     clock: Clock

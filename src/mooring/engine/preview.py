@@ -47,7 +47,10 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
         is_maintenance=record.is_maintenance if record else False,
     )
     steps = (*_of_services(parts, order, environment, target), *forecast(goal, current, now=now))
-    return Preview(environment=environment, description=description, steps=steps, notes=(*said, *_notes(parts, environment, order, goal)))
+    away = await parts.edge.away(environment, target.hosts() if target else ())
+    cut_off = tuple(f"the edge on {each.host} does not answer ({each.error}): no deployment begins before it does" for each in away)
+    notes = (*said, *cut_off, *_notes(parts, environment, order, goal))
+    return Preview(environment=environment, description=description, steps=steps, notes=notes)
 
 
 async def examined(parts: Parts, environment: EnvironmentId, order: Order, before: Wanted | None) -> tuple[Wanted | None, tuple[str, ...]]:

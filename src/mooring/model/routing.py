@@ -78,13 +78,15 @@ class RouteView(msgspec.Struct, frozen=True, kw_only=True):
     """What the edge was seen doing.
 
     `in_flight` counts requests per instance slug, `streams` WebSockets and other upgrades where the edge can tell them apart (else they
-    are among the requests). `is_acknowledged`: the edge has taken the table.
+    are among the requests). `is_acknowledged`: the edge has taken the table. `is_agreed` False: several edges route it, and one has
+    another table than it should.
     """
 
     table: RouteTable
     in_flight: dict[str, int] = {}
     streams: dict[str, int] = {}
     is_acknowledged: bool = True
+    is_agreed: bool = True
 
 
 class Broken(msgspec.Struct, frozen=True):

@@ -107,7 +107,7 @@ def _serving(
 def _routing(current: Current, table: RouteTable | None, *, keys: frozenset[InstanceKey], is_switch: bool) -> tuple[Step, ...]:
     if table is None:
         return (RemoveRoutes(reason="nothing of this environment is routed any more"),) if current.table is not None else ()
-    if table == current.table:
+    if table == current.table and current.is_agreed:
         return ()
     gains = active_keys(table) - active_keys(current.table)
     reason = _why_route(current, gains=gains, keys=keys, is_switch=is_switch)
@@ -119,6 +119,8 @@ def _why_route(current: Current, *, gains: frozenset[InstanceKey], keys: frozens
         return "nothing of it should run any more"
     if is_switch:
         return "every wanted instance is ready"
+    if not gains and not current.is_agreed:
+        return "not all edges have the same routes"
     if current.table is None and not gains:
         return "visitors wait for the first ready instance instead of finding nothing"
     if gains & keys:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from mooring.drivers.edge.contract import PROBE_AGENT, Edge, EdgeCapabilities, SecureEdge
+from mooring.drivers.edge.contract import PROBE_AGENT, Edge, EdgeCapabilities, HostEdge, SecureEdge
 from mooring.drivers.edge.pages import PAGES, PASSWORD_WANTED, TOO_LARGE, WAKES_WITHIN, Message, wants_page
 from mooring.drivers.edge.tables import check_table
 from mooring.engine.contract import Clock
@@ -129,6 +129,9 @@ class FakeEdge:
     async def answer(self, answers: tuple[ChallengeAnswer, ...]) -> None:
         self.faults.check_sight()
         self.answers = answers
+
+    async def tend(self) -> None:
+        self.faults.check_sight()
 
     # what a test does with it
 
@@ -291,3 +294,4 @@ def _broken(ended: Sequence[_Ended]) -> dict[str, Broken]:
 
 _: type[Edge] = FakeEdge
 _secure: type[SecureEdge] = FakeEdge
+_host: type[HostEdge] = FakeEdge

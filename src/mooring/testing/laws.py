@@ -7,7 +7,8 @@ Must not: change anything.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -15,7 +16,7 @@ from mooring.engine.contract import Clock
 from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
-from mooring.model.names import ProcessName
+from mooring.model.names import HostId, ProcessName
 from mooring.model.release import ProcessType
 from mooring.model.routing import EndpointState
 from mooring.model.steps import (
@@ -75,16 +76,21 @@ class Violation(msgspec.Struct, frozen=True):
 class Laws:
     """Checked before and after every effect, and (`check_world`) whenever somebody says that time goes on.
 
+    `others` are the edges of hosts: who gets requests from any of them gets requests.
+
     `is_calm` False: instances die by themselves, which excuses law 1. `excuse` does so for one environment and for a while.
     """
 
-    def __init__(self, memory: FakeMemory, world: FakeWorld, edge: FakeEdge, clock: Clock) -> None:
+    def __init__(
+        self, memory: FakeMemory, world: FakeWorld, edge: FakeEdge, clock: Clock, others: Mapping[HostId, FakeEdge] | None = None
+    ) -> None:
         self.violations: list[Violation] = []
         self.is_calm = True
         self.before_check: Callable[[], None] = lambda: None  # notices what has happened by itself
         self._memory = memory
         self._world = world
         self._edge = edge
+        self._others = others if others is not None else {}
         self._clock = clock
         self._active: dict[EnvironmentId, frozenset[InstanceKey]] = {}
         self._draining: dict[InstanceKey, float] = {}
@@ -153,13 +159,14 @@ class Laws:
     def _check_stop(self, key: InstanceKey) -> None:
         if self._world.life(key) is None:
             return
-        if key in active_keys(self._edge.table(key.environment)):
+        if key in self._routed(key.environment):
             self.tell(2, f"{key} gets requests and is stopped")
         release = self._memory.release(key.environment, key.release)
         if release is None:
             return
         policy, drained = release.policy, self._clock.monotonic() - self._draining.get(key, float("inf"))
-        kinds = [("requests", self._edge.flying, policy.drain_timeout), ("streams", self._edge.streams, policy.stream_drain_timeout)]
+        requests, streams = (sum((getattr(edge, of) for edge in self._edges()), Counter[str]()) for of in ("flying", "streams"))
+        kinds = [("requests", requests, policy.drain_timeout), ("streams", streams, policy.stream_drain_timeout)]
         for word, flying, budget in kinds:
             if flying[key.slug] and drained < budget:
                 self.tell(3, f"{key} has {flying[key.slug]} {word} in flight and is stopped before their budget is spent")
@@ -174,22 +181,29 @@ class Laws:
         wanted, process = self._wanted(key.environment, revision) if revision else None, self._process(key)
         if wanted is None or process is None or key not in wanted.instances() or is_in_place(process, wanted):
             return
-        others = [each for each in active_keys(self._edge.table(key.environment)) if each.process == key.process]
+        others = [each for each in self._routed(key.environment) if each.process == key.process]
         if not others and self._is_well(key) and self._desired(key.environment).get(key.process, 0) > 0:
             self.tell(1, f"{key} is ready and is stopped, and nobody gets requests in its place")
 
     def _check_routes(self, environment: EnvironmentId) -> None:
-        table, now = self._edge.table(environment), self._clock.monotonic()
-        active = active_keys(table)
+        now, active = self._clock.monotonic(), self._routed(environment)
         for key in active - self._active.get(environment, frozenset()):
             is_unwell = environment in self._excused_until  # it has died a moment ago, and nobody can know yet
             if not is_unwell and not (self._is_ready(key) and self._has_answered(key)):
                 self.tell(2, f"{key} gets requests and is not ready")
         self._active[environment] = active
-        ends = [end for route in table.routes for end in route.endpoints] if table else []
-        draining = {end.instance for end in ends if end.state is EndpointState.DRAINING}
+        tables = [table for edge in self._edges() if (table := edge.table(environment)) is not None]
+        ends = [end for table in tables for route in table.routes for end in route.endpoints]
+        draining = {end.instance for end in ends if end.state is EndpointState.DRAINING and end.instance not in active}
         kept = {key: since for key, since in self._draining.items() if key.environment != environment or key in draining}
         self._draining = {**dict.fromkeys(draining, now), **kept}
+
+    def _edges(self) -> tuple[FakeEdge, ...]:
+        return (self._edge, *self._others.values())
+
+    def _routed(self, environment: EnvironmentId) -> frozenset[InstanceKey]:
+        """Who gets requests from any edge."""
+        return frozenset[InstanceKey]().union(*(active_keys(edge.table(environment)) for edge in self._edges()))
 
     def _check_singles(self, environment: EnvironmentId) -> None:
         counts: dict[ProcessName, int] = {}

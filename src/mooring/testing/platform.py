@@ -26,6 +26,7 @@ from mooring.drivers.edge.contract import Edge
 from mooring.drivers.runtime.contract import Runtime
 from mooring.engine.controller import Controller
 from mooring.engine.orders import DeployOrder, Order
+from mooring.engine.shares import carries, share
 from mooring.errors import NotFound
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
@@ -84,10 +85,11 @@ class FakePlatform:
         self.world = FakeWorld(self.runtime)
         self.servers = FakeServers()
         self.edge = FakeEdge(self.clock)
+        self.edges: dict[HostId, FakeEdge] = {}  # those of hosts
         self.prober = FakeProber(self.world, self.clock)
         self.streams = FakeStreamOpener(self.clock)
         self.workshop = FakeWorkshop(self.clock)
-        self.laws = Laws(self.memory, self.world, self.edge, self.clock)
+        self.laws = Laws(self.memory, self.world, self.edge, self.clock, self.edges)
         self.runtime_line: Runtime = self.runtime
         self.edge_line: Edge = self.edge
         self.on_point: Callable[[Point], None] | None = None
@@ -153,14 +155,27 @@ class FakePlatform:
         self.memory.save_host(host)
         if self.is_up:
             self.controller.fleet.add(host.name, runtime)
+            self.controller.edges.place(host.name, host.region)
         return runtime
+
+    def add_edge(self, name: str) -> FakeEdge:
+        """On a host that is there already."""
+        host, edge = HostId(name), FakeEdge(self.clock)
+        edge.upstreams = _Upstreams(self)
+        self._connect_edge(edge)
+        self.edges[host] = edge
+        if self.is_up:
+            self.controller.edges.add(host, edge)
+        return edge
 
     async def take_host(self, name: str) -> None:
         """It is no host of this platform any more."""
         self.memory.forget_host(HostId(name))
         self.world.hosts.pop(HostId(name))
+        self.edges.pop(HostId(name), None)
         if self.is_up:
             await self.controller.fleet.remove(HostId(name))
+            self.controller.edges.forget(HostId(name))
 
     # its servers of data services
 
@@ -240,6 +255,7 @@ class FakePlatform:
         found += [f"{key} runs and should not" for key in sorted(running - wanted)]
         found += [f"{key} should get requests" for key in sorted(with_route - self.routed(environment))]
         found += [f"{key} is still in the routes" for key in sorted(known - with_route)]
+        found += [f"the edge on {host} has other routes" for host in sorted(self.edges) if not self._has_its_share(environment, host)]
         found += [f"the intent to {entry.step} stayed open" for entry in self.memory.open_intents() if entry.environment == environment]
         return found
 
@@ -248,13 +264,23 @@ class FakePlatform:
 
     # within
 
+    def _has_its_share(self, environment: EnvironmentId, host: HostId) -> bool:
+        regions = {each.name: each.region for each in self.memory.hosts()}
+        served = frozenset(name for name, region in regions.items() if region == regions[host])
+        table, known = self.edge.table(environment), self.edges[host].table(environment)
+        expected = share(table, served) if table and (known or carries(table, served)) else None
+        return known == expected
+
     def _connect(self) -> None:
-        memory, edge = self.memory.faults, self.edge.faults
+        memory = self.memory.faults
         memory.before = lambda _, name: self._pass(Point(Moment.BEFORE, f"memory.{name}"))
         memory.after = lambda _, name: self._pass(Point(Moment.AFTER, f"memory.{name}"))
         self._connect_runtime(self.runtime)
-        edge.before = lambda name, subject: self._pass(Point(Moment.BEFORE, f"edge.{name}", subject))
-        edge.after = lambda name, subject: self._pass(Point(Moment.AFTER, f"edge.{name}", subject))
+        self._connect_edge(self.edge)
+
+    def _connect_edge(self, edge: FakeEdge) -> None:
+        edge.faults.before = lambda name, subject: self._pass(Point(Moment.BEFORE, f"edge.{name}", subject))
+        edge.faults.after = lambda name, subject: self._pass(Point(Moment.AFTER, f"edge.{name}", subject))
 
     def _connect_runtime(self, runtime: FakeRuntime) -> None:
         runtime.faults.before = lambda name, subject: self._pass(Point(Moment.BEFORE, f"runtime.{name}", subject))
@@ -289,6 +315,9 @@ class FakePlatform:
         )
         for host in self.memory.hosts():
             controller.fleet.add(host.name, self.world.hosts[host.name])
+            controller.edges.place(host.name, host.region)
+        for name, edge in self.edges.items():
+            controller.edges.add(name, edge)
         await controller.start()
         return controller
 

@@ -88,6 +88,13 @@ class SecureEdge(Protocol):
         """The challenges of routed hostnames that are open now. Raises Unavailable, OutcomeUnknown."""
 
 
+class HostEdge(Edge, SecureEdge, Protocol):
+    """An edge whose proxy runs on another host, and is kept running there."""
+
+    async def tend(self) -> None:
+        """What is to be done from time to time. Raises Unavailable, OutcomeUnknown."""
+
+
 class TendedEdge(Edge, SecureEdge, Protocol):
     """An edge whose proxy is a program of its own on this machine, kept running by a supervisor."""
 
