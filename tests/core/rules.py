@@ -181,6 +181,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "drivers/runtime/process/daemon.py": "the supervisor leaves its parent",
         "drivers/runtime/process/launcher.py": "an instance",
         "drivers/runtime/process/session.py": "a command with somebody attached",
+        "drivers/edge/haproxy/onhost.py": "systemctl and fallocate, on an edge's host",
         "drivers/runtime/process/supervisor.py": "the supervisor",
         "drivers/runtime/process/task.py": "a release command",
         "drivers/runtime/systemd/onhost/journal.py": "journalctl",

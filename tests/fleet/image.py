@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 _EVERYWHERE = (
     *("systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "openssh-server", "sudo", "iproute2", "procps"),
-    *("ca-certificates", "python3", "iptables", "nftables", "docker.io"),
+    *("ca-certificates", "python3", "iptables", "nftables", "docker.io", "haproxy"),
 )
 USER = "deploy"
 _LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
@@ -29,7 +29,7 @@ _NEVER_STARTED = (  # a host boots what a test needs
     *("e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "getty@tty1.service", "console-getty.service"),
     "systemd-networkd-wait-online.service",
 )
-_STARTED_ON_REQUEST = ("docker.service", "docker.socket", "containerd.service")
+_STARTED_ON_REQUEST = ("docker.service", "docker.socket", "containerd.service", "haproxy.service")
 _FILES = {
     "etc/sudoers.d/deploy": f"{USER} ALL=(ALL) NOPASSWD:ALL\n",
     "etc/systemd/journald.conf.d/fleet.conf": "[Journal]\nStorage=persistent\n",

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from mooring.drivers.edge.contract import TendedEdge
+import asyncio
+import shutil
+from pathlib import Path
+
+from mooring.drivers.edge.contract import HostEdge, TendedEdge
 from mooring.drivers.edge.envoy.edge import EnvoyEdge
 from mooring.drivers.edge.envoy.programs import programs as envoy_programs
 from mooring.drivers.edge.envoy.settings import EnvoySettings
+from mooring.drivers.edge.haproxy.another_host import AnotherHost
 from mooring.drivers.edge.haproxy.edge import HaproxyEdge
+from mooring.drivers.edge.haproxy.preparation import install, uninstall
 from mooring.drivers.edge.haproxy.programs import haproxy_binary
 from mooring.drivers.edge.haproxy.programs import programs as haproxy_programs
 from mooring.drivers.edge.haproxy.settings import HaproxySettings
 from mooring.drivers.edge.program import Program
+from mooring.drivers.host.ssh import EdgeKit
+from mooring.drivers.transport.contract import Transport
 from mooring.errors import Unavailable
+from mooring.model.host import EdgePorts, Host
 from mooring.server.installation import Installation
 from mooring.server.settings import AUTO, ENVOY, HAPROXY, Settings
 
@@ -31,7 +40,7 @@ def chosen(word: str) -> str:
 
 def edge_of(installation: Installation, settings: Settings) -> TendedEdge:
     if settings.edge == HAPROXY:
-        return HaproxyEdge(installation.edge, installation.run, _haproxy(settings))
+        return HaproxyEdge.here(installation.edge, installation.run, _haproxy(settings))
     return EnvoyEdge(installation.edge, installation.run, _envoy(settings))
 
 
@@ -40,6 +49,30 @@ def edge_programs(installation: Installation, settings: Settings) -> tuple[Progr
     if settings.edge == HAPROXY:
         return haproxy_programs(installation.edge, installation.run, _haproxy(settings))
     return envoy_programs(installation.edge, installation.run, _envoy(settings))
+
+
+def edge_kit(installation: Installation) -> EdgeKit:
+    """For hosts: always HAProxy, which the distribution keeps up to date there."""
+    kept = installation.edges
+
+    async def prepared(host: Host, transport: Transport) -> None:
+        await asyncio.to_thread(shutil.rmtree, kept / host.name, ignore_errors=True)  # it begins without a route
+        await install(transport)
+
+    async def undone(host: Host, transport: Transport) -> None:
+        await uninstall(transport)
+        await asyncio.to_thread(shutil.rmtree, kept / host.name, ignore_errors=True)
+
+    return EdgeKit(install=prepared, uninstall=undone, make=lambda host, transport: _on_host(kept / host.name, host, transport))
+
+
+def _on_host(directory: Path, host: Host, transport: Transport) -> HostEdge:
+    """With its files made anew, from what was kept for it; a table that was damaged it is given again."""
+    ports = host.edge or EdgePorts()
+    settings = HaproxySettings(http_port=ports.http, https_port=ports.https, bind="0.0.0.0")
+    edge = HaproxyEdge(directory, AnotherHost(transport, directory), settings)
+    edge.prepare()
+    return edge
 
 
 def is_another(before: Settings, wanted: Settings) -> bool:

@@ -20,7 +20,7 @@ class HaproxyPlatform(ProxyPlatform[HaproxyEdge]):
         )
 
     def new_edge(self) -> HaproxyEdge:
-        return HaproxyEdge(self.directory, self.run_directory, self.settings)
+        return HaproxyEdge.here(self.directory, self.run_directory, self.settings)
 
     def programs(self) -> tuple[Program, ...]:
         return programs(self.directory, self.run_directory, self.settings)

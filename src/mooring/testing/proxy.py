@@ -41,7 +41,12 @@ E = TypeVar("E", bound=ProxiedEdge)
 
 
 class ProxyPlatform(Generic[E]):
-    """What a supervisor would keep running, and the directories it lives in."""
+    """What a supervisor would keep running, and the directories it lives in.
+
+    `address` is where clients reach the proxy, `apps_at` where it reaches apps.
+    """
+
+    address = apps_at = "127.0.0.1"
 
     def __init__(self, directory: Path) -> None:
         self.http_port, self.https_port = _free_ports()
@@ -85,7 +90,7 @@ class ProxyPlatform(Generic[E]):
 
     def is_listening(self) -> bool:
         try:
-            socket.create_connection(("127.0.0.1", self.http_port), timeout=1).close()
+            socket.create_connection((self.address, self.http_port), timeout=1).close()
         except OSError:
             return False
         return True
@@ -107,7 +112,7 @@ class ProxyRig(Generic[E]):
     def __init__(self, platform: ProxyPlatform[E]) -> None:
         self.platform = platform
         self.edge = platform.edge()
-        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{platform.http_port}", timeout=60, trust_env=False)
+        self.client = httpx.AsyncClient(base_url=f"http://{platform.address}:{platform.http_port}", timeout=60, trust_env=False)
         self._servers: dict[int, asyncio.Server] = {}
         self._connections: set[asyncio.StreamWriter] = set()
 
@@ -117,7 +122,7 @@ class ProxyRig(Generic[E]):
         return len(self._connections)
 
     async def listen(self, name: str, port: int = 0) -> App:
-        app = App(name, "127.0.0.1", port)
+        app = App(name, self.platform.apps_at, port)
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self._connections.add(writer)
@@ -137,7 +142,7 @@ class ProxyRig(Generic[E]):
 
     async def listen_raw(self, handle: Handle) -> App:
         """An app that is given each request's head and does with the connection what it likes."""
-        app = App("raw", "127.0.0.1", 0)
+        app = App("raw", self.platform.apps_at, 0)
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
@@ -156,7 +161,7 @@ class ProxyRig(Generic[E]):
     async def _open(self, connected: Connected, wanted: int) -> int:
         """The port it listens on: the wanted one, or with 0 one that no app of this platform ever had."""
         while True:
-            server = await asyncio.start_server(connected, "127.0.0.1", wanted)
+            server = await asyncio.start_server(connected, self.platform.apps_at, wanted)
             port: int = server.sockets[0].getsockname()[1]
             if wanted or port not in self.platform.given:
                 self.platform.given.add(port)
@@ -183,7 +188,7 @@ class ProxyRig(Generic[E]):
 
     async def raw(self, request: bytes) -> bytes:
         """Bytes to the edge's HTTP port, and all that comes back until it closes."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.platform.http_port)
+        reader, writer = await asyncio.open_connection(self.platform.address, self.platform.http_port)
         writer.write(request)
         answer = await asyncio.wait_for(reader.read(), PATIENCE)
         writer.close()
@@ -198,7 +203,7 @@ class ProxyRig(Generic[E]):
         ports = self.platform
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        url = f"https://127.0.0.1:{ports.https_port}" if is_secure else f"http://127.0.0.1:{ports.http_port}"
+        url = f"https://{ports.address}:{ports.https_port}" if is_secure else f"http://{ports.address}:{ports.http_port}"
         async with httpx.AsyncClient(verify=context, trust_env=False, timeout=PATIENCE) as client:
             headers = {"host": hostname, "user-agent": agent}
             async with client.stream("GET", url + path, headers=headers, extensions={"sni_hostname": hostname}) as response:

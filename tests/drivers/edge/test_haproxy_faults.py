@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from mooring.drivers.edge.files import write_whole
-from mooring.drivers.edge.haproxy.commands import Commands
 from mooring.drivers.edge.haproxy.edge import HaproxyEdge
+from mooring.drivers.edge.haproxy.ground import OwnMachine
 from mooring.drivers.edge.haproxy.log_space import BLOCK
 from mooring.drivers.edge.haproxy.running import Refusal, Running
 from mooring.drivers.edge.haproxy.settings import HaproxySettings, Layout
@@ -88,9 +88,9 @@ async def test_what_haproxy_refuses_is_taken_back_everywhere(rig: HaproxyRig, sh
 
 async def test_what_someone_else_changed_is_seen_and_made_good(rig: HaproxyRig, shop: Shop, layout: Layout) -> None:
     await shop.apply(shop.table(shop.endpoint(await rig.listen("one"))))
-    entries = await Running(layout).entries(layout.routes)
+    entries = await Running(OwnMachine(layout)).entries(layout.routes)
     backend = entries[f"{shop.hostname}/"].partition("|")[0]
-    said = await Commands(layout.command_socket).ask(f"disable server {backend}/{backend[1:]}.0; del map {layout.routes} {shop.hostname}/")
+    said = await OwnMachine(layout).hand.ask(f"disable server {backend}/{backend[1:]}.0; del map {layout.routes} {shop.hostname}/")
     assert not said.strip()
     (view,) = await rig.edge.observe(shop.environment)
     assert not view.is_acknowledged
@@ -221,7 +221,7 @@ async def test_a_full_log_is_cut_and_what_is_kept_still_counts(rig: HaproxyRig, 
         await asyncio.gather(*(shop.ask("/" + "x" * 400) for _ in range(10)))
     before = (await rig.edge.traffic(shop.environment, since=since, until=rig.wall())).requests
     small = msgspec.structs.replace(rig.platform.settings, log_bytes=20_000)
-    tending = HaproxyEdge(rig.platform.directory, rig.platform.run_directory, small)
+    tending = HaproxyEdge.here(rig.platform.directory, rig.platform.run_directory, small)
     tending.prepare()
     await tending.tend()
     assert layout.access_log.stat().st_blocks * BLOCK < 40_000
@@ -261,7 +261,7 @@ async def test_a_port_that_another_program_has_is_named(rig: HaproxyRig, shop: S
 def test_a_directory_too_deep_for_sockets_is_refused_in_words(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 100)
     with pytest.raises(InvalidInput, match="choose a shorter directory"):
-        HaproxyEdge(tmp_path, deep, HaproxySettings()).prepare()
+        HaproxyEdge.here(tmp_path, deep, HaproxySettings()).prepare()
 
 
 async def test_held_requests_are_bounded(rig: HaproxyRig, shop: Shop) -> None:
@@ -294,15 +294,15 @@ async def test_what_only_a_new_process_reads_is_read_after_an_update_without_a_r
 
     await eventually(is_flying)
     layout = Layout(small.platform.directory, small.platform.run_directory)
-    before = await Running(layout).worker()
-    updated = HaproxyEdge(
+    before = await Running(OwnMachine(layout)).worker()
+    updated = HaproxyEdge.here(
         small.platform.directory, small.platform.run_directory, msgspec.structs.replace(small.platform.settings, max_held=41)
     )
     updated.prepare()
     await updated.tend()
-    after = await Running(layout).worker()
+    after = await Running(OwnMachine(layout)).worker()
     assert after != before
     await updated.tend()
-    assert await Running(layout).worker() == after
+    assert await Running(OwnMachine(layout)).worker() == after
     app.released.set()
     assert (await asking).text == "one"

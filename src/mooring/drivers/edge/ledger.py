@@ -71,6 +71,10 @@ class Ledger:
         entry = self._entries.get(environment)
         return entry.table if entry else None
 
+    def fences(self) -> dict[str, int]:
+        """The newest seen of each environment, by its slug."""
+        return {environment.slug: entry.fence for environment, entry in self._entries.items()}
+
     def check(self, mark: Mark) -> None:
         """Raises StaleFence when a newer fence was seen for the environment."""
         entry = self._entries.get(mark.environment)

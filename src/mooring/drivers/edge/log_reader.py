@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
@@ -50,7 +50,7 @@ def read_lines(path: Path, slug: str, decode: Callable[[bytes], _L], *, since: f
         for segment in segments(path):
             with segment.open("rb") as file:
                 _seek(file, since - SLACK, decode)
-                found += [line for line in _parsed(file, slug, decode) if line.start <= until and line.end >= since]
+                found += parsed(file, slug, decode, since=since, until=until)
                 if _first_end(segment, decode) < since - SLACK:
                     break
     except OSError as error:
@@ -58,9 +58,14 @@ def read_lines(path: Path, slug: str, decode: Callable[[bytes], _L], *, since: f
     return sorted(found, key=lambda line: line.start)
 
 
-def _parsed(file: BinaryIO, slug: str, decode: Callable[[bytes], _L]) -> Iterator[_L]:
+def parsed(lines: Iterable[bytes], slug: str, decode: Callable[[bytes], _L], *, since: float, until: float) -> list[_L]:
+    """Those of the environment's requests that began or ended in the window, Mooring's own probes left out."""
+    return [line for line in _mine(lines, slug, decode) if line.start <= until and line.end >= since]
+
+
+def _mine(lines: Iterable[bytes], slug: str, decode: Callable[[bytes], _L]) -> Iterator[_L]:
     mine = f'"{slug}/'.encode()
-    for raw in file:
+    for raw in lines:
         line = _decoded(raw, decode) if mine in raw else None
         if line and (line.route or "").startswith(f"{slug}/") and not (line.agent or "").startswith(PROBE_AGENT):
             yield line

@@ -8,12 +8,15 @@ DIRECTORY/controller      its name on hosts, made once
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from mooring.drivers.edge.contract import HostEdge
 from mooring.drivers.host.contract import HostKeeper
 from mooring.drivers.runtime.contract import Runtime
 from mooring.drivers.transport.contract import Completed, Transport
@@ -28,18 +31,29 @@ _SURVEY = Path(__file__).with_name("survey.sh")
 _FIREWALL, _FIREWALL_OFF = (Path(__file__).with_name(f"{name}.sh") for name in ("firewall", "firewall-off"))
 _MARK = "/var/lib/mooring/controller"  # for root; others keep it in their home directory
 _HOME_MARK = ".local/share/mooring/controller"
+_HEXADECIMAL = re.compile(r"\A[0-9A-F]{1,4}\Z")
 _CONNECT_WITHIN = 15.0  # seconds
 _INSTALL_WITHIN = 600.0
 
 MakeRuntime = Callable[[Host, Transport], Runtime]
 
 
+@dataclass(frozen=True)
+class EdgeKit:
+    """How a host is prepared to carry an edge, how that is undone, and how the edge of a host is made, over the transport to it."""
+
+    install: Callable[[Host, Transport], Awaitable[None]]
+    uninstall: Callable[[Host, Transport], Awaitable[None]]
+    make: Callable[[Host, Transport], HostEdge]
+
+
 class SshHosts:
     """`make_runtime` gives the runtime of a host over the transport to it."""
 
-    def __init__(self, directory: Path, make_runtime: MakeRuntime) -> None:
+    def __init__(self, directory: Path, make_runtime: MakeRuntime, edges: EdgeKit) -> None:
         self._directory = directory
         self._make_runtime = make_runtime
+        self._edges = edges
         self._transports: dict[HostId, tuple[Host, SshTransport]] = {}
 
     @property
@@ -92,6 +106,8 @@ class SshHosts:
                     await _install(transport, "nftables")
                 script = await asyncio.to_thread(_FIREWALL.read_text)
                 await _done(transport, ["sh", "-c", script, "firewall", *map(str, INSTANCE_PORTS[host.runtime])])
+            case HostStep.EDGE:
+                await self._edges.install(host, transport)
 
     async def undo(self, host: Host, step: HostStep) -> None:
         """An engine that was installed stays: others may have begun to use it."""
@@ -106,9 +122,14 @@ class SshHosts:
                 await _done(transport, ["sh", "-c", script])
             case HostStep.ENGINE:
                 pass
+            case HostStep.EDGE:
+                await self._edges.uninstall(host, transport)
 
     def runtime(self, host: Host) -> Runtime:
         return self._make_runtime(host, self._transport(host))
+
+    def edge(self, host: Host) -> HostEdge:
+        return self._edges.make(host, self._transport(host))
 
     async def close(self, host: Host) -> None:
         known = self._transports.pop(host.name, None)
@@ -168,6 +189,10 @@ def facts_of(text: str, *, asked_at: float) -> Facts:
         address=said.get("address", ""),
         edge=said.get("edge", ""),
         firewall=said.get("firewall", ""),
+        has_python=said.get("python") == "yes",
+        haproxy=said.get("haproxy", ""),
+        is_edge_up=said.get("carries") == "yes",
+        listening=tuple(sorted({int(word, 16) for word in said.get("listening", "").split() if _HEXADECIMAL.match(word)})),
     )
 
 

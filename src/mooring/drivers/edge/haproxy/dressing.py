@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mooring.drivers.edge.files import write_whole
+from mooring.drivers.edge.haproxy.record import Record
 from mooring.drivers.edge.haproxy.running import Refusal, Running
 from mooring.drivers.edge.haproxy.settings import Layout
 from mooring.drivers.edge.wardrobe import FALLBACK
@@ -21,8 +21,9 @@ def list_text(layout: Layout, names: Iterable[str]) -> str:
 class Dressing:
     """Raises Refusal for a certificate that HAProxy does not take: then the one before is still shown."""
 
-    def __init__(self, layout: Layout, running: Running) -> None:
+    def __init__(self, layout: Layout, running: Running, record: Record) -> None:
         self._layout = layout
+        self._record = record
         self._running = running
 
     async def wear(self, name: str, certificate: Certificate) -> None:
@@ -48,7 +49,7 @@ class Dressing:
         await self._forget(path)
 
     def list(self, names: Iterable[str]) -> None:
-        write_whole(self._layout.shown, list_text(self._layout, names).encode(), is_synced=False)
+        self._record.write_shown(list_text(self._layout, names))
 
     async def _begin(self, path: str) -> None:
         """An empty place for it; what is left of an earlier one there goes."""

@@ -18,21 +18,20 @@ import msgspec
 from mooring.drivers.edge.certificates import Trust, is_local
 from mooring.drivers.edge.contract import Edge, EdgeCapabilities, SecureEdge
 from mooring.drivers.edge.files import make_directory
-from mooring.drivers.edge.haproxy.access_log import decode, judged
+from mooring.drivers.edge.haproxy.access_log import judged
 from mooring.drivers.edge.haproxy.changes import beginnings, endings, instance_entries, map_changes, ordered_map_changes
 from mooring.drivers.edge.haproxy.dressing import Dressing
-from mooring.drivers.edge.haproxy.log_space import cut
+from mooring.drivers.edge.haproxy.ground import Ground, OwnMachine
 from mooring.drivers.edge.haproxy.maps import challenge_entries, route_entries, route_name, wildcard_entries
-from mooring.drivers.edge.haproxy.places import Backend, Backends, Exhausted, backend_name, free_numbers, numbers_of, placed, server_name
+from mooring.drivers.edge.haproxy.places import Backend, backend_name, free_numbers, numbers_of, placed, placed_or_grown, server_name
 from mooring.drivers.edge.haproxy.record import Places, Record
 from mooring.drivers.edge.haproxy.running import Refusal, Running
 from mooring.drivers.edge.haproxy.settings import HaproxySettings, Layout
 from mooring.drivers.edge.haproxy.sight import Seen
+from mooring.drivers.edge.layout import EdgeLayout
 from mooring.drivers.edge.ledger import Ledger
-from mooring.drivers.edge.log_reader import read_lines
 from mooring.drivers.edge.tables import check_table
 from mooring.drivers.edge.traffic import summarize
-from mooring.drivers.edge.waited import taken
 from mooring.drivers.edge.wardrobe import FALLBACK, Wardrobe
 from mooring.errors import MooringError, Unavailable
 from mooring.model.certificate import Certificate
@@ -46,16 +45,21 @@ NUDGE_AFTER = 1.0
 
 
 class HaproxyEdge:
-    """`directory` holds tables, certificates and log, `run_directory` the sockets. Call `prepare` before HAProxy is started."""
+    """`directory` holds tables and certificates, and what is derived from them. Call `prepare` before HAProxy is started.
 
-    def __init__(self, directory: Path, run_directory: Path, settings: HaproxySettings) -> None:
+    `ground` is the machine on which it runs: another than the controller's gets copies.
+    """
+
+    def __init__(self, directory: Path, ground: Ground, settings: HaproxySettings) -> None:
         self._settings = settings
-        self._layout = Layout(directory, run_directory)
-        self._ledger = Ledger(self._layout.tables)
-        self._wardrobe = Wardrobe(self._layout)
-        self._record = Record(self._layout)
-        self._running = Running(self._layout)
-        self._dressing = Dressing(self._layout, self._running)
+        self._ground = ground
+        self._layout = ground.layout
+        self._kept = EdgeLayout(directory, directory)
+        self._ledger = Ledger(self._kept.tables)
+        self._wardrobe = Wardrobe(self._kept)
+        self._record = Record(self._layout, directory)
+        self._running = Running(ground)
+        self._dressing = Dressing(self._layout, self._running, self._record)
         self._changing = asyncio.Lock()
         self._places = Places()
         self._routes: dict[EnvironmentId, dict[str, str]] = {}
@@ -64,6 +68,11 @@ class HaproxyEdge:
         self._version = ""  # of what only a new process reads
         self._nudged = 0.0
 
+    @classmethod
+    def here(cls, directory: Path, run_directory: Path, settings: HaproxySettings) -> HaproxyEdge:
+        """On the controller's own machine, with its sockets in `run_directory`."""
+        return cls(directory, OwnMachine(Layout(directory, run_directory)), settings)
+
     def prepare(self) -> tuple[MooringError, ...]:
         """Make or renew every file, keeping the tables; idempotent. Returns what was damaged and is left out.
 
@@ -71,9 +80,8 @@ class HaproxyEdge:
         when the local authority is not whole.
         """
         self._layout.check()
-        layout = self._layout
-        for directory in (layout.directory, layout.run_directory, layout.access_log.parent, layout.waited_for):
-            make_directory(directory)
+        make_directory(self._kept.directory)
+        self._ground.prepare()
         self._ledger.load()
         if self._settings.https_port:
             self._wardrobe.prepare()
@@ -99,6 +107,7 @@ class HaproxyEdge:
             check_table(table, self._ledger.tables())
             await self._get_in_step()  # nothing is begun while HAProxy is away
             before = self._ledger.table(mark.environment)
+            self._ground.begin({mark.environment.slug: mark.fence})
             self._ledger.keep(mark, table)
             try:
                 await self._change(mark.environment)
@@ -108,16 +117,19 @@ class HaproxyEdge:
                 raise
             await self._dress_locals(table.hostnames)
             await self._undress_gone(before, table)
+            await self._ground.put()
 
     async def remove(self, mark: Mark) -> None:
         async with self._changing:
             self._ledger.check(mark)
             before = self._ledger.table(mark.environment)
             await self._get_in_step()
+            self._ground.begin({mark.environment.slug: mark.fence})
             self._ledger.keep(mark, None)
             if before is not None:
                 await self._change(mark.environment)
                 await self._undress_gone(before, None)
+            await self._ground.put()
 
     async def observe(self, environment: EnvironmentId | None = None) -> tuple[RouteView, ...]:
         tables = [table for table in self._ledger.tables() if environment in (None, table.environment)]
@@ -135,11 +147,11 @@ class HaproxyEdge:
 
     async def traffic(self, environment: EnvironmentId, *, since: float, until: float) -> Traffic:
         await asyncio.sleep(max(0.0, min(until + FLUSHED_AFTER - time.time(), FLUSHED_AFTER)))
-        lines = await asyncio.to_thread(read_lines, self._layout.access_log, environment.slug, decode, since=since, until=until)
+        lines = await self._ground.lines(environment.slug, since=since, until=until)
         return summarize([judged(line) for line in lines])
 
     async def waited_for(self) -> frozenset[EnvironmentId]:
-        return taken(self._layout.waited_for, (table.environment for table in self._ledger.tables()))
+        return await self._ground.waited_for(table.environment for table in self._ledger.tables())
 
     def url(self, hostname: Hostname) -> str:
         port = self._settings.http_port
@@ -165,6 +177,7 @@ class HaproxyEdge:
             for name in gone:
                 await self._dressing.take_off(name)
             self._dressing.list(self._dressed())
+            await self._ground.put()
             if refused:
                 hint = "its key does not belong to it, or it is of a kind that HAProxy does not know; the last good one stays"
                 raise Unavailable(f"the edge does not take the certificate of {', '.join(refused)}", hint=hint)
@@ -174,6 +187,7 @@ class HaproxyEdge:
             await self._get_in_step()
             wanted = challenge_entries(answers)
             self._record.write_challenges(wanted)
+            await self._ground.put()
             await self._map(self._layout.challenges, wanted)
 
     # what this edge can besides
@@ -207,18 +221,21 @@ class HaproxyEdge:
         """What is to be done from time to time: cut the log, renew certificates, be in step. Raises Unavailable, OutcomeUnknown."""
         async with self._changing:
             await self._get_in_step()
-            await asyncio.to_thread(cut, self._layout.access_log, kept=self._settings.log_bytes)
+            await self._ground.cut_log(kept=self._settings.log_bytes)
             if self._settings.https_port:
                 await self._dress_locals((FALLBACK, *self._hostnames()))
+            await self._ground.put()
 
     # how: routes and servers
 
     async def _get_in_step(self) -> None:
         """Once for every controller, and when something was seen to be otherwise: the running HAProxy has what the files say."""
+        self._ground.begin(self._ledger.fences())
         if self._is_in_step:
             await self._running.worker()
             return
         self._told = {}
+        await self._ground.settle(self._ledger.fences())
         if await self._running.version() != self._version:
             await self._running.reload()
         seen = await self._running.servers()
@@ -241,11 +258,12 @@ class HaproxyEdge:
         candidates = free_numbers(self._places.backends, most=len(table.routes) if table else 0)
         names = [backend_name(number) for number in (*concerned, *candidates)]
         busy = await self._running.in_flight(names)
-        backends, is_grown = _placed_or_grown(self._places.backends, slug, table, is_busy=busy.__contains__)
+        backends, is_grown = placed_or_grown(self._places.backends, slug, table, is_busy=busy.__contains__)
         changed = sorted({*concerned, *numbers_of(backends, slug)})
         self._is_in_step = False
         self._places = Places(backends, self._places.reloads + is_grown)
         self._write(environment)
+        await self._ground.put()
         if is_grown:  # the one change that needs a new process: connections that are idle are closed by it, none in use
             await self._running.reload()
         await self._tell(changed, await self._running.servers([backend_name(number) for number in changed]))
@@ -307,7 +325,7 @@ class HaproxyEdge:
         for slug in sorted({each.route.partition("/")[0] for each in backends if each.route} - known):
             backends = placed(backends, slug, None, is_busy=lambda _: False)
         for table in self._ledger.tables():
-            backends, _ = _placed_or_grown(backends, table.environment.slug, table, is_busy=lambda _: False)
+            backends, _ = placed_or_grown(backends, table.environment.slug, table, is_busy=lambda _: False)
         return msgspec.structs.replace(places, backends=backends)
 
     def _view(
@@ -371,16 +389,6 @@ class HaproxyEdge:
             self._dressing.list(self._dressed())
             for name in dressed:
                 await self._dressing.take_off(name)
-
-
-def _placed_or_grown(backends: Backends, slug: str, table: RouteTable | None, *, is_busy: Callable[[str], bool]) -> tuple[Backends, bool]:
-    """With twice as many backends, as often as needed, when there are too few; whether it was so."""
-    known, is_grown = backends, False
-    while True:
-        try:
-            return placed(known, slug, table, is_busy=is_busy), is_grown
-        except Exhausted:
-            known, is_grown = known + (Backend(),) * max(len(known), 1), True
 
 
 def _is_so(number: int, wanted: Backend, servers: Mapping[str, Mapping[str, Seen]]) -> bool:

@@ -68,6 +68,16 @@ def placed(backends: Backends, slug: str, table: RouteTable | None, *, is_busy: 
     return tuple(found)
 
 
+def placed_or_grown(backends: Backends, slug: str, table: RouteTable | None, *, is_busy: Callable[[str], bool]) -> tuple[Backends, bool]:
+    """With twice as many backends, as often as needed, when there are too few; whether it was so."""
+    known, is_grown = backends, False
+    while True:
+        try:
+            return placed(known, slug, table, is_busy=is_busy), is_grown
+        except Exhausted:
+            known, is_grown = known + (Backend(),) * max(len(known), 1), True
+
+
 def numbers_of(backends: Backends, slug: str) -> list[int]:
     """The backends of an environment."""
     return [number for number, backend in enumerate(backends) if backend.route.startswith(f"{slug}/")]

@@ -33,14 +33,17 @@ _places = msgspec.json.Decoder(Places)
 
 
 class Record:
-    def __init__(self, layout: Layout) -> None:
+    """`layout` is where everything is for HAProxy, `at` where this controller keeps it."""
+
+    def __init__(self, layout: Layout, at: Path) -> None:
         self._layout = layout
+        self._at = at
         self._written: dict[Path, bytes] = {}
 
     def places(self, prepared: int) -> Places:
         """As they were kept, and at least as many as are to be prepared; all free when they cannot be read."""
         try:
-            kept = _places.decode(read_whole(self._layout.places) or b"{}")
+            kept = _places.decode(read_whole(self._here(self._layout.places)) or b"{}")
         except (msgspec.DecodeError, UnicodeDecodeError):
             kept = Places()
         more = (Backend(),) * max(0, prepared - len(kept.backends))
@@ -54,7 +57,7 @@ class Record:
             layout.rooms: files(__package__).joinpath("rooms.lua").read_text(),
             **{layout.page(kind): text for kind, text in page_maps().items()},
         }
-        make_directory(layout.page("any").parent)
+        make_directory(self._here(layout.page("any")).parent)
         version = hashlib.sha256(msgspec.json.encode(sorted((path.name, text) for path, text in fixed.items()))).hexdigest()[:16]
         fixed[layout.configuration] = configuration(settings, layout, version=version)
         for path, text in fixed.items():
@@ -73,8 +76,14 @@ class Record:
     def write_challenges(self, entries: Mapping[str, str]) -> None:
         self._write(self._layout.challenges, map_text(entries))
 
+    def write_shown(self, text: str) -> None:
+        self._write(self._layout.shown, text)
+
+    def _here(self, path: Path) -> Path:
+        return self._at / path.relative_to(self._layout.directory)
+
     def _write(self, path: Path, text: str) -> None:
         content = text.encode()
         if self._written.get(path) != content:
-            write_whole(path, content, is_synced=False)
+            write_whole(self._here(path), content, is_synced=False)
             self._written[path] = content

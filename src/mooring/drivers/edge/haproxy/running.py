@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections import Counter
@@ -10,11 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mooring.drivers.edge.haproxy import sight
-from mooring.drivers.edge.haproxy.commands import Commands
 from mooring.drivers.edge.haproxy.configuration import STREAMS
-from mooring.drivers.edge.haproxy.settings import Layout
+from mooring.drivers.edge.haproxy.ground import Asked, Ground
 from mooring.drivers.edge.haproxy.sight import Seen
-from mooring.errors import OutcomeUnknown, Unavailable
+from mooring.errors import DriverError, OutcomeUnknown, Unavailable
 
 RELOADED_WITHIN = 15.0  # seconds
 LOOK_EVERY = 0.02
@@ -31,9 +31,8 @@ class Refusal(Unavailable):
 class Running:
     """Raises Unavailable when it does not run, OutcomeUnknown when it does not answer."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._commands = Commands(layout.command_socket)
-        self._master = Commands(layout.master_socket)
+    def __init__(self, ground: Ground) -> None:
+        self._commands, self._hand, self._master = ground.sight, ground.hand, ground.master
 
     async def worker(self) -> str:
         """Which process serves."""
@@ -73,27 +72,28 @@ class Running:
         """Raises Refusal when HAProxy has anything to say against it."""
         if not commands:
             return
-        _check(await self._commands.ask_all(commands))
+        _check(await self._hand.ask_all(commands))
 
     async def tell(self, command: str, payload: str) -> None:
         """Raises Refusal."""
-        _check(await self._commands.ask(command, payload))
+        _check(await self._hand.ask(command, payload))
 
     async def reload(self) -> None:
         """Returns when a new process serves by the files as they are now; the one before finishes what it has begun."""
         before = await self.worker()
-        await self._master.ask("reload")
+        with contextlib.suppress(OutcomeUnknown):  # the master begins anew, and may say nothing before it does
+            await self._master.ask("reload")
         deadline = time.monotonic() + RELOADED_WITHIN
         while time.monotonic() < deadline:
             try:
                 if await self.worker() not in (before, "") and await self._master.ask("show proc"):
                     return
-            except Unavailable:
+            except DriverError:
                 pass  # in the moment between the two
             await asyncio.sleep(LOOK_EVERY)
         raise OutcomeUnknown(f"the edge was not renewed within {RELOADED_WITHIN:.0f} seconds", hint="see its log: edge.log")
 
-    async def _counted(self, commands: Commands, prefix: str, backends: Sequence[str]) -> dict[str, int]:
+    async def _counted(self, commands: Asked, prefix: str, backends: Sequence[str]) -> dict[str, int]:
         found: Counter[str] = Counter()
         for each in backends or ("-1",):
             found.update(sight.in_flight(await commands.ask(f"{prefix}show stat {each} 4 -1")))
