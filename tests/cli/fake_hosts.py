@@ -33,6 +33,7 @@ class FakeHostDesk:
                 error=self.errors.get(name, ""),
                 instances=2,
                 environments=("shop/production",),
+                edge_error=self.errors.get(name, "") if host.edge else "",
             )
             for name, host in sorted(self.kept.items())
         )
@@ -51,6 +52,7 @@ class FakeHostDesk:
             labels=dict(request.labels),
             bind=request.bind or facts.address,
             memory=request.memory or budget(facts),
+            edge=request.edge,
         )
         if not request.host_key:
             return HostPlan(host=host, fingerprint=fingerprint(key))

@@ -7,7 +7,7 @@ import pytest
 from console import mooring
 from fake_platform import FakePlatform
 
-from mooring.model.host import fingerprint
+from mooring.model.host import EdgePorts, fingerprint
 from mooring.testing.hosts import GOOD, a_host_key
 
 WEB_1 = "root@web-1.example.com"
@@ -81,3 +81,24 @@ def test_a_host_is_checked_drained_and_taken_away(platform: FakePlatform) -> Non
 
 def test_the_public_key_is_one_line_to_copy(platform: FakePlatform) -> None:
     assert mooring("host", "key", platform=platform).out == "ssh-ed25519 AAAA mooring\n"
+
+
+def test_a_host_carries_an_edge_where_it_is_asked_to_and_its_trouble_is_told(platform: FakePlatform) -> None:
+    words = ("host", "add", WEB_1, "--region", "eu", "--fingerprint", PRINT, "--edge")
+    answer = mooring(*words, "--edge-ports", "8080,0", platform=platform)
+    assert answer.code == 0, answer.err
+    assert "let HAProxy run there as an edge" in " ".join(answer.err.split())
+    assert "web-1 runs apps of region eu and carries an edge now" in " ".join(answer.out.split())
+    assert platform.kept["web-1"].edge == EdgePorts(http=8080, https=0)
+    assert "8080" in mooring("host", "ls", platform=platform).out
+    platform.errors["web-1"] = "connection refused"
+    assert "the edge on web-1: connection refused" in mooring("host", "ls", platform=platform).out
+    assert mooring(*words, platform=platform).code == 0
+    assert platform.kept["web-1"].edge == EdgePorts(http=80, https=443)
+
+
+@pytest.mark.parametrize("ports", ["80", "80,x", "80,443,8080", "-1,2", "123456,1"])
+def test_ports_of_an_edge_are_two_numbers(platform: FakePlatform, ports: str) -> None:
+    answer = mooring("host", "add", WEB_1, "--fingerprint", PRINT, "--edge", "--edge-ports", ports, platform=platform)
+    assert answer.code == 2
+    assert "--edge-ports 80,443" in answer.err

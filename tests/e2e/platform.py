@@ -169,11 +169,16 @@ class App:
 
 
 class Traffic:
-    """Constant traffic on an app from another thread, as a context: `with Traffic(app) as traffic: ...`, then `traffic.report`."""
+    """Constant traffic on an app from another thread, as a context: `with Traffic(app) as traffic: ...`, then `traffic.report`.
 
-    def __init__(self, app: App, *, rate: float = 100, paths: tuple[str, ...] = ("/",), version_header: str = "X-Version") -> None:
+    `at` is the edge that is asked, `address:port`; else the controller's own.
+    """
+
+    def __init__(
+        self, app: App, *, rate: float = 100, paths: tuple[str, ...] = ("/",), version_header: str = "X-Version", at: str = ""
+    ) -> None:
         script = [sys.executable, str(ROOT / "examples" / "minitwit" / "traffic.py"), "--url", f"http://{app.host}:{app.platform.port}"]
-        options = ["--connect", f"127.0.0.1:{app.platform.port}", "--rate", str(rate), "--seconds", "inf", "--json"]
+        options = ["--connect", at or f"127.0.0.1:{app.platform.port}", "--rate", str(rate), "--seconds", "inf", "--json"]
         reads = [word for path in paths for word in ("--path", path)]
         self._command = [*script, *options, *reads, "--version-header", version_header]
         self.report: dict = {}

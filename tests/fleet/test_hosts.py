@@ -20,6 +20,8 @@ from mooring.errors import NeedsPerson, Unavailable
 from mooring.model.host import Host, HostAddress, HostRuntime, HostStep, Weight, fingerprint
 from mooring.model.names import HostId
 from mooring.planner.hosts import prepare
+from mooring.server.edges import edge_kit
+from mooring.server.installation import Installation
 
 KEYS = {"root": "/root/.ssh/authorized_keys", "deploy": "/home/deploy/.ssh/authorized_keys"}
 
@@ -31,7 +33,7 @@ def no_runtime(host: Host, transport: Transport) -> Runtime:
 @pytest.fixture
 async def keeper(tmp_path: Path, host: RealHost) -> AsyncIterator[SshHosts]:
     """With its key where a person would put it."""
-    keeper = SshHosts(tmp_path / "ssh", no_runtime)
+    keeper = SshHosts(tmp_path / "ssh", no_runtime, edge_kit(Installation(tmp_path)))
     for path in KEYS.values():
         host.says("sh", "-c", 'cp "$1" "$1.before"; cat >> "$1"', "sh", path, stdin=f"{keeper.public_key}\n".encode())
     yield keeper

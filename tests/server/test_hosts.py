@@ -10,7 +10,7 @@ from mooring.client.client import Client
 from mooring.errors import CapacityExceeded, InvalidInput, NeedsPerson, NotFound, Refused, Unavailable
 from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
-from mooring.model.host import HostRuntime, HostStep, Weight
+from mooring.model.host import EdgePorts, HostRuntime, HostStep, Weight
 from mooring.model.names import HostId, ProcessName
 from mooring.model.records import EnvironmentRecord
 from mooring.testing.hosts import GOOD, a_host_key
@@ -20,6 +20,7 @@ from mooring.usecases.requests import HostRequest
 WEB_1 = "root@web-1.example.com"
 KEY = a_host_key(WEB_1)
 REQUEST = HostRequest(address=WEB_1, host_key=KEY, region="eu")
+EDGED = msgspec.structs.replace(REQUEST, edge=EdgePorts(http=80, https=0))
 SHOP = EnvironmentId.parse("shop")
 
 
@@ -30,7 +31,7 @@ def client(served: Served) -> Client:
     for host in served.world.memory.hosts():
         served.client.remove_host(host.name, is_lost=True)
     served.world.memory.forget_environment(SHOP)
-    for known in (hosts.done, hosts.undone, hosts.keys, hosts.facts):
+    for known in (hosts.done, hosts.undone, hosts.keys, hosts.facts, hosts.edges):
         known.clear()
     hosts.facts[WEB_1] = GOOD
     return served.client
@@ -158,3 +159,46 @@ def test_ports_that_were_closed_stay_so_when_the_host_is_added_again_and_are_ope
 
 def test_the_controllers_public_key_is_told(client: Client) -> None:
     assert client.host_key().public_key.startswith("ssh-ed25519 ")
+
+
+def test_a_host_that_carries_an_edge_has_begun_to_serve_when_it_is_added(client: Client, served: Served) -> None:
+    edges = served.services.platform.controller.edges
+    added = client.add_host(EDGED)
+    assert added.host.edge == EdgePorts(http=80, https=0)
+    assert [step for _, step in served.world.hosts.done] == [HostStep.CLAIM, HostStep.EDGE]
+    assert [sight.host for sight in edges.sights()] == ["web-1"]
+    (status,) = client.hosts()
+    assert status.edge_error == ""
+    served.world.hosts.edges[HostId("web-1")].faults.is_down = True
+    (status,) = client.hosts()
+    assert status.edge_error == "the edge gives no answer"
+    served.world.hosts.edges[HostId("web-1")].faults.is_down = False
+    client.remove_host("web-1")
+    assert [step for _, step in served.world.hosts.undone] == [HostStep.EDGE, HostStep.CLAIM]
+    assert edges.sights() == ()
+
+
+def test_a_host_that_is_added_again_without_an_edge_carries_none_any_more(client: Client, served: Served) -> None:
+    client.add_host(EDGED)
+    again = client.add_host(REQUEST)
+    assert again.host.edge is None
+    assert served.world.hosts.undone == [(HostId("web-1"), HostStep.EDGE)]
+    assert served.services.platform.controller.edges.sights() == ()
+    client.remove_host("web-1")
+    assert served.world.hosts.undone[1:] == [(HostId("web-1"), HostStep.CLAIM)]
+
+
+def test_an_edge_that_does_not_begin_to_serve_is_no_edge(client: Client, served: Served) -> None:
+    served.world.hosts.edge(client.plan_host(EDGED).host).faults.is_down = True  # type: ignore[attr-defined]  # it is a fake
+    try:
+        with pytest.raises(Unavailable, match="the edge gives no answer"):
+            client.add_host(EDGED)
+        assert client.hosts() == ()
+    finally:
+        served.world.hosts.edges.clear()
+
+
+def test_an_edge_needs_two_ports(client: Client) -> None:
+    for ports in (EdgePorts(http=0), EdgePorts(http=80, https=80), EdgePorts(https=70_000)):
+        with pytest.raises(InvalidInput, match="an edge cannot listen on"):
+            client.plan_host(msgspec.structs.replace(REQUEST, edge=ports))

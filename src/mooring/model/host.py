@@ -61,13 +61,20 @@ class HostAddress(msgspec.Struct, frozen=True):
         return cls(user, host, port)
 
 
+class EdgePorts(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a host's edge listens, for everybody. `https` 0: no HTTPS."""
+
+    http: int = 80
+    https: int = 443
+
+
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """One that was added. `host_key` is the public key that it was pinned to, as `ssh-keyscan` writes it.
 
     `bind` is the address of its own at which instances listen and the edge reaches them. `memory`: bytes that declared memory may add up
     to. `uid`: of the account there. `is_draining`: nothing new is placed on it, and what is there moves away with the next deployment.
     `has_firewall`: its instances' ports are closed to everybody but the edge. `prepared`: the names of the steps that were done for it, so
-    that they can be undone.
+    that they can be undone. `edge`: it carries one, for its region; None: it does not.
     """
 
     name: HostId
@@ -83,6 +90,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     is_draining: bool = False
     added_at: float = 0.0
     prepared: tuple[str, ...] = ()
+    edge: EdgePorts | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -103,6 +111,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     `owner`: the controller that it serves already, empty for none. `engine`: the version of its container engine's API, empty without one
     that the user may speak to. `address`: its own, as the connection reached it; `edge` the controller's, as it came there.
     `firewall`: which ports Mooring's rules close there, as `closed_to_all_but` says it; empty without such rules.
+    `haproxy`: the version that is installed, empty for none. `is_edge_up`: the unit of an edge of ours runs. `listening`: the TCP ports
+    that somebody listens on.
     """
 
     system: str = ""
@@ -123,6 +133,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     edge: str = ""
     firewall: str = ""
+    has_python: bool = False
+    haproxy: str = ""
+    is_edge_up: bool = False
+    listening: tuple[int, ...] = ()
 
 
 class HostStep(enum.Enum):
@@ -132,6 +146,7 @@ class HostStep(enum.Enum):
     LINGER = "linger"
     ENGINE = "engine"
     FIREWALL = "firewall"
+    EDGE = "edge"
 
 
 class Weight(enum.Enum):

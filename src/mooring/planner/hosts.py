@@ -6,6 +6,7 @@ import ipaddress
 
 from mooring.model.host import (
     INSTANCE_PORTS,
+    EdgePorts,
     Facts,
     Finding,
     Host,
@@ -21,6 +22,7 @@ from mooring.model.quantity import format_size
 SKEW = 5.0  # seconds by which a host's clock may differ: certificates, logs and tokens count on it
 LEAST_DISK = 1_000_000_000  # bytes
 LEAST_SYSTEMD = 247  # LoadCredential. Source: systemd's NEWS
+LEAST_HAPROXY = (2, 6)
 LEAST_ENGINE = (1, 41)  # Docker 20.10
 TESTED = ("debian 12", "debian 13", "ubuntu 22.04", "ubuntu 24.04")
 _SHARE = 0.8  # of a host's memory that may be declared; the rest is the system's
@@ -51,6 +53,11 @@ def prepare(host: Host, facts: Facts, *, controller: str) -> Preparation:
     if host.has_firewall:
         findings.append(_firewall(host, facts))
         steps += _closing(host, facts)
+    if host.edge is not None:
+        findings.append(_edge(host.edge, facts))
+        if not facts.is_edge_up or facts.owner != controller:
+            what = "let HAProxy run there as an edge, in a unit and under an account of its own" + ("" if facts.haproxy else "; install it")
+            steps.append(PlannedStep(step=HostStep.EDGE, what=what, reason=f"it is to serve region {host.region} itself"))
     return Preparation(findings=tuple(findings), steps=tuple(steps))
 
 
@@ -147,6 +154,32 @@ def _systemd(facts: Facts) -> Finding:
         return Finding(subject="systemd", weight=Weight.GOOD, said=f"version {facts.systemd}")
     said = f"version {facts.systemd}" if facts.systemd else "it does not run there"
     return Finding(subject="systemd", weight=Weight.FAULT, said=said, hint=f"systemd {LEAST_SYSTEMD} or newer is needed")
+
+
+def _edge(ports: EdgePorts, facts: Facts) -> Finding:
+    """HAProxy's account must not be the one that apps run as, and low ports are root's to give."""
+    fault = _edge_fault(ports, facts)
+    if fault is not None:
+        said, hint = fault
+        return Finding(subject="edge", weight=Weight.FAULT, said=said, hint=hint)
+    where = f"ports {ports.http} and {ports.https}" if ports.https else f"port {ports.http}"
+    installed = f"HAProxy {facts.haproxy}" if facts.haproxy else "HAProxy is installed when the host is added"
+    return Finding(subject="edge", weight=Weight.GOOD, said=f"{where} for everybody; {installed}")
+
+
+def _edge_fault(ports: EdgePorts, facts: Facts) -> tuple[str, str] | None:
+    if not facts.is_root:
+        return f"{facts.user} may not make a unit of the system", "add it as root@…, or without --edge"
+    if not facts.systemd or not facts.has_python:
+        missing = "python3" if facts.systemd else "systemd"
+        return f"there is no {missing}, which an edge needs", "install it, or add the host without --edge"
+    version = tuple(int(word) for word in facts.haproxy.split(".")[:2] if word.isdigit())
+    if version and version < LEAST_HAPROXY:
+        return f"HAProxy {facts.haproxy} is too old", "install 2.6 or newer, as Debian 12 has"
+    taken = [port for port in (ports.http, ports.https) if port and port in facts.listening and not facts.is_edge_up]
+    if taken:
+        return f"somebody listens on port {taken[0]} already", "`ss -ltnp` there says who; stop that, or choose others with --edge-ports"
+    return None
 
 
 def _engine(facts: Facts) -> Finding:

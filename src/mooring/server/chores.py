@@ -9,8 +9,10 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from mooring.drivers.edge.contract import HostEdge
+from mooring.engine.edges import Edges
 from mooring.engine.orders import DeployOrder, decode_order
-from mooring.errors import MooringError
+from mooring.errors import DriverError, MooringError
 from mooring.server.installation import Installation
 from mooring.server.machinery import Machinery
 from mooring.server.turns import if_nobody_else
@@ -53,6 +55,18 @@ async def guard_supervisor(installation: Installation, machinery: Machinery) -> 
         if is_our_turn:
             await machinery.supervisor.ensure_running()
             log.warning("the supervisor had died and was started")
+
+
+async def tend_others(edges: Edges) -> None:
+    """Those of hosts, all at once. One that does not answer is told where hosts are listed."""
+    await asyncio.gather(*(_tended(edge) for edge in edges.others()))
+
+
+async def _tended(edge: HostEdge) -> None:
+    try:
+        await edge.tend()
+    except DriverError as error:
+        log.warning("an edge was not tended", extra={"fields": {"error": str(error)}})
 
 
 async def forget_old(memory: SqliteMemory) -> None:

@@ -32,6 +32,11 @@ class Installation:
         return self.state / "edge"
 
     @property
+    def edges(self) -> Path:
+        """What is kept for the edges of hosts, a folder each."""
+        return self.state / "edges"
+
+    @property
     def processes(self) -> Path:
         return self.state / "processes"
 

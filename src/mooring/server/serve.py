@@ -23,6 +23,7 @@ from mooring.server.chores import (
     guard_supervisor,
     repeat,
     sweep_uploads,
+    tend_others,
     trim_downloads,
 )
 from mooring.server.installation import Installation
@@ -89,6 +90,7 @@ def _chores(installation: Installation, settings: Settings, wired: Wired, servic
             repeat(lambda: guard_supervisor(installation, wired.machinery), every=GUARD_EVERY, name="look after the supervisor")
         ),
         asyncio.create_task(repeat(wired.edge.tend, every=TEND_EVERY, name="tend the edge")),
+        asyncio.create_task(repeat(lambda: tend_others(wired.platform.controller.edges), every=TEND_EVERY, name="tend the edges of hosts")),
         asyncio.create_task(repeat(lambda: forget_old(wired.memory), every=FORGET_EVERY, name="forget what is old")),
         asyncio.create_task(repeat(wired.platform.controller.prune, every=FORGET_EVERY, name="prune artifacts")),
         asyncio.create_task(

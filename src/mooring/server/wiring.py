@@ -24,10 +24,11 @@ from mooring.drivers.transport.contract import Transport
 from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
+from mooring.engine.secure_edges import SecureEdges
 from mooring.errors import InvalidInput
 from mooring.model.host import Host, HostRuntime
 from mooring.model.registry import Logins
-from mooring.server.edges import edge_of
+from mooring.server.edges import edge_kit, edge_of
 from mooring.server.forges import forge_of, remote_of
 from mooring.server.forging import ForgeDesk
 from mooring.server.installation import Installation
@@ -66,7 +67,11 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     runtime = ProcessRuntime(machinery.supervisor)
     edge = edge_of(installation, settings)
     workshop = Workshop(installation.workshop, standard_builders(os.environ, workshop=installation.workshop, logins=memory.registry_logins))
-    hosts = SshHosts(installation.ssh, lambda host, transport: runtime_on(host, transport, hosts.controller, logins=memory.registry_logins))
+    hosts = SshHosts(
+        installation.ssh,
+        lambda host, transport: runtime_on(host, transport, hosts.controller, logins=memory.registry_logins),
+        edge_kit(installation),
+    )
     controller = Controller(
         memory=memory,
         runtime=runtime,
@@ -82,6 +87,9 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     )
     for host in memory.hosts():
         controller.fleet.add(host.name, hosts.runtime(host))
+        controller.edges.place(host.name, host.region)
+        if host.edge is not None:
+            controller.edges.add(host.name, hosts.edge(host))
     forges = ForgeDesk(installation.state / "forges", installation.uploads, forge=forge_of, remote=remote_of)
     platform = Platform(
         controller=controller,
@@ -90,7 +98,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         edge=edge,
         certificates=CertificateKeeper(
             memory=memory,
-            edge=edge,
+            edge=SecureEdges(edge, controller.edges.others),
             issuer=issuer_for(installation, settings),
             dns=hook_for(settings),
             clock=clock,

@@ -6,12 +6,14 @@ import base64
 
 import msgspec
 
+from mooring.drivers.edge.contract import HostEdge
 from mooring.drivers.host.contract import HostKeeper
 from mooring.drivers.runtime.contract import Runtime
 from mooring.engine.contract import Clock
 from mooring.errors import NeedsPerson, Unavailable
 from mooring.model.host import Facts, Host, HostAddress, HostStep, closed_to_all_but
 from mooring.model.names import HostId
+from mooring.testing.edge import FakeEdge
 from mooring.testing.runtime import FakeRuntime
 
 GOOD = Facts(
@@ -25,6 +27,8 @@ GOOD = Facts(
     is_root=True,
     systemd=257,
     engine="1.45",
+    has_python=True,
+    haproxy="3.0.11",
     address="10.0.0.5",
     edge="10.0.0.1",
 )
@@ -46,6 +50,7 @@ class FakeHosts:
         self.done: list[tuple[HostId, HostStep]] = []
         self.undone: list[tuple[HostId, HostStep]] = []
         self.runtimes: dict[HostId, FakeRuntime] = {}
+        self.edges: dict[HostId, FakeEdge] = {}
         self._clock = clock
 
     async def offered_key(self, address: HostAddress) -> str:
@@ -69,6 +74,8 @@ class FakeHosts:
                 facts = msgspec.structs.replace(facts, engine="1.41")
             case HostStep.FIREWALL:
                 facts = msgspec.structs.replace(facts, firewall=closed_to_all_but(facts.edge, host.runtime))
+            case HostStep.EDGE:
+                facts = msgspec.structs.replace(facts, is_edge_up=True)
         self.facts[str(host.address)] = facts
 
     async def undo(self, host: Host, step: HostStep) -> None:
@@ -79,6 +86,9 @@ class FakeHosts:
 
     def runtime(self, host: Host) -> Runtime:
         return self.runtimes.setdefault(host.name, FakeRuntime(self._clock, memory_budget=host.memory, room=10_000_000_000))
+
+    def edge(self, host: Host) -> HostEdge:
+        return self.edges.setdefault(host.name, FakeEdge(self._clock))
 
     async def close(self, host: Host) -> None:
         """There is no connection."""

@@ -191,7 +191,10 @@ class AccessoryChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A host with what is placed on it. `age`: seconds since it last answered, None when it never has; `error` why it does not now."""
+    """A host with what is placed on it. `age`: seconds since it last answered, None when it never has; `error` why it does not now.
+
+    `edge_error`: why its edge does not, where it carries one.
+    """
 
     host: Host
     fingerprint: str
@@ -199,6 +202,7 @@ class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     instances: int
     environments: tuple[str, ...]
+    edge_error: str = ""
 
 
 class HostPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from mooring.errors import CapacityExceeded, InvalidInput, NotFound, Refused
 from mooring.model.access import Actor
-from mooring.model.host import Host, HostAddress, HostRuntime, HostStep, Preparation, fingerprint
+from mooring.model.host import EdgePorts, Host, HostAddress, HostRuntime, HostStep, Preparation, fingerprint
 from mooring.model.names import HostId, host_id, region_name
 from mooring.planner import hosts as planner
 from mooring.planner.goal import Wanted, wanted_of
@@ -19,8 +21,9 @@ from mooring.usecases.requests import HostRequest
 async def hosts(platform: Platform, actor: Actor) -> tuple[HostStatus, ...]:
     """All that were added, by name, with what is placed on each and how well it is seen."""
     require(actor, Permission.SEE)
-    await platform.controller.fleet.look_around()
-    sights = {sight.host: sight for sight in platform.controller.fleet.sights()}
+    fleet, edges = platform.controller.fleet, platform.controller.edges
+    await asyncio.gather(fleet.look_around(), edges.look_around())
+    sights, edge_errors = {sight.host: sight for sight in fleet.sights()}, {sight.host: sight.error for sight in edges.sights()}
     placed = _placed(platform)
     found = []
     for host in platform.memory.hosts():
@@ -35,6 +38,7 @@ async def hosts(platform: Platform, actor: Actor) -> tuple[HostStatus, ...]:
                 error=sight.error if sight else "it has not been looked at yet",
                 instances=len(keys),
                 environments=tuple(environments),
+                edge_error=edge_errors.get(host.name, ""),
             )
         )
     return tuple(found)
@@ -54,7 +58,8 @@ async def plan_host(platform: Platform, actor: Actor, request: HostRequest) -> H
 
 
 async def add_host(platform: Platform, actor: Actor, request: HostRequest) -> HostAdded:
-    """Prepared, remembered and used from now on. A host that is there already is prepared again and changed.
+    """Prepared, remembered and used from now on. A host that is there already is prepared again and changed. Its edge, if it is to have
+    one, has begun to serve when this returns.
 
     Raises InvalidInput, CapacityExceeded for one with faults, Unavailable, NeedsPerson, Forbidden.
     """
@@ -69,8 +74,16 @@ async def add_host(platform: Platform, actor: Actor, request: HostRequest) -> Ho
     known = _known(platform, plan.host.name)
     prepared = dict.fromkeys((*(known.prepared if known else ()), *(step.value for step in done)))
     host = msgspec.structs.replace(plan.host, prepared=tuple(prepared), added_at=platform.clock.wall())
+    if host.edge is None and HostStep.EDGE.value in prepared:
+        host = await _without_edge(platform, host)
+    edge = platform.hosts.edge(host) if host.edge else None
+    if edge is not None:
+        await edge.tend()
     platform.memory.save_host(host)
     await platform.controller.fleet.replace(host.name, platform.hosts.runtime(host))
+    platform.controller.edges.place(host.name, host.region)
+    if edge is not None:
+        platform.controller.edges.add(host.name, edge)
     return HostAdded(host=host, fingerprint=host.fingerprint, done=tuple(each.what for each in plan.preparation.steps))
 
 
@@ -110,6 +123,7 @@ async def remove_host(platform: Platform, actor: Actor, name: str, *, is_lost: b
         for step in reversed(host.prepared):
             await platform.hosts.undo(host, HostStep(step))
     await platform.controller.fleet.remove(host.name)
+    platform.controller.edges.forget(host.name)
     await platform.hosts.close(host)
     platform.memory.forget_host(host.name)
     return host
@@ -128,6 +142,13 @@ async def _planned(platform: Platform, host: Host, request: HostRequest) -> Host
     seen = msgspec.structs.replace(facts, owner="") if request.take_over else facts
     preparation = planner.prepare(host, seen, controller=platform.hosts.controller)
     return HostPlan(host=host, fingerprint=host.fingerprint, facts=facts, preparation=preparation)
+
+
+async def _without_edge(platform: Platform, host: Host) -> Host:
+    """It carries none any more."""
+    platform.controller.edges.drop(host.name)
+    await platform.hosts.undo(host, HostStep.EDGE)
+    return msgspec.structs.replace(host, prepared=tuple(step for step in host.prepared if step != HostStep.EDGE.value))
 
 
 def _check(preparation: Preparation) -> None:
@@ -162,7 +183,16 @@ def _asked(platform: Platform, request: HostRequest) -> Host:
         memory=request.memory,
         has_firewall=request.firewall or (known is not None and known.has_firewall),
         is_draining=known.is_draining if known else False,
+        edge=_checked_ports(request.edge) if request.edge else None,
     )
+
+
+def _checked_ports(ports: EdgePorts) -> EdgePorts:
+    """Raises InvalidInput."""
+    if not (1 <= ports.http <= 65_535 and 0 <= ports.https <= 65_535 and ports.http != ports.https):
+        hint = "two different numbers from 1 to 65535; 0 for HTTPS means none"
+        raise InvalidInput(f"an edge cannot listen on {ports.http} and {ports.https}", hint=hint)
+    return ports
 
 
 def _likely_name(address: HostAddress) -> str:

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from mooring.model.access import TOKEN_PATTERN, Role
 from mooring.model.forge import LATEST, SEEN, SOONEST, ForgeKind
-from mooring.model.host import DEFAULT_REGION, HostRuntime
+from mooring.model.host import DEFAULT_REGION, EdgePorts, HostRuntime
 from mooring.model.names import PROCESS_PATTERN, VARIABLE_PATTERN
 from mooring.model.push_key import LONGEST as LONGEST_KEY
 from mooring.model.push_key import PUSH_KEY_PATTERN
@@ -112,7 +112,8 @@ class HostRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`address` like root@203.0.113.7. `host_key` as the plan told it; empty there: it is asked for. Empty or 0 elsewhere: found out.
 
     `firewall`: close its instances' ports to everybody but the edge; once it was asked for, it stays. `take_over`: also from another
-    controller, which must not use it any more.
+    controller, which must not use it any more. `edge`: it carries one for its region, at these ports; without
+    it, it carries none any more.
     """
 
     address: Annotated[str, Meta(max_length=300)]
@@ -125,6 +126,7 @@ class HostRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     memory: Annotated[int, Meta(ge=0, le=2**50)] = 0
     firewall: bool = False
     take_over: bool = False
+    edge: EdgePorts | None = None
 
 
 class DrainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from mooring.model.host import Facts, Host, HostAddress, HostRuntime, HostStep, Weight
+from mooring.model.host import EdgePorts, Facts, Host, HostAddress, HostRuntime, HostStep, Weight
 from mooring.model.names import HostId
 from mooring.planner.hosts import prepare
 from mooring.testing.hosts import GOOD
@@ -16,6 +16,20 @@ OWN = "c1"
 def host(runtime: HostRuntime = HostRuntime.DOCKER, *, bind: str = "10.0.0.5", memory: int = 0, has_firewall: bool = False) -> Host:
     address = HostAddress("root", "web-1")
     return Host(name=HostId("web-1"), address=address, runtime=runtime, bind=bind, memory=memory, has_firewall=has_firewall)
+
+
+EDGE = msgspec.structs.replace(host(), edge=EdgePorts())
+
+
+def test_a_host_is_made_to_carry_an_edge_unless_it_does_for_this_controller() -> None:
+    def steps(**facts: object) -> list[HostStep]:
+        return [each.step for each in prepare(EDGE, changed(**facts), controller=OWN).steps]
+
+    assert steps(owner=OWN) == [HostStep.EDGE]
+    assert steps(owner=OWN, is_edge_up=True) == []
+    assert steps(is_edge_up=True) == [HostStep.CLAIM, HostStep.EDGE]
+    planned = prepare(EDGE, changed(owner=OWN, haproxy=""), controller=OWN).steps
+    assert "install it" in planned[0].what
 
 
 def found(subject: str, facts: Facts, target: Host | None = None) -> tuple[Weight, str]:
@@ -61,6 +75,16 @@ def changed(**facts: object) -> Facts:
         ("firewall", changed(is_root=False), host(has_firewall=True), Weight.FAULT),
         ("firewall", changed(systemd=0), host(has_firewall=True), Weight.FAULT),
         ("runtime", GOOD, host(HostRuntime.PROCESS), Weight.FAULT),
+        ("edge", GOOD, EDGE, Weight.GOOD),
+        ("edge", changed(haproxy=""), EDGE, Weight.GOOD),
+        ("edge", changed(haproxy="2.6.12"), EDGE, Weight.GOOD),
+        ("edge", changed(haproxy="2.4.3"), EDGE, Weight.FAULT),
+        ("edge", changed(is_root=False), EDGE, Weight.FAULT),
+        ("edge", changed(systemd=0), EDGE, Weight.FAULT),
+        ("edge", changed(has_python=False), EDGE, Weight.FAULT),
+        ("edge", changed(listening=(22, 443)), EDGE, Weight.FAULT),
+        ("edge", changed(listening=(22, 443), is_edge_up=True), EDGE, Weight.GOOD),
+        ("edge", changed(listening=(22, 8080)), EDGE, Weight.GOOD),
     ],
 )
 def test_each_fact_is_judged(subject: str, facts: Facts, target: Host | None, weight: Weight) -> None:

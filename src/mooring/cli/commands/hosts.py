@@ -10,7 +10,7 @@ from mooring.cli.options import command
 from mooring.cli.render.styled import Span, Style, line
 from mooring.cli.session import Session
 from mooring.errors import Aborted, InvalidInput
-from mooring.model.host import HostAddress, HostRuntime
+from mooring.model.host import EdgePorts, HostAddress, HostRuntime
 from mooring.model.quantity import parse_size
 
 _RUNTIMES = (HostRuntime.DOCKER.value, HostRuntime.SYSTEMD.value)
@@ -26,6 +26,8 @@ _RUNTIMES = (HostRuntime.DOCKER.value, HostRuntime.SYSTEMD.value)
 @click.option("--memory", default="", metavar="SIZE", help="How much memory apps may declare there; else four fifths of what it has.")
 @click.option("--fingerprint", default="", metavar="SHA256:…", help="The host key that it has to show; else you are asked.")
 @click.option("--firewall", is_flag=True, help="Close the ports of its instances to everybody but this platform.")
+@click.option("--edge", "is_edge", is_flag=True, help="Let it carry an edge too: apps on hosts of its region are reached through it.")
+@click.option("--edge-ports", default="80,443", metavar="HTTP,HTTPS", show_default=True, help="Where that listens; 0 for no HTTPS.")
 @click.option("--take-over", is_flag=True, help="Also from another controller, which must not use it any more.")
 @click.option("--yes", is_flag=True, help="Do what the plan says without asking; the host key is still confirmed.")
 @click.option("--plan", "is_plan", is_flag=True, help="Show what would be done, and do nothing.")
@@ -40,6 +42,8 @@ def host_add_command(
     memory: str,
     fingerprint: str,
     firewall: bool,
+    is_edge: bool,
+    edge_ports: str,
     take_over: bool,
     yes: bool,
     is_plan: bool,
@@ -57,6 +61,7 @@ def host_add_command(
         memory=parse_size(memory) if memory else 0,
         firewall=firewall,
         take_over=take_over,
+        edge=_ports(edge_ports) if is_edge else None,
     )
     offered = session.client.plan_host(request)
     _confirm_key(session, offered.host.name, offered.fingerprint, wanted=fingerprint)
@@ -72,7 +77,8 @@ def host_add_command(
     if plan.preparation.steps and session.is_interactive and not yes and session.ask("Do it? [y/N]").lower() not in ("y", "yes"):
         raise Aborted("nothing was done", hint="the same command asks again")
     added = session.client.add_host(request)
-    said = f"{added.host.name} runs apps of region {added.host.region} now ({added.host.runtime.value}, {added.fingerprint})"
+    also = " and carries an edge" if added.host.edge else ""
+    said = f"{added.host.name} runs apps of region {added.host.region}{also} now ({added.host.runtime.value}, {added.fingerprint})"
     session.answer(added, [line(Span("✓ ", Style.SUCCESS), said)])
 
 
@@ -115,6 +121,14 @@ def host_rm_command(session: Session, name: str, lost: bool) -> None:
 def host_key_command(session: Session) -> None:
     key = session.client.host_key()
     session.answer(key, [line(key.public_key)])
+
+
+def _ports(text: str) -> EdgePorts:
+    """Raises InvalidInput."""
+    words = text.split(",")
+    if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) <= 5 for word in words):
+        raise InvalidInput(f"{text[:50]!r} are no two ports", hint="write them like --edge-ports 80,443")
+    return EdgePorts(http=int(words[0]), https=int(words[1]))
 
 
 def _confirm_key(session: Session, name: str, shown: str, *, wanted: str) -> None:

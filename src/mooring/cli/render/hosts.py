@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mooring.cli.render.styled import Line, Span, Style, hanging, line
 from mooring.cli.render.table import Column, table
-from mooring.model.host import Weight
+from mooring.model.host import Host, Weight
 from mooring.model.quantity import format_duration
 from mooring.usecases.answers import HostPlan, HostStatus
 
@@ -15,6 +15,7 @@ _COLUMNS = (
     Column("address", is_flexible=True),
     Column("region"),
     Column("runtime"),
+    Column("edge"),
     Column("seen"),
     Column("instances", is_right=True),
     Column("apps", is_flexible=True),
@@ -32,6 +33,7 @@ def host_lines(hosts: Sequence[HostStatus], *, width: int | None) -> list[Line]:
     if not hosts:
         return [line("Apps run on the controller's own machine; `mooring host add` adds another.")]
     troubles = [line(Span(f"{each.host.name}: {each.error}", Style.BAD)) for each in hosts if each.error]
+    troubles += [line(Span(f"the edge on {each.host.name}: {each.edge_error}", Style.BAD)) for each in hosts if each.edge_error]
     return [*table(_COLUMNS, [_row(each) for each in hosts], width=width), *troubles]
 
 
@@ -56,10 +58,16 @@ def _row(each: HostStatus) -> list[Line]:
         line(str(host.address)),
         line(host.region),
         line(host.runtime.value),
+        line(_ports(host)),
         line(_seen(each)),
         line(str(each.instances)),
         line(", ".join(each.environments) or ("draining" if host.is_draining else "")),
     ]
+
+
+def _ports(host: Host) -> str:
+    """`80, 443`; empty where there is no edge."""
+    return ", ".join(str(port) for port in (host.edge.http, host.edge.https) if port) if host.edge else ""
 
 
 def _seen(each: HostStatus) -> Span:

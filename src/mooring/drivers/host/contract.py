@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mooring.drivers.edge.contract import HostEdge
 from mooring.drivers.runtime.contract import Runtime
 from mooring.model.host import Facts, Host, HostAddress, HostStep
 
@@ -36,6 +37,9 @@ class HostKeeper(Protocol):
 
     def runtime(self, host: Host) -> Runtime:
         """A new one, not connected yet."""
+
+    def edge(self, host: Host) -> HostEdge:
+        """A new one, not connected yet, of a host that carries one."""
 
     async def close(self, host: Host) -> None:
         """Its connection, if there is one."""

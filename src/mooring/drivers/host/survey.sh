@@ -15,5 +15,10 @@ test -d /run/systemd/system && echo "systemd=$(systemctl --version | sed -n '1s/
 test -e "/var/lib/systemd/linger/$(id -un)" && echo "linger=yes"
 test -w /var/run/docker.sock && echo "engine=$(docker version --format '{{.Server.APIVersion}}' 2>/dev/null)"
 PATH="$PATH:/usr/sbin:/sbin" nft list table inet mooring >/dev/null 2>&1 && echo "firewall=$(sed -n '1s/^# //p' /etc/mooring/firewall.nft 2>/dev/null)"
+command -v python3 >/dev/null && echo "python=yes"
+haproxy=$(command -v haproxy || echo /usr/sbin/haproxy)
+test -x "$haproxy" && echo "haproxy=$("$haproxy" -v | sed -n '1s/.*version \([0-9.]*\).*/\1/p')"
+systemctl is-active --quiet mooring-edge.service 2>/dev/null && echo "carries=yes"
+echo "listening=$(sed -n 's/^ *[0-9]*: [0-9A-F]*:\([0-9A-F]*\) [0-9A-F:]* 0A .*/\1/p' /proc/net/tcp /proc/net/tcp6 2>/dev/null | sort -u | tr '\n' ' ')"
 test -r "$1" && echo "owner=$(head -c 100 "$1")"
 exit 0
