@@ -42,12 +42,12 @@ class ManyRig:
             fake.upstreams[app.address, app.port] = app.respond
         return app
 
-    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", accept: str = "") -> Reply:
+    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", accept: str = "", sent: str = "") -> Reply:
         """Of an environment without an instance so far only the controller's own edge knows."""
         fake = next(self._turns)
         routed = {name for table in fake.tables() for name in table.hostnames}
-        answer = await (fake if hostname in routed else self.fakes[0]).ask(hostname, path, agent=agent)
-        return Reply(status=answer.status, text=answer.text, edge=answer.edge)
+        answer = await (fake if hostname in routed else self.fakes[0]).ask(hostname, path, agent=agent, sent=sent)
+        return Reply(status=answer.status, text=answer.text, edge=answer.edge, robots=answer.robots)
 
     def wall(self) -> float:
         return SystemClock().wall()

@@ -202,3 +202,16 @@ def test_an_edge_needs_two_ports(client: Client) -> None:
     for ports in (EdgePorts(http=0), EdgePorts(http=80, https=80), EdgePorts(https=70_000)):
         with pytest.raises(InvalidInput, match="an edge cannot listen on"):
             client.plan_host(msgspec.structs.replace(REQUEST, edge=ports))
+
+
+def test_a_firewall_never_keeps_out_the_edge_of_its_region(client: Client, served: Served) -> None:
+    addresses = [f"root@web-{number}.example.com" for number in (2, 3)]
+    served.world.hosts.facts.update(dict.fromkeys(addresses, GOOD))
+    closed, edged = (HostRequest(address=each, host_key=a_host_key(each), region="eu") for each in addresses)
+    closed, edged = msgspec.structs.replace(closed, firewall=True), msgspec.structs.replace(edged, edge=EdgePorts())
+    client.add_host(msgspec.structs.replace(EDGED, firewall=True))
+    with pytest.raises(InvalidInput, match="the edge on web-1 could not reach instances behind the firewall of web-2"):
+        client.add_host(closed)
+    with pytest.raises(InvalidInput, match="the edge on web-3 could not reach instances behind the firewall of web-1"):
+        client.add_host(edged)
+    client.add_host(msgspec.structs.replace(closed, region="us"))

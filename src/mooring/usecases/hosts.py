@@ -136,6 +136,7 @@ def host_key(platform: Platform, actor: Actor) -> str:
 
 
 async def _planned(platform: Platform, host: Host, request: HostRequest) -> HostPlan:
+    _check_reach(platform, host)
     facts = await platform.hosts.survey(host, now=platform.clock.wall())
     bind, memory = request.bind or facts.address or host.bind, request.memory or planner.budget(facts)
     host = msgspec.structs.replace(host, bind=bind, memory=memory, uid=facts.uid)
@@ -149,6 +150,17 @@ async def _without_edge(platform: Platform, host: Host) -> Host:
     platform.controller.edges.drop(host.name)
     await platform.hosts.undo(host, HostStep.EDGE)
     return msgspec.structs.replace(host, prepared=tuple(step for step in host.prepared if step != HostStep.EDGE.value))
+
+
+def _check_reach(platform: Platform, host: Host) -> None:
+    """A firewall lets in the controller alone. Raises InvalidInput where that would keep out an edge of the region on another host."""
+    others = [each for each in platform.memory.hosts() if each.region == host.region and each.name != host.name]
+    pairs = [(each, host) for each in others if each.edge and host.has_firewall]
+    pairs += [(host, each) for each in others if host.edge and each.has_firewall]
+    if pairs:
+        edge, closed = pairs[0]
+        hint = "leave --firewall out where a region's edge and its instances are on several hosts, and close the ports in your own network"
+        raise InvalidInput(f"the edge on {edge.name} could not reach instances behind the firewall of {closed.name}", hint=hint)
 
 
 def _check(preparation: Preparation) -> None:
