@@ -41,13 +41,14 @@ from mooring.planner.goal import wanted_of
 from mooring.planner.routes import active_keys, routed_keys
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.clock import DAY, VirtualClock, run_virtually
-from mooring.testing.edge import FakeEdge, InstanceLost, Respond
+from mooring.testing.edge import FakeEdge
 from mooring.testing.laws import Laws, Moment, Point
 from mooring.testing.life import FakeLife
 from mooring.testing.memory import FakeMemory
 from mooring.testing.prober import FakeProber, FakeStreamOpener
 from mooring.testing.runtime import FakeRuntime
 from mooring.testing.service import FakeServer, FakeServers
+from mooring.testing.upstreams import Upstreams
 from mooring.testing.workshop import FakeWorkshop, Tree
 from mooring.testing.world import FakeWorld
 
@@ -99,7 +100,7 @@ class FakePlatform:
         self._controller: Controller | None = None
         self._life = _Life(is_over=True)
         self._ids = 0
-        self.edge.upstreams = _Upstreams(self)
+        self.edge.upstreams = self._upstreams()
         self._connect()
 
     # the controller's life
@@ -161,7 +162,7 @@ class FakePlatform:
     def add_edge(self, name: str) -> FakeEdge:
         """On a host that is there already."""
         host, edge = HostId(name), FakeEdge(self.clock)
-        edge.upstreams = _Upstreams(self)
+        edge.upstreams = self._upstreams()
         self._connect_edge(edge)
         self.edges[host] = edge
         if self.is_up:
@@ -278,6 +279,9 @@ class FakePlatform:
         self._connect_runtime(self.runtime)
         self._connect_edge(self.edge)
 
+    def _upstreams(self) -> Upstreams:
+        return Upstreams(self.world, self.clock, lambda life, path: self.respond(life, path))
+
     def _connect_edge(self, edge: FakeEdge) -> None:
         edge.faults.before = lambda name, subject: self._pass(Point(Moment.BEFORE, f"edge.{name}", subject))
         edge.faults.after = lambda name, subject: self._pass(Point(Moment.AFTER, f"edge.{name}", subject))
@@ -348,34 +352,6 @@ class FakePlatform:
     def _new_id(self) -> str:
         self._ids += 1
         return f"d{self._ids}"
-
-
-class _Upstreams(dict[tuple[str, int], Respond]):
-    """The instances of the platform's runtime, as the edge reaches them: whoever listens answers as `respond` says."""
-
-    def __init__(self, platform: FakePlatform) -> None:
-        super().__init__()
-        self._platform = platform
-
-    def __contains__(self, place: object) -> bool:
-        life = self._life(place)
-        return life is not None and any(each.port == life.port for each in life.listening(self._platform.clock.monotonic()))
-
-    def __getitem__(self, place: tuple[str, int]) -> Respond:
-        life = self._life(place)
-        assert life is not None, f"nobody listens on {place}"
-        return lambda path: self._answer(life, path)
-
-    async def _answer(self, life: FakeLife, path: str) -> tuple[int, str]:
-        pid, behaviour = life.pid, self._platform.respond(life, path)
-        await self._platform.clock.sleep(behaviour.latency)
-        life.advance(self._platform.clock.monotonic())
-        if life.pid != pid or life.waits_until is not None or self._platform.world.life(life.spec.key) is not life:
-            raise InstanceLost
-        return behaviour.answers, f"hello from {life.spec.key}"
-
-    def _life(self, place: object) -> FakeLife | None:
-        return next((life for life in self._platform.world.lives() if place == ("127.0.0.1", life.port)), None)
 
 
 def _owned_task(

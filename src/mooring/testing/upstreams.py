@@ -1,0 +1,41 @@
+"""The instances of a fake world, as an edge reaches them: whoever listens answers. Must not: say how, or start anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mooring.engine.contract import Clock
+from mooring.testing.behaviour import Behaviour
+from mooring.testing.edge import InstanceLost, Respond
+from mooring.testing.life import FakeLife
+from mooring.testing.world import FakeWorld
+
+
+class Upstreams(dict[tuple[str, int], Respond]):
+    """By address and port. `respond` says how an instance answers a client's request."""
+
+    def __init__(self, world: FakeWorld, clock: Clock, respond: Callable[[FakeLife, str], Behaviour]) -> None:
+        super().__init__()
+        self._world = world
+        self._clock = clock
+        self._respond = respond
+
+    def __contains__(self, place: object) -> bool:
+        life = self._life(place)
+        return life is not None and any(each.port == life.port for each in life.listening(self._clock.monotonic()))
+
+    def __getitem__(self, place: tuple[str, int]) -> Respond:
+        life = self._life(place)
+        assert life is not None, f"nobody listens on {place}"
+        return lambda path: self._answer(life, path)
+
+    async def _answer(self, life: FakeLife, path: str) -> tuple[int, str]:
+        pid, behaviour = life.pid, self._respond(life, path)
+        await self._clock.sleep(behaviour.latency)
+        life.advance(self._clock.monotonic())
+        if life.pid != pid or life.waits_until is not None or self._world.life(life.spec.key) is not life:
+            raise InstanceLost
+        return behaviour.answers, f"hello from {life.spec.key}"
+
+    def _life(self, place: object) -> FakeLife | None:
+        return next((life for life in self._world.lives() if place == ("127.0.0.1", life.port)), None)
