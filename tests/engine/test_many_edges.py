@@ -46,7 +46,7 @@ class ManyRig:
         """Of an environment without an instance so far only the controller's own edge knows."""
         fake = next(self._turns)
         routed = {name for table in fake.tables() for name in table.hostnames}
-        answer = await (fake if hostname in routed else self.fakes[0]).ask(hostname, path, agent=agent, sent=sent)
+        answer = await (fake if hostname in routed else self.fakes[0]).ask(hostname, path, agent=agent, sent=sent, accept=accept)
         return Reply(status=answer.status, text=answer.text, edge=answer.edge, robots=answer.robots)
 
     def wall(self) -> float:

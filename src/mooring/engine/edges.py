@@ -9,6 +9,7 @@ Must not: decide what is routed, or know how a host is reached.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +26,7 @@ from mooring.planner.routes import routed_keys
 
 LOOK = 1.5  # seconds that a look at all edges waits for the slowest of them
 PATIENCE = 10.0  # seconds that is waited for an edge which has to answer before anything begins
+WAKE = 2.0  # seconds
 ACT = 30.0  # seconds in which an edge has to say what became of a table
 
 Views = Mapping[EnvironmentId, RouteView]
@@ -44,6 +46,7 @@ class _Member:
     error: str = ""
     unsettled: set[EnvironmentId] = field(default_factory=set)
     acts: int = 0
+    waited_at: float = -math.inf
     looking: asyncio.Task[None] | None = None
 
     def view(self, environment: EnvironmentId) -> RouteView | None:
@@ -167,6 +170,15 @@ class Edges:
         edges = [self._local, *(each.edge for each in self._members.values() if each.view(environment))]
         return summed(await asyncio.gather(*(each.traffic(environment, since=since, until=until) for each in edges)))
 
+    async def waited_for(self) -> frozenset[EnvironmentId]:
+        """Of all edges: the controller's own each time, those of hosts every WAKE seconds, since asking them is not cheap."""
+        now = self._clock.monotonic()
+        due = [each for each in self._members.values() if not each.error and now - each.waited_at >= WAKE]
+        for each in due:
+            each.waited_at = now
+        found = await asyncio.gather(self._local.waited_for(), *(_waited_for(each.edge) for each in due))
+        return frozenset[EnvironmentId]().union(*found)
+
     def url(self, hostname: Hostname) -> str:
         return self._local.url(hostname)
 
@@ -283,6 +295,13 @@ class Edges:
             others = {key: view for key, view in member.views.items() if key != mark.environment}
             member.views = others | ({mark.environment: RouteView(table=attempt.table)} if attempt.table else {})
         return error
+
+
+async def _waited_for(edge: Edge) -> frozenset[EnvironmentId]:
+    try:
+        return await edge.waited_for()
+    except DriverError:
+        return frozenset()  # who waits is noted again
 
 
 async def _given(mark: Mark, attempt: _Try) -> None:

@@ -131,3 +131,11 @@ def test_the_unit_gives_haproxy_low_ports_and_nothing_else() -> None:
     assert re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE) == [DIRECTORY]
     for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes", "Restart=always", "UMask=0077"):
         assert f"\n{line}\n" in text
+
+
+def test_for_whom_requests_wait_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "waited-for").mkdir()
+    (tmp_path / "waited-for/shop--production").touch()
+    assert asked("put", tmp_path, files={}, names=[]) == {"done": {}}
+    assert asked("waited", tmp_path) == {"done": {"names": ["shop--production"]}}
+    assert asked("waited", tmp_path) == {"done": {"names": []}}
