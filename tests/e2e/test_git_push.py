@@ -81,7 +81,7 @@ def test_a_pushed_branch_is_deployed_and_told_on_the_terminal(platform: Platform
 
 
 def test_a_branch_whose_deployment_fails_is_refused_and_can_be_pushed_again(platform: Platform, pusher: Pusher) -> None:
-    app = platform.app("flask-hello", "mended")
+    app = platform.app("static-site", "mended")
     app.write("mooring.toml", QUICK)
     app.release(1)
     assert pusher.push(app, "main").returncode == 0
@@ -102,7 +102,7 @@ def test_a_branch_whose_deployment_fails_is_refused_and_can_be_pushed_again(plat
 
 
 def test_branches_deploy_the_environments_that_name_them(platform: Platform, pusher: Pusher) -> None:
-    app = platform.app("flask-hello", "branched")
+    app = platform.app("static-site", "branched")
     app.write("mooring.toml", '[environments.dev]\nbranch = "develop"\n')
     app.release(1)
     app.git("switch", "--quiet", "--create", "develop")
@@ -124,7 +124,7 @@ def test_branches_deploy_the_environments_that_name_them(platform: Platform, pus
 
 
 def test_a_repository_pushed_to_another_apps_name_is_refused(platform: Platform, pusher: Pusher) -> None:
-    app = platform.app("flask-hello", "rightful")
+    app = platform.app("static-site", "rightful")
     app.write("mooring.toml", 'app = "rightful"\n')
     app.release(1)
     done = pusher.push(app, "main", to="wrongful")
