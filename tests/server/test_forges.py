@@ -217,6 +217,25 @@ def test_a_commit_waits_for_its_checks_and_is_not_deployed_when_one_fails(
     assert len(deployments(served.client, "checked")) == 1
 
 
+def test_a_branch_that_cannot_be_deployed_keeps_no_other_from_it(served: Served, origin: Origin) -> None:
+    served.client.add_forge(ForgeRequest(app="apart", kind=ForgeKind.GIT, repository=origin.url, every=NEVER))
+    try:
+        origin.git("switch", "-qc", "a-first")
+        origin.commit("waits for what there is not", mooring_toml='requires_checks = ["test"]\n[environments.dev]\nbranch = "a-first"\n')
+        origin.git("switch", "-q", "main")
+        commit = origin.commit("second")
+        served.client.check_forge("apart")  # and looks now
+        deadline = time.monotonic() + 60
+        while not (made := deployments(served.client, "apart")) or not served.client.forges()[0].error:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        served.ended(made[0].id)
+        assert served.client.releases(EnvironmentId.parse("apart"))[0].source.commit == commit
+        assert "a plain repository has no checks" in served.client.forges()[0].error
+    finally:
+        served.client.remove_forge("apart")
+
+
 def test_a_manifest_that_makes_no_sense_is_told_to_the_forge(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
     add("muddled")
     commit = origin.commit("a slip", mooring_toml="branch = 3\n")

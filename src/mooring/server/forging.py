@@ -116,7 +116,7 @@ class ForgeDesk:
                     await reason.wait()
 
     async def _look(self, link: ForgeLink) -> bool:
-        """Whether a commit waits for its checks."""
+        """Whether a commit waits for its checks. Raises what went wrong first, after every branch was looked at."""
         memory = self.platform.memory
         secrets = memory.forge_secrets(link.app)
         remote = self.remote(link, secrets)
@@ -124,9 +124,14 @@ class ForgeDesk:
         for branch in sorted(seen.keys() - heads.keys()):
             await self._gone(link, branch)
             memory.save_forge_head(link.app, branch, "")
-        waits = False
+        waits, failures = False, list[MooringError]()
         for branch in sorted(branch for branch, commit in heads.items() if seen.get(branch) != commit):
-            waits |= await self._take(link, self.forge(link, secrets), remote, branch)
+            try:
+                waits |= await self._take(link, self.forge(link, secrets), remote, branch)
+            except MooringError as failure:  # no branch waits for another
+                failures.append(failure)
+        if failures:
+            raise failures[0]
         return waits
 
     async def _take(self, link: ForgeLink, forge: Forge, remote: Remote, branch: str) -> bool:

@@ -56,9 +56,9 @@ async def add_forge(platform: Platform, actor: Actor, request: ForgeRequest) -> 
 
 
 async def check_forge(platform: Platform, actor: Actor, app: str) -> ForgeChecked:
-    """Asked anew. Raises NotFound, Unavailable, InvalidInput."""
-    require(actor, Permission.SEE)
+    """Asked anew, and its branches looked at. Raises NotFound, Unavailable, InvalidInput, Forbidden."""
     link = _known(platform, app_name(app))
+    platform.allow(actor, Permission.CHANGE, "forge check", app=link.app)
     said, heads = await _looked_at(platform, link, platform.memory.forge_secrets(link.app))
     platform.forges.look(link.app)
     return ForgeChecked(link=link, said=said, branches=len(heads))
