@@ -54,6 +54,9 @@ RULES_BEYOND_A_SCHEMA = {
     ("PUT", "/v1/environments/{app}/{environment}/secrets/{name}"): "bytes that a process can be given",
     ("POST", "/v1/environments/{app}/{environment}/scale"): "a whole number is written without a point",
     ("POST", "/v1/environments/{app}/{environment}/rollback"): "a whole number is written without a point",
+    ("PUT", "/v1/service-servers/{name}"): "the body is the address of a server of that type",
+    ("PUT", "/v1/environments/{app}/{environment}/services/{name}/dump"): "a dump is not empty",
+    ("DELETE", "/v1/environments/{app}/{environment}/services/{name}"): "the name is typed out",
     ("POST", "/v1/state/backup"): "a passphrase is text of some length",
     ("POST", "/v1/tokens"): "a name that no valid token has",
 }

@@ -52,7 +52,10 @@ async def dumped(asked: Asked) -> Response:
 
 async def restored(asked: Asked) -> None:
     assert asked.archive is not None
-    await services.restore_service(asked.platform, asked.actor, asked.environment, asked.path["name"], asked.archive)
+    try:
+        await services.restore_service(asked.platform, asked.actor, asked.environment, asked.path["name"], asked.archive)
+    finally:
+        asked.archive.unlink(missing_ok=True)  # whatever of the address was wrong
 
 
 async def removed(asked: Asked) -> ServiceRecord:
