@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+_pushes = itertools.count()
 TOKEN, SECRET = "ghp_0123456789abcdefTOKEN", "a-hook-secret-of-some-length"
 ZEROS = "0" * 40
 
@@ -126,6 +128,7 @@ def github_push(
             "created": False,
             "deleted": after == ZEROS,
             "forced": False,
+            "compare": f"https://github.com/{repo}/compare/{next(_pushes):012x}...{after[:12]}",  # no two pushes have one message
             "repository": {"id": 186853002, "name": repo.split("/")[1], "full_name": repo, "private": False, "pushed_at": int(at)},
             "pusher": {"name": "Codertocat"},
             "head_commit": None if after == ZEROS else {"id": after, "message": "Update README.md", "timestamp": "2019-05-15T15:20:30Z"},
