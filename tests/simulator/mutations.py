@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from mooring.engine import hands, observer, rollout, targets, waiting
+from mooring.engine import fleet, hands, observer, rollout, targets, waiting
 from mooring.engine.controller import Controller
 from mooring.errors import OutcomeUnknown
 from mooring.model.health import Health
 from mooring.model.steps import SetRoutes, StopInstance
 from mooring.planner import reach, replace, routes
 from mooring.planner import rollout as planning
+from mooring.planner.goal import Wanted
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -53,6 +54,12 @@ def the_old_go_though_the_new_are_not_ready(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(planning, "reach", lambda *args, **named: msgspec.structs.replace(look(*args, **named), is_ready=True))
 
 
+@mutation(1)
+def a_host_that_does_not_answer_is_taken_for_empty(patch: pytest.MonkeyPatch) -> None:
+    known = fleet._Member.known
+    patch.setattr(fleet._Member, "known", lambda self: () if self.error else known(self))
+
+
 @mutation(2)
 def who_is_not_ready_is_routed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(routes, "may_serve", lambda view, was_active: True)
@@ -84,6 +91,11 @@ def a_failed_release_is_left_running(patch: pytest.MonkeyPatch) -> None:
         return msgspec.structs.replace(decided, steps=tuple(step for step in decided.steps if not isinstance(step, StopInstance)))
 
     patch.setattr(planning, "_revert", lazy)
+
+
+@mutation(4)
+def what_a_host_has_not_answered_is_taken_for_not_done(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(fleet._Member, "known", lambda self: tuple(fleet._with(view, self.name) for view in self.views or ()))
 
 
 @mutation(5)
@@ -142,6 +154,33 @@ def an_effect_without_an_answer_is_sent_again_at_once(patch: pytest.MonkeyPatch)
             await perform(self, step)
 
     patch.setattr(hands.Hands, "_perform", insistent)
+
+
+@mutation(10)
+def an_instance_is_changed_again_before_its_host_was_looked_at(patch: pytest.MonkeyPatch) -> None:
+    async def act(self: fleet.Fleet, key: Any, effect: Any) -> None:
+        await self._act(key.host, effect)
+
+    patch.setattr(fleet.Fleet, "_change", act)
+
+
+@mutation(10)
+def what_ran_on_a_host_that_does_not_answer_is_started_on_another(patch: pytest.MonkeyPatch) -> None:
+    fleets: list[fleet.Fleet] = []
+    begin, hosts_of = fleet.Fleet.__init__, Wanted.hosts_of
+
+    def remembered(self: fleet.Fleet, *args: Any) -> None:
+        begin(self, *args)
+        fleets.append(self)
+
+    def elsewhere(self: Wanted, process: Any) -> Any:
+        others = fleets[-1]._others()
+        well = [each.name for each in others if not each.error]
+        unwell = {each.name for each in others if each.error}
+        return tuple(well[0] if host in unwell and well else host for host in hosts_of(self, process))
+
+    patch.setattr(fleet.Fleet, "__init__", remembered)
+    patch.setattr(Wanted, "hosts_of", elsewhere)
 
 
 @mutation(11)

@@ -18,7 +18,7 @@ from mooring.testing.simulator.cells import empty_cells, unknown_points
 from mooring.testing.simulator.stage import Stage
 
 ROLLOUTS = 20_000
-EXHAUSTIVE = 12_500  # rollouts that every fault around every effect and write takes at least
+EXHAUSTIVE = 15_000  # rollouts that every fault around every effect and write takes at least
 SHARES = 10  # of the seeds
 APART = 1_000_000  # seeds between two shares
 CORES = max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))

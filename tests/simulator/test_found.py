@@ -10,6 +10,14 @@ from mooring.testing.simulator.stage import Stage
 from mooring.testing.simulator.story import Happening, On, Setting, Story, What
 
 _MORTAL = Happening(what=What.DEPLOY, number=0.3, pick=MORTAL)
+_DEPLOY = Happening(what=What.DEPLOY, number=0.3)
+_SPREAD = Setting(web=1, has_clock=True, release_seconds=0.2, is_spread=True)
+
+
+def _on_hosts(setting: Setting, *happenings: Happening) -> Story:
+    return Story(setting=setting, happenings=happenings)
+
+
 FOUND = {
     "the old went at the watch's end though the new had died and were not ready": Story(
         setting=Setting(bake=2.0),
@@ -62,6 +70,24 @@ FOUND = {
     ),
     "the old went on going while they drained though the new had died": Story(
         setting=Setting(bake=0.0, stop_takes=1.0, latency=0.6, min_healthy_time=0.5), happenings=(_MORTAL,)
+    ),
+    "a restart of which a host gave no answer was sent again unseen": _on_hosts(
+        Setting(web=1, has_liveness=True, is_spread=True),
+        Happening(what=What.FLAP, number=0.3, seconds=6.0),
+        Happening(what=What.DEPLOY, number=7.0),
+        Happening(what=What.HOST_CUT, on=On.EFFECT, number=2, seconds=6.0, pick=2),
+    ),
+    "a deployment ended as failed while its release may have been started on a host that gave no answer": _on_hosts(
+        _SPREAD, _DEPLOY, Happening(what=What.HOST_SILENT, on=On.EFFECT, number=7, moment=Moment.AFTER, seconds=120.0, pick=7)
+    ),
+    "a deployment was taken back to one that may have been stopped on a host that gave no answer": _on_hosts(
+        _SPREAD, _DEPLOY, Happening(what=What.HOST_SILENT, on=On.EFFECT, number=10, moment=Moment.AFTER, seconds=120.0, pick=10)
+    ),
+    "a sick one that was to leave was told to stop and to begin anew at once": _on_hosts(
+        Setting(web=3, is_in_place=True, has_liveness=True, min_healthy_time=0.5, stop_takes=1.0, latency=0.15, is_spread=True),
+        Happening(what=What.RESTART, number=2.6),
+        Happening(what=What.HOST_RESTORED, number=2.7, seconds=20.0, pick=20),
+        Happening(what=What.HOST_SILENT, number=7.8, seconds=60.0, pick=65),
     ),
 }
 

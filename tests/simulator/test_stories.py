@@ -45,7 +45,7 @@ def test_a_story_by_hand_is_told_too() -> None:
 def test_a_campaign_by_hand_says_how_much_it_tried() -> None:
     told = simulator("--rollouts", "60", "--jobs", "1")
     assert told.returncode == 0
-    assert "of 260 cells; 0 violations" in told.stdout
+    assert "of 414 cells; 0 violations" in told.stdout
 
 
 def test_a_failure_says_which_law_the_shortest_story_and_how_to_tell_it_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -16,7 +16,7 @@ from mooring.engine.contract import Clock
 from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
-from mooring.model.names import HostId, ProcessName
+from mooring.model.names import LOCAL, HostId, ProcessName
 from mooring.model.release import ProcessType
 from mooring.model.routing import EndpointState
 from mooring.model.steps import (
@@ -43,6 +43,7 @@ from mooring.testing.edge import FakeEdge
 from mooring.testing.memory import FakeMemory
 from mooring.testing.world import FakeWorld
 
+HEALING = 6.0  # seconds after which a controller that can act has noticed that an instance died: it looks again after 5 at most
 _RETURN = 5.0  # seconds
 
 
@@ -79,6 +80,7 @@ class Laws:
     `others` are the edges of hosts: who gets requests from any of them gets requests.
 
     `is_calm` False: instances die by themselves, which excuses law 1. `excuse` does so for one environment and for a while.
+    `out_of_reach`: hosts of which nobody can be asked for anything; law 1 is about what is elsewhere.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Laws:
     ) -> None:
         self.violations: list[Violation] = []
         self.is_calm = True
+        self.out_of_reach: set[HostId] = set()
         self.before_check: Callable[[], None] = lambda: None  # notices what has happened by itself
         self._memory = memory
         self._world = world
@@ -105,6 +108,8 @@ class Laws:
         environment = point.subject.environment if isinstance(point.subject, InstanceKey) else point.subject
         if point.moment is Moment.BEFORE:
             self._check_intent(point)
+            if point.name == "runtime.start" and isinstance(point.subject, InstanceKey):
+                self._check_place(point.subject)
             if point.name in ("runtime.stop", "runtime.restart") and isinstance(point.subject, InstanceKey):
                 self._check_stop(point.subject)
                 if point.name == "runtime.stop":
@@ -188,7 +193,8 @@ class Laws:
     def _check_routes(self, environment: EnvironmentId) -> None:
         now, active = self._clock.monotonic(), self._routed(environment)
         for key in active - self._active.get(environment, frozenset()):
-            is_unwell = environment in self._excused_until  # it has died a moment ago, and nobody can know yet
+            # it has died a moment ago, and nobody can know yet
+            is_unwell = environment in self._excused_until or key.host in self.out_of_reach
             if not is_unwell and not (self._is_ready(key) and self._has_answered(key)):
                 self.tell(2, f"{key} gets requests and is not ready")
         self._active[environment] = active
@@ -220,7 +226,7 @@ class Laws:
         """Ready and routed ones, against what is desired now by old and new, and what there has been."""
         desired, active, is_enough = self._desired(environment), self._active.get(environment, frozenset()), True
         for name in sorted({*desired, *(key.process for key in active)}):
-            ready = sum(1 for key in active if key.process == name and self._is_ready(key))
+            ready = sum(1 for key in active if key.process == name and key.host not in self.out_of_reach and self._is_ready(key))
             most = self._most[environment, name] = max(ready, self._most.get((environment, name), 0))
             floor = min(desired.get(name, 0), most)
             if ready < floor and self.is_calm and environment not in self._excused_until:
@@ -242,6 +248,11 @@ class Laws:
         running = self._world.running_tasks(environment)
         if len(running) > 1:
             self.tell(5, f"{' and '.join(running)} of {environment} run at the same time")
+
+    def _check_place(self, key: InstanceKey) -> None:
+        """Started where a record says so, and nowhere else in place of one of which nobody knows whether it runs."""
+        if not any(_is_placed(key, revision) for revision in self._revisions(key.environment)):
+            self.tell(10, f"{key} is started, and no record places it there")
 
     def _is_ready(self, key: InstanceKey) -> bool:
         life = self._world.life(key)
@@ -269,12 +280,17 @@ class Laws:
         if record.is_being_destroyed:
             self.excuse(environment, seconds=_RETURN)  # a destruction that cannot be ended is taken back: it serves again soon after
             return {}
-        revisions = [record.revision]
+        wanted = [each for each in (self._wanted(environment, revision) for revision in self._revisions(environment)) if each is not None]
+        return _fewest(wanted, out_of_reach=self.out_of_reach)
+
+    def _revisions(self, environment: EnvironmentId) -> list[Revision]:
+        """What is recorded, and what a deployment under way comes from and leads to."""
+        record = self._memory.environment(environment)
+        revisions = [record.revision] if record and record.revision else []
         for deployment in self._memory.unfinished_deployments():
             if deployment.environment == environment:
                 revisions += [each for each in (deployment.target, deployment.baseline) if each is not None]
-        wanted = [each for each in (self._wanted(environment, revision) for revision in revisions) if each is not None]
-        return _fewest(wanted)
+        return revisions
 
     def _wanted(self, environment: EnvironmentId, revision: Revision) -> Wanted | None:
         release = self._memory.release(environment, revision.release)
@@ -285,20 +301,31 @@ class Laws:
         return release.process(key.process) if release else None
 
 
-def _fewest(wanted: list[Wanted]) -> dict[ProcessName, int]:
+def _is_placed(key: InstanceKey, revision: Revision) -> bool:
+    if (revision.release, revision.generation) != (key.release, key.generation):
+        return False
+    hosts = revision.placement.get(key.process)
+    return key.host == LOCAL if hosts is None else key.slot <= len(hosts) and hosts[key.slot - 1] == key.host
+
+
+def _fewest(wanted: list[Wanted], *, out_of_reach: Collection[HostId]) -> dict[ProcessName, int]:
     names = [frozenset(process.name for process in each.release.processes if process.is_routed) for each in wanted]
     common = frozenset.intersection(*names) if names else frozenset[ProcessName]()
-    return {name: min(_floor(each, name) for each in wanted) for name in sorted(common)}
+    return {name: min(_floor(each, name, wanted, out_of_reach=out_of_reach) for each in wanted) for name in sorted(common)}
 
 
-def _floor(wanted: Wanted, name: ProcessName) -> int:
-    """How many may not be missed: less what the policy allows where it replaces in place."""
+def _floor(wanted: Wanted, name: ProcessName, every: list[Wanted], *, out_of_reach: Collection[HostId]) -> int:
+    """How many may not be missed: less what the policy allows where it replaces in place, and less those that nobody can reach.
+
+    Where it replaces in place some of the old, and some of the new that serve instead of others, may be lost with one host.
+    """
     process = wanted.release.process(name)
     if process is None or process.is_single:
         return 0
     count = wanted.count(process)
     allowed = wanted.release.policy.max_unavailable.of(count, rounding_up=False)
-    return max(0, count - (max(1, allowed) if is_in_place(process, wanted) else allowed))
+    lost = sum(host in out_of_reach for each in (every if is_in_place(process, wanted) else [wanted]) for host in each.hosts_of(process))
+    return max(0, count - lost - (max(1, allowed) if is_in_place(process, wanted) else allowed))
 
 
 def _is_of(step: Step, point: Point) -> bool:

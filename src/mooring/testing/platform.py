@@ -24,6 +24,7 @@ import msgspec
 
 from mooring.drivers.edge.contract import Edge
 from mooring.drivers.runtime.contract import Runtime
+from mooring.engine.contract import Clock
 from mooring.engine.controller import Controller
 from mooring.engine.orders import DeployOrder, Order
 from mooring.engine.shares import carries, share
@@ -76,7 +77,8 @@ class FakePlatform:
     """`on_point` is called before and after every effect and every write of the living controller, and may raise or crash it.
 
     `respond` says how an instance answers a client's request; `secrets` are redacted; `trouble` is what died without a word.
-    `runtime_line` and `edge_line` are how the next controller reaches its drivers: by themselves, unless a test puts something between.
+    `runtime_line`, `edge_line` and `host_lines` are how the next controller reaches its drivers: by themselves, unless a test puts
+    something between.
     """
 
     def __init__(self, clock: VirtualClock | None = None, *, memory_budget: int = 8_000_000_000) -> None:
@@ -93,6 +95,7 @@ class FakePlatform:
         self.laws = Laws(self.memory, self.world, self.edge, self.clock, self.edges)
         self.runtime_line: Runtime = self.runtime
         self.edge_line: Edge = self.edge
+        self.host_lines: dict[HostId, Runtime] = {}
         self.on_point: Callable[[Point], None] | None = None
         self.respond: Callable[[FakeLife, str], Behaviour] = lambda life, _: life.behaviour
         self.secrets: list[str] = []
@@ -144,13 +147,15 @@ class FakePlatform:
 
     # its hosts
 
-    def add_host(self, name: str, *, region: str = "eu", memory: int = 8_000_000_000, room: int = 10_000_000_000) -> FakeRuntime:
-        """Another machine, known to this controller and to those after it."""
+    def add_host(
+        self, name: str, *, region: str = "eu", memory: int = 8_000_000_000, room: int = 10_000_000_000, clock: Clock | None = None
+    ) -> FakeRuntime:
+        """Another machine, known to this controller and to those after it; `clock` is its own, where it has another."""
         host = Host(
             name=HostId(name), address=HostAddress("root", name), runtime=HostRuntime.SYSTEMD, region=RegionName(region), memory=memory
         )
         port = 20_000 + 1_000 * len(self.world.hosts)
-        runtime = FakeRuntime(self.clock, memory_budget=memory, room=room, host=host.name, first_port=port)
+        runtime = FakeRuntime(clock or self.clock, memory_budget=memory, room=room, host=host.name, first_port=port)
         self._connect_runtime(runtime)
         self.world.hosts[host.name] = runtime
         self.memory.save_host(host)
@@ -318,7 +323,7 @@ class FakePlatform:
             new_id=self._new_id,
         )
         for host in self.memory.hosts():
-            controller.fleet.add(host.name, self.world.hosts[host.name])
+            controller.fleet.add(host.name, self.host_lines.get(host.name, self.world.hosts[host.name]))
             controller.edges.place(host.name, host.region)
         for name, edge in self.edges.items():
             controller.edges.add(name, edge)

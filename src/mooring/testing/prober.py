@@ -22,6 +22,9 @@ class FakeProber:
         place = target.port or target.pid
         self.asked[place] = self.asked.get(place, 0) + 1
         life = self._life(target)
+        if life is not None and life.spec.key.host in self._world.cut_off:
+            await self._clock.sleep(check.timeout)
+            return self._result(check, passed=False, latency=check.timeout, said=f"no answer within {check.timeout:g} s")
         if life is None or life.view(self._clock.monotonic()).pid == 0:
             return self._result(check, passed=False, said="connection refused")
         if check.kind is CheckKind.ALIVE:

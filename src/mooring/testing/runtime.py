@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -28,6 +28,13 @@ from mooring.testing.life import FakeLife
 _FOLLOW_EVERY = 0.1
 
 
+class Disk(msgspec.Struct, frozen=True):
+    """What outlives a host's loss of power: the instances that are to run, and what was delivered."""
+
+    lives: tuple[FakeLife, ...]
+    delivered: dict[ArtifactId, Artifact]
+
+
 @dataclass
 class _Task:
     spec: TaskSpec
@@ -35,6 +42,7 @@ class _Task:
     variables: dict[str, str]
     began: float
     stopped: float | None = None
+    is_lost: bool = False  # its host went down while it ran
 
 
 class FakeRuntime:
@@ -60,6 +68,7 @@ class FakeRuntime:
         self.starts: dict[InstanceKey | tuple[EnvironmentId, str], int] = {}
         self.gone: dict[InstanceKey, float] = {}  # when what is no more went, in monotonic seconds
         self.delivered: dict[ArtifactId, Artifact] = {}
+        self.is_full = False  # its disk: nothing new can be put there
         self._room = room
         self._clock = clock
         self._lives: dict[InstanceKey, FakeLife] = {}
@@ -79,7 +88,7 @@ class FakeRuntime:
         with self._effect("deliver", mark, artifact.id):
             if self._room is None or artifact.id in self.delivered:
                 return Delivery(sent=0, total=artifact.size)
-            free = self._room - sum(each.size for each in self.delivered.values())
+            free = 0 if self.is_full else self._room - sum(each.size for each in self.delivered.values())
             if artifact.size > free:
                 raise CapacityExceeded(f"{artifact.id} needs {artifact.size} bytes, and {free} are free")
             self.delivered[artifact.id] = artifact
@@ -99,6 +108,7 @@ class FakeRuntime:
             known = self._lives.get(spec.key)
             if known is not None and not known.has_stopped(self._clock.monotonic()):
                 return
+            self._check_disk()
             self._check_delivered(spec.artifact)
             self._next_pid += 10_000
             self._lives[spec.key] = FakeLife(
@@ -122,8 +132,9 @@ class FakeRuntime:
                 return
             life.stops_at = self._clock.monotonic() + min(grace, life.behaviour.stop_takes)
             await self._sleep_until(life.stops_at)
-            self._keep_lines(life)
-            self._remove(key)
+            if self._lives.get(key) is life:  # and not lost with its host meanwhile, and back
+                self._keep_lines(life)
+                self._remove(key)
 
     async def restart(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
         key = self._placed(key)
@@ -158,6 +169,7 @@ class FakeRuntime:
         with self._effect("run_task", mark, spec.name):
             if name in self._tasks:
                 return
+            self._check_disk()
             self._tasks[name] = _Task(spec, self.behave_task(spec), _revealed(variables), self._clock.monotonic())
             self.starts[name] = self.starts.get(name, 0) + 1
             self._begun.add(name)
@@ -218,9 +230,25 @@ class FakeRuntime:
         self._lives[self._placed(key)].kill(self._clock.monotonic())
 
     def lose_host(self, keys: Iterable[InstanceKey] | None = None) -> None:
-        """These instances (None: all) are gone, as after a host's loss."""
+        """These instances (None: all, and the tasks that run) are gone, as after a host's loss."""
+        for task in self._tasks.values() if keys is None else ():
+            task.is_lost = self._task_state(task)[0] is TaskState.RUNNING
         for key in list(self._lives if keys is None else keys):
             self._remove(key)
+
+    def disk(self) -> Disk:
+        """As it is now."""
+        return Disk(
+            lives=tuple(replace(life, lines=list(life.lines), stops_at=None) for life in self._lives.values()),
+            delivered=dict(self.delivered),
+        )
+
+    def boot(self, disk: Disk) -> None:
+        """It comes up with this disk: by itself it starts what is to run."""
+        self.delivered = dict(disk.delivered)
+        for life in disk.lives:
+            life.restart(self._clock.monotonic())
+            self._lives[life.spec.key] = life
 
     def put_back(self, lives: Mapping[InstanceKey, FakeLife]) -> None:
         """These live again, as on a host whose disk was restored."""
@@ -268,6 +296,10 @@ class FakeRuntime:
         if self._room is not None and (artifact is None or artifact.id not in self.delivered):
             raise Unavailable(f"the artifact {artifact.id if artifact else '?'} was not delivered")
 
+    def _check_disk(self) -> None:
+        if self.is_full:
+            raise Unavailable("No space left on device")
+
     def _remove(self, key: InstanceKey) -> None:
         self._lives.pop(key, None)
         self.gone[key] = self._clock.monotonic()
@@ -277,6 +309,8 @@ class FakeRuntime:
             await self._clock.sleep(left)
 
     def _task_state(self, task: _Task) -> tuple[TaskState, int | None]:
+        if task.is_lost:
+            return TaskState.LOST, None
         ends = task.began + (task.behaviour.exits_after or 0.0)
         timeout = task.began + task.spec.timeout
         if task.stopped is not None and task.stopped < min(ends, timeout):

@@ -27,15 +27,16 @@ class Upstreams(dict[tuple[str, int], Respond]):
     def __getitem__(self, place: tuple[str, int]) -> Respond:
         life = self._life(place)
         assert life is not None, f"nobody listens on {place}"
-        return lambda path: self._answer(life, path)
+        return lambda path: self._answer(life, place, path)
 
-    async def _answer(self, life: FakeLife, path: str) -> tuple[int, str]:
+    async def _answer(self, life: FakeLife, place: object, path: str) -> tuple[int, str]:
         pid, behaviour = life.pid, self._respond(life, path)
         await self._clock.sleep(behaviour.latency)
         life.advance(self._clock.monotonic())
-        if life.pid != pid or life.waits_until is not None or self._world.life(life.spec.key) is not life:
+        if life.pid != pid or life.waits_until is not None or self._life(place) is not life:
             raise InstanceLost
         return behaviour.answers, f"hello from {life.spec.key}"
 
     def _life(self, place: object) -> FakeLife | None:
-        return next((life for life in self._world.lives() if place == ("127.0.0.1", life.port)), None)
+        address, port = place if isinstance(place, tuple) else ("", 0)
+        return self._world.listener(port) if address == "127.0.0.1" and port else None

@@ -7,6 +7,8 @@ import msgspec
 from mooring.errors import BuildFailed
 from mooring.model.health import Check, CheckKind, Checks
 from mooring.model.instance import InstanceSpec, TaskSpec
+from mooring.model.names import RegionName
+from mooring.model.placement import Region
 from mooring.model.policy import Policy
 from mooring.model.quantity import Share
 from mooring.model.release import ProcessType
@@ -23,6 +25,7 @@ _BAD = {
     "mortal": Behaviour(ready_after=0.1, exits_after=1.7),  # ready at first, and dead a moment later
 }
 _UNFIT = ("misguided", "unbuildable")  # its release command fails; it cannot be built
+REGIONS = (Region(name=RegionName("eu")), Region(name=RegionName("us")))
 KINDS = (GOOD, *_BAD, *_UNFIT)
 PROGRESS_DEADLINE, RELEASE_TIMEOUT, KILL_TIMEOUT = 20.0, 6.0, 2.0  # seconds
 
@@ -45,6 +48,7 @@ def tree(setting: Setting, kind: str, *, weight: int = 1) -> Tree:
         policy=policy(setting),
         release_command=f"migrate {kind}" if setting.release_seconds >= 0 or kind == "misguided" else "",
         build_seconds=setting.build_seconds,
+        regions=REGIONS if setting.is_spread else (),
         build_error=BuildFailed("it does not compile") if kind == "unbuildable" else None,
     )
 
@@ -66,12 +70,13 @@ def policy(setting: Setting) -> Policy:
     )
 
 
-def instance(setting: Setting, spec: InstanceSpec) -> Behaviour:
-    """How it behaves by the kind its command names."""
+def instance(setting: Setting, spec: InstanceSpec, *, slow: float = 1.0) -> Behaviour:
+    """How it behaves by the kind its command names; `slow` times as slowly as the setting says."""
     _, _, kind = spec.command.rpartition(" ")
+    stop_takes = slow * setting.stop_takes
     if spec.key.process == "web" and kind in _BAD:
-        return msgspec.structs.replace(_BAD[kind], stop_takes=setting.stop_takes)
-    return Behaviour(ready_after=setting.ready_after, stop_takes=setting.stop_takes, latency=setting.latency)
+        return msgspec.structs.replace(_BAD[kind], stop_takes=stop_takes)
+    return Behaviour(ready_after=slow * setting.ready_after, stop_takes=stop_takes, latency=slow * setting.latency)
 
 
 def task(setting: Setting, spec: TaskSpec) -> Behaviour:

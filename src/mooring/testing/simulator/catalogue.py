@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from mooring.testing.laws import Moment
 from mooring.testing.simulator.stage import Stage
-from mooring.testing.simulator.story import AROUND_A_WRITE, AROUND_AN_EFFECT, Happening, On, Setting, Story, What
+from mooring.testing.simulator.story import (
+    AROUND_A_WRITE,
+    AROUND_AN_EFFECT,
+    AROUND_AN_EFFECT_ON_HOSTS,
+    HOST_FAULTS,
+    Happening,
+    On,
+    Setting,
+    Story,
+    What,
+)
 
-_FOR_LONG = 120.0  # seconds
+_FOR_A_WHILE, _FOR_LONG = 6.0, 120.0  # seconds: within every deadline, and beyond
 SICK, MORTAL = 3, 15  # picks of a tree that answers 500, and of one that dies while it is watched
 _FULL = Setting(has_worker=True, has_clock=True, release_seconds=0.2)
+_SPREAD = Setting(web=1, is_spread=True)
 _DEPLOY = Happening(what=What.DEPLOY, number=0.3)
 
 
@@ -52,14 +63,47 @@ CALM = {
     "sick instance": _story(
         Setting(has_liveness=True), Happening(what=What.FLAP, number=0.3, seconds=6.0), Happening(what=What.DEPLOY, number=7.0)
     ),
+    "first deploy to three hosts": _story(msgspec.structs.replace(_SPREAD, deploys_before=0), _DEPLOY),
+    "redeploy to three hosts": _story(msgspec.structs.replace(_SPREAD, has_clock=True, release_seconds=0.2), _DEPLOY),
+    "redeploy in place on three hosts": _story(msgspec.structs.replace(_SPREAD, is_in_place=True), _DEPLOY),
+    "redeploy to hosts that differ": _story(
+        msgspec.structs.replace(_SPREAD, web=2, skew=3600.0, slow=2.0, latency=0.3, ready_after=0.4, stop_takes=0.5), _DEPLOY
+    ),
+    "failing redeploy to three hosts": _story(_SPREAD, Happening(what=What.DEPLOY, number=0.3, pick=SICK)),
+    "redeploy and prune on three hosts": _story(msgspec.structs.replace(_SPREAD, keep_releases=1), _DEPLOY),
+    "cancelled release command on three hosts": _story(
+        msgspec.structs.replace(_SPREAD, release_seconds=4.0), _DEPLOY, Happening(what=What.CANCEL, number=1.5)
+    ),
+    "destroy on three hosts": _story(_SPREAD, Happening(what=What.DESTROY, number=0.3)),
+    "sick instance on three hosts": _story(
+        msgspec.structs.replace(_SPREAD, has_liveness=True),
+        Happening(what=What.FLAP, number=0.3, seconds=6.0),
+        Happening(what=What.DEPLOY, number=7.0),
+    ),
 }
+_ON_HOSTS_IN_FULL = ("redeploy to three hosts", "redeploy and prune on three hosts")
 
 
 def every_fault() -> Iterator[Story]:
-    """Each story of a calm day with each fault at each of its effects and writes, one at a time."""
-    for story in CALM.values():
-        yield from at_effects(story)
-        yield from at_writes(story)
+    """Each story of a calm day with each fault at each of its effects and writes, one at a time.
+
+    Most of those on several hosts are like one on a single host but for their hosts, and meet what may happen to a host.
+    """
+    for name, story in CALM.items():
+        if story.setting.is_spread:
+            yield from to_hosts(story)
+        if not story.setting.is_spread or name in _ON_HOSTS_IN_FULL:
+            yield from at_effects(story)
+        if not story.setting.is_spread:
+            yield from at_writes(story)
+
+
+def to_hosts(story: Story) -> Iterator[Story]:
+    """This one with a host lost in each way before and after each of its effects, for some seconds; and after each, for long."""
+    stage = Stage(story)
+    stage.play()
+    yield from _struck(story, On.EFFECT, stage.effects, AROUND_AN_EFFECT_ON_HOSTS, seconds=_FOR_A_WHILE)
+    yield from _struck(story, On.EFFECT, stage.effects, dict.fromkeys(HOST_FAULTS, (Moment.AFTER,)), seconds=_FOR_LONG)
 
 
 def at_effects(story: Story) -> Iterator[Story]:
@@ -77,7 +121,7 @@ def at_writes(story: Story) -> Iterator[Story]:
     yield from _struck(story, On.WRITE, stage.writes, AROUND_A_WRITE)
 
 
-def _struck(story: Story, on: On, count: int, around: dict[What, tuple[Moment, ...]], *, seconds: float = 1.0) -> Iterator[Story]:
+def _struck(story: Story, on: On, count: int, around: Mapping[What, tuple[Moment, ...]], *, seconds: float = 1.0) -> Iterator[Story]:
     for number in range(1, count + 1):
         for what, moments in around.items():
             for moment in moments:

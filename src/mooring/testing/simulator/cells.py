@@ -8,15 +8,17 @@ from collections.abc import Iterable
 import msgspec
 
 from mooring.testing.laws import Moment
-from mooring.testing.simulator.story import AROUND_A_WRITE, AROUND_AN_EFFECT, What
+from mooring.testing.simulator.story import AROUND_A_WRITE, AROUND_AN_EFFECT, AROUND_AN_EFFECT_ON_HOSTS, What
 
 EFFECTS = (
+    "runtime.deliver",
     "runtime.start",
     "runtime.stop",
     "runtime.restart",
     "runtime.run_task",
     "runtime.stop_task",
     "runtime.forget",
+    "runtime.reclaim",
     "edge.apply",
     "edge.remove",
 )
@@ -51,7 +53,8 @@ def cell(effect: str, moment: Moment, what: What) -> Cell:
 
 
 def all_cells() -> frozenset[Cell]:
-    around_effects = (cell(name, moment, what) for name in EFFECTS for what, moments in AROUND_AN_EFFECT.items() for moment in moments)
+    faults = AROUND_AN_EFFECT | AROUND_AN_EFFECT_ON_HOSTS
+    around_effects = (cell(name, moment, what) for name in EFFECTS for what, moments in faults.items() for moment in moments)
     around_writes = (cell(name, moment, what) for name in WRITES for what, moments in AROUND_A_WRITE.items() for moment in moments)
     return frozenset((*around_effects, *around_writes))
 

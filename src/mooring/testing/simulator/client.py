@@ -8,6 +8,7 @@ from typing import NamedTuple
 from mooring.model.environment import EnvironmentId
 from mooring.testing.edge import FakeAnswer
 from mooring.testing.platform import FakePlatform
+from mooring.testing.simulator.hosts import Hosts
 
 RATE = 5.0  # requests a second
 
@@ -22,14 +23,16 @@ class Client:
     """Of one environment, from its first success until it is to be destroyed. `asked` and `failed` count requests.
 
     A request that no app answered is failed, and breaks the promise unless the app itself was unwell meanwhile, the edge died
-    under it, or it took longer than the drain budget says anybody waits. Where an app has a gap by its own wish (a single web, or one
-    replaced in place), it may also fail while anything but good orders is under way: the gap is then longer than requests are held.
+    under it, its host was lost with it, or it took longer than the drain budget says anybody waits. Where an app has a gap by its
+    own wish (a single web, or one replaced in place), it may also fail while anything but good orders is under way: the gap is then
+    longer than requests are held.
     """
 
-    def __init__(self, platform: FakePlatform, environment: EnvironmentId, *, patience: float) -> None:
+    def __init__(self, platform: FakePlatform, environment: EnvironmentId, hosts: Hosts, *, patience: float) -> None:
         self.asked = self.failed = 0
         self._platform = platform
         self._environment = environment
+        self._hosts = hosts
         self._patience = patience
         self._edge_died = float("-inf")
         self._is_stopped = False
@@ -79,4 +82,8 @@ class Client:
         laws, answer = self._platform.laws, failure.answer
         is_cut = answer.instance != "" and failure.ended - failure.began >= self._patience
         is_gap = not answer.instance and not is_calm and not laws.must_serve(self._environment)
-        return self._edge_died >= failure.began or is_cut or is_gap or laws.is_excused(self._environment, since=failure.began)
+        if answer.instance:
+            is_lost = self._hosts.has_lost(answer.instance, since=failure.began)
+        else:
+            is_lost = self._hosts.has_lost_all(self._environment, since=failure.began)
+        return self._edge_died >= failure.began or is_cut or is_gap or is_lost or laws.is_excused(self._environment, since=failure.began)

@@ -11,10 +11,10 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.testing.platform import FakePlatform
 from mooring.testing.simulator.app import GOOD, kind_of
-from mooring.testing.simulator.story import HARMLESS, Happening, What
+from mooring.testing.simulator.story import HARMLESS, HOST_FAULTS, Happening, What
 
 _PATIENCE = 8.0  # seconds that drivers may be slow or silent in all before a deadline may be missed for it
-_IN_THE_WAY = (What.BLIND, What.REFUSED, What.DISK_FULL, What.LATE)
+_IN_THE_WAY = (What.BLIND, What.REFUSED, What.DISK_FULL, What.LATE, *HOST_FAULTS)
 _REFUSALS = ("capacity-exceeded", "not-found")
 _AFTERWARDS = 5.0  # seconds after a controller's start in which what goes wrong is laid to it
 

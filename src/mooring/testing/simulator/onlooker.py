@@ -11,6 +11,7 @@ from mooring.testing.platform import FakePlatform
 
 _EVERY = 0.9  # seconds
 _EXACTLY = 0.001  # seconds
+_LOOKED_AT_LATER = 5.0  # seconds by which a look at another host may end after the one that told of it
 
 
 class Onlooker:
@@ -36,11 +37,16 @@ class Onlooker:
             self._judge(look.result())
 
     def _judge(self, snapshot: Snapshot) -> None:
-        at = self._platform.clock.monotonic() - snapshot.age
+        now = self._platform.clock.monotonic()
+        sights = {sight.host: sight for sight in self._platform.controller.fleet.sights()}
         for view in snapshot.instances:
-            if view.state is ProcessState.RUNNING and not self._existed(view.key, at=at):
-                self._platform.laws.tell(14, f"status says of {snapshot.age:.1f} s ago that {view.key} ran, and it did not")
+            age, sight = snapshot.age, sights.get(view.key.host)
+            is_away = view.key.host in self._platform.laws.out_of_reach
+            if sight is not None and (is_away or sight.error or sight.age is None):
+                continue  # it is told that its host does not answer
+            age = age if sight is None or sight.age is None else max(age, sight.age) + _LOOKED_AT_LATER
+            if view.state is ProcessState.RUNNING and not self._existed(view.key, at=now - age):
+                self._platform.laws.tell(14, f"status says of {age:.1f} s ago that {view.key} ran, and it did not")
 
     def _existed(self, key: InstanceKey, *, at: float) -> bool:
-        gone = self._platform.runtime.gone.get(key, float("-inf"))
-        return self._platform.runtime.life(key) is not None or gone >= at - _EXACTLY
+        return self._platform.world.life(key) is not None or self._platform.world.went(key) >= at - _EXACTLY

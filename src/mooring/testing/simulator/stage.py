@@ -20,19 +20,21 @@ from mooring.errors import DriverError, OutcomeUnknown, Unavailable
 from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
+from mooring.model.names import HostId
 from mooring.testing.clock import Stuck, VirtualClock, run_virtually
-from mooring.testing.laws import Moment, Point, Violation
+from mooring.testing.laws import HEALING, Moment, Point, Violation
 from mooring.testing.life import FakeLife
 from mooring.testing.platform import Crash, FakePlatform, note_trouble
 from mooring.testing.simulator import app
 from mooring.testing.simulator.cells import Cell, cell
 from mooring.testing.simulator.client import Client
 from mooring.testing.simulator.end import Lived, check_end
+from mooring.testing.simulator.hosts import Hosts
 from mooring.testing.simulator.lines import EdgeLine, RuntimeLine
 from mooring.testing.simulator.onlooker import Onlooker
 from mooring.testing.simulator.people import People, later
-from mooring.testing.simulator.story import ORDERS, Happening, On, Story, What
-from mooring.testing.simulator.watch import HEALING, ROLLING, Watch
+from mooring.testing.simulator.story import HOST_FAULTS, ORDERS, Happening, On, Story, What
+from mooring.testing.simulator.watch import ROLLING, Watch
 from mooring.testing.simulator.wire import Wire
 
 SHOP = EnvironmentId.parse("shop")
@@ -65,9 +67,10 @@ class Stage:
         self.platform = FakePlatform(VirtualClock(), memory_budget=setting.budget or _PLENTY)
         self.environments = (SHOP, BLOG) if setting.has_second_environment else (SHOP,)
         self.wire = Wire(self.platform, self)
-        self.clients = {each: Client(self.platform, each, patience=setting.drain_timeout - 0.2) for each in self.environments}
+        self.hosts = Hosts(self.platform, self.wire, setting)
+        self.clients = {each: Client(self.platform, each, self.hosts, patience=setting.drain_timeout - 0.2) for each in self.environments}
         self.people = People(self.platform, setting)
-        self.watch = Watch(self.platform, self.environments)
+        self.watch = Watch(self.platform, self.environments, self.hosts)
         self.cells: Counter[Cell] = Counter()
         self.happened: list[Happening] = []
         self._before: dict[EnvironmentId, Revision | None] = {}
@@ -111,6 +114,7 @@ class Stage:
         self._began = self.platform.clock.monotonic()
         self.wire.count = self._writes = 0
         self.watch.begin()
+        self.hosts.begin()
         self._is_open = True
         self._before = dict.fromkeys(self.environments, None)
         self._before |= {record.environment: record.revision for record in self.platform.memory.environments()}
@@ -132,11 +136,14 @@ class Stage:
         self._is_open, self._effects = False, self.wire.count
         self._full_until = float("-inf")
         self.wire.heal()
-        self.platform.runtime.behave = lambda _: app.WELL
-        for life in self.platform.runtime.lives():
+        self.hosts.heal()
+        for runtime in self.platform.world.hosts.values():
+            runtime.behave = lambda _: app.WELL
+        for life in self.platform.world.lives():
             life.behaviour = app.WELL
         await self._until(self.watch.is_in_order, law=8, what="it does not come to order")
-        await self.platform.clock.sleep(HEALING)
+        await self.platform.clock.sleep(2 * HEALING if self.hosts.names else HEALING)  # who asked a lost host still waits for an answer
+        await self._until(self.watch.is_in_order, law=8, what="it does not stay in order")
         for client in self.clients.values():
             await client.stop()
         count = self.wire.count
@@ -171,11 +178,11 @@ class Stage:
         """What is to happen there, each once."""
         return self._due(name, On.EFFECT, count, moment) if self._is_open else ()
 
-    def happen(self, happening: Happening) -> None:
-        """Now, and whoever's turn it is."""
+    def happen(self, happening: Happening, line: str = "") -> None:
+        """Now, and whoever's turn it is; `line` is where the effect goes at which it happens."""
         self.happened.append(happening)
         self._on_event(f"{self.now():8.2f}  ** {happening.what.value}")
-        Context().run(self._happen, happening)
+        Context().run(self._happen, happening, line)
 
     # what others look at
 
@@ -227,7 +234,7 @@ class Stage:
         if point.moment is Moment.BEFORE and self.platform.clock.monotonic() <= self._full_until:
             raise Unavailable("the disk is full", hint="free some space")
 
-    def _happen(self, happening: Happening) -> None:
+    def _happen(self, happening: Happening, line: str) -> None:
         environment = self.environments[happening.pick % len(self.environments)]
         match happening.what:
             case What.CRASH | What.ZOMBIE:
@@ -246,8 +253,19 @@ class Stage:
                 self._full_until = self.platform.clock.monotonic() + happening.seconds
             case What.CLOCK_JUMP:
                 self.platform.clock.jump(_JUMPS[happening.pick % len(_JUMPS)])
+            case what if what in HOST_FAULTS:
+                self._strike(happening, line)
             case _:
                 self._act(environment, happening)
+
+    def _strike(self, happening: Happening, line: str) -> None:
+        """A host: that of the effect, or another one."""
+        names = self.hosts.names
+        if names:
+            is_there = line in names and happening.pick % 2 == 0
+            self.hosts.happen(
+                happening.what, HostId(line) if is_there else names[happening.pick // 2 % len(names)], seconds=happening.seconds
+            )
 
     def _act(self, environment: EnvironmentId, happening: Happening) -> None:
         """What people do."""
@@ -283,7 +301,7 @@ class Stage:
         self._absences.append((self._died_at, self.platform.clock.monotonic()))
 
     def _lives(self, environment: EnvironmentId) -> list[FakeLife]:
-        return [life for life in self.platform.runtime.lives() if life.spec.key.environment == environment]
+        return [life for life in self.platform.world.lives() if life.spec.key.environment == environment]
 
     def _flap(self, environment: EnvironmentId, happening: Happening) -> None:
         lives = [life for life in self._lives(environment) if life.port]
@@ -291,9 +309,10 @@ class Stage:
             return
         life = lives[happening.pick // 2 % len(lives)]
         life.behaviour = msgspec.structs.replace(life.behaviour, answers=503)
+        runtime = self.platform.world.hosts[life.spec.key.host]
 
         def heal() -> None:
-            life.behaviour = self.platform.runtime.behave(life.spec)
+            life.behaviour = runtime.behave(life.spec)
 
         later(happening.seconds, heal)
 
@@ -303,16 +322,19 @@ class Stage:
             return
         key = lives[pick // 2 % len(lives)].spec.key
         self.platform.laws.excuse(environment, seconds=HEALING)
+        runtime = self.platform.world.hosts[key.host]
         if pick % 3 == 2:
-            self.platform.runtime.lose_host([key])
+            runtime.lose_host([key])
         else:
-            self.platform.runtime.kill(key)
+            runtime.kill(key)
 
     # time
 
     def _tick(self) -> None:
         """All that can be done at this moment is done: look at the world, before time goes on."""
-        self.watch.look(is_hindered=self._is_hindered(self.platform.clock.monotonic()))
+        is_hindered = self._is_hindered(self.platform.clock.monotonic())
+        self.hosts.look(is_hindered=is_hindered)
+        self.watch.look(is_hindered=is_hindered)
         for client in self.clients.values():
             client.judge(is_calm=all(_is_calm(each) for each in self.happened))
         for event in self.platform.memory.events(after=self._told, limit=1_000):

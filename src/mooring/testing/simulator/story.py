@@ -32,6 +32,11 @@ class What(enum.Enum):
     EDGE_RESTART = "edge restarts"
     DISK_FULL = "disk full"
     CLOCK_JUMP = "clock jumps"
+    HOST_SILENT = "host silent"  # to the controller: the edge still reaches what runs there
+    HOST_CUT = "host cut off"  # nobody reaches it; what runs there lives on
+    HOST_DIES = "host dies"  # and boots when its time is over, with what ran
+    HOST_RESTORED = "host restored"  # it dies, and comes back with the disk that it had when the story began
+    HOST_FULL = "host full"  # nothing new can be put on its disk
 
 
 class On(enum.Enum):
@@ -64,7 +69,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """The app, and how its instances behave. Durations in seconds.
 
     `release_seconds` negative: it has no release command. `memory` is what one web instance declares; `budget` what the host has,
-    0 for plenty. `bad_releases`: whether trees that do not work are pushed too.
+    0 for plenty. `is_spread`: over three other hosts in two regions, whose clocks are `skew` apart, and one of which takes `slow` times
+    as long for everything.
     """
 
     web: int = 2
@@ -87,6 +93,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     latency: float = 0.001
     memory: int = 0
     budget: int = 0
+    is_spread: bool = False
+    skew: float = 0.0
+    slow: float = 1.0
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +135,8 @@ AROUND_AN_EFFECT = {
         (Moment.BEFORE, Moment.AFTER),
     ),
 }
+HOST_FAULTS = (What.HOST_SILENT, What.HOST_CUT, What.HOST_DIES, What.HOST_RESTORED, What.HOST_FULL)
+AROUND_AN_EFFECT_ON_HOSTS = dict.fromkeys(HOST_FAULTS, (Moment.BEFORE, Moment.AFTER))  # where the app is spread over hosts
 AROUND_A_WRITE = {
     What.CRASH: (Moment.BEFORE, Moment.AFTER),
     What.DISK_FULL: (Moment.BEFORE,),

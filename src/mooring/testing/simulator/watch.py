@@ -8,9 +8,10 @@ from mooring.model.events import Event, EventKind
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId
 from mooring.planner.goal import wanted_of
+from mooring.testing.laws import HEALING
 from mooring.testing.platform import FakePlatform
+from mooring.testing.simulator.hosts import Hosts
 
-HEALING = 6.0  # seconds after which a controller that can act has noticed that an instance died: it looks again after 5 at most
 ROLLING = ("release", "prepare", "drain")  # phases in which something is done
 _IN_TIME = 90.0  # seconds: there and back with all drains, and as long as drivers or the disk may be away in a story
 _MOST_AT_ONCE = 5  # deployments that may end by one write
@@ -20,8 +21,9 @@ _OLD_SERVES = (Outcome.FAILED, Outcome.REVERTED, Outcome.ABORTED)
 class Watch:
     """Tells the laws what excuses them, and what is broken that no single effect shows."""
 
-    def __init__(self, platform: FakePlatform, environments: tuple[EnvironmentId, ...]) -> None:
+    def __init__(self, platform: FakePlatform, environments: tuple[EnvironmentId, ...], hosts: Hosts) -> None:
         self._platform = platform
+        self._hosts = hosts
         self._environments = environments
         self._restarts: dict[InstanceKey, int] = {}
         self._ended: set[DeploymentId] = set()
@@ -54,12 +56,13 @@ class Watch:
     def notice_deaths(self) -> None:
         """What died, or answers badly, by itself: the app is unwell."""
         now = self._platform.clock.monotonic()
-        for life in self._platform.runtime.lives():
+        for life in self._platform.world.lives():
             life.advance(now)
             key = life.spec.key
             has_died = life.restarts > self._restarts.get(key, 0) or life.waits_until is not None
             self._restarts[key] = life.restarts
-            if (has_died or not 0 < life.behaviour.answers < 400) and self._matters(key):
+            is_lost = key.host in self._platform.laws.out_of_reach
+            if (has_died or not 0 < life.behaviour.answers < 400) and not is_lost and self._matters(key):
                 self._platform.laws.excuse(key.environment, seconds=HEALING)
 
     def check_ends(self) -> None:
@@ -89,7 +92,8 @@ class Watch:
         old, new = self._instances(record.environment, record.baseline), self._instances(record.environment, record.target)
         right, wrong = (new, old - new) if record.outcome is Outcome.SUCCEEDED else (old, new - old)
         running = self._platform.running(record.environment)
-        left, missing = sorted(wrong & running), sorted(right - running)
+        lost = frozenset(key for key in old | new if self._hosts.is_away(key.host))
+        left, missing = sorted(wrong & (running | self._hosts.asleep())), sorted(right - running - lost)
         is_excused = self._platform.laws.is_excused(record.environment, since=self._platform.clock.monotonic())
         if left or (missing and not is_excused):
             names = [f"{key} runs" for key in left] + [f"{key} does not run" for key in missing]
