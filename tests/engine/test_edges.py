@@ -11,7 +11,7 @@ from engine.stories import BLOG, QUICK, SHOP, check_order, deployed, serving, st
 
 from mooring.engine.edges import LOOK, Edges
 from mooring.engine.orders import ScaleOrder
-from mooring.engine.shares import joined
+from mooring.engine.shares import joined, summed
 from mooring.errors import InvalidInput, OutcomeUnknown, StaleFence, Unavailable
 from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
@@ -20,7 +20,7 @@ from mooring.model.instance import InstanceKey
 from mooring.model.lease import Mark
 from mooring.model.names import LOCAL, HostId, Hostname, ProcessName, RegionName
 from mooring.model.placement import Region
-from mooring.model.routing import Endpoint, EndpointState, PathRoute, RouteTable, RouteView, Traffic
+from mooring.model.routing import Broken, Endpoint, EndpointState, PathRoute, RouteTable, RouteView, Traffic
 from mooring.planner.routes import active_keys, routed_keys
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.clock import VirtualClock, run_virtually
@@ -304,6 +304,14 @@ def test_counts_are_the_sums_of_all_edges() -> None:
         assert (traffic.requests, traffic.failed, traffic.by_release) == (6, 0, {"1": 6})
 
     virtually(tell)
+
+
+def test_the_sum_of_one_edge_is_that_edges_own_in_every_field() -> None:
+    counts = {name: number for number, name in enumerate(Traffic.__struct_fields__, start=1) if type(getattr(Traffic(), name)) is int}
+    times = {name: 0.5 for name in Traffic.__struct_fields__ if isinstance(getattr(Traffic(), name), float)}
+    own = Traffic(**counts, **times, slowest_path="/a", by_release={"1": 2}, broken={"a": Broken(1, 2.0)}, failures=("one",))
+    assert all(getattr(own, name) != getattr(Traffic(), name) for name in Traffic.__struct_fields__)
+    assert summed([own]) == own
 
 
 async def _answers(_: str) -> tuple[int, str]:

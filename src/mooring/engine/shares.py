@@ -60,6 +60,7 @@ def summed(parts: Sequence[Traffic]) -> Traffic:
         slowest_path=slowest.slowest_path,
         p50=max(part.p50 for part in parts),
         p99=max(part.p99 for part in parts),
+        last_at=max(part.last_at for part in parts),
         by_release=dict(sorted(releases.items())),
         broken=_broken(parts),
         failures=tuple(failure for part in parts for failure in part.failures)[:_SHOWN_FAILURES],
