@@ -76,6 +76,10 @@ def test_an_app_is_deployed_and_looked_after_on_another_machine(platform: Platfo
     assert laptop.mooring("secret", "set", "KEY", cwd=app.path, stdin="s3cr3t").code == 0
     ran = laptop.mooring("run", "--", "sh", "-c", "printf $KEY | wc -c", cwd=app.path)
     assert (ran.code, ran.out.strip()) == (0, "6"), ran
+    inside = laptop.mooring("exec", "distant.web.1", "--", "sh", "-c", "cat; echo oh >&2; exit 3", stdin="typed")
+    assert (inside.code, inside.out, inside.err) == (3, "typed", "oh\n"), inside
+    assert laptop.mooring("cp", f"distant.web:{app.path}/VERSION", "came").code == 0
+    assert (laptop.directory / "came").read_text() == "1\n"
     assert "distant/production" in laptop.mooring("status").out
     assert laptop.mooring("destroy", "--confirm", "distant", cwd=app.path).code == 0
     assert app.get("/version")[0] == 404

@@ -24,7 +24,8 @@ _BYTES = bytes(range(256)) * 2_000
 _WAITING = "setsid sleep {0} & sleep {0} & trap '' HUP TERM; echo ready; while :; do sleep {0}; done"
 _AT_A_TERMINAL = """
 trap 'echo interrupted >/dev/tty; exit 9' INT
-test -t 0 && test -t 1 && test -t 2 && stty size
+until [ "$(stty size)" = '24 80' ]; do sleep 0.1; done
+test -t 0 && test -t 1 && test -t 2 && echo sized
 until [ "$(stty size)" = '50 132' ]; do sleep 0.1; done
 echo resized
 read -r line
@@ -90,7 +91,7 @@ class EnterContract:
         await started(rig, rig.instance(a_key()))
         async with _entered(rig, "sh", "-c", _AT_A_TERMINAL, terminal=True) as session:
             output = session.output()
-            await _until(output, b"24 80")
+            await _until(output, b"sized")  # soon, if not at once: an engine sets it when the command runs
             await session.resize(rows=50, columns=132)
             await _until(output, b"resized")
             await session.write(b"a line\n")
