@@ -136,7 +136,7 @@ def _chosen(
             raise InvalidInput(f"there is no host {accessory.host}", hint="`mooring host ls` lists those that were added", where=where)
         return accessory.host
     if accessory.region is None:
-        return before or beside
+        return _still_there(before, accessory, known) if before else beside
     fit = [each for each in known.values() if each.region == accessory.region and not each.is_draining and _runs(accessory, each)]
     if before in [each.name for each in fit]:
         return before or LOCAL
@@ -144,6 +144,13 @@ def _chosen(
         hint = f"`mooring host add USER@ADDRESS --region {accessory.region}` adds one"
         raise InvalidInput(f"region {accessory.region} has no host that can run it", hint=hint, where=where)
     return min(fit, key=lambda each: (load.get(each.name, 0), each.name)).name
+
+
+def _still_there(before: HostId, accessory: Accessory, known: Mapping[HostId, Host]) -> HostId:
+    if before != LOCAL and before not in known:
+        hint = f"`mooring accessory rm {accessory.name}` gives up what it kept there; then it is made anew"
+        raise InvalidInput(f"accessory {accessory.name} ran on {before}, which is no host any more", hint=hint)
+    return before
 
 
 def _runs(accessory: Accessory, host: Host) -> bool:

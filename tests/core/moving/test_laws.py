@@ -199,6 +199,7 @@ def test_every_line_of_a_procfile_is_dealt_with_once(lines: dict[str, str]) -> N
 @example(content=b"? [a]\n: b")
 @example(content=b"&a [*a]")
 @example(content=b"<<: 3")
+@example(content=b"null")
 @example(content=b"services: {web: {<<: [&x {a: *x}]}}")
 def test_any_bytes_are_translated_or_refused_for_people(dialect: str, content: bytes) -> None:
     translated(dialect, content)

@@ -158,6 +158,11 @@ def test_where_it_cannot_run_is_said_with_what_to_do(changes: dict[str, object],
     assert caught.value.hint
 
 
+def test_on_a_host_that_is_gone_it_is_not_taken_for_one_on_the_controllers_machine() -> None:
+    with pytest.raises(InvalidInput, match="accessory redis ran on h3, which is no host any more"):
+        host_of(msgspec.structs.replace(REDIS, region=None, host=None), [host("h1")], beside=LOCAL, before=HostId("h3"), load={})
+
+
 def test_a_volume_is_not_left_behind_on_another_host() -> None:
     moved = msgspec.structs.replace(REDIS, host=HostId("h1"))
     with pytest.raises(InvalidInput, match="accessory redis is on h2, with its volume, and is declared for h1"):

@@ -14,6 +14,7 @@ from mooring.manifest.wording import dotted
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\]:,\n]', re.DOTALL)
 _HINT = "JSON has no comments, no comma after the last entry, and double quotes only"
+_BROKEN = object()
 
 
 def read_json(files: Mapping[str, bytes], name: str, *, problems: Problems) -> Document | None:
@@ -24,9 +25,10 @@ def read_json(files: Mapping[str, bytes], name: str, *, problems: Problems) -> D
     if text is None:
         return None
     values = _parsed(text, name=name, problems=problems)
-    if values is not None and not isinstance(values, dict):
-        problems.add(name, 1, message="the file holds no JSON object", hint='it begins with { and ends with }, like { "formation": { … } }')
+    if values is _BROKEN:
+        return None
     if not isinstance(values, dict):
+        problems.add(name, 1, message="the file holds no JSON object", hint='it begins with { and ends with }, like { "formation": { … } }')
         return None
     places = _places(text)
     _report_doubles(places, name=name, problems=problems)
@@ -34,6 +36,7 @@ def read_json(files: Mapping[str, bytes], name: str, *, problems: Problems) -> D
 
 
 def _parsed(text: str, *, name: str, problems: Problems) -> object:
+    """_BROKEN where there is a problem; None is what `null` says."""
     try:
         return json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
@@ -42,7 +45,7 @@ def _parsed(text: str, *, name: str, problems: Problems) -> object:
         problems.add(name, 0, message="the file is nested too deep to be read", hint="nothing that Mooring reads needs that")
     except ValueError:
         problems.add(name, 0, message="the file holds a number that is too long, NaN or Infinity", hint="write another one")
-    return None
+    return _BROKEN
 
 
 def _meaning(error: json.JSONDecodeError) -> str:
