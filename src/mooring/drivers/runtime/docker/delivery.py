@@ -7,6 +7,7 @@ What was brought is tagged with the artifact's id under a name of this controlle
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Mapping
 from typing import IO, Any
@@ -139,16 +140,17 @@ class Deliveries:
         freed = await self._own_bytes(known)
         try:
             await self._engine.delete(f"images/{tag}", force=1)
-            await self._let_go(known.id)
         except Missing:
             return 0
+        await self._let_go(known.id)
         return freed if await _found(self._engine, known.id) is None else 0
 
     async def _let_go(self, identity: str) -> None:
-        """What came from a registry is held by its digest there too, until nothing else names it. Raises Missing where it has gone."""
-        left = await self._engine.get(f"images/{identity}/json")
-        for reference in () if left.get("RepoTags") else left.get("RepoDigests") or ():
-            await self._engine.delete(f"images/{reference}", force=1)
+        """What came from a registry is held by its digest there too, until nothing else names it. Others went with their name."""
+        with contextlib.suppress(Missing):
+            left = await self._engine.get(f"images/{identity}/json")
+            for reference in () if left.get("RepoTags") else left.get("RepoDigests") or ():
+                await self._engine.delete(f"images/{reference}", force=1)
 
     async def _is_used(self, known: Image) -> bool:
         """By what runs, or by what is somebody else's."""
