@@ -40,6 +40,8 @@ RULES_BEYOND_A_SCHEMA = {
     ("GET", "/v1/deployments"): "no environment without its app",
     ("GET", "/v1/events"): "no environment without its app; a negative `after` has its own meaning",
     ("GET", "/v1/environments/{app}/{environment}/run"): "a WebSocket",
+    ("GET", "/v1/environments/{app}/{environment}/exec"): "a WebSocket",
+    ("GET", "/v1/environments/{app}/{environment}/copy"): "a WebSocket",
     ("DELETE", "/v1/environments/{app}/{environment}"): "the name is typed out",
     ("PUT", "/v1/environments/{app}/{environment}/lock"): "a reason is one printable line",
     ("PATCH", "/v1/environments/{app}/{environment}/config"): "something is named, and nothing both set and unset",

@@ -136,7 +136,7 @@ def test_an_upload_of_another_type_is_refused(served: Served, kind: str, status:
 def test_an_empty_upload_is_refused(served: Served) -> None:
     with served.http as http:
         answer = http.post(f"{BASE}/deployments", content=b"", headers={"Content-Type": "application/x-tar"})
-    assert (answer.status_code, answer.json()["detail"]) == (400, "the source archive is empty")
+    assert (answer.status_code, answer.json()["detail"]) == (400, "the body is empty")
 
 
 def test_json_sent_as_text_is_refused_since_a_browser_may_send_that_unasked(served: Served) -> None:
