@@ -58,7 +58,7 @@ def test_healthy_finishes_a_request_under_way_at_sigterm(trouble):
     assert not is_listening("127.0.0.1", port_of(server))
     asking.join()
     assert answers == ["slept\n"]
-    assert server.wait() == 0
+    assert server.wait() == 0, server.text
 
 
 def test_a_websocket_echoes_and_is_told_goodbye_at_sigterm(trouble):
@@ -70,7 +70,7 @@ def test_a_websocket_echoes_and_is_told_goodbye_at_sigterm(trouble):
         server.terminate()
         assert list(websocket) == []
         assert websocket.close_code == 1001
-    assert server.wait() == 0
+    assert server.wait() == 0, server.text
 
 
 def test_never_listens(trouble):
@@ -78,7 +78,7 @@ def test_never_listens(trouble):
     server.wait_until(lambda: "alive, not listening" in server.text, "word")
     assert not is_listening("127.0.0.1", port_of(server))
     server.terminate()
-    assert server.wait() == 0
+    assert server.wait() == 0, server.text
 
 
 def test_wrong_port(trouble):
@@ -166,7 +166,7 @@ def test_the_node_app_stops_gracefully(start):
     server = start("node", ["node", "server.js"], APPS / "node-hello", {}, port).wait_until_answers("/up")
     assert httpx.get(server.url + "/version").text == "1.0.0\n"
     server.terminate()
-    assert server.wait() == 0
+    assert server.wait() == 0, server.text
 
 
 def test_the_app_of_only_a_procfile_serves_its_files(start):

@@ -1,6 +1,7 @@
 """Just enough WebSocket (RFC 6455) to echo text and binary messages; messages in several frames are not understood."""
 
 import base64
+import contextlib
 import hashlib
 import struct
 from typing import BinaryIO
@@ -30,8 +31,9 @@ def echo(reader: BinaryIO, writer: BinaryIO) -> None:
 
 
 def say_goodbye(writer: BinaryIO) -> None:
-    """Going away (1001): a polite client closes its side, which ends echo()."""
-    _write_frame(writer, CLOSE, struct.pack("!H", GOING_AWAY))
+    """Going away (1001): a polite client closes its side, which ends echo(), maybe before this has returned."""
+    with contextlib.suppress(OSError, ValueError):
+        _write_frame(writer, CLOSE, struct.pack("!H", GOING_AWAY))
 
 
 def _read_frame(reader: BinaryIO) -> tuple[int, bytes] | None:
