@@ -18,6 +18,7 @@ import subprocess
 import tarfile
 import time
 import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,18 +122,23 @@ class ContainerEngine:
 
     def clear(self) -> None:
         """No container is left, no volume, and no image but the one called base."""
-        deadline = time.monotonic() + PATIENCE
-        while left := self.ask("GET", "/containers/json?all=1"):
-            assert time.monotonic() < deadline, left
-            for each in left:
-                with contextlib.suppress(AssertionError):  # it is being removed already
-                    self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
+        self._remove("containers", lambda: self.ask("GET", "/containers/json?all=1"), "?force=1&v=1")
         for each in self.ask("GET", "/volumes")["Volumes"] or ():
             self.ask("DELETE", f"/volumes/{each['Name']}?force=1")
-        for each in self.ask("GET", "/images/json"):
-            tags = each["RepoTags"] or []
-            if not any(tag.startswith("base:") for tag in tags):
-                self.ask("DELETE", f"/images/{each['Id']}?force=1")
+        self._remove("images", self._images, "?force=1")
+
+    def _images(self) -> list[dict[str, Any]]:
+        """All that are not called base."""
+        return [each for each in self.ask("GET", "/images/json") if not any(tag.startswith("base:") for tag in each["RepoTags"] or [])]
+
+    def _remove(self, kind: str, found: Callable[[], list[dict[str, Any]]], how: str) -> None:
+        """Until none is left: a container may be on its way already, an image waits for those that were made from it."""
+        deadline = time.monotonic() + PATIENCE
+        while left := found():
+            assert time.monotonic() < deadline, left
+            for each in left:
+                with contextlib.suppress(AssertionError):
+                    self.ask("DELETE", f"/{kind}/{each['Id']}{how}")
 
     def _launch(self) -> None:
         place = self.directory.absolute()
