@@ -93,6 +93,19 @@ async def test_its_secrets_are_gone_from_the_disk_when_it_has_ended(
     assert holding == []
 
 
+async def test_it_can_be_stopped_from_the_moment_in_which_it_has_begun(
+    runtime: ProcessRuntime, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    await runtime.run_task(a_mark(), spec(tmp_path, "unset MOORING_RUN_DIRECTORY; touch runs; exec sleep 600"), {})
+    async with asyncio.timeout(20):
+        while not (tmp_path / "runs").exists():
+            await asyncio.sleep(0.02)
+    directory = next((supervisor.directory / "run").glob(f"{SHOP.slug}@*"))
+    (directory / "status").unlink()  # it is written a moment after `begun`
+    await runtime.stop_task(a_mark(), SHOP, NAME)
+    assert (await until(runtime, has_ended)).state is TaskState.FAILED
+
+
 async def test_it_leaves_nothing_running(runtime: ProcessRuntime, supervisor: Supervisor, tmp_path: Path) -> None:
     background = "import os, time; os.setsid(); time.sleep(3600)"
     command = f"{shlex.quote(sys.executable)} -S -c {shlex.quote(background)} & echo $! > pid"

@@ -62,9 +62,9 @@ class Tasks:
     async def stop(self, environment: EnvironmentId, name: str) -> None:
         """Nothing happens unless it runs."""
         directory = self._supervisor.run_directory(_program(environment, name))
-        if not Status.read(str(directory), "begun").is_alive():
-            return
-        await end(str(directory), stop_signal=signal.SIGTERM, grace=_STOP_GRACE)
+        begun = Status.read(str(directory), "begun")
+        if begun.is_alive():
+            await end(str(directory), stop_signal=signal.SIGTERM, grace=_STOP_GRACE, child=begun.pid)
 
     async def forget(self, environment: EnvironmentId, *, releases: frozenset[int] | None) -> None:
         """Those of these releases (None: all) that do not run."""
