@@ -77,6 +77,7 @@ async def test_a_record_that_an_earlier_version_wrote_without_umask_still_starts
 async def test_starting_the_daemon_twice_at_once_gives_one(supervisor: Supervisor) -> None:
     other = Supervisor(supervisor.directory)
     await asyncio.gather(supervisor.ensure_running(), other.ensure_running())
+    await until(lambda: (supervisor.directory / "supervisord.pid").exists())  # it listens a moment before
     pid = daemon_pid(supervisor)
     await other.ensure_running()
     assert daemon_pid(supervisor) == pid
