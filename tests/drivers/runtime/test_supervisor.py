@@ -50,7 +50,12 @@ async def started(supervisor: Supervisor, program: Program, name: str = "one") -
 
 
 def daemon_pid(supervisor: Supervisor) -> int:
-    return int((supervisor.directory / "supervisord.pid").read_text())
+    """Its file is there a moment after it listens."""
+    file, deadline = supervisor.directory / "supervisord.pid", time.monotonic() + 10
+    while not (file.exists() and file.read_text()):
+        assert time.monotonic() < deadline, "the daemon has written no pid"
+        time.sleep(0.005)
+    return int(file.read_text())
 
 
 def kill_daemon(supervisor: Supervisor) -> None:
@@ -77,7 +82,6 @@ async def test_a_record_that_an_earlier_version_wrote_without_umask_still_starts
 async def test_starting_the_daemon_twice_at_once_gives_one(supervisor: Supervisor) -> None:
     other = Supervisor(supervisor.directory)
     await asyncio.gather(supervisor.ensure_running(), other.ensure_running())
-    await until(lambda: (supervisor.directory / "supervisord.pid").exists())  # it listens a moment before
     pid = daemon_pid(supervisor)
     await other.ensure_running()
     assert daemon_pid(supervisor) == pid

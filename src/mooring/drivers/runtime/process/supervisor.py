@@ -189,8 +189,8 @@ class Supervisor:
     def _await_daemon(self, trouble: Path, *, code: int) -> None:
         deadline = time.monotonic() + _START_PATIENCE
         while not self.is_running():
-            said = trouble.read_text(errors="replace").strip()
-            if code != 0 or said or time.monotonic() > deadline:
+            if code != 0 or trouble.stat().st_size or time.monotonic() > deadline:
+                said = _whole(trouble)
                 last = said.splitlines()[-1] if said else f"no answer within {_START_PATIENCE:g} s"
                 raise Unavailable(f"the supervisor did not start: {last}", hint="see supervisord.log", where=str(self.directory))
             time.sleep(0.01)
@@ -206,6 +206,15 @@ class Supervisor:
             yield
         finally:
             os.close(descriptor)
+
+
+def _whole(file: Path) -> str:
+    """What is in it once nothing more comes: whoever dies says why line by line."""
+    before, text = None, ""
+    while text != before:
+        before, text = text, file.read_text(errors="replace")
+        time.sleep(0.1)
+    return text.strip()
 
 
 def _run(argv: list[str], output: BinaryIO) -> int:
