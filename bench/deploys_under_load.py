@@ -16,9 +16,7 @@ import asyncio
 import contextlib
 import gc
 import json
-import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +29,7 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, Web
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from e2e.platform import MOORING, App, Platform  # noqa: E402 (the tests' own platform is the one measured)
+from e2e.platform import MOORING, App, Platform, running, short_directory  # noqa: E402 (the tests' own platform is the one measured)
 
 STEADY = 20.0  # seconds before and after the deploys
 DOWNLOAD = 60  # chunks, one a second
@@ -55,10 +53,7 @@ def main() -> int:
     parser.add_argument("--deploys", type=int, default=20)
     parser.add_argument("--rate", type=float, default=200)
     asked = parser.parse_args()
-    directory = Path(tempfile.mkdtemp(prefix="b-", dir="/tmp"))
-    here = Platform(directory)
-    try:
-        here.up()
+    with short_directory() as directory, running(Platform(directory)) as here:
         app = here.app("trouble")
         app.write("mooring.toml", MANIFEST)
         app.release(1)
@@ -69,10 +64,6 @@ def main() -> int:
         gc.freeze()  # the generator's own pauses are no part of what is measured
         gc.disable()
         return asyncio.run(measure(app, deploys=asked.deploys, rate=asked.rate))
-    finally:
-        here.down()
-        here.kill_all()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 async def measure(app: App, *, deploys: int, rate: float) -> int:

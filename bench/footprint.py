@@ -14,12 +14,10 @@ import argparse
 import compileall
 import contextlib
 import io
-import shutil
 import statistics
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from pathlib import Path
 
@@ -31,7 +29,7 @@ import mooring
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from e2e.platform import MOORING, Platform  # noqa: E402 (the tests' own platform is the one measured)
+from e2e.platform import MOORING, Platform, running, short_directory  # noqa: E402 (the tests' own platform is the one measured)
 
 SETTLE = 10.0  # seconds from the end of the deploy
 COMMANDS = 15
@@ -51,10 +49,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="of idling that are measured")
     asked = parser.parse_args()
     compile_all()
-    directory = Path(tempfile.mkdtemp(prefix="b-", dir="/tmp"))
-    here = Platform(directory)
-    try:
-        here.up()
+    with short_directory() as directory, running(Platform(directory)) as here:
         app = here.app(ROOT / "examples" / "minitwit")
         here.mooring("config", "set", f"DATA_DIR={directory / 'data'}", cwd=app.path)
         done = app.deploy()
@@ -62,10 +57,6 @@ def main() -> int:
             print(done)
             return 1
         return measure(here, app.path, seconds=asked.seconds)
-    finally:
-        here.down()
-        here.kill_all()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def compile_all() -> None:

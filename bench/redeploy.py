@@ -18,7 +18,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -27,22 +26,15 @@ from parts.showing import Figure, show
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from e2e.platform import App, Platform, free_port  # noqa: E402 (the tests' own platform is the one measured)
+from e2e.platform import App, Platform, free_port, running, short_directory  # noqa: E402 (the tests' own platform is the one measured)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10)
     rounds = parser.parse_args().rounds
-    directory = Path(tempfile.mkdtemp(prefix="b-", dir="/tmp"))
-    here = Platform(directory)
-    try:
-        here.up()
+    with short_directory() as directory, running(Platform(directory)) as here:
         return measure(here, rounds)
-    finally:
-        here.down()
-        here.kill_all()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def measure(here: Platform, rounds: int) -> int:

@@ -12,19 +12,16 @@ Takes about 90 s.
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from parts.showing import Figure, show
 from redeploy import ROOT, bare_boot
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from e2e.platform import App, Platform, eventually
+from e2e.platform import App, Platform, eventually, running, short_directory
 
 BRANCH = "sleepy"
 RULES = '[review]\naccess = "open"\nsleep = "3s"\n'
@@ -35,15 +32,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    directory = Path(tempfile.mkdtemp(prefix="b-", dir="/tmp"))
-    here = Platform(directory)
-    try:
-        here.up()
+    with short_directory() as directory, running(Platform(directory)) as here:
         return measure(here, rounds)
-    finally:
-        here.down()
-        here.kill_all()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def measure(here: Platform, rounds: int) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.platform import Platform
+from e2e.platform import Platform, short_directory
 
 
 @pytest.fixture(scope="session")
@@ -19,18 +17,16 @@ def build_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def directory() -> Iterator[Path]:
-    """Where a platform and its apps live; gone at the end. Its path is short: a socket's has 107 bytes at most."""
-    directory = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
+    with short_directory() as directory:
+        yield directory
 
 
 @pytest.fixture(scope="module")
 def platform(directory: Path, build_cache: Path) -> Iterator[Platform]:
     here = Platform(directory)
     here.variables |= {"UV_CACHE_DIR": str(build_cache / "uv"), "npm_config_cache": str(build_cache / "npm")}
-    here.up()
     try:
+        here.up()
         yield here
         here.down()
         assert here.pids() == [], "down leaves nothing running"

@@ -10,7 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,6 +169,27 @@ class App:
             return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
         finally:
             connection.close()
+
+
+@contextmanager
+def short_directory() -> Iterator[Path]:
+    """Where a platform and its apps live; gone at the end. Its path is short: a socket's has 107 bytes at most."""
+    directory = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def running(here: Platform) -> Iterator[Platform]:
+    """It is up, and goes down at the end of what went well; whatever happens no process of it is left."""
+    try:
+        here.up()
+        yield here
+        here.down()
+    finally:
+        here.kill_all()
 
 
 class Traffic:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.platform import App, Platform, Traffic, eventually, receipt_of
+from e2e.platform import App, Platform, Traffic, eventually, receipt_of, running
 from e2e.test_crashes import pid_of, supervisor_of
 
 HOUR = 3600
@@ -59,12 +59,8 @@ def clock() -> Iterator[MachineClock]:
 def platform(directory: Path, clock: MachineClock) -> Iterator[Platform]:
     here = Platform(directory)
     here.program = [str(clock.python), *here.program]
-    here.up()
-    try:
+    with running(here):
         yield here
-        here.down()
-    finally:
-        here.kill_all()
 
 
 def instances(app: App) -> int:

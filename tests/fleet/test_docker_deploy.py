@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from docker.engine import ContainerEngine
 from docker.registry import PASSWORD, USERNAME, Registry
-from e2e.platform import App, Platform, Traffic, receipt_of
+from e2e.platform import App, Platform, Traffic, receipt_of, running, short_directory
 from fleet.rig import Fleet, Host
 
 from mooring.drivers.runtime.docker.engine import Engine
@@ -82,15 +81,11 @@ def engine() -> Iterator[ContainerEngine]:
 
 @pytest.fixture(scope="module")
 def platform(engine: ContainerEngine) -> Iterator[Platform]:
-    here = Platform(Path(tempfile.mkdtemp(prefix="m-", dir="/tmp")))
-    here.variables["DOCKER_HOST"] = f"unix://{engine.socket}"
-    try:
-        here.up()
-        yield here
-        here.down()
-    finally:
-        here.kill_all()
-        shutil.rmtree(here.directory, ignore_errors=True)
+    with short_directory() as directory:
+        here = Platform(directory)
+        here.variables["DOCKER_HOST"] = f"unix://{engine.socket}"
+        with running(here):
+            yield here
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.platform import App, Platform, Traffic, eventually, receipt_of
+from e2e.platform import App, Platform, Traffic, eventually, receipt_of, running, short_directory
 from e2e.test_crashes import pid_of
 from fleet.rig import Fleet, Host
 
@@ -66,15 +66,8 @@ server.serve_forever()
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[Platform]:
-    directory = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))
-    here = Platform(directory)
-    here.up()
-    try:
+    with short_directory() as directory, running(Platform(directory)) as here:
         yield here
-        here.down()
-    finally:
-        here.kill_all()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

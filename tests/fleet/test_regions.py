@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from e2e.platform import App, Platform, Traffic, eventually, receipt_of
+from e2e.platform import App, Platform, Traffic, eventually, receipt_of, running, short_directory
 from fleet.rig import Fleet, Host
 from fleet.test_platform import SERVE, is_at_rest, places
 
@@ -56,15 +53,8 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[Platform]:
-    directory = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))
-    here = Platform(directory)
-    here.up()
-    try:
+    with short_directory() as directory, running(Platform(directory)) as here:
         yield here
-        here.down()
-    finally:
-        here.kill_all()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
