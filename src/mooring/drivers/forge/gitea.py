@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from mooring.drivers.forge.api import Api
 from mooring.drivers.forge.contract import Forge
-from mooring.drivers.forge.github import payload_of, pull_moment, pull_request, status_of, statuses_in
+from mooring.drivers.forge.github import pull_moment, pull_request, status_of, statuses_in
 from mooring.drivers.forge.payload import Payload, check_repository, push_of
 from mooring.drivers.forge.signing import check_signed
 from mooring.model.forge import Checked, CheckState, Delivery, ForgeEvent, ForgeLink, ForgeSecrets, PullRequest, Report, Unconcerning
@@ -37,7 +37,7 @@ class Gitea:
         return statuses_in(await self._api.get(f"{self._path}/commits/{commit}/status"))
 
     async def examine(self) -> str:
-        found = payload_of(await self._api.get(self._path))
+        found = Payload.of_answer(await self._api.get(self._path))
         may_tell = found.below("permissions").flag("push")
         return f"{found.text('full_name')} is there, and the token may {'' if may_tell else 'not '}set its statuses"
 

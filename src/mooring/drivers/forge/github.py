@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from mooring.drivers.forge.api import Api
 from mooring.drivers.forge.contract import Forge
-from mooring.drivers.forge.payload import Payload, check_repository, push_of
+from mooring.drivers.forge.payload import LONGEST_DETAIL, Payload, check_repository, push_of
 from mooring.drivers.forge.signing import check_signed
 from mooring.model.forge import (
     OWN,
@@ -45,7 +45,6 @@ _ACTIONS = {
     "closed": PullAction.CLOSED,
 }
 _RUN_PASSED = ("success", "neutral", "skipped")
-LONGEST = 140  # characters of a status's description
 
 
 class GitHub:
@@ -70,7 +69,7 @@ class GitHub:
         await self._api.send("POST", f"{self._path}/statuses/{report.commit}", status_of(report))
         if not handle:
             handle = await self._deployment(report)
-        state = {"state": _DEPLOYMENT_STATES.get(report.state, "failure"), "description": report.detail[:LONGEST]}
+        state = {"state": _DEPLOYMENT_STATES.get(report.state, "failure"), "description": report.detail[:LONGEST_DETAIL]}
         shown = {"environment_url": report.url} if report.url else {}
         await self._api.send("POST", f"{self._path}/deployments/{handle}/statuses", {**state, **shown})
         return handle
@@ -78,10 +77,10 @@ class GitHub:
     async def checks(self, commit: str) -> dict[str, CheckState]:
         found = statuses_in(await self._api.get(f"{self._path}/commits/{commit}/status?per_page=100"))
         runs = await self._api.get(f"{self._path}/commits/{commit}/check-runs?per_page=100&filter=latest")
-        return {**found, **{run.text("name"): _run_state(run) for run in payload_of(runs).list("check_runs")}}
+        return {**found, **{run.text("name"): _run_state(run) for run in Payload.of_answer(runs).list("check_runs")}}
 
     async def examine(self) -> str:
-        found = payload_of(await self._api.get(self._path))
+        found = Payload.of_answer(await self._api.get(self._path))
         may_tell = found.below("permissions").flag("push")
         return f"{found.text('full_name')} is there, and the token may {'' if may_tell else 'not '}set its statuses"
 
@@ -93,19 +92,19 @@ class GitHub:
             "auto_merge": False,
             "required_contexts": [],
         }
-        made = payload_of(await self._api.send("POST", f"{self._path}/deployments", body))
+        made = Payload.of_answer(await self._api.send("POST", f"{self._path}/deployments", body))
         return str(made.number("id") or "")
 
 
 def status_of(report: Report) -> dict[str, object]:
     """The body of a commit's status."""
     shown = {"target_url": report.url} if report.url else {}
-    return {"state": STATES[report.state], "context": report.name, "description": report.detail[:LONGEST], **shown}
+    return {"state": STATES[report.state], "context": report.name, "description": report.detail[:LONGEST_DETAIL], **shown}
 
 
 def statuses_in(answer: object) -> dict[str, CheckState]:
     """Of a combined status; newest of each name, without our own."""
-    listed = payload_of(answer).list("statuses")
+    listed = Payload.of_answer(answer).list("statuses")
     named = {each.text("context"): each.text("state") or each.text("status") for each in reversed(listed)}
     return {name: FOUND.get(state, CheckState.PENDING) for name, state in named.items() if not name.startswith(OWN)}
 
@@ -147,11 +146,6 @@ def _run_state(run: Payload) -> CheckState:
     if run.text("status") != "completed":
         return CheckState.PENDING
     return CheckState.PASSED if run.text("conclusion") in _RUN_PASSED else CheckState.FAILED
-
-
-def payload_of(answer: object) -> Payload:
-    """Of an answer of the API."""
-    return Payload(answer if isinstance(answer, dict) else {})
 
 
 _: type[Forge] = GitHub

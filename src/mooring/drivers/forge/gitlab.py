@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from mooring.drivers.forge.api import Api
 from mooring.drivers.forge.contract import Forge
-from mooring.drivers.forge.github import LONGEST, payload_of
-from mooring.drivers.forge.payload import Payload, check_repository, push_of
+from mooring.drivers.forge.payload import LONGEST_DETAIL, Payload, check_repository, push_of
 from mooring.drivers.forge.signing import check_token
 from mooring.model.forge import (
     OWN,
@@ -67,14 +66,14 @@ class GitLab:
     async def report(self, report: Report, *, handle: str = "") -> str:
         """The status of the commit, and a deployment of GitLab's, which is what `handle` names."""
         shown = {"target_url": report.url} if report.url else {}
-        status = {"state": _STATES[report.state], "name": report.name, "description": report.detail[:LONGEST], "ref": report.branch}
+        status = {"state": _STATES[report.state], "name": report.name, "description": report.detail[:LONGEST_DETAIL], "ref": report.branch}
         await self._api.send("POST", f"{self._path}/statuses/{report.commit}", {**status, **shown})
         state = {"status": _DEPLOYMENT_STATES[report.state]}
         if handle:
             await self._api.send("PUT", f"{self._path}/deployments/{handle}", state)
             return handle
         about = {"environment": report.environment.environment, "sha": report.commit, "ref": report.branch, "tag": False}
-        made = payload_of(await self._api.send("POST", f"{self._path}/deployments", {**about, **state}))
+        made = Payload.of_answer(await self._api.send("POST", f"{self._path}/deployments", {**about, **state}))
         return str(made.number("id") or "")
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
@@ -84,7 +83,7 @@ class GitLab:
         return {name: _FOUND.get(state, CheckState.PENDING) for name, state in named.items() if not name.startswith(OWN)}
 
     async def examine(self) -> str:
-        found = payload_of(await self._api.get(self._path))
+        found = Payload.of_answer(await self._api.get(self._path))
         levels = [found.below("permissions", each).number("access_level") or 0 for each in ("project_access", "group_access")]
         may_tell = max(levels) >= _DEVELOPER
         return f"{found.text('path_with_namespace')} is there, and the token may {'' if may_tell else 'not '}set its statuses"

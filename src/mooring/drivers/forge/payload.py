@@ -11,6 +11,7 @@ from mooring.errors import InvalidInput
 from mooring.model.forge import BranchDeleted, ForgeEvent, Pushed, Unconcerning
 
 BRANCHES = "refs/heads/"
+LONGEST_DETAIL = 140  # characters of a status's description
 _NOTHING = frozenset("0")
 
 
@@ -27,6 +28,11 @@ class Payload:
             return cls(msgspec.json.decode(body, type=dict[str, object]))
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             raise InvalidInput("the message is no JSON object", hint="set the hook's content type to application/json") from None
+
+    @classmethod
+    def of_answer(cls, answer: object) -> Payload:
+        """Of one of the API's."""
+        return cls(answer if isinstance(answer, dict) else {})
 
     def below(self, *names: str) -> Payload:
         found: object = self._fields
