@@ -73,7 +73,7 @@ async def provide(parts: Parts, wanted: Wanted, deployment: Deployment) -> None:
 
 def _coming(parts: Parts, environment: EnvironmentId, order: AccessoryOrder, by: str) -> DeploymentId:
     """The order that an earlier controller gave and this deployment waited for, or a new one."""
-    waiting = [each for each in parts.memory.unfinished_deployments() if each.environment == environment]
+    waiting = parts.unfinished(environment)
     return waiting[-1].id if waiting else parts.submit(environment, order, by).id
 
 
@@ -115,8 +115,7 @@ async def removed(parts: Parts, environment: EnvironmentId, *, by: str) -> bool:
 
 
 def _going(parts: Parts, environment: EnvironmentId, by: str) -> DeploymentId:
-    unfinished = [each for each in parts.memory.unfinished_deployments() if each.environment == environment]
-    waiting = [each for each in unfinished if each.trigger is Trigger.DESTROY]
+    waiting = parts.unfinished(environment, trigger=Trigger.DESTROY)
     return waiting[-1].id if waiting else parts.submit(environment, DestroyOrder(), by).id
 
 

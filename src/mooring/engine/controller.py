@@ -321,8 +321,7 @@ class Controller:
 
     def _keep(self, environment: EnvironmentId) -> None:
         """From what is recorded: orders that wait, and one that was under way."""
-        unfinished = tuple(each for each in self._parts.memory.unfinished_deployments() if each.environment == environment)
-        keeper = Keeper(self._parts, environment, unfinished)
+        keeper = Keeper(self._parts, environment, self._parts.unfinished(environment))
         self._keepers[environment] = keeper
         self._tasks[environment] = asyncio.create_task(keeper.run(), name=f"keep {environment}")
 
@@ -340,8 +339,7 @@ class Controller:
 
     def _check_destruction(self, environment: EnvironmentId) -> None:
         """Nothing can wait behind a destruction: the record of what waits would go with the environment."""
-        unfinished = self._parts.memory.unfinished_deployments()
-        if any(each.environment == environment and each.trigger is Trigger.DESTROY for each in unfinished):
+        if self._parts.unfinished(environment, trigger=Trigger.DESTROY):
             raise Refused(f"{environment} is being destroyed", hint="ask again when it is gone")
 
     def _next_number(self, environment: EnvironmentId) -> int:

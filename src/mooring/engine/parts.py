@@ -15,7 +15,7 @@ from mooring.engine.observer import Observer
 from mooring.engine.orders import Order
 from mooring.engine.services import Services
 from mooring.errors import NeedsPerson
-from mooring.model.deployment import Deployment, Revision
+from mooring.model.deployment import Deployment, Revision, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.secret import Secret
 from mooring.planner.goal import Wanted, wanted_of
@@ -49,6 +49,23 @@ class Parts:
         """What the environment is recorded to run."""
         record = self.memory.environment(environment)
         return self.known(environment, record.revision) if record is not None else None
+
+    def others(self, environment: EnvironmentId) -> list[tuple[Wanted, Wanted | None]]:
+        """Of every other environment what it is to run and, while it is being deployed, what it ran before."""
+        targets = {each.environment: each.target for each in self.memory.unfinished_deployments() if each.target is not None}
+        found: list[tuple[Wanted, Wanted | None]] = []
+        for other in (record.environment for record in self.memory.environments() if record.environment != environment):
+            present, target = self.wanted(other), self.known(other, targets.get(other))
+            if target is not None:
+                found.append((target, present))
+            elif present is not None:
+                found.append((present, None))
+        return found
+
+    def unfinished(self, environment: EnvironmentId, *, trigger: Trigger | None = None) -> tuple[Deployment, ...]:
+        """Its deployments that wait or are under way, oldest first."""
+        every = (each for each in self.memory.unfinished_deployments() if each.environment == environment)
+        return tuple(each for each in every if trigger in (None, each.trigger))
 
     def is_seed_due(self, wanted: Wanted) -> bool:
         """Whether its data are still to be laid in: a review app's, once."""

@@ -115,8 +115,7 @@ class ReviewKeeper:
 
     def is_going(self, environment: EnvironmentId) -> bool:
         """Whether its destruction waits or is under way."""
-        unfinished = self._parts.memory.unfinished_deployments()
-        return any(each.environment == environment and each.trigger is Trigger.DESTROY for each in unfinished)
+        return bool(self._parts.unfinished(environment, trigger=Trigger.DESTROY))
 
     def _tear_down(self, environment: EnvironmentId, reason: str) -> None:
         now = self._parts.clock.monotonic()

@@ -100,7 +100,7 @@ def placed(parts: Parts, wanted: Wanted, *, kept: Placement | None = None) -> Wa
     if wanted.release.environment.accessory is not None:
         return msgspec.structs.replace(wanted, placement=pinned(wanted.release, wanted.counts))
     hosts = parts.memory.hosts()
-    load = declared_by(_others(parts, wanted.release.environment), [host.name for host in hosts]) if wanted.release.regions else {}
+    load = declared_by(parts.others(wanted.release.environment), [host.name for host in hosts]) if wanted.release.regions else {}
     placement = place(wanted.release, wanted.counts, hosts, kept=kept, load=load)
     return msgspec.structs.replace(wanted, placement=placement)
 
@@ -111,7 +111,7 @@ def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
     It fits for as long as nothing else is decided: what is to be run has to be on record before anybody else is asked.
     """
     environment = wanted.release.environment
-    others = _others(parts, environment)
+    others = parts.others(environment)
     taken = {name: each.release for pair in others for each in pair if each is not None for name in each.release.hostnames}
     for name in wanted.release.hostnames:
         if name in taken:
@@ -119,19 +119,6 @@ def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
             raise InvalidInput(f"the hostname {name} belongs to {taken[name].environment} already", hint=hint, where=str(environment))
     known = [each for pair in [(wanted, before), *others] for each in pair if each is not None]
     check_memory(wanted, before, others=others, budgets=parts.runtime.budgets(), leftover=_leftover(parts, known))
-
-
-def _others(parts: Parts, environment: EnvironmentId) -> list[tuple[Wanted, Wanted | None]]:
-    """Of every other environment what it is to run and, while it is being deployed, what it ran before."""
-    targets = {each.environment: each.target for each in parts.memory.unfinished_deployments() if each.target is not None}
-    found: list[tuple[Wanted, Wanted | None]] = []
-    for other in (record.environment for record in parts.memory.environments() if record.environment != environment):
-        present, target = parts.wanted(other), parts.known(other, targets.get(other))
-        if target is not None:
-            found.append((target, present))
-        elif present is not None:
-            found.append((present, None))
-    return found
 
 
 def _leftover(parts: Parts, known: list[Wanted]) -> dict[HostId, int]:
