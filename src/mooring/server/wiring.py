@@ -17,8 +17,8 @@ from mooring.drivers.edge.contract import TendedEdge
 from mooring.drivers.host.ssh import SshHosts
 from mooring.drivers.probe.network import NetworkProber
 from mooring.drivers.probe.stream import EdgeStreams
+from mooring.drivers.runtime import listeners
 from mooring.drivers.runtime.contract import Runtime
-from mooring.drivers.runtime.process import sockets
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
 from mooring.drivers.transport.contract import Transport
 from mooring.engine.certificates import CertificateKeeper
@@ -141,7 +141,7 @@ def runtime_on(host: Host, transport: Transport, controller: str, *, logins: Log
 
 def port_holder(port: int) -> str:
     """Who listens there: `nginx (pid 4711)`; empty when nobody is seen."""
-    return sockets.holder(port, besides=())
+    return listeners.holder(port, besides=())
 
 
 def local_address(bind: str) -> str:

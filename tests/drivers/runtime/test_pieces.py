@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mooring.drivers.runtime import shell
-from mooring.drivers.runtime.process import kernel, memory, record, sockets, surroundings
+from mooring.drivers.runtime import listeners, shell
+from mooring.drivers.runtime.listeners import is_free
+from mooring.drivers.runtime.process import kernel, memory, record, surroundings
 from mooring.drivers.runtime.process.fences import Fences
-from mooring.drivers.runtime.process.ports import Ports, is_free
+from mooring.drivers.runtime.process.ports import Ports
 from mooring.errors import StaleFence, StateDamaged, Unavailable
 from mooring.model.environment import EnvironmentId
-from mooring.model.health import Listening
 from mooring.model.lease import Mark
 
 SHOP = EnvironmentId.parse("shop")
@@ -90,17 +90,17 @@ def test_no_free_port_is_said_with_the_range(tmp_path: Path) -> None:
 
 def test_sockets_are_found_with_the_address_they_listen_on() -> None:
     with socket.create_server(("127.0.0.1", 0)) as four, socket.create_server(("::1", 0), family=socket.AF_INET6) as six:
-        found = sockets.listening([os.getpid()])
-        assert Listening("127.0.0.1", four.getsockname()[1]) in found
-        assert Listening("::1", six.getsockname()[1]) in found
+        found = listeners.listening([os.getpid()])
+        assert ("127.0.0.1", four.getsockname()[1]) in found
+        assert ("::1", six.getsockname()[1]) in found
 
 
 def test_who_holds_a_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as own:
         port = own.getsockname()[1]
-        assert sockets.holder(port, besides=()).endswith(f"(pid {os.getpid()})")
-        assert sockets.holder(port, besides=[os.getpid()]) == ""
-    assert sockets.holder(port, besides=()) == ""
+        assert listeners.holder(port, besides=()).endswith(f"(pid {os.getpid()})")
+        assert listeners.holder(port, besides=[os.getpid()]) == ""
+    assert listeners.holder(port, besides=()) == ""
 
 
 @pytest.mark.parametrize(

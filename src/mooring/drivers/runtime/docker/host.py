@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from mooring.drivers.runtime.process.sockets import address
+from mooring.drivers.runtime.listeners import LISTEN, address
 from mooring.drivers.transport.contract import Completed, Transport
 from mooring.errors import StaleFence, StateDamaged, Unavailable
 from mooring.model.health import Listening
@@ -41,7 +41,6 @@ tar -x -p -C "$1/$2" -f -
 """
 _OLDER, _GARBLED, _ON_DISK = 20, 21, 22
 _FILES = "files"
-_LISTEN = "0A"
 _RESOLVER = "127.0.0.11"  # the engine's own, in every container of a network that has names
 
 
@@ -108,7 +107,7 @@ class HostFiles:
 def listeners(tables: str) -> tuple[Listening, ...]:
     """Of /proc/PID/net/tcp and tcp6, one after the other. Source: proc_net_tcp of the kernel's documentation."""
     rows = [line.split() for line in tables.splitlines()]
-    places = [row[1].split(":") for row in rows if len(row) > 3 and row[3] == _LISTEN]
+    places = [row[1].split(":") for row in rows if len(row) > 3 and row[3] == LISTEN]
     found = {(address(place), int(port, 16)) for place, port in places}
     return tuple(Listening(where, port) for where, port in sorted(found) if where != _RESOLVER)
 

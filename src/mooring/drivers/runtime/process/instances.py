@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from mooring.drivers.runtime.listeners import is_free
 from mooring.drivers.runtime.process import kernel, record
-from mooring.drivers.runtime.process.ports import is_free
 from mooring.drivers.runtime.process.program import read_program
 from mooring.drivers.runtime.process.supervisor import view
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, ProcessState

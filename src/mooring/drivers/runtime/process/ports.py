@@ -5,15 +5,14 @@ Numbers go round, so that a port is not used again soon after: a late request to
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
-import socket
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mooring.drivers.runtime.listeners import is_free
 from mooring.drivers.runtime.process import record
 from mooring.errors import Unavailable
 
@@ -82,20 +81,3 @@ class Ports:
             yield
         finally:
             os.close(descriptor)
-
-
-def is_free(port: int) -> bool:
-    """Whether nobody listens there, on any address of this machine, IPv4 or IPv6."""
-    return all(_can_bind(family, address, port) for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")))
-
-
-def _can_bind(family: int, address: str, port: int) -> bool:
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are closing do not count
-            if family == socket.AF_INET6:
-                trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            trial.bind((address, port))
-    except OSError as error:
-        return error.errno not in (errno.EADDRINUSE, errno.EACCES)  # a machine without IPv6 has no listener there
-    return True

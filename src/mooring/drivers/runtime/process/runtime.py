@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mooring.drivers.runtime import shell
+from mooring.drivers.runtime import listeners, shell
 from mooring.drivers.runtime.contract import (
     Delivery,
     Inspection,
@@ -29,7 +29,7 @@ from mooring.drivers.runtime.contract import (
     Terminal,
     Variables,
 )
-from mooring.drivers.runtime.process import kernel, record, sockets, surroundings
+from mooring.drivers.runtime.process import kernel, record, surroundings
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.following import merged, tell
 from mooring.drivers.runtime.process.instances import InstanceRecord, Sizes, instance_view, read_record, views, write_record
@@ -43,6 +43,7 @@ from mooring.drivers.runtime.process.tasks import Tasks
 from mooring.drivers.runtime.shell import signal_name
 from mooring.errors import InvalidInput, Unavailable
 from mooring.model.environment import EnvironmentId
+from mooring.model.health import Listening
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
 from mooring.model.lease import Mark
 from mooring.model.names import ArtifactId
@@ -250,10 +251,10 @@ class ProcessRuntime:
         pids = [process.pid for process in kernel.members(str(directory), leader=seen.pid)]
         return Inspection(
             view=seen,
-            listening=sockets.listening(pids),
+            listening=tuple(Listening(where, port) for where, port in listeners.listening(pids)),
             is_out_of_memory=view(directory, is_supervised=is_supervised).is_out_of_memory,
             last_lines=said,
-            port_holder=sockets.holder(remembered.port, besides=pids) if remembered.port else "",
+            port_holder=listeners.holder(remembered.port, besides=pids) if remembered.port else "",
         )
 
 

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
+from mooring.drivers.runtime import listeners
 from mooring.drivers.transport.contract import Channel, Transport
 from mooring.errors import (
     CapacityExceeded,
@@ -114,6 +115,7 @@ def packed() -> bytes:
         folders = PurePosixPath(_PACKAGE).parts
         names = {"/".join((*folders[:depth], "__init__.py")): b"" for depth in range(1, len(folders))}
         names |= {f"{_PACKAGE}/{path.name}": path.read_bytes() for path in (Path(__file__).parent / "onhost").glob("*.py")}
+        names["mooring/drivers/runtime/listeners.py"] = Path(listeners.__file__).read_bytes()
         for name, content in sorted({**names, "__main__.py": _START.encode()}.items()):
             archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()

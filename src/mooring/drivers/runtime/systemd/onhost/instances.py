@@ -9,7 +9,8 @@ import sys
 import time
 from typing import Any
 
-from mooring.drivers.runtime.systemd.onhost import artifacts, fences, journal, ports, record, sockets, units
+from mooring.drivers.runtime import listeners
+from mooring.drivers.runtime.systemd.onhost import artifacts, fences, journal, ports, record, units
 from mooring.drivers.runtime.systemd.onhost.place import Place
 
 _SHOWN = ("ActiveState", "MainPID", "MemoryCurrent", "ControlGroup")
@@ -90,8 +91,8 @@ def inspect(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "instance": _seen(place, slug, shown),
         "lines": lines,
-        "listening": sockets.listening(pids),
-        "port_holder": sockets.holder(instance["port"], besides=pids) if instance["port"] else "",
+        "listening": listeners.listening(pids),
+        "port_holder": listeners.holder(instance["port"], besides=pids) if instance["port"] else "",
     }
 
 
