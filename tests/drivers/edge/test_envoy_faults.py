@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 from pathlib import Path
@@ -16,7 +15,7 @@ from mooring.drivers.edge.envoy.settings import EnvoySettings, Layout
 from mooring.drivers.edge.files import write_whole
 from mooring.drivers.edge.ledger import Ledger
 from mooring.errors import InvalidInput, Unavailable
-from mooring.testing.edge_contract import PATIENCE, Shop, eventually
+from mooring.testing.edge_contract import Shop, eventually
 from mooring.testing.envoy import EnvoyRig
 
 PROXIES = ("envoy",)
@@ -25,19 +24,6 @@ PROXIES = ("envoy",)
 @pytest.fixture
 def shop(rig: EnvoyRig) -> Shop:
     return Shop(rig)
-
-
-async def test_a_change_while_envoy_is_down_is_refused_and_not_kept(rig: EnvoyRig, shop: Shop) -> None:
-    old, new = await rig.listen("old"), await rig.listen("new")
-    await shop.apply(shop.table(shop.endpoint(old)))
-    rig.platform.kill("edge")
-    with pytest.raises(Unavailable, match="does not run"):
-        await shop.apply(shop.table(shop.endpoint(new, release=2)))
-    with pytest.raises(Unavailable):
-        await rig.edge.observe()
-    rig.platform.start_program(rig.platform.program("edge"))
-    await asyncio.to_thread(rig.platform.wait_until_listening)
-    assert (await shop.ask()).text == "old"
 
 
 async def test_what_envoy_refuses_is_taken_back_everywhere(rig: EnvoyRig, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,14 +112,6 @@ async def test_a_lost_notification_is_made_good_by_looking(rig: EnvoyRig, shop: 
     assert (await shop.ask()).text == "one"
 
 
-async def test_two_changes_at_once_come_one_after_the_other(rig: EnvoyRig) -> None:
-    shops = [Shop(rig) for _ in range(6)]
-    apps = [await rig.listen(f"app{number}") for number in range(6)]
-    await asyncio.gather(*(shop.apply(shop.table(shop.endpoint(app))) for shop, app in zip(shops, apps, strict=True)))
-    answers = await asyncio.gather(*(shop.ask() for shop in shops))
-    assert [answer.text for answer in answers] == [app.name for app in apps]
-
-
 async def test_a_full_log_is_rotated_and_all_of_it_still_counts(rig: EnvoyRig, shop: Shop) -> None:
     app = await rig.listen("one")
     await shop.apply(shop.table(shop.endpoint(app)))
@@ -176,26 +154,6 @@ def test_a_directory_too_deep_for_sockets_is_refused_in_words(tmp_path: Path) ->
     deep = tmp_path / ("x" * 100)
     with pytest.raises(InvalidInput, match="choose a shorter directory"):
         EnvoyEdge(tmp_path, deep, EnvoySettings()).prepare()
-
-
-async def test_held_requests_are_bounded(rig: EnvoyRig, shop: Shop) -> None:
-    """The attendant of the tests holds as many as the settings say; the rest is told to come back."""
-    most = rig.platform.settings.max_held
-    await shop.apply(shop.table(hold=PATIENCE))
-    asking = [asyncio.create_task(shop.ask()) for _ in range(most + 5)]
-    try:
-
-        async def are_refused() -> bool:
-            return sum(task.done() for task in asking) >= 5
-
-        await eventually(are_refused)
-        assert {task.result().status for task in asking if task.done()} == {503}
-        assert all("Too many requests are waiting" in task.result().text for task in asking if task.done())
-    finally:
-        app = await rig.listen("late")
-        await shop.apply(shop.table(shop.endpoint(app), hold=PATIENCE))
-        served = [reply for reply in await asyncio.gather(*asking) if reply.status == 200]
-    assert len(served) == most
 
 
 async def test_an_upload_too_large_to_be_kept_is_told_so_when_its_instance_is_dead(rig: EnvoyRig, shop: Shop) -> None:

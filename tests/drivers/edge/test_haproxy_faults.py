@@ -53,19 +53,6 @@ def _slots(shop: Shop, apps: Sequence[App]) -> list[Endpoint]:
     ]
 
 
-async def test_a_change_while_haproxy_is_down_is_refused_and_not_kept(rig: HaproxyRig, shop: Shop) -> None:
-    old, new = await rig.listen("old"), await rig.listen("new")
-    await shop.apply(shop.table(shop.endpoint(old)))
-    rig.platform.kill("edge")
-    with pytest.raises(Unavailable, match="does not run"):
-        await shop.apply(shop.table(shop.endpoint(new, release=2)))
-    with pytest.raises(Unavailable):
-        await rig.edge.observe()
-    rig.platform.start_program(rig.platform.program("edge"))
-    await asyncio.to_thread(rig.platform.wait_until_listening)
-    assert (await shop.ask()).text == "old"
-
-
 async def test_what_haproxy_refuses_is_taken_back_everywhere(rig: HaproxyRig, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """No command that follows from a checked table is refused by HAProxy; so one is garbled on its way."""
     old, new = await rig.listen("old"), await rig.listen("new")
@@ -143,14 +130,6 @@ async def test_a_garbled_certificate_is_made_anew_before_haproxy_reads_it(rig: H
     strangers = (await rig.visit("stranger.localhost", is_secure=True)).leaf
     assert visit.text == "one"
     assert visit.leaf not in (before, strangers)
-
-
-async def test_two_changes_at_once_come_one_after_the_other(rig: HaproxyRig) -> None:
-    shops = [Shop(rig) for _ in range(6)]
-    apps = [await rig.listen(f"app{number}") for number in range(6)]
-    await asyncio.gather(*(shop.apply(shop.table(shop.endpoint(app))) for shop, app in zip(shops, apps, strict=True)))
-    answers = await asyncio.gather(*(shop.ask() for shop in shops))
-    assert [answer.text for answer in answers] == [app.name for app in apps]
 
 
 async def test_more_instances_than_servers_were_prepared_are_served_and_last(rig: HaproxyRig, shop: Shop) -> None:
@@ -262,26 +241,6 @@ def test_a_directory_too_deep_for_sockets_is_refused_in_words(tmp_path: Path) ->
     deep = tmp_path / ("x" * 100)
     with pytest.raises(InvalidInput, match="choose a shorter directory"):
         HaproxyEdge.here(tmp_path, deep, HaproxySettings()).prepare()
-
-
-async def test_held_requests_are_bounded(rig: HaproxyRig, shop: Shop) -> None:
-    """The waiting room of the tests holds as many as the settings say; the rest is told to come back."""
-    most = rig.platform.settings.max_held
-    await shop.apply(shop.table(hold=PATIENCE))
-    asking = [asyncio.create_task(shop.ask()) for _ in range(most + 5)]
-    try:
-
-        async def are_refused() -> bool:
-            return sum(task.done() for task in asking) >= 5
-
-        await eventually(are_refused)
-        assert {task.result().status for task in asking if task.done()} == {503}
-        assert all("Too many requests are waiting" in task.result().text for task in asking if task.done())
-    finally:
-        app = await rig.listen("late")
-        await shop.apply(shop.table(shop.endpoint(app), hold=PATIENCE))
-        served = [reply for reply in await asyncio.gather(*asking) if reply.status == 200]
-    assert len(served) == most
 
 
 async def test_what_only_a_new_process_reads_is_read_after_an_update_without_a_request_lost(small: HaproxyRig) -> None:
