@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -14,13 +16,15 @@ from forge.server import SECRET, TOKEN, FakeForge, encoded, forge_running, githu
 from server.serving import TREE, Served, serving, started
 
 from mooring.client.client import Client
+from mooring.client.source import Package, pack_pushed
 from mooring.errors import InvalidInput, NotFound, Unavailable
 from mooring.model.access import Role
-from mooring.model.deployment import Deployment
+from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.forge import ForgeKind
 from mooring.model.names import AppName
 from mooring.model.review import review_environment
+from mooring.server import forging
 from mooring.usecases.requests import ForgeRequest
 
 DAY = 86_400.0
@@ -307,6 +311,116 @@ def test_a_branch_that_asks_for_it_has_a_review_app_until_it_is_gone(served: Ser
     forge.wait(lambda: served.world.memory.environment(environment) is None)
     assert served.client.reviews(AppName("seen")) == ()
     assert served.world.memory.environment(EnvironmentId.parse("seen/production")) is not None
+
+
+def reviewed(served: Served, forge: FakeForge, origin: Origin, app: str, branch: str, **files: str) -> tuple[EnvironmentId, str]:
+    """A branch that is pushed, with a review app of its own that serves; and its commit."""
+    commit = pushed_branch(origin, branch, **files)
+    environment = review_environment(AppName(app), branch)
+    assert heard(served, app, github_push(branch=branch, after=commit, at=time.time())).status_code == 202
+    assert ended(forge, commit, name=f"mooring/{environment.environment}")["state"] == "success"
+    return environment, commit
+
+
+def pushed_branch(origin: Origin, branch: str, **files: str) -> str:
+    """Made of main; its commit."""
+    origin.git("switch", "-q", "main")
+    origin.git("switch", "-qC", branch)
+    return origin.commit(f"on {branch}", mooring_toml='[review]\nbranches = ["*"]\n', **files)
+
+
+def remove_branch(served: Served, origin: Origin, app: str, branch: str) -> None:
+    origin.git("switch", "-q", "main")
+    origin.git("branch", "-qD", branch)
+    assert heard(served, app, github_push(branch=branch, after="0" * 40, at=time.time())).status_code == 202
+
+
+def test_a_commit_that_was_lost_before_it_began_is_taken_up_by_the_next_look(
+    served: Served, forge: FakeForge, origin: Origin, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a controller that dies over it."""
+    add("lost")
+    died = threading.Event()
+
+    def dies(*_: object, **__: object) -> Package:
+        died.set()
+        raise RuntimeError("the controller died")
+
+    monkeypatch.setattr(forging, "pack_pushed", dies)
+    commit = pushed_branch(origin, "topic")
+    assert heard(served, "lost", github_push(branch="topic", after=commit, at=time.time())).status_code == 202
+    assert died.wait(30)
+    monkeypatch.undo()
+    environment = review_environment(AppName("lost"), "topic")
+    assert heard(served, "lost", github_push(branch="topic", after=commit, at=time.time() + 1)).status_code == 202
+    assert ended(forge, commit, name=f"mooring/{environment.environment}")["state"] == "success"
+
+
+def test_a_commit_whose_deployment_is_on_record_already_is_not_deployed_again(
+    served: Served, forge: FakeForge, origin: Origin, add: Add
+) -> None:
+    """A controller died when it had begun, and before it was seen to have."""
+    add("twice")
+    commit = origin.commit("second")
+    heard(served, "twice", github_push(after=commit, at=time.time()))
+    assert ended(forge, commit)["state"] == "success"
+    served.world.memory.save_forge_head(AppName("twice"), "main", "-")
+    before = len(forge.statuses(commit))
+    heard(served, "twice", github_push(after=commit, at=time.time() + 1))
+    forge.wait(lambda: [each["state"] for each in forge.statuses(commit)[before:]] == ["pending", "success"])
+    assert len(deployments(served.client, "twice")) == 1
+
+
+def test_a_branch_removed_while_its_commit_is_about_to_begin_leaves_no_review_app(
+    served: Served, forge: FakeForge, origin: Origin, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("fleeting")
+    reached, gate = threading.Event(), threading.Event()
+
+    def waits(*words: Any, **options: Any) -> Package:
+        reached.set()
+        assert gate.wait(30)
+        return pack_pushed(*words, **options)
+
+    monkeypatch.setattr(forging, "pack_pushed", waits)
+    commit = pushed_branch(origin, "topic")
+    heard(served, "fleeting", github_push(branch="topic", after=commit, at=time.time()))
+    assert reached.wait(30)
+    remove_branch(served, origin, "fleeting", "topic")
+    gate.set()
+    memory = served.world.memory
+    environment = review_environment(AppName("fleeting"), "topic")
+    forge.wait(lambda: {each.trigger for each in memory.deployments(environment)} >= {Trigger.DEPLOY, Trigger.DESTROY})
+    forge.wait(lambda: memory.environment(environment) is None)
+    forge.wait(lambda: "topic" not in memory.forge_heads(AppName("fleeting")))
+
+
+def test_a_branch_made_anew_while_its_review_app_is_torn_down_has_one_again(
+    served: Served, forge: FakeForge, origin: Origin, add: Add
+) -> None:
+    add("anew")
+    environment, _ = reviewed(served, forge, origin, "anew", "topic")
+    served.client.lock(environment)  # what is locked cannot be torn down
+    remove_branch(served, origin, "anew", "topic")
+    forge.wait(lambda: served.client.reviews(AppName("anew"))[0].leaving)
+    commit = pushed_branch(origin, "topic", VERSION="2\n")
+    heard(served, "anew", github_push(branch="topic", after=commit, at=time.time()))
+    served.client.unlock(environment)
+    forge.wait(lambda: served.world.memory.environment(environment) is None)
+    heard(served, "anew", github_push(branch="topic", after=commit, at=time.time() + 1))
+    assert ended(forge, commit, name=f"mooring/{environment.environment}")["state"] == "success"
+    assert [(each.head, each.leaving) for each in served.client.reviews(AppName("anew"))] == [(commit, "")]
+
+
+def test_a_branch_may_be_named_below_one_that_is_gone_and_above_too(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
+    add("nested")
+    previous = ""
+    for branch in ("team", "team/one", "team"):
+        if previous:
+            remove_branch(served, origin, "nested", previous)
+        _, commit = reviewed(served, forge, origin, "nested", branch, VERSION=f"{branch} after {previous}\n")
+        assert [(each.branch, each.head) for each in served.client.reviews(AppName("nested")) if not each.leaving] == [(branch, commit)]
+        previous = branch
 
 
 def test_a_controller_that_starts_again_tells_the_end_of_what_an_earlier_one_began(tmp_path: Path, forge: FakeForge) -> None:

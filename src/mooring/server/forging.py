@@ -17,9 +17,10 @@ import msgspec
 from mooring.client.pushed import NoEnvironment, Pipeline, pipeline
 from mooring.client.source import Package, pack_pushed
 from mooring.drivers.forge.contract import Forge, Remote
+from mooring.engine.orders import DeployOrder, decode_order
 from mooring.errors import DriverError, InvalidInput, ManifestInvalid, MooringError, NotFound
 from mooring.model.access import Actor, Role
-from mooring.model.deployment import Deployment, Outcome
+from mooring.model.deployment import Deployment, Outcome, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.forge import CheckState, ForgeLink, ForgeSecrets, Report, ReportState, Watched
 from mooring.model.names import AppName, EnvironmentName
@@ -36,6 +37,7 @@ MakeRemote = Callable[[ForgeLink, ForgeSecrets], Remote]
 Begin = Callable[[Package], Awaitable[Deployment]]
 CHECKS_EVERY = 15.0  # seconds between two looks at checks that have not ended
 PATIENCE = (1.0, 5.0, 25.0)  # seconds before a report is tried again
+_NOTHING = "-"  # stands for the commit of a branch of which nothing has begun yet
 
 
 class ForgeDesk:
@@ -53,7 +55,10 @@ class ForgeDesk:
         self._lookers: dict[AppName, asyncio.Task[None]] = {}
         self._reasons: dict[AppName, asyncio.Event] = {}
         self._looked: dict[AppName, tuple[float, str]] = {}
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[object]] = set()
+        self._beginning: dict[
+            tuple[AppName, str], bool
+        ] = {}  # branches of which a commit is about to begin: was another look due meanwhile?
 
     @property
     def platform(self) -> Platform:
@@ -116,27 +121,38 @@ class ForgeDesk:
                     await reason.wait()
 
     async def _look(self, link: ForgeLink) -> bool:
-        """Whether a commit waits for its checks. Raises what went wrong first, after every branch was looked at."""
+        """Whether a commit waits for its checks, or its turn. Raises what went wrong first, after every branch was looked at."""
         memory = self.platform.memory
         secrets = memory.forge_secrets(link.app)
         remote = self.remote(link, secrets)
         heads, seen = await remote.heads(), memory.forge_heads(link.app)
-        for branch in sorted(seen.keys() - heads.keys()):
-            await self._gone(link, branch)
-            memory.save_forge_head(link.app, branch, "")
         waits, failures = False, list[MooringError]()
-        for branch in sorted(branch for branch, commit in heads.items() if seen.get(branch) != commit):
+        for branch in sorted(
+            {*seen, *heads}, key=lambda branch: (branch in heads, branch)
+        ):  # what is gone makes way for names below its own
+            if seen.get(branch) == heads.get(branch) or self._is_beginning(link.app, branch):
+                continue
             try:
-                waits |= await self._take(link, self.forge(link, secrets), remote, branch)
+                if branch in heads:
+                    waits |= await self._take(link, self.forge(link, secrets), remote, branch)
+                else:
+                    await self._gone(link, remote, branch)
             except MooringError as failure:  # no branch waits for another
                 failures.append(failure)
         if failures:
             raise failures[0]
         return waits
 
+    def _is_beginning(self, app: AppName, branch: str) -> bool:
+        """Whether a commit of it is about to begin; then there is another look as soon as it has."""
+        is_beginning = (app, branch) in self._beginning
+        if is_beginning:
+            self._beginning[app, branch] = True
+        return is_beginning
+
     async def _take(self, link: ForgeLink, forge: Forge, remote: Remote, branch: str) -> bool:
-        """Deploy the branch's newest commit, unless it has to wait for its checks. Gives whether it has to."""
-        repository = self._directory / f"{link.app}.git"
+        """Deploy the branch's newest commit, unless it has to wait for its checks or its turn. Gives whether it has to."""
+        repository = self._repository(link)
         try:
             commit = await remote.fetch(branch, repository)
             wanted = await asyncio.to_thread(pipeline, repository, commit, app=link.app, branch=branch)
@@ -151,6 +167,8 @@ class ForgeDesk:
             self.platform.memory.save_forge_head(link.app, branch, commit)
             self._errand(self._refused(link, commit, branch, refusal))
             return False
+        if wanted.is_review and self._is_leaving(link.app, branch):
+            return True
         if wanted.checks:
             reason = await self._hindrance(forge, commit, wanted)
             if reason is None:
@@ -159,15 +177,41 @@ class ForgeDesk:
                 self.platform.memory.save_forge_head(link.app, branch, commit)
                 self._errand(self._refused(link, commit, branch, InvalidInput(reason)))
                 return False
-        self.platform.memory.save_forge_head(link.app, branch, commit)
-        self._errand(self._review(link, commit, branch) if wanted.is_review else self._deploy(link, commit, branch, wanted.environments))
+        self._beginning[link.app, branch] = False
+        if branch not in self.platform.memory.forge_heads(link.app):
+            self.platform.memory.save_forge_head(link.app, branch, _NOTHING)  # so that its end is seen, whatever dies from here on
+        self._errand(self._carry_out(link, commit, branch, wanted))
         return False
 
-    async def _gone(self, link: ForgeLink, branch: str) -> None:
+    async def _carry_out(self, link: ForgeLink, commit: str, branch: str, wanted: Pipeline) -> None:
+        """To its end. The commit counts as seen when it has begun: what dies before is taken up by the next look."""
+        try:
+            begun = await (
+                self._review(link, commit, branch) if wanted.is_review else self._deploy(link, commit, branch, wanted.environments)
+            )
+            if begun is not None or not (wanted.is_review and self._is_leaving(link.app, branch)):
+                self.platform.memory.save_forge_head(link.app, branch, commit)
+        finally:
+            if self._beginning.pop((link.app, branch)):
+                self.look(link.app)
+        if begun is not None:
+            await self._to_the_end(await self._announced(link, begun))
+
+    def _is_leaving(self, app: AppName, branch: str) -> bool:
+        """Whether the branch's review app is being torn down: it can be made anew when it is gone."""
+        record = self.platform.memory.environment(review_environment(app, branch))
+        return record is not None and record.review is not None and bool(record.review.leaving)
+
+    async def _gone(self, link: ForgeLink, remote: Remote, branch: str) -> None:
         """What the branch had to itself goes with it; an environment that has a name of its own stays."""
         record = self.platform.memory.environment(review_environment(link.app, branch))
         if record is not None and record.review is not None and record.review.branch == branch and not record.review.leaving:
             await take_down(self.platform, _actor(link), link.app, branch)
+        await remote.forget(branch, self._repository(link))
+        self.platform.memory.save_forge_head(link.app, branch, "")
+
+    def _repository(self, link: ForgeLink) -> Path:
+        return self._directory / f"{link.app}.git"
 
     async def _hindrance(self, forge: Forge, commit: str, wanted: Pipeline) -> str | None:
         """Why it is not deployed; empty when every check has passed, None while one has not ended."""
@@ -184,56 +228,77 @@ class ForgeDesk:
         report = Report(environment=environment, commit=commit, branch=branch, state=ReportState.FAILED, detail=_reason(refusal))
         await self._told(link, report)
 
-    async def _deploy(self, link: ForgeLink, commit: str, branch: str, environments: Sequence[EnvironmentName]) -> None:
+    async def _deploy(self, link: ForgeLink, commit: str, branch: str, environments: Sequence[EnvironmentName]) -> Watched | None:
         """The first of them; the others follow when it serves, unless the branch has moved on."""
-        if not environments or self.platform.memory.forge_heads(link.app).get(branch) != commit:
-            return
         environment = EnvironmentId(link.app, environments[0])
 
-        def begun(package: Package) -> Awaitable[Deployment]:
+        def begin(package: Package) -> Awaitable[Deployment]:
             return deploy(self.platform, _actor(link), environment, package.archive, package.source)
 
-        await self._watched(link, environment, commit, branch, begun=begun, then=tuple(environments[1:]))
+        return await self._begun(link, environment, commit, branch, begin=begin, then=tuple(environments[1:]))
 
-    async def _review(self, link: ForgeLink, commit: str, branch: str) -> None:
+    async def _review(self, link: ForgeLink, commit: str, branch: str) -> Watched | None:
         """In the environment that the branch has to itself."""
 
-        def begun(package: Package) -> Awaitable[Deployment]:
+        def begin(package: Package) -> Awaitable[Deployment]:
             return bring_up(self.platform, _actor(link), link.app, branch, package.archive, package.source)
 
-        await self._watched(link, review_environment(link.app, branch), commit, branch, begun=begun)
+        return await self._begun(link, review_environment(link.app, branch), commit, branch, begin=begin)
 
-    async def _watched(
-        self, link: ForgeLink, environment: EnvironmentId, commit: str, branch: str, *, begun: Begin, then: tuple[EnvironmentName, ...] = ()
-    ) -> None:
-        """Begin it, tell the forge, and see it to its end; what is refused is told as well."""
-        report = Report(environment=environment, commit=commit, branch=branch, state=ReportState.RUNNING, detail="is being deployed")
-        repository = self._directory / f"{link.app}.git"
+    async def _begun(
+        self, link: ForgeLink, environment: EnvironmentId, commit: str, branch: str, *, begin: Begin, then: tuple[EnvironmentName, ...] = ()
+    ) -> Watched | None:
+        """On record from here on. None for what is refused, of which the forge is told, and for what is on record already."""
+        deployment = self._earlier(link, environment, commit)
+        if deployment is not None and any(each.deployment == deployment.id for each in self.platform.memory.forge_watches()):
+            return None
         try:
-            package = await asyncio.to_thread(pack_pushed, repository, commit, branch=branch, temporary=self._uploads)
-            deployment = await begun(package)
+            if deployment is None:
+                package = await asyncio.to_thread(pack_pushed, self._repository(link), commit, branch=branch, temporary=self._uploads)
+                deployment = await begin(package)
         except MooringError as refusal:
-            await self._told(link, msgspec.structs.replace(report, state=ReportState.FAILED, detail=_reason(refusal)))
-            return
+            report = Report(environment=environment, commit=commit, branch=branch, state=ReportState.FAILED, detail=_reason(refusal))
+            self._errand(self._told(link, report))
+            return None
         watched = Watched(
             deployment=deployment.id, app=link.app, environment=environment.environment, commit=commit, branch=branch, then=then
         )
         self.platform.memory.save_forge_watch(watched)
+        return watched
+
+    def _earlier(self, link: ForgeLink, environment: EnvironmentId, commit: str) -> Deployment | None:
+        """The environment's newest, where it is this commit's: an earlier controller began it, and died before it was on record here."""
+        newest = next(iter(self.platform.memory.deployments(environment, limit=1)), None)
+        if newest is None or newest.trigger is not Trigger.DEPLOY or newest.requested_by != _actor(link).name:
+            return None
+        order = decode_order(newest.order)
+        return newest if isinstance(order, DeployOrder) and order.origin.commit == commit else None
+
+    async def _announced(self, link: ForgeLink, watched: Watched) -> Watched:
+        """The forge knows that it has begun."""
+        environment = EnvironmentId(link.app, watched.environment)
+        report = Report(
+            environment=environment, commit=watched.commit, branch=watched.branch, state=ReportState.RUNNING, detail="is being deployed"
+        )
         watched = msgspec.structs.replace(watched, handle=await self._told(link, report))
         self.platform.memory.save_forge_watch(watched)
-        await self._to_the_end(watched)
+        return watched
 
     async def _to_the_end(self, watched: Watched) -> None:
-        """Of a deployment; then the forge is told, and what comes after it begins."""
+        """Of a deployment; then the forge is told, and what comes after it begins. It is on record until that is."""
         async for _ in self.platform.controller.follow(deployment=watched.deployment):
             pass
         link = next((each for each in self.platform.memory.forges() if each.app == watched.app), None)
         record = self.platform.memory.deployment(watched.deployment)
+        begun = None
         if link is not None and record is not None:
             await self._told(link, self._ending(watched, record), handle=watched.handle)
+            is_newest = self.platform.memory.forge_heads(link.app).get(watched.branch) == watched.commit
+            if watched.then and is_newest and record.outcome is Outcome.SUCCEEDED:
+                begun = await self._deploy(link, watched.commit, watched.branch, watched.then)
         self.platform.memory.forget_forge_watch(watched.deployment)
-        if link is not None and record is not None and record.outcome is Outcome.SUCCEEDED:
-            await self._deploy(link, watched.commit, watched.branch, watched.then)
+        if link is not None and begun is not None:
+            await self._to_the_end(await self._announced(link, begun))
 
     def _ending(self, watched: Watched, record: Deployment) -> Report:
         has_succeeded = record.outcome is Outcome.SUCCEEDED
@@ -259,12 +324,12 @@ class ForgeDesk:
                 await asyncio.sleep(pause)
         return handle
 
-    def _errand(self, work: Coroutine[None, None, None]) -> None:
+    def _errand(self, work: Coroutine[None, None, object]) -> None:
         task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[object]) -> None:
         self._errands.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("defect while a forge's commit was deployed", exc_info=task.exception())

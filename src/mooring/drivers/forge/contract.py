@@ -34,3 +34,6 @@ class Remote(Protocol):
 
     async def fetch(self, branch: str, repository: Path) -> str:
         """Bring the branch's head into a bare repository; gives its commit. Raises Unavailable, NotFound when there is no such branch."""
+
+    async def forget(self, branch: str, repository: Path) -> None:
+        """What `fetch` brought of a branch that is no more: another's name may go on where its own ended. Raises Unavailable."""

@@ -75,6 +75,10 @@ class GitRemote:
         found = await self._git(f"--git-dir={repository}", "rev-parse", "--verify", "--end-of-options", f"{place}^{{commit}}")
         return found.decode("ascii").strip()
 
+    async def forget(self, branch: str, repository: Path) -> None:
+        if (repository / "HEAD").is_file():
+            await self._git(f"--git-dir={repository}", "update-ref", "--no-deref", "-d", f"{_KEPT}{branch}")
+
     async def _git(self, *words: str) -> bytes:
         """What it says. Raises Unavailable with git's own last words."""
         program = shutil.which("git")
