@@ -15,10 +15,12 @@ from mooring.engine.orders import DestroyOrder
 from mooring.errors import InvalidInput, InvalidName, NotFound, Refused, Unavailable
 from mooring.model.deployment import Outcome, Trigger
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import ServiceName
+from mooring.model.names import ServerName, ServiceName
+from mooring.model.review import review_environment
 from mooring.model.secret import Secret
-from mooring.model.service import ServiceKind, ServiceWish
-from mooring.testing.service import FakeServer
+from mooring.model.service import Piece, ServiceKind, ServiceWish
+from mooring.testing.service import FakeServer, Stored
+from mooring.usecases.answers import ReviewDown
 
 SHOP = EnvironmentId.parse("cellar")
 ADDRESS = Secret("postgresql://admin:sesame-of-admin@db.test:5432/postgres")
@@ -158,6 +160,23 @@ def test_a_service_outlives_its_environment_and_goes_with_it_where_that_is_said(
     served.deploy(SHOP)
     served.ended(client.destroy(SHOP, confirm=str(SHOP), services=True).id)
     assert (server.stored, client.services(SHOP)) == ({}, ())
+
+
+def test_what_a_review_app_left_on_a_server_is_told_by_the_server_and_by_whose_it_is(
+    client: Client, served: Served, server: FakeServer
+) -> None:
+    branch = review_environment(SHOP.app, "one")
+    piece = Piece(served.world.servers.controller, branch, ServiceName("db"))
+    server.stored[piece.identity] = Stored(piece)
+    gone = ReviewDown(deployment=served.deploy(SHOP), hostnames=(), artifacts=(), servers=(ServerName("main"),))
+    told = {trace.kind: trace.left for trace in client.review_traces(SHOP.app, "one", gone)}
+    assert (told["database"], told["role"], told["service"]) == ((f"{piece.identity} on main",), (), ()), "though no record knows it"
+    del server.stored[piece.identity]
+    assert not any(trace.left for trace in client.review_traces(SHOP.app, "one", gone)), "production's database is no trace of it"
+    server.is_down = True
+    with pytest.raises(Unavailable, match="does not answer"):
+        client.review_traces(SHOP.app, "one", gone)
+    server.is_down = False
 
 
 def test_what_there_is_not_is_not_found(client: Client) -> None:

@@ -209,7 +209,8 @@ class Client(OneOffs, ServiceCalls):
 
     def review_traces(self, app: AppName, branch: str, gone: ReviewDown) -> tuple[Trace, ...]:
         """What is left of it."""
-        query = {"branch": branch, "hostnames": ",".join(gone.hostnames), "artifacts": ",".join(gone.artifacts)}
+        had = {"hostnames": gone.hostnames, "artifacts": gone.artifacts, "servers": gone.servers}
+        query = {"branch": branch, **{name: ",".join(words) for name, words in had.items()}}
         return self._ask.get(f"{_reviews(app)}/traces", tuple[Trace, ...], query=query)
 
     def review_login(self, app: AppName, branch: str) -> ReviewLogin:

@@ -22,7 +22,7 @@ from mooring.model.lease import Mark
 from mooring.model.names import EnvironmentName, ServerName, ServiceName
 from mooring.model.release import Release
 from mooring.model.secret import Secret
-from mooring.model.service import Passwords, Piece, ServiceRecord, ServiceServer, ServiceWish, login_of
+from mooring.model.service import Owned, Passwords, Piece, ServiceKind, ServiceRecord, ServiceServer, ServiceWish, login_of
 from mooring.model.steps import ProvideService, RemoveService, RestoreService, RotateService, ServiceStep, WithdrawLogins
 
 
@@ -79,6 +79,12 @@ class Services:
         if known is None:
             raise NotFound(f"there is no server {server.name}", hint="`mooring service servers` lists them")
         return self._drivers.driver(server, known)
+
+    async def on_server(self, name: ServerName, environment: EnvironmentId) -> tuple[ServiceKind, tuple[Owned, ...]]:
+        """What kind of server it is, and what there carries the environment's mark. Raises NotFound, and what the driver raises."""
+        server = self._server(name)
+        found = await self.driver_of(server).find_owned()
+        return server.kind, tuple(each for each in found if each.piece.environment == environment)
 
     def variables(self, release: Release) -> Variables:
         """What its processes are given of its services; nothing of one that is not there."""

@@ -32,6 +32,10 @@ VARIABLES: dict[ServiceKind, tuple[str, ...]] = {ServiceKind.POSTGRES: ("URL",)}
 """What stands behind the prefix: `DATABASE_URL`."""
 
 
+MADE_OF: dict[ServiceKind, tuple[str, ...]] = {ServiceKind.POSTGRES: ("database", "role")}
+"""What of a piece is on its server, in the words of `Owned.what`."""
+
+
 class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
     """What an app asks for. `server` empty: the only one of that kind there is. `prefix`: `DATABASE` for `DATABASE_URL`.
 

@@ -77,14 +77,15 @@ async def take_down(platform: Platform, actor: Actor, app: str, branch: str, *, 
     releases = platform.memory.releases(environment)
     hostnames = tuple(dict.fromkeys(name for release in releases for name in release.hostnames))
     artifacts = tuple(dict.fromkeys(release.artifact.id for release in releases))
+    servers = tuple(dict.fromkeys(record.server for record in platform.memory.services(environment)))
 
     def whole(deployment: object) -> Answer:
         assert answering is not None and isinstance(deployment, Deployment)
-        return answering(ReviewDown(deployment=deployment, hostnames=hostnames, artifacts=artifacts))
+        return answering(ReviewDown(deployment=deployment, hostnames=hostnames, artifacts=artifacts, servers=servers))
 
     reason = f"{actor.name} asked for it"
     deployment = platform.controller.reviews.tear_down(environment, reason, by=actor.name, answering=whole if answering else None)
-    return ReviewDown(deployment=deployment, hostnames=hostnames, artifacts=artifacts)
+    return ReviewDown(deployment=deployment, hostnames=hostnames, artifacts=artifacts, servers=servers)
 
 
 def login(platform: Platform, actor: Actor, app: str, branch: str) -> ReviewLogin:

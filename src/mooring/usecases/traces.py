@@ -8,8 +8,9 @@ from mooring.drivers.runtime.contract import LogQuery
 from mooring.model.access import Actor
 from mooring.model.certificate import CertificateSource
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import Hostname, app_name, hostname
+from mooring.model.names import Hostname, ServerName, app_name, hostname, server_name
 from mooring.model.review import branch_name, review_environment
+from mooring.model.service import MADE_OF
 from mooring.usecases.answers import Trace
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
@@ -21,11 +22,19 @@ _FRESH = "it was built or used a moment ago; it goes with the next pruning, with
 
 
 async def traces(
-    platform: Platform, actor: Actor, app: str, branch: str, *, hostnames: Iterable[str], artifacts: Iterable[str]
+    platform: Platform,
+    actor: Actor,
+    app: str,
+    branch: str,
+    *,
+    hostnames: Iterable[str],
+    artifacts: Iterable[str],
+    servers: Iterable[str] = (),
 ) -> tuple[Trace, ...]:
-    """A line for every kind of thing, whether something is left or not. `hostnames` and `artifacts` are those that it had.
+    """A line for every kind of thing, whether something is left or not. `hostnames`, `artifacts` and `servers` are those that it had.
 
-    Raises InvalidName, Forbidden, and Unavailable or OutcomeUnknown where one could not look: what was not seen is not gone.
+    Raises InvalidName, Forbidden, NotFound for a server that is none, and Unavailable or OutcomeUnknown where one could not look: what
+    was not seen is not gone.
     """
     require(actor, Permission.SEE)
     environment = review_environment(app_name(app), branch_name(branch))
@@ -41,6 +50,7 @@ async def traces(
         Trace(kind="route", left=tuple(name for route in routed for name in route.table.hostnames), reason=reason),
         _certificates(platform, names),
         Trace(kind="service", left=_services(platform, environment), reason=reason),
+        *await _on_servers(platform, environment, frozenset(map(server_name, servers)), reason=reason),
         Trace(kind="accessory", left=_accessories(platform, environment), reason=reason),
         Trace(kind="config", left=settings, reason=reason),
         Trace(kind="release", left=releases, reason=reason),
@@ -53,6 +63,16 @@ def _services(platform: Platform, environment: EnvironmentId) -> tuple[str, ...]
     """What is on record: a piece's record goes when its server has let go of all of it."""
     records = platform.memory.services(environment)
     return tuple(f"{record.piece.service} ({record.kind.value} on {record.server})" for record in records)
+
+
+async def _on_servers(platform: Platform, environment: EnvironmentId, names: frozenset[ServerName], *, reason: str) -> tuple[Trace, ...]:
+    """What carries its mark there, by the servers' own word: a line for every kind of thing that they make."""
+    left: dict[str, tuple[str, ...]] = {}
+    for name in sorted(names):
+        kind, owned = await platform.controller.services.on_server(name, environment)
+        for what in MADE_OF[kind]:
+            left[what] = left.get(what, ()) + tuple(f"{each.name} on {name}" for each in owned if each.what == what)
+    return tuple(Trace(kind=what, left=found, reason=reason if found else "") for what, found in left.items())
 
 
 def _accessories(platform: Platform, environment: EnvironmentId) -> tuple[str, ...]:

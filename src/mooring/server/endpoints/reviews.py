@@ -47,6 +47,7 @@ async def looked_for(asked: Asked) -> tuple[answers.Trace, ...]:
         asked.text("branch"),
         hostnames=_words(asked.text("hostnames")),
         artifacts=_words(asked.text("artifacts")),
+        servers=_words(asked.text("servers")),
     )
 
 
@@ -123,6 +124,7 @@ ENDPOINTS = (
             _BRANCH,
             Parameter(name="hostnames", kind=str, default="", most=_LONGEST, about="Those that it had, with commas between them."),
             Parameter(name="artifacts", kind=str, default="", most=_LONGEST, about="The ids of those that it had, likewise."),
+            Parameter(name="servers", kind=str, default="", most=_LONGEST, about="Those that its services were on, likewise."),
         ),
     ),
 )
