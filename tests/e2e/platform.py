@@ -162,9 +162,14 @@ class App:
         return self.mooring("deploy", *words)
 
     def get(self, path: str = "/", *, headers: dict[str, str] | None = None, timeout: float = 15) -> tuple[int, bytes, dict[str, str]]:
+        return self.send("GET", path, headers=headers, timeout=timeout)
+
+    def send(
+        self, method: str, path: str, body: bytes | None = None, *, headers: dict[str, str] | None = None, timeout: float = 15
+    ) -> tuple[int, bytes, dict[str, str]]:
         connection = http.client.HTTPConnection("127.0.0.1", self.platform.port, timeout=timeout)
         try:
-            connection.request("GET", path, headers={"Host": f"{self.host}:{self.platform.port}", **(headers or {})})
+            connection.request(method, path, body, headers={"Host": f"{self.host}:{self.platform.port}", **(headers or {})})
             answer = connection.getresponse()
             return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
         finally:

@@ -1,0 +1,111 @@
+"""A real app on a real PostgreSQL: a database for each environment, a password that changes under traffic, a copy for a branch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+from e2e.platform import App, Platform, Traffic
+from services.postgres import PostgresRig, postgres
+
+from mooring.model.secret import Secret
+
+DATABASES = "SELECT datname FROM pg_database WHERE datname LIKE 'm\\_%'"
+ROLES = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'm\\_%'"
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[PostgresRig]:
+    with postgres() as (port, log):
+        root = Secret(f"postgresql://postgres:root@127.0.0.1:{port}/postgres")
+        yield PostgresRig(root, root, log)
+
+
+@pytest.fixture(scope="module")
+def app(platform: Platform, rig: PostgresRig) -> App:
+    app = platform.app("guestbook")
+    added = app.mooring("service", "add-server", "main", "--type", "postgres", stdin=rig.admin.reveal())
+    assert added.code == 0, added
+    return app
+
+
+def there(rig: PostgresRig, asked: str, **where: str) -> set[str]:
+    """The words that the server answers."""
+    return {str(word) for (word,) in asyncio.run(rig.ask(asked, **where))}
+
+
+def write(app: App, text: str, **headers: str) -> None:
+    status, body, _ = app.send("POST", "/entries", text.encode(), headers=headers)
+    assert status == 201, body
+
+
+def read(app: App, **headers: str) -> list[str]:
+    status, body, _ = app.get("/entries", headers=headers)
+    assert status == 200, body
+    return json.loads(body)
+
+
+def host_of(app: App, environment: str) -> dict[str, str]:
+    """The header that means it."""
+    found = app.mooring("status", "--json").json["environments"]
+    (summary,) = [each for each in found if each["environment"]["environment"] == environment]
+    return {"Host": summary["urls"][0].removeprefix("http://")}
+
+
+def test_an_app_has_its_own_database_whose_password_changes_under_traffic_and_that_outlives_it(rig: PostgresRig, app: App) -> None:
+    planned = app.mooring("plan").out
+    assert "db" in planned and "is to have one and has none yet" in planned, planned
+    answer = app.deploy()
+    assert answer.code == 0, answer
+    write(app, "first")
+    (database,) = there(rig, DATABASES)
+    assert there(rig, ROLES) == {database, f"{database}_1"}
+
+    with Traffic(app, rate=100) as traffic:
+        answer = app.mooring("service", "rotate", "db")
+    assert answer.code == 0, answer.out + answer.err
+    report = traffic.report
+    assert report["failed"] == 0, report["failures"][:5]
+    assert report["sent"] > 100
+    assert int(app.get("/visits")[1]) >= report["ok"], "each answered visit was written"
+    assert there(rig, ROLES) == {database, f"{database}_2"}, "the old login is gone"
+    assert there(rig, f"SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = '{database}'") == {f"{database}_2"}
+
+    answer = app.mooring("destroy", "--confirm", app.name)
+    assert answer.code == 0, answer
+    assert there(rig, DATABASES) == {database}
+    answer = app.deploy()
+    assert answer.code == 0, answer
+    assert read(app) == ["first"], "the database was kept"
+    answer = app.mooring("destroy", "--services", "--confirm", app.name)
+    assert answer.code == 0, answer
+    assert there(rig, DATABASES) | there(rig, ROLES) == set()
+
+
+def test_a_branch_begins_with_a_copy_of_the_template_and_takes_database_and_roles_with_it(rig: PostgresRig, app: App) -> None:
+    answer = app.deploy("-e", "template")
+    assert answer.code == 0, answer
+    write(app, "sanitised", **host_of(app, "template"))
+    answer = app.mooring("destroy", "-e", "template", "--confirm", f"{app.name}/template")
+    assert answer.code == 0, answer
+    before = there(rig, DATABASES), there(rig, ROLES)
+
+    app.git("switch", "--quiet", "-C", "feature/database")
+    answer = app.mooring("review", "up")
+    assert answer.code == 0, answer
+    (found,) = app.mooring("review", "ls", "--json").json["reviews"]
+    header = host_of(app, found["summary"]["environment"]["environment"])
+    assert read(app, **header) == ["sanitised", "seeded"]
+    write(app, "of the branch", **header)
+    (template,) = before[0]
+    assert there(rig, "SELECT text FROM entries", database=template) == {"sanitised"}, "what the branch writes is its own"
+    (mine,) = there(rig, DATABASES) - before[0]
+    assert there(rig, ROLES) - before[1] == {mine, f"{mine}_1"}
+
+    answer = app.mooring("review", "down", "feature/database")
+    assert answer.code == 0, answer
+    for kind in ("service", "database", "role"):
+        assert f"✓ {kind}: gone" in answer.out, answer
+    assert (there(rig, DATABASES), there(rig, ROLES)) == before, "and nothing else was touched"
