@@ -10,7 +10,7 @@ import pytest
 
 from mooring.drivers.runtime.contract import LogQuery
 from mooring.engine.fleet import LOOK, Fleet
-from mooring.errors import CapacityExceeded, OutcomeUnknown, Unavailable
+from mooring.errors import CapacityExceeded, NeedsPerson, OutcomeUnknown, Unavailable
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, ProcessState
 from mooring.model.names import LOCAL, ArtifactId, HostId
 from mooring.model.release import Artifact
@@ -70,6 +70,22 @@ def test_of_a_host_that_does_not_answer_the_last_known_is_told_with_its_age() ->
         assert sight.error
         assert sight.age == pytest.approx(30, abs=1)
         assert fleet.unseen() == frozenset()
+
+    virtually(story)
+
+
+def test_a_host_that_shows_another_key_is_away_and_says_why() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU)
+
+        async def refuse() -> tuple[InstanceView, ...]:
+            raise NeedsPerson("another host key than the pinned one is shown")
+
+        members[EU].observe = refuse  # type: ignore[method-assign]
+        assert await fleet.observe() == ()
+        (sight,) = fleet.sights()
+        assert sight.error == "another host key than the pinned one is shown"
+        assert sight.is_away
 
     virtually(story)
 

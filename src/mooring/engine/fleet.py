@@ -28,7 +28,7 @@ from mooring.drivers.runtime.contract import (
     Variables,
 )
 from mooring.engine.contract import Clock
-from mooring.errors import CapacityExceeded, DriverError, InvalidInput, OutcomeUnknown, Unavailable
+from mooring.errors import CapacityExceeded, DriverError, InvalidInput, NeedsPerson, OutcomeUnknown, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import Sight
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, ProcessState, TaskSpec, TaskState, TaskView
@@ -281,7 +281,7 @@ class Fleet:
             acts, began = member.acts, self._clock.monotonic()
             try:
                 views = await member.runtime.observe()
-            except DriverError as error:
+            except (DriverError, NeedsPerson) as error:  # a person: it shows another host key
                 member.error, member.failed_at = error.message, self._clock.monotonic()
                 return
             member.views, member.seen_at, member.error = views, began, ""
