@@ -24,6 +24,7 @@ from mooring.model.deployment import Deployment, Outcome, Phase, Revision, Trigg
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.health import Check, CheckKind, Checks, Health
+from mooring.model.host import Sight
 from mooring.model.instance import InstanceKey, InstanceView, LogLine, ProcessState
 from mooring.model.lease import Lock
 from mooring.model.names import Hostname
@@ -34,6 +35,7 @@ from mooring.model.release import Artifact, ProcessType, Release, Source
 from mooring.model.routing import Traffic
 from mooring.model.secret import Secret
 from mooring.model.steps import StartInstance
+from mooring.model.trouble import Trouble
 from mooring.usecases.answers import (
     CertificateAdded,
     ConfigChange,
@@ -74,6 +76,9 @@ class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges, FakeServiceDesk):
         self.brought: dict[str, bytes] = {}
         self.lines: list[LogLine] = []
         self.unowned: tuple[Unowned, ...] = ()
+        self.troubles: tuple[Trouble, ...] = ()
+        self.backed_up_at = 0.0
+        self.away: tuple[Sight, ...] = ()
         self.uploads: list[tuple[bytes, Source, str]] = []
         self.outcome = Outcome.SUCCEEDED
         self.failed_requests = 0
@@ -98,6 +103,8 @@ class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges, FakeServiceDesk):
             parts=(PartStatus(name="controller", is_up=True), PartStatus(name="edge", is_up=False, said="it does not answer")),
             environments=tuple(self._summary(environment) for environment in sorted(self.releases_of)),
             unowned=self.unowned,
+            troubles=self.troubles,
+            backed_up_at=self.backed_up_at,
         )
 
     def rotate_keys(self) -> KeyRotation:
@@ -122,7 +129,7 @@ class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges, FakeServiceDesk):
         return EnvironmentDetail(
             record=record,
             release=self.releases_of[environment][newest - 1],
-            snapshot=Snapshot(environment=environment, age=0.4, instances=self._instances(environment), routes=None),
+            snapshot=Snapshot(environment=environment, age=0.4, instances=self._instances(environment), routes=None, away=self.away),
             urls=(f"http://{environment.label}.localhost:8080",),
             lock=self.locks.get(environment),
         )

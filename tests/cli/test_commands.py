@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from fake_platform import NOW, SHOP, FakePlatform
 from mooring.errors import PlatformNotRunning
 from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
+from mooring.model.host import Sight, Weight
 from mooring.model.instance import InstanceKey, LogLine
-from mooring.model.names import Hostname, ProcessName, accessory_name
+from mooring.model.names import HostId, Hostname, ProcessName, accessory_name
 from mooring.model.records import Unowned
 from mooring.model.secret import Secret
+from mooring.model.trouble import Trouble
 
 
 def test_status_shows_parts_and_environments_with_the_age_of_what_is_known(platform: FakePlatform) -> None:
@@ -37,6 +40,30 @@ def test_status_names_what_runs_for_nobody_and_how_it_is_removed(platform: FakeP
     platform.unowned = (Unowned(environment=lost.with_accessory(accessory_name("redis")), instances=(key,)),)
     said = " ".join(mooring("status", platform=platform).out.split())
     assert "To remove that: mooring accessory rm redis -a blog -e staging --volume" in said
+
+
+def test_status_names_what_is_in_trouble_since_when_and_what_to_do(platform: FakePlatform) -> None:
+    assert mooring("status", "--check", platform=platform).code == 0
+    slow = Trouble(subject="host eu-1", weight=Weight.WARNING, said="clock: 9.0 s behind", hint="timedatectl set-ntp true")
+    platform.troubles = (slow,)
+    assert mooring("status", "--check", platform=platform).code == 0, "a warning is no fault"
+    away = Trouble(subject="host eu-2", weight=Weight.FAULT, said="it does not answer", hint="`mooring host check eu-2`", since=NOW - 180)
+    platform.troubles, platform.backed_up_at = (away, slow), NOW - 3600
+    answer = mooring("status", platform=platform)
+    assert answer.code == 0
+    assert re.search(r"✗ host eu-2: it does not answer \(since \S+ ago\)\n    `mooring host check eu-2`\n", answer.out)
+    assert "! host eu-1: clock: 9.0 s behind\n    timedatectl set-ntp true\n" in answer.out
+    assert "last asked for" in answer.out
+    answer = mooring("status", "--check", "--json", platform=platform)
+    assert (answer.code, answer.document["troubles"][0]["subject"]) == (4, "host eu-2")
+
+
+def test_ps_says_how_old_it_is_what_is_told_of_a_host_that_does_not_answer(platform: FakePlatform) -> None:
+    platform.away = (Sight(host=HostId("eu-1"), age=125.4, error="no route"), Sight(host=HostId("eu-2"), age=None))
+    answer = mooring("ps", platform=platform)
+    assert "eu-1 does not answer (no route): what is told of it was seen 2m05s ago" in answer.out
+    assert "eu-2 has not answered yet: what runs there is not known" in answer.out
+    assert mooring("ps", "--json", platform=platform).document["away"][0]["age"] == 125.4
 
 
 def test_ps_shows_each_instance_with_its_state(platform: FakePlatform) -> None:

@@ -20,6 +20,7 @@ from mooring.drivers.runtime.contract import Variables
 from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
+from mooring.engine.lookout import Lookout
 from mooring.model.access import Role
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
@@ -223,6 +224,7 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
             memory=world.memory, edge=world.edge, issuer=None, dns=None, clock=world.clock, tell=controller.tell, glance_every=0.05
         ),
         hosts=world.hosts,
+        lookout=Lookout(world.hosts, world.memory.hosts, world.clock),
         forges=desk,
         push_keys=AuthorizedKeys(world.state / "home" / ".ssh" / "authorized_keys", state=world.state),
         clock=world.clock,

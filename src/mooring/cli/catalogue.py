@@ -46,9 +46,10 @@ SECTIONS = (
             entry(
                 "status",
                 "status",
-                "What runs, what goes on, and how old that knowledge is.",
+                "What runs, what is in trouble, and since when.",
                 ("mooring status", "all environments"),
                 ("mooring status --json", "the same for a program"),
+                ("mooring status --check", "ends with 4 where something is at fault"),
             ),
             entry(
                 "trust",

@@ -43,7 +43,8 @@ EXIT_CODES = (
     ExitCode(
         NEEDS_PERSON,
         "needs a person",
-        "Mooring stopped where going on could lose something, or requests failed on the way, or it met an error of its own.",
+        "Mooring stopped where going on could lose something, or requests failed on the way, or it met an error of its own; "
+        "or `mooring status --check` found something at fault.",
         "Read what it says; `mooring status` shows what serves.",
     ),
     ExitCode(

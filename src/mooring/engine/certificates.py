@@ -226,6 +226,7 @@ class CertificateKeeper:
             hindrance=why,
             failures=len(failed),
             last_error=failed[-1].detail if failed else "",
+            failing_since=failed[0].at if failed else 0.0,
         )
 
     def _stir(self) -> None:

@@ -286,8 +286,12 @@ class Controller:
 
     async def snapshot(self, environment: EnvironmentId) -> Snapshot:
         """Raises NotFound."""
-        self._record(environment)
-        return await self._parts.observer.snapshot(environment)
+        record = self._record(environment)
+        snapshot = await self._parts.observer.snapshot(environment)
+        places = record.revision.placement.values() if record.revision else ()
+        hosts = {view.key.host for view in snapshot.instances}.union(*places)
+        away = (sight for sight in self.fleet.sights() if sight.is_away and sight.host in hosts)
+        return msgspec.structs.replace(snapshot, away=tuple(away))
 
     def follow(
         self, *, after: int = 0, environment: EnvironmentId | None = None, deployment: DeploymentId | None = None

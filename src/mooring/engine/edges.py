@@ -13,14 +13,14 @@ import math
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from mooring.drivers.edge.contract import Edge, EdgeCapabilities, HostEdge
+from mooring.drivers.edge.contract import Edge, EdgeCapabilities, HostEdge, Reloading, Reloads
 from mooring.engine.contract import Clock
 from mooring.engine.shares import carries, is_switch, joined, share, summed
-from mooring.errors import DriverError, MooringError, OutcomeUnknown, StaleFence, Unavailable
+from mooring.errors import DriverError, MooringError, NeedsPerson, OutcomeUnknown, StaleFence, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import Sight
 from mooring.model.lease import Mark
-from mooring.model.names import HostId, Hostname, RegionName
+from mooring.model.names import LOCAL, HostId, Hostname, RegionName
 from mooring.model.routing import RouteTable, RouteView, Traffic
 from mooring.planner.routes import routed_keys
 
@@ -104,6 +104,11 @@ class Edges:
             Sight(host=each.host, age=None if each.views is None else now - each.seen_at, error=each.error)
             for each in self._members.values()
         )
+
+    def reloads(self) -> dict[HostId, Reloads]:
+        """Of edges whose proxy has to be replaced now and then, by host."""
+        edges = {LOCAL: self._local, **{each.host: each.edge for each in self._members.values()}}
+        return {host: edge.reloads for host, edge in edges.items() if isinstance(edge, Reloading)}
 
     async def look_around(self) -> None:
         """At all of them, for at most LOOK seconds: so that what is told of them is of now."""
@@ -229,7 +234,7 @@ class Edges:
             acts, began = member.acts, self._clock.monotonic()
             try:
                 views = await member.edge.observe()
-            except DriverError as error:
+            except (DriverError, NeedsPerson) as error:  # a person: its host shows another key
                 member.error = error.message
                 return
             if acts == member.acts:

@@ -6,6 +6,7 @@ import msgspec
 
 from mooring.model.accessory import Accessory
 from mooring.model.environment import EnvironmentId
+from mooring.model.host import Sight
 from mooring.model.instance import InstanceView
 from mooring.model.names import HostId, ProcessName, ServiceName
 from mooring.model.release import Source
@@ -79,12 +80,13 @@ _DECODER: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What was last seen of an environment, and how many seconds ago."""
+    """What was last seen of an environment, and how many seconds ago. `away`: those of its hosts that do not answer now."""
 
     environment: EnvironmentId
     age: float
     instances: tuple[InstanceView, ...]
     routes: RouteView | None
+    away: tuple[Sight, ...] = ()
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,7 +86,8 @@ class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
     """How a hostname stands. Times are wall seconds, 0 where there is none.
 
     `source` is `acme` or `own`, empty without a certificate; `hindrance` says why the platform orders none; `failures` counts those in a
-    row since the last success, of which `last_error` is the last. `environment` None: an own certificate that no app uses.
+    row since the last success: the first was at `failing_since`, `last_error` is of the last. `environment` None: an own certificate that
+    no app uses.
     """
 
     hostname: Hostname
@@ -99,3 +100,4 @@ class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
     hindrance: str = ""
     failures: int = 0
     last_error: str = ""
+    failing_since: float = 0.0

@@ -16,6 +16,7 @@ from mooring.model.names import HostId, RegionName
 
 _USER = re.compile(r"\A[a-z_][a-z0-9._-]{0,31}\Z")
 _ADDRESS = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?\Z")
+FRESH = 15.0  # seconds: what was seen longer ago is not of now
 DEFAULT_REGION = RegionName("default")
 
 
@@ -103,6 +104,11 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     host: HostId
     age: float | None
     error: str = ""
+
+    @property
+    def is_away(self) -> bool:
+        """What is known of it is not of now."""
+        return bool(self.error) or self.age is None or self.age > FRESH
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from mooring.model.edge import HttpsSettings
 from mooring.model.names import Hostname
 
 _HOUR = 3600.0
+SOON = 7 * 86_400.0  # seconds before its end in which a certificate that nobody renews is worth a word
 _LONGEST_WORD = 7 * 86_400.0  # an authority that asks for more patience than a week is asked again after a week
 
 

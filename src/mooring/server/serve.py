@@ -101,6 +101,7 @@ def _chores(installation: Installation, settings: Settings, wired: Wired, servic
         asyncio.create_task(repeat(lambda: asyncio.to_thread(bound_logs, installation.log), every=TEND_EVERY, name="bound the logs")),
         asyncio.create_task(services.metrics.watch(wired.platform)),
         asyncio.create_task(wired.platform.certificates.run(), name="certificates"),
+        asyncio.create_task(wired.platform.lookout.run(), name="survey the hosts"),
     ]
 
 

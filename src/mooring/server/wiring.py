@@ -24,6 +24,7 @@ from mooring.drivers.transport.contract import Transport
 from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
+from mooring.engine.lookout import Lookout
 from mooring.engine.secure_edges import SecureEdges
 from mooring.errors import InvalidInput
 from mooring.model.host import Host, HostRuntime
@@ -106,6 +107,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
             terms=terms_for(settings),
         ),
         hosts=hosts,
+        lookout=Lookout(hosts, memory.hosts, clock),
         forges=forges,
         push_keys=AuthorizedKeys(Path.home() / ".ssh" / "authorized_keys", state=installation.state),
         clock=clock,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from mooring.model.access import AuditEntry
 from mooring.model.environment import EnvironmentId
@@ -25,6 +25,11 @@ class AuditShelf(Shelf):
         with self._database.write() as connection:
             sequence = int(connection.execute(insert(_table).values(row)).lastrowid)
         return AuditEntry(sequence=sequence, at=at, who=who, what=what, environment=environment, detail=described)
+
+    def last_asked(self, what: str) -> float:
+        """When something was asked for last, in wall seconds; 0 for never."""
+        with self._database.read() as connection:
+            return float(connection.scalar(select(func.max(_table.c.at)).where(_table.c.what == what)) or 0.0)
 
     def audit(self, *, before: int | None = None, environment: EnvironmentId | None = None, limit: int = 100) -> tuple[AuditEntry, ...]:
         """Newest first; `before` a sequence, to go on from the last one seen."""

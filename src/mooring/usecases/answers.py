@@ -22,6 +22,7 @@ from mooring.model.names import AccessoryName, ArtifactId, Hostname, ServerName
 from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
 from mooring.model.service import ServiceRecord, ServiceServer
+from mooring.model.trouble import Trouble
 from mooring.planner.accessories import Condition
 
 
@@ -103,6 +104,7 @@ class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):
     """`started_at` is the controller's start in wall seconds; ports are 0 when closed.
 
     `unowned` is what runs or is routed and belongs to no environment; empty too while the runtime or the edge cannot be asked.
+    `troubles`: all that is not as it should be, worst first. `backed_up_at`: when a backup was last asked for, 0 for never.
     """
 
     version: str
@@ -113,6 +115,8 @@ class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[PartStatus, ...]
     environments: tuple[EnvironmentSummary, ...]
     unowned: tuple[Unowned, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    backed_up_at: float = 0.0
 
 
 class EnvironmentDetail(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from mooring.drivers.runtime.contract import Interactive, Runtime
 from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.contract import Clock
 from mooring.engine.controller import Controller
+from mooring.engine.lookout import Lookout
 from mooring.errors import NotFound
 from mooring.model.access import Actor
 from mooring.model.environment import EnvironmentId
@@ -62,6 +63,7 @@ class Platform:
     edge: Edge
     certificates: CertificateKeeper
     hosts: HostKeeper
+    lookout: Lookout
     push_keys: AuthorizedKeys
     forges: Forges
     clock: Clock

@@ -12,6 +12,8 @@ from mooring.usecases.answers import KeyRotation
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
 
+BACKUP = "state backup"  # as the audit log has it
+
 
 async def rotate_keys(platform: Platform, actor: Actor) -> KeyRotation:
     """Every encrypted value is sealed anew under a fresh key. Raises StateDamaged, Unavailable, Forbidden."""
@@ -24,7 +26,7 @@ async def back_up(platform: Platform, actor: Actor, into: Path, *, passphrase: S
 
     Raises InvalidInput, StateDamaged, Unavailable, Forbidden.
     """
-    platform.allow(actor, Permission.ADMINISTER, "state backup")
+    platform.allow(actor, Permission.ADMINISTER, BACKUP)
     return await asyncio.to_thread(
         backup,
         platform.directory,

@@ -12,6 +12,7 @@ from mooring.model.access import Actor
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Health
+from mooring.model.host import FRESH
 from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
 from mooring.planner.goal import Wanted, wanted_of
@@ -19,32 +20,45 @@ from mooring.usecases.answers import EnvironmentDetail, EnvironmentSummary, Plat
 from mooring.usecases.discretion import shown_release
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
+from mooring.usecases.state import BACKUP
+from mooring.usecases.troubles import troubles
 
-FRESH = 15.0  # seconds: older knowledge is shown, but nothing is called serving from it
 _NEVER = 1e9  # seconds; stands for "not looked at yet" in JSON, which has no infinity
 
 
 async def platform_status(platform: Platform, actor: Actor) -> PlatformStatus:
     require(actor, Permission.SEE)
+    unowned = await _unowned(platform)
+    await platform.controller.edges.look_around()
+    parts, summaries = await platform.parts(), await _summaries(platform)
     return PlatformStatus(
         version=platform.version,
         state_directory=str(platform.directory),
         started_at=platform.started_at,
         http_port=platform.edge.capabilities.http_port,
         https_port=platform.edge.capabilities.https_port,
-        parts=await platform.parts(),
-        environments=await environment_summaries(platform, actor),
-        unowned=await _unowned(platform),
+        parts=parts,
+        environments=_without_accessories(summaries),
+        unowned=unowned,
+        troubles=troubles(platform, parts, summaries),
+        backed_up_at=platform.memory.last_asked(BACKUP),
     )
 
 
 async def environment_summaries(platform: Platform, actor: Actor) -> tuple[EnvironmentSummary, ...]:
     """In the order of their names."""
     require(actor, Permission.SEE)
+    return _without_accessories(await _summaries(platform))
+
+
+def _without_accessories(summaries: tuple[EnvironmentSummary, ...]) -> tuple[EnvironmentSummary, ...]:
+    """`usecases.accessories` tells of those."""
+    return tuple(each for each in summaries if each.environment.accessory is None)
+
+
+async def _summaries(platform: Platform) -> tuple[EnvironmentSummary, ...]:
     found = []
     for record in platform.memory.environments():
-        if record.environment.accessory is not None:
-            continue  # `usecases.accessories` tells of those
         try:
             found.append(_summary(platform, record, await snapshot_of(platform, record.environment)))
         except NotFound:

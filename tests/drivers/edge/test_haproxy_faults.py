@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mooring.drivers.edge.contract import Reloading, Reloads
 from mooring.drivers.edge.files import write_whole
 from mooring.drivers.edge.haproxy.edge import HaproxyEdge
 from mooring.drivers.edge.haproxy.ground import OwnMachine
@@ -168,7 +169,7 @@ async def test_when_the_prepared_backends_are_used_up_a_reload_makes_more_and_lo
     apps = [await small.listen(f"app{number}") for number in range(3)]
     for shop, app in zip(shops[:2], apps[:2], strict=True):
         await shop.apply(shop.table(shop.endpoint(app)))
-    assert small.edge.reloads == 0
+    assert small.edge.reloads == Reloads()
     asking = asyncio.create_task(shops[0].ask("/slow"))
     slug = shops[0].endpoint(apps[0]).instance.slug
 
@@ -177,7 +178,9 @@ async def test_when_the_prepared_backends_are_used_up_a_reload_makes_more_and_lo
 
     await eventually(is_flying)
     await shops[2].apply(shops[2].table(shops[2].endpoint(apps[2])))
-    assert small.edge.reloads == 1
+    assert small.edge.reloads.count == 1
+    assert small.edge.reloads.last_at > 0
+    assert isinstance(small.edge, Reloading), "it is told of in `mooring status`"
     assert await is_flying(), "the process that finishes what it began is counted too"
     assert [(await small.visit(shop.hostname)).text for shop in shops] == ["app0", "app1", "app2"]
     apps[0].released.set()
@@ -190,7 +193,7 @@ async def test_a_place_that_became_free_is_given_again(small: HaproxyRig) -> Non
         await shop.apply(shop.table(shop.endpoint(app)))
         assert (await shop.ask()).text == app.name
         await shop.remove()
-    assert small.edge.reloads == 0
+    assert small.edge.reloads == Reloads()
 
 
 async def test_a_full_log_is_cut_and_what_is_kept_still_counts(rig: HaproxyRig, shop: Shop, layout: Layout) -> None:

@@ -8,6 +8,7 @@ from mooring.cli.render.moments import ago
 from mooring.cli.render.styled import Line, Span, Style, line
 from mooring.cli.render.table import Column, table
 from mooring.model.certificate import CertificateView
+from mooring.planner.certificates import SOON
 
 _COLUMNS = (
     Column("hostname", is_flexible=True),
@@ -16,7 +17,6 @@ _COLUMNS = (
     Column("expires in", is_right=True),
     Column("next order in", is_right=True),
 )
-_SOON = 7 * 86_400.0
 
 
 def certificate_lines(views: Sequence[CertificateView], *, now: float, width: int | None) -> list[Line]:
@@ -36,7 +36,7 @@ def _expiry(view: CertificateView, *, now: float) -> Span:
         return Span("-", Style.DIM)
     if view.expires_at <= now:
         return Span("expired", Style.BAD)
-    return Span(_until(view.expires_at, now=now), Style.WARN if view.expires_at - now < _SOON else Style.GOOD)
+    return Span(_until(view.expires_at, now=now), Style.WARN if view.expires_at - now < SOON else Style.GOOD)
 
 
 def _until(at: float, *, now: float) -> str:

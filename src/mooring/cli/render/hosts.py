@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mooring.cli.render.styled import Line, Span, Style, hanging, line
 from mooring.cli.render.table import Column, table
-from mooring.model.host import Host, Weight
+from mooring.model.host import FRESH, Host, Weight
 from mooring.model.quantity import format_duration
 from mooring.usecases.answers import HostPlan, HostStatus
 
@@ -20,12 +20,11 @@ _COLUMNS = (
     Column("instances", is_right=True),
     Column("apps", is_flexible=True),
 )
-_MARKS = {
+MARKS = {
     Weight.GOOD: Span("✓ ", Style.SUCCESS),
     Weight.WARNING: Span("! ", Style.WARN),
     Weight.FAULT: Span("✗ ", Style.BAD),
 }
-_FRESH = 15.0  # seconds
 
 
 def host_lines(hosts: Sequence[HostStatus], *, width: int | None) -> list[Line]:
@@ -41,7 +40,7 @@ def plan_lines(plan: HostPlan, *, width: int | None) -> list[Line]:
     """Findings with their hints, then numbered steps."""
     rows = [line(Span(f"{plan.host.name}: {plan.host.address}", Style.STRONG), Span(f"  {plan.fingerprint}", Style.DIM))]
     for finding in plan.preparation.findings:
-        rows.append(line("  ", _MARKS[finding.weight], f"{finding.subject}: {finding.said}"))
+        rows.append(line("  ", MARKS[finding.weight], f"{finding.subject}: {finding.said}"))
         if finding.hint:
             rows += hanging(line("    "), finding.hint, width=width, style=Style.DIM)
     for number, each in enumerate(plan.preparation.steps, start=1):
@@ -73,6 +72,6 @@ def _ports(host: Host) -> str:
 def _seen(each: HostStatus) -> Span:
     if each.age is None:
         return Span("never", Style.BAD)
-    if each.error or each.age > _FRESH:
+    if each.error or each.age > FRESH:
         return Span(f"{format_duration(round(each.age))} ago", Style.BAD)
     return Span("draining" if each.host.is_draining else "now", Style.WARN if each.host.is_draining else Style.GOOD)

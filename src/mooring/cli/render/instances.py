@@ -7,6 +7,7 @@ from mooring.cli.render.styled import Line, Span, Style, line
 from mooring.cli.render.table import Column, table
 from mooring.engine.orders import Snapshot
 from mooring.model.health import Health
+from mooring.model.host import Sight
 from mooring.model.instance import InstanceView, ProcessState
 from mooring.model.names import LOCAL
 from mooring.model.quantity import format_duration, format_size
@@ -30,10 +31,22 @@ _HEALTH_STYLES = {Health.READY: Style.GOOD, Health.UNREADY: Style.BAD, Health.ST
 def instance_lines(snapshot: Snapshot, *, now: float, width: int | None) -> list[Line]:
     """One row an instance; `now` is wall seconds."""
     if not snapshot.instances:
-        return [line(f"{snapshot.environment} runs nothing.", Span(f" {age_words(snapshot.age)}", Style.DIM))]
+        return [line(f"{snapshot.environment} runs nothing.", Span(f" {age_words(snapshot.age)}", Style.DIM)), *_away(snapshot)]
     rows = [_row(view, _in_flight(view, snapshot.routes), now=now) for view in sorted(snapshot.instances, key=lambda view: view.key)]
     aged = Span(age_words(snapshot.age), Style.WARN if snapshot.age > STALE_AFTER else Style.DIM)
-    return [*table(_COLUMNS, rows, width=width), *_reasons(snapshot), line(aged)]
+    return [*table(_COLUMNS, rows, width=width), *_reasons(snapshot), *_away(snapshot), line(aged)]
+
+
+def _away(snapshot: Snapshot) -> list[Line]:
+    """How old it is what is told of hosts that do not answer."""
+    return [line(Span(_away_words(sight), Style.WARN)) for sight in snapshot.away]
+
+
+def _away_words(sight: Sight) -> str:
+    why = f" ({sight.error})" if sight.error else ""
+    if sight.age is None:
+        return f"{sight.host} has not answered yet{why}: what runs there is not known"
+    return f"{sight.host} does not answer{why}: what is told of it was seen {format_duration(round(sight.age))} ago"
 
 
 def _reasons(snapshot: Snapshot) -> list[Line]:

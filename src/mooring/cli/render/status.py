@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mooring.cli.render.hosts import MARKS
 from mooring.cli.render.instances import STALE_AFTER
 from mooring.cli.render.moments import ago
 from mooring.cli.render.receipt import labelled
@@ -9,6 +10,7 @@ from mooring.cli.render.styled import Line, Span, Style, hanging, line
 from mooring.cli.render.table import Column, table
 from mooring.model.quantity import format_duration
 from mooring.model.records import Unowned
+from mooring.model.trouble import Trouble
 from mooring.usecases.answers import EnvironmentSummary, PartStatus, PlatformStatus
 
 _COLUMNS = (
@@ -22,14 +24,16 @@ _COLUMNS = (
 
 
 def status_lines(status: PlatformStatus, *, now: float, width: int | None) -> list[Line]:
-    """Parts of the platform, then a row an environment."""
+    """Parts of the platform and what is in trouble, then a row an environment."""
     since = f" for {ago(status.started_at, now=now)}" if status.started_at else ""
     https = f", https {status.https_port}" if status.https_port else ""
     rows = [
         line(Span(f"mooring {status.version}", Style.STRONG), Span(f"  up{since}", Style.DIM)),
         *labelled("ports", f"http {status.http_port}{https}", width=width),
         *labelled("state", status.state_directory, width=width),
+        *labelled("backup", f"last asked for {ago(status.backed_up_at, now=now)} ago" if status.backed_up_at else "none yet", width=width),
         *(row for part in status.parts for row in _part(part, width=width)),
+        *(row for trouble in status.troubles for row in _trouble(trouble, now=now, width=width)),
         (),
     ]
     if status.environments:
@@ -37,6 +41,12 @@ def status_lines(status: PlatformStatus, *, now: float, width: int | None) -> li
     else:
         rows.append(line("No app yet: `mooring deploy` in its directory brings the first."))
     return [*rows, *(row for each in status.unowned for row in _unowned(each, width=width))]
+
+
+def _trouble(trouble: Trouble, *, now: float, width: int | None) -> list[Line]:
+    since = f" (since {ago(trouble.since, now=now)} ago)" if trouble.since else ""
+    head = hanging(line(MARKS[trouble.weight]), f"{trouble.subject}: {trouble.said}{since}", width=width)
+    return [*head, *hanging(line("    "), trouble.hint, width=width, style=Style.DIM)]
 
 
 def _unowned(unowned: Unowned, *, width: int | None) -> list[Line]:

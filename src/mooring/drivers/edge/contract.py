@@ -17,7 +17,7 @@ Raises Unavailable or OutcomeUnknown, never a foreign error.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -86,6 +86,21 @@ class SecureEdge(Protocol):
 
     async def answer(self, answers: tuple[ChallengeAnswer, ...]) -> None:
         """The challenges of routed hostnames that are open now. Raises Unavailable, OutcomeUnknown."""
+
+
+class Reloads(msgspec.Struct, frozen=True):
+    """How often a proxy was replaced by a new process of it to make room, and when last, in wall seconds; 0: never, or not known."""
+
+    count: int = 0
+    last_at: float = 0.0
+
+
+@runtime_checkable
+class Reloading(Protocol):
+    """An edge whose proxy has now and then to be replaced by a new process of it, which closes the connections that are idle."""
+
+    @property
+    def reloads(self) -> Reloads: ...
 
 
 class HostEdge(Edge, SecureEdge, Protocol):

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.edge.certificates import Trust, is_local
-from mooring.drivers.edge.contract import Edge, EdgeCapabilities, SecureEdge
+from mooring.drivers.edge.contract import Edge, EdgeCapabilities, Reloads, SecureEdge
 from mooring.drivers.edge.files import make_directory
 from mooring.drivers.edge.haproxy.access_log import judged
 from mooring.drivers.edge.haproxy.changes import beginnings, endings, instance_entries, map_changes, ordered_map_changes
@@ -202,9 +202,9 @@ class HaproxyEdge:
         return self._wardrobe.authority.trust()
 
     @property
-    def reloads(self) -> int:
+    def reloads(self) -> Reloads:
         """How often more backends had to be prepared while HAProxy ran: each closed the connections that were idle."""
-        return self._places.reloads
+        return Reloads(self._places.reloads, self._places.reloaded_at)
 
     async def check(self) -> None:
         """Returns when HAProxy runs; it does not without its ports. Raises Unavailable with the reason, OutcomeUnknown."""
@@ -261,7 +261,7 @@ class HaproxyEdge:
         backends, is_grown = placed_or_grown(self._places.backends, slug, table, is_busy=busy.__contains__)
         changed = sorted({*concerned, *numbers_of(backends, slug)})
         self._is_in_step = False
-        self._places = Places(backends, self._places.reloads + is_grown)
+        self._places = self._places.changed(backends, at=time.time() if is_grown else None)
         self._write(environment)
         await self._ground.put()
         if is_grown:  # the one change that needs a new process: connections that are idle are closed by it, none in use

@@ -23,10 +23,17 @@ from mooring.drivers.edge.haproxy.settings import HaproxySettings, Layout
 
 
 class Places(msgspec.Struct, frozen=True):
-    """`reloads` counts how often more backends had to be prepared while HAProxy ran."""
+    """`reloads` counts how often more backends had to be prepared while HAProxy ran; `reloaded_at`: wall seconds of the last time."""
 
     backends: Backends = ()
     reloads: int = 0
+    reloaded_at: float = 0.0
+
+    def changed(self, backends: Backends, *, at: float | None) -> Places:
+        """`at`: when they could only be had by a reload, in wall seconds; None: they could without."""
+        if at is None:
+            return msgspec.structs.replace(self, backends=backends)
+        return Places(backends, self.reloads + 1, at)
 
 
 _places = msgspec.json.Decoder(Places)
