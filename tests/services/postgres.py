@@ -68,8 +68,11 @@ class PostgresRig:
 
 
 @contextmanager
-def postgres() -> Iterator[tuple[int, Path]]:
-    """Its port on 127.0.0.1 and its log, in which every statement stands. Roles of apps may connect to nothing of others'."""
+def postgres(**settings: str) -> Iterator[tuple[int, Path]]:
+    """Its port on 127.0.0.1 and its log, in which every statement stands. Roles of apps may connect to nothing of others'.
+
+    `settings` go over its own: `fsync="on"`.
+    """
     with place_of("postgres") as (directory, who):
         (directory / "password").write_text("root")
         (directory / "password").chmod(0o644)
@@ -83,6 +86,7 @@ def postgres() -> Iterator[tuple[int, Path]]:
             "fsync": "off",
             "log_statement": "all",
             "max_connections": "40",
+            **settings,
         }
         argv = [found("postgres", "postgresql"), "-D", str(directory / "data"), *(f"--{name}={value}" for name, value in settings.items())]
         address = f"postgresql://postgres:root@127.0.0.1:{port}/postgres"
