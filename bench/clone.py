@@ -2,8 +2,9 @@
 
     bin/bench clone [--rounds 5] [--megabytes 500]
 
-One PostgreSQL server that syncs what it writes. By hand: the program createdb, from its start to its end. Mooring: from the driver's call until the new login may
-connect, with its roles, its password and its mark. Rounds alternate, each begins behind a checkpoint, and each copy is dropped after it.
+One PostgreSQL server that syncs what it writes. By hand: the program createdb, from its start to its end. Mooring: from the driver's
+call until the new login may connect, with its roles, its password and its mark. Rounds alternate, each begins behind a checkpoint, and
+each copy is dropped after it.
 
 Takes about 90 s.
 """
@@ -22,17 +23,17 @@ from pathlib import Path
 import psycopg
 from parts.showing import Figure, show
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from services.postgres import postgres
-from services.rigs import found
-
 from mooring.drivers.service.postgres.server import PostgresServer
 from mooring.model.environment import EnvironmentId
 from mooring.model.secret import Secret
 from mooring.model.service import Piece
 from mooring.testing.service_contract import a_login, a_mark, a_piece
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from services.postgres import postgres  # noqa: E402 (the tests' own server is the one measured)
+from services.rigs import found  # noqa: E402
 
 TEMPLATE, REVIEW = EnvironmentId.parse("shop/template"), EnvironmentId.parse("shop/branch")
 ROWS_OF_A_MEGABYTE = 1_000
