@@ -10,7 +10,7 @@ from engine.stories import FULL, QUICK, SHOP, check_order, deployed, running, se
 from mooring.engine.orders import DestroyOrder, RollbackOrder, ScaleOrder
 from mooring.model.deployment import Outcome
 from mooring.model.events import EventKind
-from mooring.model.health import Health
+from mooring.model.health import Check, CheckKind, Checks, Health
 from mooring.model.instance import InstanceKey
 from mooring.model.names import HostId, ProcessName, RegionName
 from mooring.model.placement import Region
@@ -22,6 +22,8 @@ from mooring.testing.workshop import Tree, process
 EU = Region(name=RegionName("eu"))
 SPREAD = Tree(processes=(process("web", count=3),), policy=QUICK, regions=(EU,))
 WEB = ProcessName("web")
+_ASK = Check(kind=CheckKind.HTTP, paths=("/up",), interval=0.5, failures=2)
+LIVE = Checks(startup=_ASK, readiness=_ASK, liveness=_ASK)
 
 
 def three_hosts(platform: FakePlatform) -> tuple[FakeRuntime, FakeRuntime, FakeRuntime]:
@@ -152,6 +154,30 @@ async def test_a_controller_that_starts_while_a_host_does_not_answer_takes_nothi
     assert serving(platform) == before
     assert sum(event.fields["summary"] == "start v1 web.2 on eu-2" for event in told(platform, EventKind.STEP_STARTED)) == 1
     second.faults.is_down = False
+    await check_order(platform)
+
+
+@story
+async def test_what_runs_on_a_host_that_was_cut_off_is_adopted_as_it_is_and_restarted_only_if_it_is_sick_by_itself(
+    platform: FakePlatform,
+) -> None:
+    third = three_hosts(platform)[2]
+    await deployed(platform, msgspec.structs.replace(SPREAD, processes=(process("web", count=3, checks=LIVE),)))
+    platform.laws.is_calm = False
+    (life,) = third.lives()
+    for behaviour, restarts in ((Behaviour(), 0), (Behaviour(answers=500), 1)):
+        platform.world.cut_off.add(HostId("eu-3"))
+        third.faults.is_down = True
+        await until(platform, lambda: serving(platform) == ["v1 web.1 on eu-1", "v1 web.2 on eu-2"])
+        await platform.clock.sleep(10)
+        life.behaviour = behaviour
+        third.faults.is_down = False
+        platform.world.cut_off.clear()
+        await until(platform, lambda expected=restarts: life.restarts == expected)
+        life.behaviour = Behaviour()
+        await until(platform, lambda: len(serving(platform)) == 3)
+        await platform.clock.sleep(5)
+        assert life.restarts == restarts
     await check_order(platform)
 
 

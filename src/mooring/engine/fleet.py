@@ -112,6 +112,11 @@ class Fleet:
         """Hosts of which nothing is known, not even from before."""
         return frozenset(each.name for each in self._others() if each.views is None)
 
+    def seen_at(self, host: HostId) -> float:
+        """Monotonic time at which the last look began that it answered; the local one is always seen."""
+        member = self._members.get(host)
+        return float("inf") if host == LOCAL else member.seen_at if member and member.views is not None else float("-inf")
+
     def budgets(self) -> dict[HostId, int]:
         """Bytes that declared memory may add up to, by host."""
         return {each.name: each.runtime.capabilities.memory_budget for each in self._members.values()}

@@ -2,6 +2,7 @@
 
 One small task per running instance. A process that died and came back (another pid, more restarts) begins anew with the startup check.
 An instance that ran before this controller is UNKNOWN until it has answered once, or has failed to `failures` times in a row.
+Of a host that does not answer either, nothing is known about how its instances live: none is sick before its host was seen again.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from mooring.drivers.probe.contract import Prober
 from mooring.engine.contract import Clock
 from mooring.model.health import Check, CheckKind, Checks, Health, ProbeResult, ProbeTarget
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
+from mooring.model.names import HostId
 
 _KEPT = 10  # answers kept per instance for a diagnosis
 _DOWN = (ProcessState.STARTING, ProcessState.BACKOFF, ProcessState.EXITED, ProcessState.UNKNOWN)
 _PATIENCE = 2.0  # seconds a starting instance may be silent before its answers are told, each kind once
 _SOONEST = 0.02  # seconds between two questions while something starts
+_LOOKED_FOR = 0.5  # seconds between two looks at whether its host has been seen again
 _LIVED = 0.5  # seconds a process without a check of its own must have lived to count as started
 
 
@@ -41,6 +44,7 @@ class _Patient:
     first_seen: float
     born: float  # monotonic time at which this life of it was first seen
     is_new: bool
+    seen_at: float  # monotonic time of the last look that its host answered
     ready_since: float | None = None
     results: deque[ProbeResult] = field(default_factory=lambda: deque(maxlen=_KEPT))
     task: asyncio.Task[None] | None = None
@@ -61,13 +65,13 @@ class HealthMonitor:
         self._forget(key)
         self._expected.add(key)
 
-    def see(self, views: Iterable[InstanceView], asked: Callable[[InstanceKey], Asked | None]) -> None:
-        """Begin with the new, begin anew with the restarted, end with the gone."""
+    def see(self, views: Iterable[InstanceView], asked: Callable[[InstanceKey], Asked | None], seen_at: Callable[[HostId], float]) -> None:
+        """Begin with the new, begin anew with the restarted, end with the gone. `seen_at`: when a host last answered, monotonic."""
         present = {view.key: view for view in views}
         for key in [key for key in self._patients if key not in present]:
             self._forget(key)
         for key, view in present.items():
-            self._look_after(key, view, asked)
+            self._look_after(key, view, asked, seen_at(key.host))
 
     def judged(self, view: InstanceView) -> InstanceView:
         """The view with what is known of its health."""
@@ -95,10 +99,10 @@ class HealthMonitor:
         for key in list(self._patients):
             self._forget(key)
 
-    def _look_after(self, key: InstanceKey, view: InstanceView, asked: Callable[[InstanceKey], Asked | None]) -> None:
+    def _look_after(self, key: InstanceKey, view: InstanceView, asked: Callable[[InstanceKey], Asked | None], seen_at: float) -> None:
         patient = self._patients.get(key)
         if patient is not None and _is_same_life(patient.view, view):
-            patient.view = view
+            patient.view, patient.seen_at = view, seen_at
             self._note_state(patient)
             return
         questions = asked(key)
@@ -111,7 +115,9 @@ class HealthMonitor:
         if patient is not None and patient.task is not None:
             patient.task.cancel()
         health = Health.STARTING if is_new else Health.UNKNOWN
-        fresh = _Patient(view=view, asked=questions, health=health, first_seen=first_seen, born=now, is_new=is_new, results=results)
+        fresh = _Patient(
+            view=view, asked=questions, health=health, first_seen=first_seen, born=now, is_new=is_new, seen_at=seen_at, results=results
+        )
         self._patients[key] = fresh
         if patient is not None and patient.health is not health:
             self._on_change(key, health, None)
@@ -181,8 +187,22 @@ class HealthMonitor:
             await self._clock.sleep(check.interval)
             result = await self._ask(patient, check)
             failed = 0 if result.passed else failed + 1
-            if failed >= check.failures and patient.health is not Health.SICK:
+            if failed < check.failures or patient.health is Health.SICK:
+                continue
+            result = await self._confirmed(patient, check, result)
+            if result.passed:
+                failed = 0
+            else:
                 self._become(patient, Health.SICK, result)
+
+    async def _confirmed(self, patient: _Patient, check: Check, result: ProbeResult) -> ProbeResult:
+        """The bad answer; or, where its host was not seen since, what it answers once that is there again: it may be well."""
+        now = self._clock.monotonic()
+        if patient.seen_at >= now:
+            return result
+        while patient.seen_at < now:
+            await self._clock.sleep(_LOOKED_FOR)
+        return await self._ask(patient, check)
 
     async def _ask(self, patient: _Patient, check: Check) -> ProbeResult:
         view = patient.view

@@ -118,7 +118,7 @@ class Observer:
         grouped: dict[EnvironmentId, list[InstanceView]] = {}
         for view in sorted(views, key=lambda each: each.key):
             grouped.setdefault(view.key.environment, []).append(view)
-        self._health.see(views, self._asked)
+        self._health.see(views, self._asked, self._runtime.seen_at)
         self._views = grouped
         self._routes = {route.table.environment: route for route in routes}
         self._last_look = began  # what one driver said is as old as the other was slow
