@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from mooring.drivers.runtime.contract import LogQuery
+from mooring.drivers.runtime.contract import Inspection, LogQuery
 from mooring.engine.fleet import LOOK, Fleet
+from mooring.engine.member import SILENT
 from mooring.errors import CapacityExceeded, NeedsPerson, OutcomeUnknown, Unavailable
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, ProcessState
 from mooring.model.names import LOCAL, ArtifactId, HostId
@@ -120,6 +121,57 @@ def test_a_look_waits_for_a_hanging_host_only_so_long_and_believes_it_later() ->
         answered.set()
         await fleet.observe()
         assert fleet.unseen() == frozenset()
+
+    virtually(story)
+
+
+def test_of_a_host_whose_line_hangs_nothing_else_is_asked_until_it_has_answered() -> None:
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU)
+        await fleet.start(a_mark(), spec(EU), {})
+        await fleet.observe()
+        answered, look = asyncio.Event(), members[EU].observe
+
+        async def hang() -> tuple[InstanceView, ...]:
+            await answered.wait()
+            return await look()
+
+        members[EU].observe = hang  # type: ignore[method-assign]  # a host whose line hangs
+        await fleet.observe()
+        assert fleet.away() == frozenset(), "it may be slow"
+        await clock.sleep(SILENT)
+        assert fleet.away() == {EU}
+        began = clock.monotonic()
+        with pytest.raises(Unavailable, match=r"eu-1 does not answer: no answer for \d s"):
+            await fleet.stop(a_mark(), at(EU), grace=1)
+        with pytest.raises(Unavailable, match="eu-1 does not answer"):
+            await fleet.inspect(at(EU))
+        assert clock.monotonic() - began == pytest.approx(2 * LOOK)
+        assert len(members[EU].lives()) == 1
+        answered.set()
+        await fleet.stop(a_mark(), at(EU), grace=1)
+        assert (fleet.away(), members[EU].lives()) == (frozenset(), ())
+
+    virtually(story)
+
+
+def test_a_question_of_which_the_answer_does_not_come_is_given_up_soon() -> None:
+    """The line breaks between a look and the question: nobody knows yet that the host is away."""
+
+    async def story(clock: VirtualClock) -> None:
+        fleet, members = fleet_of(clock, EU)
+        await fleet.start(a_mark(), spec(EU), {})
+        await fleet.observe()
+
+        async def hang(key: InstanceKey, *, lines: int) -> Inspection:
+            await clock.sleep(1_000)
+            raise AssertionError(key, lines)
+
+        members[EU].inspect = hang  # type: ignore[method-assign, assignment]  # a host whose line hangs
+        began = clock.monotonic()
+        with pytest.raises(Unavailable, match="eu-1 does not answer"):
+            await fleet.inspect(at(EU))
+        assert clock.monotonic() - began == pytest.approx(SILENT)
 
     virtually(story)
 

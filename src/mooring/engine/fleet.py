@@ -11,13 +11,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 import msgspec
 
 from mooring.drivers.runtime.contract import (
-    Connected,
     Delivery,
     Inspection,
     Interactive,
@@ -28,45 +26,20 @@ from mooring.drivers.runtime.contract import (
     Variables,
 )
 from mooring.engine.contract import Clock
+from mooring.engine.member import SILENT, Member, let_go, with_host, without_host
 from mooring.errors import CapacityExceeded, DriverError, InvalidInput, NeedsPerson, OutcomeUnknown, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import Sight
-from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, ProcessState, TaskSpec, TaskState, TaskView
+from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskState, TaskView
 from mooring.model.lease import Mark
 from mooring.model.names import LOCAL, ArtifactId, HostId
 from mooring.model.release import Artifact
 
 LOOK = 1.5  # seconds that a look at all hosts waits for the slowest of them
-_SULKING = 2.0  # seconds for which a host that was found not to answer is not asked again by an effect
+_SULKING = 2.0  # seconds for which a host that was found not to answer is not looked at again for an effect
 _ENDED = object()
 
 T = TypeVar("T")
-
-
-@dataclass
-class _Member:
-    """`views` None: it has not answered since this controller began. `acts` counts effects, so that an older look is not believed.
-
-    `changed`: instances that were changed since it was looked at, or may have been. All keys are without their host.
-    """
-
-    name: HostId
-    runtime: Runtime
-    views: tuple[InstanceView, ...] | None = None
-    seen_at: float = 0.0
-    error: str = ""
-    failed_at: float = 0.0
-    acts: int = 0
-    looking: asyncio.Task[None] | None = None
-    tasks: set[tuple[EnvironmentId, str]] = field(default_factory=set)
-    changed: set[InstanceKey] = field(default_factory=set)
-
-    def known(self) -> tuple[InstanceView, ...]:
-        """What is known of its instances, with their host."""
-        views = {view.key: view for view in self.views or ()}
-        views |= {key: InstanceView(key=key, state=ProcessState.UNKNOWN) for key in self.changed - views.keys()}
-        told = (_doubted(view) if key in self.changed else view for key, view in sorted(views.items()))
-        return tuple(_with(view, self.name) for view in told)
 
 
 class Fleet:
@@ -75,26 +48,26 @@ class Fleet:
     def __init__(self, clock: Clock, local: Runtime) -> None:
         self._clock = clock
         self._local = local
-        self._members: dict[HostId, _Member] = {LOCAL: _Member(LOCAL, local)}
+        self._members: dict[HostId, Member] = {LOCAL: Member(LOCAL, local)}
 
     # the fleet itself
 
     def add(self, name: HostId, runtime: Runtime) -> None:
         """A host that is not there yet."""
-        self._members[name] = _Member(name, runtime)
+        self._members[name] = Member(name, runtime)
 
     async def replace(self, name: HostId, runtime: Runtime) -> None:
         """A host, or another way to one that is there; the way there was is let go of."""
         gone = self._members.get(name)
         self.add(name, runtime)
         if gone is not None and gone.runtime is not runtime:
-            await _let_go(gone)
+            await let_go(gone)
 
     async def remove(self, name: HostId) -> None:
         """Nothing of it is seen or done any more; what runs there goes on."""
         gone = self._members.pop(name, None)
         if gone is not None:
-            await _let_go(gone)
+            await let_go(gone)
 
     async def close(self) -> None:
         """Let go of all hosts but the local one; what runs there goes on."""
@@ -116,6 +89,11 @@ class Fleet:
         """Monotonic time at which the last look began that it answered; the local one is always seen."""
         member = self._members.get(host)
         return float("inf") if host == LOCAL else member.seen_at if member and member.views is not None else float("-inf")
+
+    def away(self) -> frozenset[HostId]:
+        """Hosts that do not answer now."""
+        now = self._clock.monotonic()
+        return frozenset(each.name for each in self._others() if each.trouble(now))
 
     def budgets(self) -> dict[HostId, int]:
         """Bytes that declared memory may add up to, by host."""
@@ -144,14 +122,14 @@ class Fleet:
         return sum(_done(results, is_strict=False))
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
-        stripped = msgspec.structs.replace(spec, key=_without(spec.key))
+        stripped = msgspec.structs.replace(spec, key=without_host(spec.key))
         await self._change(spec.key, lambda runtime: _started(runtime, mark, stripped, variables, host=spec.key.host))
 
     async def stop(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
-        await self._change(key, lambda runtime: runtime.stop(mark, _without(key), grace=grace))
+        await self._change(key, lambda runtime: runtime.stop(mark, without_host(key), grace=grace))
 
     async def restart(self, mark: Mark, key: InstanceKey, *, grace: float) -> None:
-        await self._change(key, lambda runtime: runtime.restart(mark, _without(key), grace=grace))
+        await self._change(key, lambda runtime: runtime.restart(mark, without_host(key), grace=grace))
 
     async def observe(self) -> tuple[InstanceView, ...]:
         """The local host's as they are; others' as they are if they say so within LOOK seconds, else as they last were."""
@@ -171,8 +149,15 @@ class Fleet:
             await asyncio.wait(looks, timeout=LOOK)
 
     async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
-        found = await self._member(key.host).runtime.inspect(_without(key), lines=lines)
-        return found if found.view is None else msgspec.structs.replace(found, view=_with(found.view, key.host))
+        """Raises Unavailable also where its host does not answer soon."""
+        member = self._member(key.host)
+        await self._check(member)
+        try:
+            async with asyncio.timeout(SILENT):
+                found = await member.runtime.inspect(without_host(key), lines=lines)
+        except TimeoutError:
+            raise Unavailable(f"{key.host} does not answer", where=key.host) from None
+        return found if found.view is None else msgspec.structs.replace(found, view=with_host(found.view, key.host))
 
     async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
         self._member(spec.host).tasks.add((spec.environment, spec.name))
@@ -216,14 +201,14 @@ class Fleet:
         return await self._interactive(spec.host).attach(stripped, variables, terminal=terminal, rows=rows, columns=columns)
 
     async def enter(self, key: InstanceKey, argv: Sequence[str], *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
-        return await self._interactive(key.host).enter(_without(key), argv, terminal=terminal, rows=rows, columns=columns)
+        return await self._interactive(key.host).enter(without_host(key), argv, terminal=terminal, rows=rows, columns=columns)
 
     # within
 
-    def _others(self) -> list[_Member]:
+    def _others(self) -> list[Member]:
         return [each for each in self._members.values() if each.name != LOCAL]
 
-    def _having(self, environment: EnvironmentId, name: str) -> list[_Member]:
+    def _having(self, environment: EnvironmentId, name: str) -> list[Member]:
         """Where the task was run, as far as this controller knows; else everybody."""
         return [each for each in self._members.values() if (environment, name) in each.tasks] or list(self._members.values())
 
@@ -234,7 +219,7 @@ class Fleet:
             raise Unavailable(f"nothing runs interactively on {host}", hint="its runtime cannot do that", where=host)
         return cast(Interactive, runtime)
 
-    def _member(self, host: HostId) -> _Member:
+    def _member(self, host: HostId) -> Member:
         member = self._members.get(host)
         if member is None:
             raise Unavailable(
@@ -244,14 +229,15 @@ class Fleet:
 
     async def _change(self, key: InstanceKey, effect: Callable[[Runtime], Awaitable[None]]) -> None:
         """One effect on one instance; its host is looked at before, where nobody has seen what became of the one before it."""
-        member, bare = self._member(key.host), _without(key)
+        member, bare = self._member(key.host), without_host(key)
         if key.host == LOCAL:
             await self._act(LOCAL, effect)
             return
         if bare in member.changed:
-            await asyncio.wait({self._look(member)})
+            await asyncio.wait({self._look(member)}, timeout=SILENT)
         if bare in member.changed:
-            raise Unavailable(f"nobody knows yet what became of {key}: {member.error}", where=key.host)
+            trouble = member.error or "its host has not been looked at since"
+            raise Unavailable(f"nobody knows yet what became of {key}: {trouble}", where=key.host)
         try:
             await self._act(key.host, effect)
         except OutcomeUnknown:
@@ -262,28 +248,36 @@ class Fleet:
     async def _act(self, host: HostId, effect: Callable[[Runtime], Awaitable[T]]) -> T:
         """One effect on one host. A host that was just found not to answer is not waited for again."""
         member = self._member(host)
-        if member.error and self._clock.monotonic() - member.failed_at < _SULKING:
-            raise Unavailable(f"{host} does not answer: {member.error}", where=host)
+        await self._check(member)
         member.acts += 1
         try:
             return await effect(member.runtime)
         finally:
             member.acts += 1
 
-    async def _on(self, members: Iterable[_Member], effect: Callable[[Runtime], Awaitable[T]]) -> list[T | BaseException]:
+    async def _check(self, member: Member) -> None:
+        """Raises Unavailable for a host that does not answer: whoever waited for it would keep the others waiting."""
+        now = self._clock.monotonic()
+        if member.trouble(now) and not (member.error and now - member.failed_at < _SULKING):
+            await asyncio.wait({self._look(member)}, timeout=LOOK)
+        if trouble := member.trouble(self._clock.monotonic()):
+            raise Unavailable(f"{member.name} does not answer: {trouble}", where=member.name)
+
+    async def _on(self, members: Iterable[Member], effect: Callable[[Runtime], Awaitable[T]]) -> list[T | BaseException]:
         """One effect on each of them at once: what it gave, or how it failed."""
         return await asyncio.gather(*(self._act(each.name, effect) for each in members), return_exceptions=True)
 
-    def _look(self, member: _Member) -> asyncio.Task[None]:
+    def _look(self, member: Member) -> asyncio.Task[None]:
         """The look at this host that goes on, or a new one."""
         if member.looking is None or member.looking.done():
             member.looking = asyncio.create_task(self._seen(member), name=f"look at {member.name}")
         return member.looking
 
-    async def _seen(self, member: _Member) -> None:
+    async def _seen(self, member: Member) -> None:
         """Until a look began after the last effect: an older one may not know of it."""
         while True:
             acts, began = member.acts, self._clock.monotonic()
+            member.asked_at = began
             try:
                 views = await member.runtime.observe()
             except (DriverError, NeedsPerson) as error:  # a person: it shows another host key
@@ -297,7 +291,7 @@ class Fleet:
     async def _followed(self, query: LogQuery) -> AsyncIterator[LogLine]:
         lines: asyncio.Queue[LogLine | object] = asyncio.Queue(maxsize=1000)
 
-        async def carry(member: _Member) -> None:
+        async def carry(member: Member) -> None:
             async for line in _lines(member, query, self._clock):
                 await lines.put(line)
             await lines.put(_ENDED)
@@ -315,15 +309,6 @@ class Fleet:
             for carrier in carriers:
                 carrier.cancel()
             await asyncio.gather(*carriers, return_exceptions=True)
-
-
-async def _let_go(member: _Member) -> None:
-    """The look at it ends, and whatever its runtime holds: connections, and tasks that listen to them."""
-    if member.looking is not None:
-        member.looking.cancel()
-        await asyncio.gather(member.looking, return_exceptions=True)
-    if isinstance(member.runtime, Connected):
-        await member.runtime.close()
 
 
 async def _started(runtime: Runtime, mark: Mark, spec: InstanceSpec, variables: Variables, *, host: HostId) -> None:
@@ -354,11 +339,11 @@ def _done(results: list[int | BaseException], *, is_strict: bool = True) -> list
     return [result for result in results if not isinstance(result, BaseException)]
 
 
-async def _history(member: _Member, query: LogQuery, clock: Clock) -> list[LogLine]:
+async def _history(member: Member, query: LogQuery, clock: Clock) -> list[LogLine]:
     return [line async for line in _lines(member, query, clock)]
 
 
-async def _lines(member: _Member, query: LogQuery, clock: Clock) -> AsyncIterator[LogLine]:
+async def _lines(member: Member, query: LogQuery, clock: Clock) -> AsyncIterator[LogLine]:
     """With their host's name, until it does not answer any more, which a last line says: the others are told on."""
     try:
         async for line in member.runtime.logs(query):
@@ -366,20 +351,6 @@ async def _lines(member: _Member, query: LogQuery, clock: Clock) -> AsyncIterato
     except DriverError as error:
         text = f"{member.name} does not answer, its lines are missing here: {error.message}"
         yield LogLine(at=clock.wall(), source="mooring", release=0, stream="stderr", text=text, host=member.name)
-
-
-def _without(key: InstanceKey) -> InstanceKey:
-    return key if key.host == LOCAL else msgspec.structs.replace(key, host=LOCAL)
-
-
-def _doubted(view: InstanceView) -> InstanceView:
-    """It ran when it was last seen, and was told to stop since, or to begin anew."""
-    is_there = view.state is not ProcessState.UNKNOWN
-    return msgspec.structs.replace(view, state=ProcessState.STOPPING) if is_there else view
-
-
-def _with(view: InstanceView, host: HostId) -> InstanceView:
-    return msgspec.structs.replace(view, key=msgspec.structs.replace(view.key, host=host))
 
 
 _runtime: type[Runtime] = Fleet

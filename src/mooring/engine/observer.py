@@ -56,6 +56,7 @@ class Observer:
             draining_since=dict(self._draining),
             is_known=route is None or route.is_acknowledged,
             is_agreed=route is None or route.is_agreed,
+            away=self._runtime.away(),
         )
 
     async def snapshot(self, environment: EnvironmentId) -> Snapshot:

@@ -110,7 +110,7 @@ class Current(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen of one environment. `since` gives monotonic times by instance slug: first seen, and draining.
 
     `is_known` False: a driver could not be asked; then nothing is decided (unknown is not failed). `is_agreed` False: not all edges
-    have the table, so that they have to be given one.
+    have the table, so that they have to be given one. `away`: hosts that do not answer.
     """
 
     instances: tuple[InstanceView, ...] = ()
@@ -121,6 +121,7 @@ class Current(msgspec.Struct, frozen=True, kw_only=True):
     draining_since: dict[str, float] = {}
     is_known: bool = True
     is_agreed: bool = True
+    away: frozenset[HostId] = frozenset()
 
     def view(self, key: InstanceKey) -> InstanceView | None:
         return next((view for view in self.instances if view.key == key), None)

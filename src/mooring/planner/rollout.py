@@ -236,7 +236,7 @@ def _revert(progress: Progress, goal: Goal, current: Current, *, now: float) -> 
     if not is_running and reached.is_clear and reached.is_routed and (reached.is_ready or _is_as_it_was(progress, current)):
         return Plan(steps=(Conclude(outcome=_end(progress), reason=_failure(progress, is_ready=reached.is_ready)),), phase=Phase.REVERT)
     if is_over:
-        return _give_up("the old release did not become ready again in time; what is ready goes on serving")
+        return _give_up(_why_not_back(progress, current))
     if is_running and goal.target is not None:
         stop = StopRelease(
             release=goal.target.release.number, reason="its deployment turned round, and the next one's may not run beside it"
@@ -247,6 +247,14 @@ def _revert(progress: Progress, goal: Goal, current: Current, *, now: float) -> 
 
 def _give_up(reason: str) -> Plan:
     return Plan(steps=(Conclude(outcome=Outcome.NEEDS_PERSON, reason=reason),), phase=Phase.REVERT)
+
+
+def _why_not_back(progress: Progress, current: Current) -> str:
+    hosts = sorted(current.away & {view.key.host for view in current.instances})
+    if hosts and progress.baseline is not None:
+        version = progress.baseline.release.version
+        return f"{', '.join(hosts)} did not answer: what runs there is brought to {version} once it does, which serves elsewhere"
+    return "the old release did not become ready again in time; what is ready goes on serving"
 
 
 def _is_as_it_was(progress: Progress, current: Current) -> bool:

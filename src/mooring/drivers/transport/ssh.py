@@ -22,7 +22,7 @@ from mooring.drivers.transport.outcomes import check_argv, lost, missing, too_lo
 from mooring.errors import InvalidInput, NeedsPerson, NotFound, OutcomeUnknown, Unavailable
 
 _CONNECT_WITHIN = 15.0  # seconds
-_KEEPALIVE = 10.0  # seconds; three without an answer end the connection
+_KEEPALIVE = 5.0  # seconds; three without an answer end the connection
 _SESSIONS = 8  # at once; sshd allows 10 on a connection unless told otherwise. Source: sshd_config(5), MaxSessions
 _NOT_FOUND = 127  # source: POSIX, Shell Command Language, 2.8.2
 _PIECE = 65_536

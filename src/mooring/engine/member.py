@@ -1,0 +1,70 @@
+"""One host as the fleet knows it: what was seen of it and when, what was done since, and whether it answers. Must not: ask it anything."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mooring.drivers.runtime.contract import Connected, Runtime
+from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey, InstanceView, ProcessState
+from mooring.model.names import LOCAL, HostId
+
+SILENT = 5.0  # seconds after which a host that has not answered a look is taken for away
+
+
+@dataclass
+class Member:
+    """`views` None: it has not answered since this controller began. `acts` counts effects, so that an older look is not believed.
+
+    `changed`: instances that were changed since it was looked at, or may have been. All keys are without their host.
+    """
+
+    name: HostId
+    runtime: Runtime
+    views: tuple[InstanceView, ...] | None = None
+    seen_at: float = 0.0
+    error: str = ""
+    failed_at: float = 0.0
+    acts: int = 0
+    looking: asyncio.Task[None] | None = None
+    asked_at: float = 0.0
+    tasks: set[tuple[EnvironmentId, str]] = field(default_factory=set)
+    changed: set[InstanceKey] = field(default_factory=set)
+
+    def trouble(self, now: float) -> str:
+        """Why it is taken for away, or nothing."""
+        is_asked = self.looking is not None and not self.looking.done()
+        return self.error or (f"no answer for {now - self.asked_at:.0f} s" if is_asked and now - self.asked_at > SILENT else "")
+
+    def known(self) -> tuple[InstanceView, ...]:
+        """What is known of its instances, with their host."""
+        views = {view.key: view for view in self.views or ()}
+        views |= {key: InstanceView(key=key, state=ProcessState.UNKNOWN) for key in self.changed - views.keys()}
+        told = (_doubted(view) if key in self.changed else view for key, view in sorted(views.items()))
+        return tuple(with_host(view, self.name) for view in told)
+
+
+async def let_go(member: Member) -> None:
+    """The look at it ends, and whatever its runtime holds: connections, and tasks that listen to them."""
+    if member.looking is not None:
+        member.looking.cancel()
+        await asyncio.gather(member.looking, return_exceptions=True)
+    if isinstance(member.runtime, Connected):
+        await member.runtime.close()
+
+
+def without_host(key: InstanceKey) -> InstanceKey:
+    return key if key.host == LOCAL else msgspec.structs.replace(key, host=LOCAL)
+
+
+def _doubted(view: InstanceView) -> InstanceView:
+    """It ran when it was last seen, and was told to stop since, or to begin anew."""
+    is_there = view.state is not ProcessState.UNKNOWN
+    return msgspec.structs.replace(view, state=ProcessState.STOPPING) if is_there else view
+
+
+def with_host(view: InstanceView, host: HostId) -> InstanceView:
+    return msgspec.structs.replace(view, key=msgspec.structs.replace(view.key, host=host))
