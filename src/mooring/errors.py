@@ -13,7 +13,7 @@
     │   ├── Forbidden               the token's role does not reach this             exit 2, HTTP 403
     │   ├── LeaseHeld               another deployment or a lock holds it            exit 3, HTTP 409
     │   ├── StaleFence              an older controller's effect, refused where it lands
-    │   └── CapacityExceeded        declared memory or disk does not fit; with numbers
+    │   └── CapacityExceeded        declared memory, cpus or disk do not fit; with numbers
     ├── DeploymentFailed            the old release still serves                     exit 1
     │   ├── BuildFailed
     │   ├── ReleaseCommandFailed

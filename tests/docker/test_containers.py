@@ -118,6 +118,15 @@ class TestWhatAContainerMayDo:
 
         await rig.until(is_told)
 
+    async def test_an_instance_is_held_to_the_processors_that_it_declares(self, rig: DockerRig) -> None:
+        """A loop without end would take one of its own: the kernel says when it made it wait."""
+        files = " ".join(f"/sys/fs/cgroup/{place}cpu.stat" for place in ("", "cpu/", "cpu,cpuacct/"))
+        waits = f"until grep -qsE '^nr_throttled [1-9]' {files}; do sleep 0.1; done"
+        await started(rig, running(rig, f"(while :; do :; done) & {waits}; echo held back; exec sleep 1000", cpus=0.05))
+        await rig.until(lambda: has_said(rig, "held back"))
+        (container,) = rig.engine.ask("GET", "/containers/json")
+        assert rig.engine.ask("GET", f"/containers/{container['Id']}/json")["HostConfig"]["NanoCpus"] == 50_000_000
+
     async def test_memory_that_is_used_is_told(self, rig: DockerRig) -> None:
         await started(rig, rig.instance(a_key()))
         view = await view_of(rig, a_key())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from engine.stories import BLOG, QUICK, SHOP, WEB, check_order, deployed, kinds, running, story
 
@@ -107,6 +108,33 @@ def test_what_could_not_be_stopped_still_takes_its_memory() -> None:
         await deployed(platform, heavy(300_000_000))
 
     play(tell, platform=FakePlatform(memory_budget=800_000_000))
+
+
+def test_processors_that_a_host_does_not_have_are_refused_and_a_plan_says_where_none_is_held_to_its_own() -> None:
+    async def tell(platform: FakePlatform) -> None:
+        await deployed(platform, busy(1.5))
+        await deployed(platform, busy(1.5))
+        refused = await platform.end(platform.deploy(BLOG, busy(0.6)))
+        assert refused.error_code == "capacity-exceeded"
+        assert "declared cpus do not fit this host: 0.6 for this app, 1.5 for other apps, and it has 2" in refused.error
+        (life,) = platform.runtime.lives()
+        assert life.spec.cpus == 1.5
+        preview = await platform.controller.preview(BLOG, platform.order(busy(0.5)))
+        assert (
+            "cpus of web: the sum is checked, but nothing on the controller's own machine keeps an instance from taking more"
+            in preview.notes
+        )
+        preview = await platform.controller.preview(BLOG, platform.order(heavy(1)))
+        assert not [note for note in preview.notes if "cpus" in note]
+        await deployed(platform, busy(0.5), BLOG)
+
+    platform = FakePlatform()
+    platform.runtime.capabilities = msgspec.structs.replace(platform.runtime.capabilities, processors=2.0)
+    play(tell, platform=platform)
+
+
+def busy(cpus: float) -> Tree:
+    return Tree(processes=(msgspec.structs.replace(process("web"), cpus=cpus),), policy=QUICK)
 
 
 @story

@@ -48,7 +48,7 @@ def test_the_plan_says_what_was_found_and_what_would_be_done_and_does_nothing(cl
     plan = client.plan_host(REQUEST)
     assert {finding.weight for finding in plan.preparation.findings} == {Weight.GOOD}
     assert [each.step for each in plan.preparation.steps] == [HostStep.CLAIM]
-    assert (plan.host.bind, plan.host.memory) == ("10.0.0.5", 3_200_000_000)
+    assert (plan.host.bind, plan.host.memory, plan.host.processors) == ("10.0.0.5", 3_200_000_000, 2)
     assert served.world.hosts.done == []
     assert client.hosts() == ()
 

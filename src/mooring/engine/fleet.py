@@ -99,6 +99,14 @@ class Fleet:
         """Bytes that declared memory may add up to, by host."""
         return {each.name: each.runtime.capabilities.memory_budget for each in self._members.values()}
 
+    def processors(self) -> dict[HostId, float]:
+        """How many declared ones may add up to, by host; 0 where it is not known."""
+        return {each.name: each.runtime.capabilities.processors for each in self._members.values()}
+
+    def not_limiting_processors(self) -> frozenset[HostId]:
+        """Hosts where nothing holds an instance to the processors that it declares."""
+        return frozenset(each.name for each in self._members.values() if not each.runtime.capabilities.limits_processors)
+
     def runtime_of(self, host: HostId) -> Runtime:
         """Raises Unavailable for a host that is not there."""
         return self._member(host).runtime

@@ -175,6 +175,7 @@ class Hands:
             stop_signal=process.stop_signal,
             kill_timeout=release.policy.kill_timeout,
             memory=process.memory,
+            cpus=process.cpus,
             artifact=release.artifact,
             lasting=process.lasting,
         )

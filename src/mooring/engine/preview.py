@@ -14,6 +14,7 @@ from mooring.errors import NotFound
 from mooring.model.deployment import Phase
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import TaskState
+from mooring.model.names import LOCAL
 from mooring.model.steps import ServiceStep
 from mooring.planner.accessories import Condition
 from mooring.planner.forecast import forecast, gaps
@@ -49,7 +50,7 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
     steps = (*_of_services(parts, order, environment, target), *forecast(goal, current, now=now))
     away = await parts.edge.away(environment, target.hosts() if target else ())
     cut_off = tuple(f"the edge on {each.host} does not answer ({each.error}): no deployment begins before it does" for each in away)
-    notes = (*said, *cut_off, *_notes(parts, environment, order, goal))
+    notes = (*said, *cut_off, *_unlimited(parts, target), *_notes(parts, environment, order, goal))
     return Preview(environment=environment, description=description, steps=steps, notes=notes)
 
 
@@ -75,6 +76,19 @@ def _accessory_notes(parts: Parts, wanted: Wanted) -> tuple[str, ...]:
     found = accessories.judgements(parts.memory, wanted.release.environment, wanted.release.accessories)
     accessories.check_makeable(parts, wanted, found)
     return tuple(each.reason for each in found if each.condition is not Condition.AS_DECLARED)
+
+
+def _unlimited(parts: Parts, target: Wanted | None) -> tuple[str, ...]:
+    """Where declared processors are no more than a sum that is checked."""
+    declaring = [process for process in target.release.processes if process.cpus] if target else []
+    hosts = {
+        host for process in declaring for host in (target.hosts_of(process) if target else ())
+    } & parts.runtime.not_limiting_processors()
+    names = ", ".join(process.name for process in declaring)
+    if not hosts:
+        return ()
+    where = ", ".join("the controller's own machine" if host == LOCAL else host for host in sorted(hosts))
+    return (f"cpus of {names}: the sum is checked, but nothing on {where} keeps an instance from taking more",)
 
 
 def _of_services(parts: Parts, order: Order, environment: EnvironmentId, target: Wanted | None) -> tuple[ServiceStep, ...]:

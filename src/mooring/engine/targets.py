@@ -35,7 +35,7 @@ from mooring.model.placement import Placement
 from mooring.model.release import Artifact, Release, Source
 from mooring.model.review import REVIEW_PASSWORD
 from mooring.planner.accessories import pinned
-from mooring.planner.capacity import check_memory, declared_by
+from mooring.planner.capacity import check_memory, check_processors, declared_by
 from mooring.planner.goal import Wanted
 from mooring.planner.placement import place
 
@@ -119,6 +119,7 @@ def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
             raise InvalidInput(f"the hostname {name} belongs to {taken[name].environment} already", hint=hint, where=str(environment))
     known = [each for pair in [(wanted, before), *others] for each in pair if each is not None]
     check_memory(wanted, before, others=others, budgets=parts.runtime.budgets(), leftover=_leftover(parts, known))
+    check_processors(wanted, [other for other, _ in others], processors=parts.runtime.processors())
 
 
 def _leftover(parts: Parts, known: list[Wanted]) -> dict[HostId, int]:

@@ -73,6 +73,7 @@ def _process(name: str, reading: Reading) -> ProcessType:
         checks=checks_of(name, layers, is_routed=routed, host=reading.host, problems=reading.problems),
         stop_signal=layers.text(f"{table}.stop_signal"),
         memory=int(str(layers.value(f"{table}.memory") or 0)),
+        cpus=float(str(layers.value(f"{table}.cpus") or 0)),
         path=layers.text(f"{table}.path"),
     )
     _report_contradictions(process, reading)

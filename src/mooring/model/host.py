@@ -73,9 +73,10 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """One that was added. `host_key` is the public key that it was pinned to, as `ssh-keyscan` writes it.
 
     `bind` is the address of its own at which instances listen and the edge reaches them. `memory`: bytes that declared memory may add up
-    to. `uid`: of the account there. `is_draining`: nothing new is placed on it, and what is there moves away with the next deployment.
-    `has_firewall`: its instances' ports are closed to everybody but the edge. `prepared`: the names of the steps that were done for it, so
-    that they can be undone. `edge`: it carries one, for its region; None: it does not.
+    to. `processors`: how many it has, 0 where nobody has counted them. `uid`: of the account there. `is_draining`: nothing new is placed
+    on it, and what is there moves away with the next deployment. `has_firewall`: its instances' ports are closed to everybody but the
+    edge. `prepared`: the names of the steps that were done for it, so that they can be undone. `edge`: it carries one, for its region;
+    None: it does not.
     """
 
     name: HostId
@@ -86,6 +87,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     bind: str = "127.0.0.1"
     memory: int = 0
+    processors: int = 0
     uid: int = 0
     has_firewall: bool = False
     is_draining: bool = False

@@ -48,6 +48,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     stop_signal: str = "TERM"
     kill_timeout: float = 10.0
     memory: int = 0
+    cpus: float = 0.0
     log_bytes: int = 10_000_000
     artifact: Artifact | None = None
     lasting: Lasting | None = None

@@ -29,6 +29,7 @@ class ProcessType(msgspec.Struct, frozen=True, kw_only=True):
     checks: Checks
     stop_signal: str = "TERM"
     memory: int = 0  # bytes declared per instance; 0 = not declared
+    cpus: float = 0.0  # processors that one instance may keep busy; 0 = not declared
     path: str = "/"  # URL prefix routed to this process type
     lasting: Lasting | None = None
 

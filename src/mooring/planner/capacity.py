@@ -1,4 +1,7 @@
-"""Whether declared memory fits a host at the rollout's highest point: refused with numbers, before anything starts. Must not: guess."""
+"""Whether declared memory and processors fit a host: refused with numbers, before anything starts. Must not: guess.
+
+Memory at the rollout's highest point; processors, which are shared, when it is over.
+"""
 
 from __future__ import annotations
 
@@ -46,10 +49,34 @@ def check_memory(
         _check_host(wanted, host, peak_memory(wanted, before, host=host), declared, budgets.get(host, 0), (leftover or {}).get(host, 0))
 
 
+def check_processors(wanted: Wanted, others: Iterable[Wanted], *, processors: Mapping[HostId, float]) -> None:
+    """Raise CapacityExceeded where this and what all others are to run declare more processors than a host has; 0: nobody knows how many.
+
+    What runs side by side for the time of a rollout shares them: unlike memory, nobody dies of having fewer for a while.
+    """
+    known = tuple(others)
+    for host in wanted.hosts():
+        own, elsewhere, has = _processors(wanted, host), sum(_processors(each, host) for each in known), processors.get(host, 0.0)
+        if own == 0 or has == 0 or round(own + elsewhere, 3) <= has:
+            continue
+        place = "this host" if host == LOCAL else f"host {host}"
+        raise CapacityExceeded(
+            f"declared cpus do not fit {place}: {own:g} for this app, {elsewhere:g} for other apps, and it has {has:g}",
+            hint="lower count or cpus, or place it on more hosts",
+            where=str(wanted.release.environment),
+        )
+
+
 def declared_by(others: Iterable[tuple[Wanted, Wanted | None]], hosts: Iterable[HostId]) -> dict[HostId, int]:
     """Bytes that these declare at their peaks, by host."""
     known = tuple(others)
     return {host: sum(peak_memory(other, earlier, host=host) for other, earlier in known) for host in hosts}
+
+
+def _processors(wanted: Wanted, host: HostId) -> float:
+    """Declared on one host."""
+    of = [process.cpus * wanted.hosts_of(process).count(host) for process in wanted.release.processes]
+    return round(sum(of), 3)
 
 
 def _check_host(wanted: Wanted, host: HostId, peak: int, elsewhere: int, budget: int, leftover: int) -> None:

@@ -130,12 +130,14 @@ def runtime_on(host: Host, transport: Transport, controller: str, *, logins: Log
             from mooring.drivers.runtime.docker.settings import DockerSettings, of_account
 
             own = Program.of(os.environ, installation=controller).socket
-            settings = DockerSettings(controller=controller, memory_budget=host.memory, bind=host.bind, source=own)
+            settings = DockerSettings(
+                controller=controller, memory_budget=host.memory, processors=host.processors, bind=host.bind, source=own
+            )
             return DockerRuntime(transport, of_account(settings, host.uid) if host.uid else settings, logins=logins)
         case HostRuntime.SYSTEMD:
             from mooring.drivers.runtime.systemd.runtime import SystemdRuntime, SystemdSettings
 
-            return SystemdRuntime(transport, SystemdSettings(memory_budget=host.memory, address=host.bind))
+            return SystemdRuntime(transport, SystemdSettings(memory_budget=host.memory, processors=host.processors, address=host.bind))
         case _:
             hint = "use --runtime docker or --runtime systemd"
             raise InvalidInput(f"{host.name} cannot run {host.runtime.value}", hint=hint, where=host.name)

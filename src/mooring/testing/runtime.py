@@ -57,11 +57,14 @@ class FakeRuntime:
         clock: Clock,
         *,
         memory_budget: int = 8_000_000_000,
+        processors: float = 0.0,
         room: int | None = None,
         host: HostId = LOCAL,
         first_port: int = 20_000,
     ) -> None:
-        self.capabilities = RuntimeCapabilities(limits_memory=False, runs_interactively=False, memory_budget=memory_budget)
+        self.capabilities = RuntimeCapabilities(
+            limits_memory=False, limits_processors=False, runs_interactively=False, memory_budget=memory_budget, processors=processors
+        )
         self.faults: DriverFaults[object] = DriverFaults("runtime")
         self.behave: Callable[[InstanceSpec], Behaviour] = lambda _: Behaviour()
         self.behave_task: Callable[[TaskSpec], Behaviour] = lambda _: Behaviour(exit_code=0)

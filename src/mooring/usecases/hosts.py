@@ -139,7 +139,7 @@ async def _planned(platform: Platform, host: Host, request: HostRequest) -> Host
     _check_reach(platform, host)
     facts = await platform.hosts.survey(host, now=platform.clock.wall())
     bind, memory = request.bind or facts.address or host.bind, request.memory or planner.budget(facts)
-    host = msgspec.structs.replace(host, bind=bind, memory=memory, uid=facts.uid)
+    host = msgspec.structs.replace(host, bind=bind, memory=memory, processors=facts.processors, uid=facts.uid)
     seen = msgspec.structs.replace(facts, owner="") if request.take_over else facts
     preparation = planner.prepare(host, seen, controller=platform.hosts.controller)
     return HostPlan(host=host, fingerprint=host.fingerprint, facts=facts, preparation=preparation)

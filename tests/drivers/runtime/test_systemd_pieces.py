@@ -47,6 +47,12 @@ def test_a_unit_file_holds_neither_the_command_nor_a_variable_nor_a_secret() -> 
     assert "MemoryMax=64000000\n" in text
 
 
+def test_a_unit_is_held_to_the_processors_that_it_declares_and_to_none_otherwise() -> None:
+    assert "CPUQuota=50%\n" in unit(words(cpus=0.5))
+    assert "CPUQuota=250%\n" in unit(words(cpus=2.5), is_root=False)
+    assert "CPUQuota" not in unit(words())
+
+
 def test_units_of_the_system_are_shut_in_and_share_a_user_within_an_environment() -> None:
     lines = unit(words()).splitlines()
     assert {"DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=tmpfs", "CapabilityBoundingSet="} <= set(lines)

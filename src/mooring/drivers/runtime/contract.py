@@ -34,9 +34,13 @@ Variables = Mapping[str, str | Secret]
 
 
 class RuntimeCapabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """`processors` of this host, which declared ones may add up to; 0: not known. `limits_processors`: none takes more than it declares."""
+
     limits_memory: bool
+    limits_processors: bool
     runs_interactively: bool
     memory_budget: int  # bytes that declared memory may add up to on this host
+    processors: float
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True):

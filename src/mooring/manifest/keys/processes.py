@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mooring.manifest.keys.key import Key, Section
-from mooring.manifest.kinds.numbers import Flag, Size, Whole
+from mooring.manifest.kinds.numbers import Flag, Number, Size, Whole
 from mooring.manifest.kinds.texts import Choice, Text
 
 _PREFIX = r"\A/(?!.*//)(?!.*/\.{1,2}(?:/|$))(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]{0,199}[A-Za-z0-9._~!$&'()*+,;=:@-])?\Z"
@@ -53,6 +53,16 @@ PROCESSES = Section(
             "hold and the kernel cannot take back (not mapped files); what they share counts once.",
             default_text="not declared",
             example='[processes.web]\nmemory = "256MB"',
+        ),
+        Key(
+            path="processes.NAME.cpus",
+            kind=Number(noun="a number of processors", least=0.01, most=1024.0),
+            summary="how many processors one instance may keep busy",
+            text="Mooring refuses a deployment whose instances, with those of all other apps, declare more than a host has. Old and new "
+            "ones that run side by side during a deployment share them. In containers and under systemd the kernel lets no instance "
+            "have more. Of processes of the controller's own machine the sum is checked and nothing holds them to it; the plan says so.",
+            default_text="not declared",
+            example="[processes.web]\ncpus = 0.5",
         ),
         Key(
             path="processes.NAME.path",

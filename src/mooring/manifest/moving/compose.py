@@ -18,7 +18,7 @@ from mooring.manifest.moving.interpolation import interpolated
 from mooring.manifest.moving.ledger import Ledger
 from mooring.manifest.moving.node import Node
 from mooring.manifest.moving.process_names import process_names
-from mooring.manifest.moving.quantities import exec_line, on_given_port, seconds, shell_line, size, whole
+from mooring.manifest.moving.quantities import exec_line, on_given_port, processors, seconds, shell_line, size, whole
 from mooring.manifest.moving.reasons import NO_ACCESSORIES
 from mooring.manifest.moving.translation import Outcome, Told
 from mooring.manifest.moving.variables import add_build_variable, add_variable
@@ -315,6 +315,9 @@ def _limits(ledger: Ledger, service: _Service) -> None:
     for memory in (node.at("deploy", "resources", "limits", "memory"), node.at("mem_limit")):
         if memory is not None and _known(ledger, memory) is not None:
             ledger.maps(memory, f"{table}.memory", size(interpolated(memory.text or "").text), note=_defaults(memory))
+    for cpus in (node.at("deploy", "resources", "limits", "cpus"), node.at("cpus")):
+        if cpus is not None and _known(ledger, cpus) is not None:
+            ledger.maps(cpus, f"{table}.cpus", processors(interpolated(cpus.text or "").text), note=_defaults(cpus))
     signal = node.at("stop_signal")
     if signal is not None:
         ledger.maps(signal, f"{table}.stop_signal", signal.text or "")

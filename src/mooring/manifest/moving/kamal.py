@@ -12,13 +12,12 @@ from mooring.manifest.moving.images import add_image
 from mooring.manifest.moving.ledger import Ledger
 from mooring.manifest.moving.node import Node
 from mooring.manifest.moving.process_names import process_names
-from mooring.manifest.moving.quantities import flag, on_given_port, shell_line, size, span, whole
+from mooring.manifest.moving.quantities import flag, on_given_port, processors, shell_line, size, span, whole
 from mooring.manifest.moving.reasons import (
     BY_ITSELF_RESTARTED,
     CERTIFICATES,
     LOGS_ARE_KEPT,
     NO_ACCESSORIES,
-    NO_CPUS,
     NO_IMAGES,
     NO_LABELS,
     NO_REGISTRY,
@@ -111,7 +110,6 @@ TOLD: Explanations = {
     "servers.*.logging": LOGS_ARE_KEPT,
     "servers.*.asset_path": _ASSETS,
     "servers.*.options": Told(Outcome.NOT_MAPPED, "it is an option of Docker's, and no container is made"),
-    "servers.*.options.cpus": NO_CPUS,
     "servers.*.options.volume": NO_VOLUMES,
     "servers.*.options.restart": BY_ITSELF_RESTARTED,
     "servers.*.specializations": _TAGS,
@@ -166,6 +164,9 @@ def _role(ledger: Ledger, role: Node, process: str) -> None:
     memory = role.at("options", "memory")
     if memory is not None and not ledger.is_covered(memory):
         ledger.maps(memory, f"{table}.memory", size(memory.text))
+    cpus = role.at("options", "cpus")
+    if cpus is not None and not ledger.is_covered(cpus):
+        ledger.maps(cpus, f"{table}.cpus", processors(cpus.text))
     _environment(ledger, role.at("env"))
     proxy = role.at("proxy")
     if proxy is None or ledger.is_covered(proxy):

@@ -50,6 +50,11 @@ def whole(text: str | None) -> int | str:
     return int(text) if text is not None and _WHOLE.match(text) else (text or "")
 
 
+def processors(text: str | None) -> float | str:
+    """A number of processors, such as 0.5; anything else stays text, to be refused by name."""
+    return float(text) if text is not None and _PLAIN_NUMBER.match(text) else (text or "")
+
+
 def flag(node: Node) -> bool | str:
     """True or false; anything else stays text, to be refused by name."""
     return node.is_true if node.is_true or node.is_false else (node.text or "")

@@ -28,7 +28,9 @@ OTHER_HOSTS = Told(
     "the app runs on the controller's own machine until a region is named",
     "`mooring host add USER@ADDRESS --region NAME` for each machine, then [regions.NAME]",
 )
-NO_CPUS = Told(Outcome.NOT_YET, "processors are not divided between apps", "run fewer instances, or apps on machines of their own")
+NO_CPUS = Told(
+    Outcome.NOT_MAPPED, "it is the size of a machine, and instances share theirs", "cpus below [processes.NAME] is the most that one takes"
+)
 NO_ADDONS = Told(Outcome.NOT_MAPPED, "nothing is provisioned", "set the address of a service that you have with `mooring secret set`")
 NO_REGISTRY = Told(Outcome.NEEDLESS, "images reach hosts without one", "`mooring registry add` for one that images are fetched from")
 BY_ITSELF_RESTARTED = Told(Outcome.NEEDLESS, "what ends by itself is started again, with growing pauses")

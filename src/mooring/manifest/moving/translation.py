@@ -9,7 +9,7 @@ import msgspec
 
 from mooring.manifest.wording import quoted
 
-Value = str | int | bool | tuple[str, ...]
+Value = str | int | float | bool | tuple[str, ...]
 
 
 class Outcome(enum.Enum):
@@ -88,6 +88,8 @@ def toml(value: Value) -> str:
             return str(value).lower()
         case int():
             return str(value)
+        case float():
+            return repr(value)
         case str():
             return quoted(value)
     return f"[{', '.join(quoted(item) for item in value)}]"

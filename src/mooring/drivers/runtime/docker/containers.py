@@ -34,6 +34,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     volume: tuple[str, str] | None = None
     is_writable: bool = False
     memory: int = 0
+    cpus: float = 0.0
     log_bytes: int = 10_000_000
     stop_signal: str = "SIGTERM"
     is_kept: bool = False
@@ -71,7 +72,7 @@ def _host(container: Container, settings: DockerSettings) -> dict[str, object]:
         "Tmpfs": {"/tmp": f"rw,nosuid,nodev,mode=1777,size={settings.temporary_bytes}"},  # noqa: S108 - inside the container
         "PidsLimit": settings.processes,
         **({"Memory": container.memory, "MemorySwap": container.memory} if container.memory else {}),
-        **({"NanoCpus": round(settings.processors * 1e9)} if settings.processors else {}),
+        **({"NanoCpus": round(container.cpus * 1e9)} if container.cpus else {}),
         **({"PortBindings": _bindings(container.ports, settings.bind)} if container.ports else {}),
         "Mounts": [
             *([_mount(container.secrets)] if container.secrets else []),

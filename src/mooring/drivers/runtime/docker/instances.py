@@ -118,6 +118,7 @@ class Instances:
             ports=(port, inside) if port else None,
             volume=volume,
             memory=spec.memory,
+            cpus=spec.cpus,
             log_bytes=spec.log_bytes,
             stop_signal=f"SIG{signal_name(spec.stop_signal)}",
             is_kept=True,

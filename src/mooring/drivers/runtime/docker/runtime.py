@@ -81,7 +81,13 @@ class DockerRuntime:
         self._volumes = Volumes(self._engine, names=self._names, settings=settings)
         self._tasks = Tasks(self._engine, maker=self._maker, files=self._files, names=self._names)
         self._deliveries = Deliveries(self._engine, source=self._source, files=self._files, settings=settings, logins=logins)
-        self.capabilities = RuntimeCapabilities(limits_memory=True, runs_interactively=True, memory_budget=settings.memory_budget)
+        self.capabilities = RuntimeCapabilities(
+            limits_memory=True,
+            limits_processors=True,
+            runs_interactively=True,
+            memory_budget=settings.memory_budget,
+            processors=settings.processors,
+        )
 
     async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
         await self._files.check(mark)

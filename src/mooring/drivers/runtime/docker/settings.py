@@ -30,7 +30,7 @@ class DockerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ports: tuple[int, int] = INSTANCE_PORTS[HostRuntime.DOCKER]
     user: str = "65532:65532"  # as images without a shell have it
     processes: int = 4096  # at most, in one container
-    processors: float = 0.0  # at most; 0: all
+    processors: float = 0.0  # that the host has; 0: not known
     temporary_bytes: int = 256_000_000  # of /tmp, which is in memory and counts as the container's
     source: Path | None = None
     spool: Path = Path("/var/tmp")  # noqa: S108 - a file without a name is made there

@@ -12,6 +12,7 @@ Must not: decide what runs, probe, or route.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -71,7 +72,11 @@ class ProcessRuntime:
         self._sizes = Sizes()
         sweep(self._run)
         self.capabilities = RuntimeCapabilities(
-            limits_memory=True, runs_interactively=True, memory_budget=budget() if memory_budget is None else memory_budget
+            limits_memory=True,
+            limits_processors=False,
+            runs_interactively=True,
+            memory_budget=budget() if memory_budget is None else memory_budget,
+            processors=float(os.cpu_count() or 0),
         )
 
     async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:

@@ -45,6 +45,7 @@ def instance_words(spec: InstanceSpec, variables: Variables) -> dict[str, Any]:
         "stop_signal": shell.signal_name(spec.stop_signal),
         "grace": spec.kill_timeout,
         "memory": spec.memory,
+        "cpus": spec.cpus,
         "log": {"source": f"{key.process}.{key.slot}", "release": key.release, "process": str(key.process), "slot": key.slot},
         **_program_words(spec.command, spec.directory, spec.artifact, variables),
     }

@@ -44,10 +44,11 @@ _FOLLOW = 10.0  # seconds that the host waits for a line before it says that the
 class SystemdSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`address`: where instances are to listen, and where the edge reaches them. `ports`: the first and last that they may get.
 
-    `memory_budget` in bytes. `directory` on the host: empty for the usual one of the account.
+    `memory_budget` in bytes; `processors` that the host has, 0: not known. `directory` on the host: empty for the usual one of the account.
     """
 
     memory_budget: int
+    processors: float = 0.0
     address: str = "127.0.0.1"
     ports: tuple[int, int] = INSTANCE_PORTS[HostRuntime.SYSTEMD]
     directory: str = ""
@@ -60,7 +61,13 @@ class SystemdRuntime:
         self._host = OnHost(transport, settings.directory)
         self._settings = settings
         self._clock = HostClock()
-        self.capabilities = RuntimeCapabilities(limits_memory=True, runs_interactively=True, memory_budget=settings.memory_budget)
+        self.capabilities = RuntimeCapabilities(
+            limits_memory=True,
+            limits_processors=True,
+            runs_interactively=True,
+            memory_budget=settings.memory_budget,
+            processors=settings.processors,
+        )
 
     async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
         if artifact.image:

@@ -123,6 +123,7 @@ def _unit(
         "LimitNOFILE=65536",
         "MemoryAccounting=yes",
         *([f"MemoryMax={spec['memory']}", "MemorySwapMax=0"] if spec.get("memory") else []),
+        *([f"CPUQuota={max(round(spec['cpus'] * 100), 1)}%"] if spec.get("cpus") else []),
         *_SANDBOX,
     ]
     if is_root:
