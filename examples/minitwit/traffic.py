@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-FAILURES_KEPT = 100
+FAILURES_KEPT = 1000
 TOLD_HEADERS = ("server", "via", "retry-after")
 
 # One request in twenty follows somebody, three post, the others read; the order is always the same.
