@@ -21,10 +21,15 @@ async def test_on_a_quiet_server_nothing_fails_and_nothing_is_lost(minitwit, tra
 
 async def test_a_server_killed_on_the_way_shows_as_failures(minitwit, traffic):
     web = minitwit().web()
-    running = asyncio.create_task(traffic.run(web.url, rate=50, seconds=2))
-    await asyncio.sleep(1)
-    web.kill()
-    report = await running
+    enough = asyncio.Event()
+
+    def watch(report):
+        if report.ok > 20:
+            web.kill()
+        if report.failed > 20:
+            enough.set()
+
+    report = await traffic.run(web.url, rate=50, seconds=60, stop=enough, watch=watch)
     assert not report.is_clean
     assert report.ok > 10
     assert report.failed > 20
