@@ -187,13 +187,15 @@ ALLOWED: dict[str, dict[str, str]] = {
         "drivers/runtime/systemd/onhost/journal.py": "journalctl",
         "drivers/runtime/systemd/onhost/launch.py": "an instance",
         "drivers/runtime/systemd/onhost/place.py": "systemctl",
+        "drivers/service/mysql/carrying.py": "mariadb-dump and mariadb, or mysqldump and mysql",
         "drivers/service/postgres/carrying.py": "pg_dump and pg_restore",
         "drivers/transport/local.py": "a program on this machine as a host",
         "testing/proxy.py": "an edge to test against",
     },
     "unchecked_certificate": {"testing/proxy.py": "an edge to test against, with a certificate of its own"},
     "weak_digest": {
-        "model/edge.py": "the only digest by which Envoy can ask for a password, of 256 bits of chance or 16 characters and more"
+        "drivers/service/mysql/accounts.py": "the one verifier that MySQL and MariaDB share, of 256 bits of chance",
+        "model/edge.py": "the only digest by which Envoy can ask for a password, of 256 bits of chance or 16 characters and more",
     },
 }
 

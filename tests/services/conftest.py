@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from services.mariadb import MariadbRig, mariadb
 from services.postgres import PostgresRig, postgres
 
 from mooring.model.secret import Secret
@@ -26,3 +27,20 @@ async def postgres_rig(request: pytest.FixtureRequest, postgres_server: tuple[in
     rig = PostgresRig(Secret(admin), Secret(root), log)
     yield rig
     await rig.clear()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[tuple[int, Path]]:
+    with mariadb() as found:
+        yield found
+
+
+@pytest.fixture(params=["all rights", "maker"])
+def mariadb_rig(request: pytest.FixtureRequest, mariadb_server: tuple[int, Path]) -> Iterator[MariadbRig]:
+    """As one who may do everything, and as one who has just the rights that are asked for."""
+    port, log = mariadb_server
+    everything = f"mysql://chief:chief@127.0.0.1:{port}/"
+    admin = everything if request.param == "all rights" else f"mysql://maker:maker@127.0.0.1:{port}/"
+    rig = MariadbRig(Secret(admin), Secret(everything), log)
+    yield rig
+    rig.clear()

@@ -24,6 +24,7 @@ class PostgresRig:
     admin: Secret
     root: Secret
     log: Path
+    emptying: str = "DELETE FROM entries"
 
     def __post_init__(self) -> None:
         self.driver = PostgresServer(self.admin, controller=CONTROLLER)

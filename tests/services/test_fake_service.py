@@ -11,6 +11,8 @@ from mooring.testing.service_contract import ServiceContract
 
 
 class FakeRig:
+    emptying = "DELETE FROM entries"
+
     def __init__(self) -> None:
         self.driver = FakeServer()
 

@@ -23,12 +23,13 @@ class ServiceKind(enum.Enum):
     """What a service is: one driver each."""
 
     POSTGRES = "postgres"
+    MYSQL = "mysql"
 
 
-PREFIXES = {ServiceKind.POSTGRES: "DATABASE"}
+PREFIXES = {ServiceKind.POSTGRES: "DATABASE", ServiceKind.MYSQL: "DATABASE"}
 """What the names of a service's variables begin with, where the app says nothing else."""
 
-VARIABLES: dict[ServiceKind, tuple[str, ...]] = {ServiceKind.POSTGRES: ("URL",)}
+VARIABLES: dict[ServiceKind, tuple[str, ...]] = {ServiceKind.POSTGRES: ("URL",), ServiceKind.MYSQL: ("URL",)}
 """What stands behind the prefix: `DATABASE_URL`."""
 
 
@@ -95,7 +96,8 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that carries Mooring's mark on a server: what it is (`database`, `role`), its name there, and whose the mark says it is."""
+    """Something that carries Mooring's mark on a server: what it is (`database`, `role`, `login`), its name there, and whose the mark says
+    it is."""
 
     what: str
     name: str

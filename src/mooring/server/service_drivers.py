@@ -30,6 +30,10 @@ class Drivers:
                 from mooring.drivers.service.postgres.server import PostgresServer
 
                 return PostgresServer(address, controller=self.controller)
+            case ServiceKind.MYSQL:
+                from mooring.drivers.service.mysql.server import MysqlServer
+
+                return MysqlServer(address, controller=self.controller)
             case _:
                 assert_never(server.kind)
 

@@ -56,7 +56,8 @@ class ServiceDriver(Protocol):
 
     async def clone(self, mark: Mark, piece: Piece, login: Login, *, source: Piece, mask: str) -> None:
         """Like `provide`, but it begins with all that is in another piece of this server. `mask` is SQL, run in it by the login before
-        anybody else gets in. Raises Refused while the source is in use, Unavailable where the mask fails: then nothing of it stays."""
+        anybody else gets in. Raises Refused where the server copies nothing that is in use, Unavailable where the mask fails: then nothing
+        of it stays."""
 
     async def admit(self, mark: Mark, piece: Piece, login: Login) -> None:
         """One more login, beside those that there are; its password where it is there already."""
