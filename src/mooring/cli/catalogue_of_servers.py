@@ -130,6 +130,7 @@ SECTIONS = (
                     "mooring service add-server main --type postgres < address",
                     "the administrator's URL from a pipe; at a terminal it is asked for",
                 ),
+                ("mooring service add-server more --type mysql < address", "MySQL or MariaDB"),
                 about="The address is a secret, and kept as one. It is looked at first: version, rights, what else lets everybody in.",
             ),
             entry(

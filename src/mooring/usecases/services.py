@@ -126,7 +126,9 @@ def _address(content: bytes) -> Secret:
     except UnicodeDecodeError:
         text = ""
     if not text or len(text) > LONGEST_ADDRESS or not text.isprintable():
-        raise InvalidInput("that is no address of a server", hint="pipe it in: postgresql://admin:PASSWORD@db.example.com:5432/postgres")
+        raise InvalidInput(
+            "that is no address of a server", hint="pipe it in: postgresql:// or mysql://, then admin:PASSWORD@db.example.com"
+        )
     return Secret(text)
 
 

@@ -31,7 +31,7 @@ def service_lines(services: Sequence[ServiceStatus], *, width: int | None) -> li
 def server_lines(servers: Sequence[ServerStatus], *, width: int | None) -> list[Line]:
     """One row a server, then what is not good about one."""
     if not servers:
-        return [line("No servers. `mooring service add-server NAME --type postgres` adds one that is there already.")]
+        return [line("No servers. `mooring service add-server NAME --type TYPE` adds one that is there already.")]
     notes: list[Line] = []
     for each in servers:
         if each.error:

@@ -22,7 +22,7 @@ SERVICES = Section(
             path="services.NAME.type",
             kind=Choice(noun="a type of service", options=tuple(kind.value for kind in ServiceKind)),
             summary="what it is",
-            text="It is needed, and cannot become another one later.",
+            text="It is needed, and cannot become another one later. `mysql` is MySQL or MariaDB.",
             example='[services.db]\ntype = "postgres"',
         ),
         Key(
@@ -37,16 +37,16 @@ SERVICES = Section(
             path="services.NAME.from",
             kind=ENVIRONMENT_NAME,
             summary="the environment whose service it begins as a copy of",
-            text="Of the same app, on the same server; the copy is made once, by the server itself, within seconds. Nobody may be "
-            "connected to the source meanwhile: keep an environment for it, such as `template`, and destroy it when it is filled, which "
-            "leaves its database. The environment that is named itself begins empty.",
+            text="Of the same app, on the same server; the copy is made once; by PostgreSQL itself, within seconds. Nobody may be "
+            "connected to PostgreSQL's source meanwhile: keep an environment for it, such as `template`, and destroy it when it is filled, "
+            "which leaves its database. The environment that is named itself begins empty.",
             example='[services.db]\ntype = "postgres"\nfrom = "template"',
         ),
         Key(
             path="services.NAME.mask",
             kind=Text(noun="a mask"),
             summary="SQL that is run in a copy before anybody sees it",
-            text="As the app's own login, in one transaction; when it fails, there is no copy. Without one, production is never copied.",
+            text="As the app's own login; when it fails, there is no copy. Without one, production is never copied.",
             example='[services.db]\ntype = "postgres"\nfrom = "production"\nmask = "UPDATE people SET email = id || \'@example.com\'"',
         ),
         Key(
@@ -58,7 +58,7 @@ SERVICES = Section(
             ),
             summary="what the names of its variables begin with",
             text="`DATABASE` gives `DATABASE_URL`. Two services of one app need different ones.",
-            default_text="by its type: `DATABASE` for postgres",
+            default_text="by its type: `DATABASE` for postgres and mysql",
             example='[services.reports]\ntype = "postgres"\nprefix = "REPORTS"',
         ),
     ),

@@ -71,7 +71,9 @@ def _kind(text: str) -> ServiceKind:
         raise InvalidInput(f"there is no type of service {text[:40]!r}", hint=f"the types are {kinds}") from None
 
 
-_TYPE = Parameter(name="type", kind=str, is_required=True, most=40, about="What it serves: postgres.")
+_TYPE = Parameter(
+    name="type", kind=str, is_required=True, most=40, about=f"What it serves: {', '.join(kind.value for kind in ServiceKind)}."
+)
 _ACCEPT_OPEN = Parameter(
     name="accept_open", kind=bool, default=False, about="Also one where the logins of apps reach something that is not theirs."
 )
