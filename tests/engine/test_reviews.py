@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 from engine.stories import QUICK, SHOP, check_order, deployed, running, story, told
@@ -180,6 +182,21 @@ async def test_one_that_is_visited_now_and_then_stays_awake(platform: FakePlatfo
         assert (await visit(platform))[0] == 200
         assert running(platform, ONE) == ["v1 web.1"]
     await asleep(platform)
+
+
+@story
+async def test_who_came_while_it_was_waking_already_does_not_wake_it_when_it_sleeps_again(platform: FakePlatform) -> None:
+    await brought_up(platform, rules=SLEEPY)
+    await asleep(platform)
+    first = asyncio.create_task(visit(platform))
+    record = platform.memory.environment(ONE)
+    while record is None or record.review is None or record.review.is_asleep:
+        await platform.clock.sleep(0.05)
+        record = platform.memory.environment(ONE)
+    assert await asyncio.gather(first, visit(platform)) == [(200, ""), (200, "")]
+    await asleep(platform)
+    await platform.clock.sleep(60)
+    assert running(platform, ONE) == []
 
 
 @story

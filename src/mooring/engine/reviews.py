@@ -139,6 +139,8 @@ class ReviewKeeper:
             mark = record.review
             if mark is None or mark.is_asleep or not mark.settings.sleep or now < idle_since(mark) + mark.settings.sleep:
                 continue
+            if not self._asleep:
+                await self._parts.edge.waited_for()  # for what did not sleep: let it wake nothing that goes to sleep now
             since = idle_since(mark)
             traffic = await self._parts.edge.traffic(record.environment, since=since, until=now)
             flying = [each for each in await self._parts.edge.observe(record.environment) if each.in_flight or each.streams]

@@ -99,6 +99,7 @@ class FakeEdge:
     async def remove(self, mark: Mark) -> None:
         with self._effect("remove", mark):
             self._tables.pop(mark.environment, None)
+            self._waited_for.discard(mark.environment)
 
     async def observe(self, environment: EnvironmentId | None = None) -> tuple[RouteView, ...]:
         self.faults.check_sight()

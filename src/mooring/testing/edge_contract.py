@@ -180,6 +180,14 @@ class EdgeContract:
         reply = await asking
         assert (reply.status, reply.text) == (200, "one"), "though the table's own hold is 0 seconds"
 
+    async def test_who_waited_for_an_app_that_was_removed_wakes_no_other_that_comes_by_its_name(self, rig: EdgeRig, shop: Shop) -> None:
+        asleep = shop.table(page=Page.WAKING)
+        await shop.apply(asleep)
+        assert (await rig.ask(shop.hostname, "/", accept="text/html")).status == 503
+        await shop.remove()
+        await shop.apply(asleep)
+        assert shop.environment not in await rig.edge.waited_for()
+
     async def test_a_guarded_app_is_reached_with_its_password_alone_and_may_be_opened_again(self, rig: EdgeRig, shop: Shop) -> None:
         app = await rig.listen("one")
         opened = shop.table(shop.endpoint(app))

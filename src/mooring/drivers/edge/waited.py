@@ -16,6 +16,12 @@ def note(directory: Path, slug: str) -> None:
         os.close(os.open(directory / slug, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 
 
+def forget(directory: Path, slug: str) -> None:
+    """It is routed no more: who waited for it has got an answer."""
+    with suppress(OSError):
+        (directory / slug).unlink(missing_ok=True)
+
+
 def taken(directory: Path, known: Iterable[EnvironmentId]) -> frozenset[EnvironmentId]:
     """Those that were noted since this was asked last."""
     try:

@@ -30,7 +30,7 @@ from mooring.drivers.edge.log_reader import read_lines
 from mooring.drivers.edge.rotation import rotate
 from mooring.drivers.edge.tables import check_table
 from mooring.drivers.edge.traffic import summarize
-from mooring.drivers.edge.waited import taken
+from mooring.drivers.edge.waited import forget, taken
 from mooring.drivers.edge.wardrobe import Wardrobe
 from mooring.errors import MooringError, Unavailable
 from mooring.model.certificate import Certificate
@@ -115,6 +115,7 @@ class EnvoyEdge:
                 await self._republish_shared()
                 await self._publisher.publish(self._endpoints(shard_of(mark.environment)))
                 self._forget_names(before, None)
+            forget(self._layout.waited_for, mark.environment.slug)
 
     async def observe(self, environment: EnvironmentId | None = None) -> tuple[RouteView, ...]:
         tables = [table for table in self._ledger.tables() if environment in (None, table.environment)]
