@@ -48,6 +48,19 @@ async def test_a_redeployment_moves_all_traffic_and_leaves_nothing_of_the_old_re
 
 
 @story
+async def test_a_hostname_that_is_taken_away_is_not_asked_for_and_one_that_stays_is(platform: FakePlatform) -> None:
+    one, two, three = (msgspec.structs.replace(FULL, hostnames=names) for names in (("a.test", "b.test"), ("b.test",), ("c.test",)))
+    await deployed(platform, one)
+    moved = await deployed(platform, two)
+    assert [name for name, _, _ in platform.streams.streams] == ["a.test", "b.test"]
+    assert moved.receipt is not None and moved.receipt.probes is not None and moved.receipt.probes.sent > 0
+    renamed = await deployed(platform, three)
+    assert [name for name, _, _ in platform.streams.streams] == ["a.test", "b.test", "b.test"]
+    assert renamed.receipt is not None and renamed.receipt.probes is None
+    assert any("all hostnames are new" in note for note in renamed.receipt.notes)
+
+
+@story
 async def test_a_visitor_during_a_redeployment_sees_only_good_answers(platform: FakePlatform) -> None:
     await deployed(platform)
     platform.runtime.behave = only_release(2, Behaviour(ready_after=0.5))

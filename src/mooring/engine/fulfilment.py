@@ -118,8 +118,8 @@ class Fulfilment:
                 await self._watch_edge(witness, before, is_destruction=target is None)
         except NeedsPerson as error:
             raise _Refusal(error) from error
-        if target is not None and not any(process.is_routed and target.count(process) for process in target.release.processes):
-            await witness.close()
+        if target is not None:
+            await witness.keep_to(target)
         await self._rolled_out(lease, target, before, witness)
 
     async def _prepared(self, order: Order, lease: Lease, before: Wanted | None, witness: Witness) -> Wanted | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -51,6 +51,9 @@ class Witness:
         self._phases: list[PhaseTime] = []
         self._phase: tuple[Phase, float] | None = None
         self._stream: Stream | None = None
+        self._routed: tuple[Hostname, ...] = ()  # by the old release
+        self._asked: Hostname | None = None
+        self._path = ""
         self._switched: _When | None = None
         self._first_answer: float | None = None
         self._looked_at = float("-inf")
@@ -67,9 +70,27 @@ class Witness:
         record = self._parts.memory.environment(self._deployment.environment)
         if not routed or before is None or not before.release.hostnames or (record is not None and record.is_maintenance):
             return
-        hostname = _asked_name(before.release.hostnames)
+        self._routed = before.release.hostnames
+        self._asked = _preferred(self._routed)
+        self._path = path
+        await self._open_stream(self._asked, path)
+
+    async def keep_to(self, target: Wanted) -> None:
+        """What the target takes away on purpose is not asked for any more: all of it, or the hostname that was asked."""
+        names = _routed_names(target) if any(target.count(each) for each in target.release.processes if each.is_routed) else ()
+        if self._asked is None or self._asked in names:
+            return
+        await self._close_stream()
+        kept = [name for name in self._routed if name in names]
+        if kept:
+            self._asked = _preferred(kept)
+            await self._open_stream(self._asked, self._path)
+        elif names:
+            self.notes.append("no probe stream: all hostnames are new")
+
+    async def _open_stream(self, name: Hostname, path: str) -> None:
         try:
-            self._stream = await self._parts.streams.open(hostname=hostname, path=path, rate=self._parts.probe_rate)
+            self._stream = await self._parts.streams.open(hostname=_in_full(name), path=path, rate=self._parts.probe_rate)
         except DriverError as error:
             self.notes.append(f"no probe stream: {error.message}")
 
@@ -192,10 +213,14 @@ def _routed_names(wanted: Wanted | None) -> tuple[Hostname, ...]:
     return wanted.release.hostnames
 
 
-def _asked_name(names: tuple[Hostname, ...]) -> str:
+def _preferred(names: Sequence[Hostname]) -> Hostname:
+    """One without a wildcard, where there is one."""
+    return next((name for name in names if not name.startswith("*")), names[0])
+
+
+def _in_full(name: Hostname) -> str:
     """A hostname that can be asked for: a wildcard's star becomes a label."""
-    exact = next((name for name in names if not name.startswith("*")), names[0])
-    return str(exact).replace("*", "www", 1)
+    return str(name).replace("*", "www", 1)
 
 
 def cleaned(diagnosis: Diagnosis, redact: Callable[[str], str]) -> Diagnosis:
