@@ -395,6 +395,20 @@ def test_a_branch_removed_while_its_commit_is_about_to_begin_leaves_no_review_ap
     forge.wait(lambda: "topic" not in memory.forge_heads(AppName("fleeting")))
 
 
+def test_a_branch_removed_while_it_waits_for_its_checks_leaves_nothing_in_the_repository_it_was_fetched_into(
+    served: Served, forge: FakeForge, origin: Origin, add: Add
+) -> None:
+    add("patient")
+    origin.git("switch", "-qc", "topic")
+    forge.answers["/check-runs"] = {"check_runs": []}
+    commit = origin.commit("on topic", mooring_toml='requires_checks = ["test"]\n[review]\nbranches = ["*"]\n')
+    kept = served.world.state / "forges" / "patient.git" / "refs" / "forge" / "topic"
+    heard(served, "patient", github_push(branch="topic", after=commit, at=time.time()))
+    forge.wait(kept.exists)
+    remove_branch(served, origin, "patient", "topic")
+    forge.wait(lambda: not kept.exists())
+
+
 def test_a_branch_made_anew_while_its_review_app_is_torn_down_has_one_again(
     served: Served, forge: FakeForge, origin: Origin, add: Add
 ) -> None:

@@ -153,6 +153,8 @@ class ForgeDesk:
     async def _take(self, link: ForgeLink, forge: Forge, remote: Remote, branch: str) -> bool:
         """Deploy the branch's newest commit, unless it has to wait for its checks or its turn. Gives whether it has to."""
         repository = self._repository(link)
+        if branch not in self.platform.memory.forge_heads(link.app):
+            self.platform.memory.save_forge_head(link.app, branch, _NOTHING)  # so that its end is seen, whatever dies from here on
         try:
             commit = await remote.fetch(branch, repository)
             wanted = await asyncio.to_thread(pipeline, repository, commit, app=link.app, branch=branch)
@@ -178,8 +180,6 @@ class ForgeDesk:
                 self._errand(self._refused(link, commit, branch, InvalidInput(reason)))
                 return False
         self._beginning[link.app, branch] = False
-        if branch not in self.platform.memory.forge_heads(link.app):
-            self.platform.memory.save_forge_head(link.app, branch, _NOTHING)  # so that its end is seen, whatever dies from here on
         self._errand(self._carry_out(link, commit, branch, wanted))
         return False
 
