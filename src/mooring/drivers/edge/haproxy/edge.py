@@ -47,7 +47,6 @@ NUDGE_AFTER = 1.0
 
 class HaproxyEdge:
     """`directory` holds tables and certificates, and what is derived from them. Call `prepare` before HAProxy is started.
-
     `ground` is the machine on which it runs: another than the controller's gets copies.
     """
 
@@ -76,7 +75,6 @@ class HaproxyEdge:
 
     def prepare(self) -> tuple[MooringError, ...]:
         """Make or renew every file, keeping the tables; idempotent. Returns what was damaged and is left out.
-
         Raises InvalidInput when the sockets' paths are too long, Unavailable when the disk does not take the files, StateDamaged
         when the local authority is not whole.
         """
