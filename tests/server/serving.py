@@ -37,6 +37,7 @@ from mooring.server.redaction import Redactors
 from mooring.server.sse import Streams
 from mooring.store.authorized_keys import AuthorizedKeys
 from mooring.store.memory import SqliteMemory
+from mooring.testing.bucket import FakeBuckets
 from mooring.testing.edge import FakeEdge
 from mooring.testing.hosts import FakeHosts
 from mooring.testing.prober import FakeProber, FakeStreamOpener
@@ -262,6 +263,7 @@ def _controller(world: World, secrets: Redactors) -> Controller:
         memory=world.memory,
         runtime=world.runtime,
         services=world.servers,
+        buckets=FakeBuckets(),
         edge=world.edge,
         prober=FakeProber(FakeWorld(world.runtime), world.clock),
         streams=FakeStreamOpener(world.clock),

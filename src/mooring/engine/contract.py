@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import msgspec
 
 from mooring.drivers.builder.contract import BuildLog
 from mooring.errors import StateDamaged
+from mooring.model.assets import AssetFile
 from mooring.model.build import BuildSettings
 from mooring.model.certificate import Attempt, AttemptOutcome, Certificate, CertificateSource
 from mooring.model.config import ConfigVersion
@@ -206,6 +207,12 @@ class Workshop(Protocol):
 
         Raises BuildFailed.
         """
+
+    def assets(self, artifact: Artifact, path: str) -> tuple[AssetFile, ...]:
+        """The files below a folder of it, by path; takes as long as reading them all. Raises InvalidInput for what is no plain file."""
+
+    def opened(self, artifact: Artifact, path: str, name: str) -> BinaryIO:
+        """One of them. Raises InvalidInput, Unavailable where it is gone."""
 
     def discard(self, source: Path) -> None: ...
 

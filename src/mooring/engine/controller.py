@@ -9,11 +9,13 @@ from pathlib import Path
 
 import msgspec
 
+from mooring.drivers.bucket.contract import Buckets
 from mooring.drivers.edge.contract import Edge
 from mooring.drivers.probe.contract import Prober, StreamOpener
 from mooring.drivers.runtime.contract import Runtime
 from mooring.drivers.service.contract import ServiceDrivers
 from mooring.engine.announcer import Announcer
+from mooring.engine.assets import Assets
 from mooring.engine.contract import Clock, EnvironmentRecord, Memory, Workshop
 from mooring.engine.edges import Edges
 from mooring.engine.fleet import Fleet
@@ -82,6 +84,7 @@ class Controller:
         memory: Memory,
         runtime: Runtime,
         services: ServiceDrivers,
+        buckets: Buckets,
         edge: Edge,
         prober: Prober,
         streams: StreamOpener,
@@ -106,6 +109,7 @@ class Controller:
             memory=memory,
             runtime=self.fleet,
             services=self.services,
+            assets=Assets(memory, buckets, workshop, clock),
             edge=self.edges,
             streams=streams,
             workshop=workshop,

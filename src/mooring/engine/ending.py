@@ -19,6 +19,7 @@ from mooring.engine.kept import kept_artifacts
 from mooring.engine.orders import DeployOrder, DestroyOrder, decode_order
 from mooring.engine.parts import Parts, revision_of
 from mooring.engine.provision import remove_all, withdraw_old
+from mooring.engine.pushing import prune, remove_assets
 from mooring.engine.rollout import Rollout
 from mooring.engine.witness import Witness
 from mooring.errors import MooringError
@@ -74,6 +75,7 @@ class Ending:
         if outcome is Outcome.SUCCEEDED:
             await self._withdraw_old(target, rollout)
             await self._prune(target, rollout)
+            await self._prune_assets(target, rollout)
 
     def finish(self) -> None:
         """Of one that has ended: what a crash or a full disk may have left out. Nothing, most of the time."""
@@ -149,6 +151,10 @@ class Ending:
         """What could not be removed, in words; empty when all is gone that is to go."""
         if not await self._has_removed_all(rollout):
             return "it is stopped, but something of it is left"
+        try:
+            await remove_assets(self._parts, rollout.hands, self._environment)
+        except MooringError as error:
+            return f"it is stopped, but its assets are not all removed: {error}"
         order = decode_order(self._deployment.order)
         if isinstance(order, DestroyOrder) and order.services:
             try:
@@ -198,6 +204,16 @@ class Ending:
             await asyncio.to_thread(self._parts.workshop.prune, kept_artifacts(self._parts))
         except Exception as error:
             self._parts.announcer.say(EventKind.PLATFORM, environment=self._environment, message=f"pruning failed: {error}")
+
+    async def _prune_assets(self, target: Wanted | None, rollout: Rollout) -> None:
+        """Never a reason to fail: the environment's keeper looks again."""
+        if target is None:
+            return
+        try:
+            await prune(self._parts, rollout.lease)
+        except Exception as error:
+            message = f"assets of earlier releases are still there: {error}"
+            self._parts.announcer.say(EventKind.PLATFORM, environment=self._environment, message=message)
 
     def _releases_to_forget(self, target: Wanted) -> tuple[int, ...]:
         numbers = sorted(release.number for release in self._parts.memory.releases(self._environment))

@@ -19,6 +19,7 @@ from mooring.engine.insist import insist
 from mooring.engine.orders import DeployOrder, DestroyOrder, Order, decode_order
 from mooring.engine.parts import Parts, revision_of
 from mooring.engine.provision import provide
+from mooring.engine.pushing import push
 from mooring.engine.rollout import Rollout, first_phase
 from mooring.engine.targets import check, target_of
 from mooring.engine.witness import Witness
@@ -175,7 +176,7 @@ class Fulfilment:
             self._parts.memory.renew_lease(lease, now=self._parts.clock.wall())
 
     async def _made(self, order: Order, lease: Lease, before: Wanted | None, witness: Witness) -> Wanted | None:
-        """The target, with its services and all that its hosts need to start it; nothing is sent of what would not fit."""
+        """The target, with its services, its assets and all that its hosts need to start it; nothing is sent of what would not fit."""
         target = await target_of(self._parts, order, self.deployment, before)
         if target is not None:
             await provide(self._parts, target.release, self.deployment, lease)
@@ -183,6 +184,8 @@ class Fulfilment:
             await self._parts.observer.look(self.deployment.environment)
             check(self._parts, target, before)
             witness.bytes_sent = await deliver(self._parts, target, self.deployment, lease)
+        if target is not None:
+            witness.assets = await push(self._parts, target, before, self.deployment, lease)
         return target
 
     def _check_fit(self, target: Wanted | None, before: Wanted | None) -> None:

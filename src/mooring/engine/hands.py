@@ -14,6 +14,7 @@ from mooring.engine.kept import kept_artifacts
 from mooring.engine.parts import Parts
 from mooring.engine.variables import variables_of
 from mooring.errors import DriverError, InvalidInput, MooringError, NotFound, OutcomeUnknown, Refused
+from mooring.model.assets import AssetCount
 from mooring.model.events import EventKind
 from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.lease import Lease, Mark
@@ -21,24 +22,28 @@ from mooring.model.names import DeploymentId, HostId
 from mooring.model.records import JournalEntry
 from mooring.model.release import Release
 from mooring.model.steps import (
+    AssetStep,
     Conclude,
     Deliver,
     ForgetReleases,
     GoBack,
     ProvideService,
+    PruneAssets,
+    PushAssets,
+    RemoveAssets,
     RemoveRoutes,
     RemoveService,
     RestartInstance,
     RestoreService,
     RotateService,
     RunRelease,
-    ServiceStep,
     SetRoutes,
     StartInstance,
     Step,
     StopInstance,
     StopRelease,
     WithdrawLogins,
+    own_words,
 )
 
 
@@ -51,6 +56,7 @@ class Hands:
         self._deployment = deployment
         self._fence = lease.fence
         self.deliveries: dict[HostId, Delivery] = {}
+        self.assets: AssetCount | None = None  # what the last push came to
         self.trouble = ""  # what the last driver that failed said
         self._mark = Mark(environment=lease.environment, operation=deployment or "keep", fence=lease.fence)
 
@@ -121,7 +127,7 @@ class Hands:
                 await edge.apply(self._mark, table)
             case RemoveRoutes():
                 await edge.remove(self._mark)
-            case Deliver() | RunRelease() | StopRelease() | ForgetReleases():
+            case Deliver() | RunRelease() | StopRelease() | ForgetReleases() | PushAssets() | PruneAssets() | RemoveAssets():
                 await self._perform_on_releases(step)
             case ProvideService() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
                 await self._parts.services.perform(self._mark, step)
@@ -130,7 +136,7 @@ class Hands:
             case _:
                 assert_never(step)
 
-    async def _perform_on_releases(self, step: Deliver | RunRelease | StopRelease | ForgetReleases) -> None:
+    async def _perform_on_releases(self, step: Deliver | RunRelease | StopRelease | ForgetReleases | AssetStep) -> None:
         runtime = self._parts.runtime
         match step:
             case Deliver(host=host, release=number):
@@ -145,6 +151,12 @@ class Hands:
                 await runtime.forget(self._mark, self._environment, releases=numbers, volumes=volumes)
                 kept = kept_artifacts(self._parts, without=self._environment if releases is None else None)
                 await runtime.reclaim(self._mark, keep=kept)
+            case PushAssets(release=number):
+                self.assets = await self._parts.assets.push(self._mark, self._release(number))
+            case PruneAssets():
+                await self._parts.assets.prune(self._mark)
+            case RemoveAssets():
+                await self._parts.assets.remove(self._mark)
             case _:
                 assert_never(step)
 
@@ -234,14 +246,10 @@ def summary(step: Step) -> str:
             return f"switch: {text}" if is_switch else text
         case Conclude(outcome=outcome):
             return f"end: {outcome.value}"
-        case RemoveRoutes() | GoBack() | ProvideService() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
-            return _plain_summary(step)
+        case RemoveRoutes() | GoBack():
+            return str(type(step).__struct_config__.tag).replace("-", " ")
         case _:
-            assert_never(step)
-
-
-def _plain_summary(step: RemoveRoutes | GoBack | ServiceStep) -> str:
-    return str(type(step).__struct_config__.tag).replace("-", " ") if isinstance(step, RemoveRoutes | GoBack) else str(step)
+            return own_words(step)
 
 
 def _summary_of_release(step: RunRelease | StopRelease | Deliver) -> str:

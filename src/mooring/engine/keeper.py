@@ -15,6 +15,7 @@ from mooring.engine.hands import Hands, close_intents
 from mooring.engine.insist import insist
 from mooring.engine.orders import Order
 from mooring.engine.parts import Parts
+from mooring.engine.pushing import prune
 from mooring.engine.waiting import Waiting
 from mooring.errors import Aborted, DriverError, LeaseHeld, MooringError, NeedsPerson, StaleFence
 from mooring.model.deployment import Deployment, Outcome
@@ -28,6 +29,7 @@ from mooring.planner.rollout import plan
 _KEEP_EVERY = 1.0  # seconds between two looks while nothing is under way
 _LONGEST_PAUSE = 16.0  # seconds between two tries of what does not succeed
 _LONGEST_KEEP = 5.0  # the same for what should serve now: visitors wait for it
+_FIRST_TIDYING, _TIDY_EVERY = 60.0, 600.0  # seconds between two looks for assets that nothing needs any more
 _LAST_ENDED = 3  # deployments looked at for an end that a crash left half told
 
 
@@ -46,6 +48,7 @@ class Keeper:
         self._is_abort_asked = False
         self._told = ""
         self._pause = _KEEP_EVERY
+        self._tidy_at = parts.clock.monotonic() + _FIRST_TIDYING
         self._may_have_left = True  # intents without an outcome: an earlier controller, or this one when it could not write
 
     def submit(self, deployment: Deployment, order: Order) -> None:
@@ -100,6 +103,7 @@ class Keeper:
             await self._fulfil(*following)
         else:
             await self._keep()
+            await self._tidy_assets()
             await self._bell.wait(at_most=self._pause)
         return True
 
@@ -142,6 +146,26 @@ class Keeper:
         if is_well:
             self._told = ""
         return is_well
+
+    async def _tidy_assets(self) -> None:
+        """From time to time, when nothing else is to be done: time passes for them without any deployment."""
+        if self._parts.clock.monotonic() < self._tidy_at:
+            return
+        self._tidy_at = self._parts.clock.monotonic() + _TIDY_EVERY
+        if not self._parts.assets.used(self.environment):
+            return
+        try:
+            lease = take_lease(self._parts, self.environment)
+        except LeaseHeld as error:
+            self._tell_trouble(f"another controller has it: {error}")
+            return
+        self._may_have_left = True
+        try:
+            await prune(self._parts, lease)
+        except MooringError as error:
+            self._tell_trouble(f"assets of earlier releases are still there: {error}")
+        finally:
+            release_lease(self._parts, lease)
 
     def _close_intents(self) -> None:
         """Between deployments nobody acts: whatever is still open stays so for ever, unless it is another controller's."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mooring.drivers.probe.contract import StreamOpener
 from mooring.engine.announcer import Announcer
+from mooring.engine.assets import Assets
 from mooring.engine.contract import Clock, Memory, Workshop
 from mooring.engine.edges import Edges
 from mooring.engine.fleet import Fleet
@@ -31,6 +32,7 @@ class Parts:
     memory: Memory
     runtime: Fleet
     services: Services
+    assets: Assets
     edge: Edges
     streams: StreamOpener
     workshop: Workshop

@@ -9,6 +9,7 @@ from mooring.engine import accessories
 from mooring.engine.orders import AccessoryOrder, DeployOrder, DestroyOrder, Order, Preview, RollbackOrder
 from mooring.engine.parts import Parts
 from mooring.engine.provision import removals
+from mooring.engine.pushing import push_of
 from mooring.engine.targets import changed, check, placed, previewed
 from mooring.errors import NotFound
 from mooring.model.deployment import Phase
@@ -47,7 +48,8 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
         ),
         is_maintenance=record.is_maintenance if record else False,
     )
-    steps = (*_of_services(parts, order, environment, target), *forecast(goal, current, now=now))
+    assets = push_of(target.release, before) if target else ()
+    steps = (*_of_services(parts, order, environment, target), *assets, *forecast(goal, current, now=now))
     away = await parts.edge.away(environment, target.hosts() if target else ())
     cut_off = tuple(f"the edge on {each.host} does not answer ({each.error}): no deployment begins before it does" for each in away)
     notes = (*said, *cut_off, *_unlimited(parts, target), *_notes(parts, environment, order, goal))

@@ -10,9 +10,10 @@ from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Lease
 from mooring.model.release import Release
-from mooring.model.steps import RemoveService, RotateService, ServiceStep, WithdrawLogins
+from mooring.model.steps import AssetStep, RemoveService, RotateService, ServiceStep, WithdrawLogins
 
 TRIES = 4  # with a server that does not answer, or whose answer was lost
+_HINT = "nothing was touched that serves; `mooring service servers` shows whether the server answers"
 _PAUSE = 0.5  # seconds before the second try, twice as long before each one after it
 
 
@@ -45,7 +46,7 @@ def removals(parts: Parts, environment: EnvironmentId) -> tuple[RemoveService, .
     return tuple(RemoveService(service=record.piece.service, reason=reason) for record in parts.memory.services(environment))
 
 
-async def done(parts: Parts, hands: Hands, step: ServiceStep, *, tries: int = TRIES) -> None:
+async def done(parts: Parts, hands: Hands, step: ServiceStep | AssetStep, *, tries: int = TRIES, hint: str = _HINT) -> None:
     """Raises what the server refuses; Unavailable where it does not do it."""
     for attempt in range(tries):
         if attempt:
@@ -54,5 +55,4 @@ async def done(parts: Parts, hands: Hands, step: ServiceStep, *, tries: int = TR
         await hands.apply(step)
         if not hands.trouble:
             return
-    hint = "nothing was touched that serves; `mooring service servers` shows whether the server answers"
     raise Unavailable(f"{step}: {hands.trouble}", hint=hint, where=str(hands.mark.environment))

@@ -25,6 +25,7 @@ from mooring.engine.orders import (
 from mooring.engine.parts import Parts
 from mooring.engine.variables import build_secrets_of, check_deliverable, names_given
 from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
+from mooring.model.assets import digest_of as digest_of_assets
 from mooring.model.config import revealed
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.edge import digest_of
@@ -159,10 +160,18 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
     config, made = config_with_generated(parts, planned, environment, version=config_in_force(parts, environment))
     if made:
         log(f"note: made up as secrets, since nobody has set them: {', '.join(made)}")
-    template = guarded(parts, msgspec.structs.replace(planned.template, config_version=config))
+    digest = await _assets_digest(parts, planned.template, artifact)
+    template = guarded(parts, msgspec.structs.replace(planned.template, config_version=config, assets_digest=digest))
     release = _numbered(parts, template, artifact, origin, deployment)
     _add(parts, release)
     return release
+
+
+async def _assets_digest(parts: Parts, template: Release, artifact: Artifact) -> str:
+    """Of the files that a bucket is to serve; empty without any. Raises InvalidInput for what cannot be pushed."""
+    if template.assets is None:
+        return ""
+    return digest_of_assets(await asyncio.to_thread(parts.workshop.assets, artifact, template.assets.path))
 
 
 def guarded(parts: Parts, release: Release) -> Release:
@@ -192,6 +201,7 @@ def check_variables(parts: Parts, planned: ReleasePlan, environment: Environment
     """Raise InvalidInput where the app says it needs a variable that nobody has set, or could not be given one that was."""
     config = parts.memory.config(environment, config_in_force(parts, environment))
     check_deliverable(config, planned.template)
+    parts.assets.check(planned.template, config)
     build_secrets_of(config, planned.build)
     given = {name for accessory in planned.template.accessories for name in names_given(accessory)}
     given |= {name for wish in planned.template.services for name in wish.variables}

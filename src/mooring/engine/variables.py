@@ -7,6 +7,7 @@ from mooring.engine.contract import Memory
 from mooring.engine.services import Services
 from mooring.errors import InvalidInput
 from mooring.model.accessory import Accessory, filled_in
+from mooring.model.assets import KEY_ID, KEY_SECRET, URL, url_of
 from mooring.model.build import BuildSettings
 from mooring.model.config import revealed
 from mooring.model.environment import EnvironmentId
@@ -15,9 +16,10 @@ from mooring.model.secret import Secret, SecretFile
 
 
 def variables_of(memory: Memory, services: Services, release: Release, *, process: str) -> Variables:
-    """The builder's, who it is, where accessories and services are, the manifest's, what was set: the later wins. `process`: `web.1`.
+    """The builder's, who it is, where accessories, services and assets are, the manifest's, what was set: the later wins.
 
-    What the release takes as a file is a SecretFile, wherever its value comes from. What its build alone was given is left out."""
+    `process`: `web.1`. What the release takes as a file is a SecretFile, wherever its value comes from. What is for its build or its
+    bucket alone is left out."""
     about = {
         "MOORING_APP": str(release.environment.app),
         "MOORING_ENVIRONMENT": str(release.environment.home.environment),
@@ -28,12 +30,18 @@ def variables_of(memory: Memory, services: Services, release: Release, *, proces
     config = {
         name: value
         for name, value in memory.config(release.environment, release.config_version).items()
-        if name not in release.build_secrets or name in release.secret_files
+        if name not in _withheld(release) or name in release.secret_files
     }
     found = {**_of_accessories(memory, release), **services.variables(release)} if release.environment.accessory is None else {}
-    values: Variables = {**release.artifact.environment, **about, **found, **release.variables, **config}
+    assets = {str(URL): url_of(release.environment, release.assets, release.assets_digest)} if release.assets else {}
+    values: Variables = {**release.artifact.environment, **about, **found, **assets, **release.variables, **config}
     files: Variables = {str(name): SecretFile(revealed(values[name])) for name in release.secret_files if name in values}
     return {**values, **files}
+
+
+def _withheld(release: Release) -> tuple[str, ...]:
+    """What is set for Mooring's own work: the keys of a build and of the bucket."""
+    return (*release.build_secrets, *((KEY_ID, KEY_SECRET) if release.assets else ()))
 
 
 def names_given(accessory: Accessory) -> tuple[str, ...]:

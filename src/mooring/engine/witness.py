@@ -12,6 +12,7 @@ from mooring.engine.attribution import broken_by_app, sentence
 from mooring.engine.contract import Clock
 from mooring.engine.parts import Parts
 from mooring.errors import DriverError
+from mooring.model.assets import AssetCount
 from mooring.model.deployment import Deployment, Phase, Trigger
 from mooring.model.health import Diagnosis
 from mooring.model.names import Hostname
@@ -59,6 +60,7 @@ class Witness:
         self._looked_at = float("-inf")
         self.moved = 0
         self.bytes_sent = 0
+        self.assets: AssetCount | None = None
         self.notes: list[str] = []
         self.diagnoses: list[Diagnosis] = []
 
@@ -167,6 +169,7 @@ class Witness:
             connections_moved=self.moved,
             artifact_bytes=target.release.artifact.size if target else 0,
             bytes_sent=self.bytes_sent,
+            assets=self.assets,
             urls=tuple(self._parts.edge.url(name) for name in _routed_names(serving)),
             notes=tuple(note for note in (*self.notes, sentence(broken)) if note),
             diagnoses=tuple(self.diagnoses),

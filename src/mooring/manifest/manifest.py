@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mooring.model.accessory import Accessory
+from mooring.model.assets import AssetSettings
 from mooring.model.build import BuildSettings
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
@@ -53,6 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     secret_files: tuple[VariableName, ...] = ()
     review: ReviewSettings = ReviewSettings()
     services: tuple[ServiceWish, ...] = ()
+    assets: AssetSettings | None = None
     required_variables: tuple[str, ...] = ()
     generated_variables: frozenset[str] = frozenset()
     settings: tuple[Setting, ...] = ()

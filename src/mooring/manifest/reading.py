@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mooring.manifest.accessories import accessories_of
+from mooring.manifest.assets import assets_of
 from mooring.manifest.hostnames import host_to_ask, hostnames_of
 from mooring.manifest.layers import Layers
 from mooring.manifest.manifest import Manifest
@@ -95,6 +96,7 @@ def _assembled(
         secret_files=_secret_files(layers),
         review=review_of(layers),
         services=services,
+        assets=assets_of(layers, problems=problems),
         required_variables=missing,
         generated_variables=sources.app_json.generated & frozenset(missing),
         settings=settings_of(layers, processes=processes, hostnames=hostnames, config=config),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from mooring.model.assets import AssetCount
 from mooring.model.health import Diagnosis
 from mooring.model.routing import Traffic
 
@@ -48,6 +49,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     connections_moved: int = 0
     artifact_bytes: int = 0
     bytes_sent: int = 0
+    assets: AssetCount | None = None  # None: none were pushed, or a controller that died did
     urls: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mooring.model.accessory import Accessory, Lasting
+from mooring.model.assets import AssetSettings
 from mooring.model.edge import EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Checks
@@ -92,6 +93,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     build_secrets: tuple[VariableName, ...] = ()  # what its build alone was given: no variable of its processes
     variables: dict[str, str] = {}  # the manifest's plain [env]; config set by command goes over it
     services: tuple[ServiceWish, ...] = ()
+    assets: AssetSettings | None = None  # files that a bucket serves
+    assets_digest: str = ""  # of the tree of them, once it is built
     created_at: float = 0.0
     created_by: str = ""
     description: str = ""  # "deploy 3f2a91c", "config set LOG_LEVEL", "rollback to v5"

@@ -85,6 +85,35 @@ class RemoveService(msgspec.Struct, frozen=True, kw_only=True, tag="remove-servi
         return f"remove {self.service} with all that is in it"
 
 
+class PushAssets(msgspec.Struct, frozen=True, kw_only=True, tag="push-assets"):
+    """Put the files of a release that are not there yet into its bucket, before anything of it starts."""
+
+    release: int
+    bucket: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"push the assets of v{self.release} to {self.bucket}"
+
+
+class PruneAssets(msgspec.Struct, frozen=True, kw_only=True, tag="prune-assets"):
+    """Remove files of earlier releases that no open page needs any more, from each bucket that the environment has used."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return "remove assets of earlier releases"
+
+
+class RemoveAssets(msgspec.Struct, frozen=True, kw_only=True, tag="remove-assets"):
+    """All that was pushed for the environment, and the list of it."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return "remove all assets"
+
+
 class Deliver(msgspec.Struct, frozen=True, kw_only=True, tag="deliver"):
     """Bring a release's artifact to a host, before anything of it starts there."""
 
@@ -152,11 +181,13 @@ class GoBack(msgspec.Struct, frozen=True, kw_only=True, tag="go-back"):
     hint: str = ""
 
 
+AssetStep = PushAssets | PruneAssets | RemoveAssets
 ServiceStep = ProvideService | RotateService | WithdrawLogins | RestoreService | RemoveService
 Step = (
     RunRelease
     | StopRelease
     | ServiceStep
+    | AssetStep
     | Deliver
     | StartInstance
     | SetRoutes
@@ -167,3 +198,8 @@ Step = (
     | Conclude
     | GoBack
 )
+
+
+def own_words(step: ServiceStep | AssetStep) -> str:
+    """What one of these does, in the words that it has itself."""
+    return str(step)

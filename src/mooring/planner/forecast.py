@@ -17,6 +17,9 @@ from mooring.model.steps import (
     ForgetReleases,
     GoBack,
     ProvideService,
+    PruneAssets,
+    PushAssets,
+    RemoveAssets,
     RemoveRoutes,
     RemoveService,
     RestartInstance,
@@ -105,6 +108,8 @@ def _applied(step: Step, goal: Goal, current: Current, *, now: float) -> tuple[G
         case RemoveRoutes():
             return goal, msgspec.structs.replace(current, table=None)
         case ProvideService() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
+            return goal, current
+        case PushAssets() | PruneAssets() | RemoveAssets():
             return goal, current
         case Deliver() | RestartInstance() | ForgetReleases() | Conclude() | GoBack():
             return goal, current

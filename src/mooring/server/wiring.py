@@ -29,6 +29,7 @@ from mooring.engine.secure_edges import SecureEdges
 from mooring.errors import InvalidInput
 from mooring.model.host import Host, HostRuntime
 from mooring.model.registry import Logins
+from mooring.server.buckets import S3Buckets
 from mooring.server.edges import edge_kit, edge_of
 from mooring.server.forges import forge_of, remote_of
 from mooring.server.forging import ForgeDesk
@@ -77,6 +78,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         memory=memory,
         runtime=runtime,
         services=Drivers(lambda: hosts.controller),
+        buckets=S3Buckets(lambda: hosts.controller),
         edge=edge,
         prober=NetworkProber(),
         streams=EdgeStreams(address=local_address(settings.bind), port=settings.http_port),

@@ -23,6 +23,9 @@ from mooring.model.steps import (
     Deliver,
     ForgetReleases,
     ProvideService,
+    PruneAssets,
+    PushAssets,
+    RemoveAssets,
     RemoveRoutes,
     RemoveService,
     RestartInstance,
@@ -347,7 +350,7 @@ def _is_of(step: Step, point: Point) -> bool:
             return True
         case "runtime.deliver", Deliver() | StartInstance() | RunRelease():
             return True  # whatever begins on another host brings what it runs from
-    return _is_of_service(step, point)
+    return _is_of_service(step, point) or _is_of_assets(step, point)
 
 
 def _is_of_service(step: Step, point: Point) -> bool:
@@ -357,5 +360,14 @@ def _is_of_service(step: Step, point: Point) -> bool:
         case "service.withdraw", WithdrawLogins():
             return True
         case ("service.restore", RestoreService()) | ("service.remove", RemoveService()):
+            return True
+    return False
+
+
+def _is_of_assets(step: Step, point: Point) -> bool:
+    match point.name, step:
+        case ("bucket.write" | "bucket.push", PushAssets()) | ("bucket.write" | "bucket.remove", PruneAssets()):
+            return True
+        case "bucket.remove", RemoveAssets():
             return True
     return False

@@ -41,6 +41,7 @@ from mooring.model.service import ServiceKind, ServiceServer
 from mooring.planner.goal import wanted_of
 from mooring.planner.routes import active_keys, routed_keys
 from mooring.testing.behaviour import Behaviour
+from mooring.testing.bucket import FakeBuckets
 from mooring.testing.clock import DAY, VirtualClock, run_virtually
 from mooring.testing.edge import FakeEdge
 from mooring.testing.laws import Laws, Moment, Point
@@ -87,6 +88,7 @@ class FakePlatform:
         self.runtime = FakeRuntime(self.clock, memory_budget=memory_budget)
         self.world = FakeWorld(self.runtime)
         self.servers = FakeServers()
+        self.buckets = FakeBuckets(lambda moment, name, key: self._pass(Point(Moment(moment), f"bucket.{name}", key)))
         self.edge = FakeEdge(self.clock)
         self.edges: dict[HostId, FakeEdge] = {}  # those of hosts
         self.prober = FakeProber(self.world, self.clock)
@@ -313,6 +315,7 @@ class FakePlatform:
             memory=self.memory,
             runtime=self.runtime_line,
             services=self.servers,
+            buckets=self.buckets,
             edge=self.edge_line,
             prober=self.prober,
             streams=self.streams,

@@ -6,8 +6,11 @@ Must not: build anything, or read another clock than its own.
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -15,6 +18,7 @@ from mooring.drivers.builder.contract import BuildLog
 from mooring.engine.contract import Clock, ReleasePlan, Workshop
 from mooring.errors import MooringError, SourceInvalid
 from mooring.model.accessory import Accessory
+from mooring.model.assets import AssetFile, AssetSettings
 from mooring.model.build import BuildSettings
 from mooring.model.edge import Access, EdgeSettings
 from mooring.model.environment import EnvironmentId
@@ -70,6 +74,8 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     secret_files: tuple[str, ...] = ()
     build_secrets: tuple[str, ...] = ()
     services: tuple[ServiceWish, ...] = ()
+    assets: AssetSettings | None = None
+    files: dict[str, bytes] = {}  # by path, below the folder of assets
     regions: tuple[Region, ...] = ()
     runtime: HostRuntime | None = None
     accessories: tuple[Accessory, ...] = ()
@@ -89,6 +95,7 @@ class FakeWorkshop:
         self.kept: frozenset[str] = frozenset()
         self.secrets: dict[str, Secret] = {}  # what the last build was given
         self._made: set[str] = set()
+        self._files: dict[str, dict[str, bytes]] = {}  # by artifact
         self._clock = clock
         self._directory = directory
         self._trees: dict[Path, Tree] = {}
@@ -148,6 +155,7 @@ class FakeWorkshop:
             secret_files=tuple(VariableName(name) for name in tree.secret_files),
             build_secrets=tuple(VariableName(name) for name in tree.build_secrets),
             services=tree.services,
+            assets=tree.assets,
             regions=tree.regions,
             runtime=tree.runtime,
             accessories=tree.accessories,
@@ -183,6 +191,7 @@ class FakeWorkshop:
             raise
         self.builds[origin.digest] = self.builds.get(origin.digest, 0) + 1
         self._made.add(f"artifact-{origin.digest}")
+        self._files[f"artifact-{origin.digest}"] = tree.files
         return Artifact(
             id=ArtifactId(f"artifact-{origin.digest}"),
             builder=tree.builder,
@@ -191,6 +200,15 @@ class FakeWorkshop:
             size=tree.size,
             processes={str(each.name): each.command for each in tree.offered},
         )
+
+    def assets(self, artifact: Artifact, path: str) -> tuple[AssetFile, ...]:
+        return tuple(
+            AssetFile(path=name, digest=hashlib.sha256(content).hexdigest(), size=len(content))
+            for name, content in sorted(self._files[artifact.id].items())
+        )
+
+    def opened(self, artifact: Artifact, path: str, name: str) -> BinaryIO:
+        return io.BytesIO(self._files[artifact.id][name])
 
     def discard(self, source: Path) -> None:
         self.unpacked.discard(source)

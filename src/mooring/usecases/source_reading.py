@@ -56,6 +56,7 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
         secret_files=found.secret_files,
         build_secrets=tuple(VariableName(name) for name in found.build.secrets),
         services=found.services,
+        assets=found.assets,
         variables=found.env,
         variable_origins={name: place for name in found.env if (place := found.origins.get(f"env.{name}"))},
     )

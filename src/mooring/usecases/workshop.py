@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -26,11 +27,13 @@ from mooring.drivers.builder.workbench import TEMPORARY
 from mooring.engine import contract
 from mooring.engine.contract import ReleasePlan
 from mooring.errors import BuildFailed, CapacityExceeded, SourceInvalid, Unavailable
+from mooring.model.assets import AssetFile
 from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.quantity import format_size
 from mooring.model.release import Artifact, Source
 from mooring.model.secret import Secret
+from mooring.usecases.asset_files import asset_files, opened_asset
 from mooring.usecases.source_reading import release_plan
 
 VERSION = 1  # of what a build makes from the same source and settings: raise it when that changes
@@ -111,6 +114,12 @@ class Workshop:
             self._building -= 1
         self._handed_out[artifact.id] = time.monotonic()
         return artifact
+
+    def assets(self, artifact: Artifact, path: str) -> tuple[AssetFile, ...]:
+        return asset_files(artifact, path)
+
+    def opened(self, artifact: Artifact, path: str, name: str) -> BinaryIO:
+        return opened_asset(artifact, path, name)
 
     def discard(self, source: Path) -> None:
         if source.parent == self._sources:

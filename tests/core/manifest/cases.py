@@ -61,6 +61,8 @@ def view(manifest: Manifest) -> dict[str, object]:
         shown["secret_files"] = list(manifest.secret_files)
     if manifest.runtime:
         shown["runtime"] = manifest.runtime.value
+    if manifest.assets:
+        shown["assets"] = msgspec.to_builtins(manifest.assets)
     if manifest.services:
         shown["services"] = msgspec.to_builtins(manifest.services)
     if manifest.regions:

@@ -12,19 +12,15 @@ from mooring.model.steps import (
     Deliver,
     ForgetReleases,
     GoBack,
-    ProvideService,
     RemoveRoutes,
-    RemoveService,
     RestartInstance,
-    RestoreService,
-    RotateService,
     RunRelease,
     SetRoutes,
     StartInstance,
     Step,
     StopInstance,
     StopRelease,
-    WithdrawLogins,
+    own_words,
 )
 
 
@@ -58,9 +54,8 @@ def step_words(step: Step) -> str:
             return f"end: {step.outcome.value}"
         case RemoveRoutes() | GoBack():
             return "go back" if isinstance(step, GoBack) else "remove all routes"
-        case ProvideService() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
-            return str(step)
-    assert_never(step)
+        case _:
+            return own_words(step)
 
 
 def _words_of_release(step: RunRelease | StopRelease | Deliver) -> str:

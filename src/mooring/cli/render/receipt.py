@@ -91,6 +91,11 @@ def _facts(receipt: Receipt, *, width: int | None) -> list[Line]:
         rows += labelled("connections", f"{receipt.connections_moved} moved", width=width)
     if receipt.artifact_bytes:
         rows += labelled("artifact", format_size(receipt.artifact_bytes), width=width)
+    if receipt.assets:
+        told = f"{receipt.assets.pushed:,} pushed ({format_size(receipt.assets.pushed_bytes)})"
+        rows += labelled(
+            "assets", f"{told} · {receipt.assets.skipped:,} there already ({format_size(receipt.assets.skipped_bytes)})", width=width
+        )
     for note in receipt.notes:
         rows += labelled("note", note, width=width)
     return rows

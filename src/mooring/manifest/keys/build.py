@@ -10,8 +10,8 @@ from mooring.model.build import BuildLimits
 
 BUILDERS = ("python", "node", "static", "dockerfile", "image", "procfile")
 PYTHON_VERSION = r"\A3\.[0-9]{1,2}(?:\.[0-9]{1,2})?\Z"
-_FOLDER = r"\A(?!/)(?!.*(?:^|/)\.\.(?:/|$))[^\x00-\x1f\x7f\\]{1,200}\Z"
-_FOLDER_RULE = "a folder is named from the top of the source, without a leading / and without .."
+FOLDER = r"\A(?!/)(?!.*(?:^|/)\.\.(?:/|$))[^\x00-\x1f\x7f\\]{1,200}\Z"
+FOLDER_RULE = "a folder is named from the top of the source, without a leading / and without .."
 _IMAGE = r"\A(?:[a-z0-9][A-Za-z0-9._:/-]{0,254}@)?sha256:[0-9a-f]{64}\Z"
 _IMAGE_RULE = "an image is named with its digest, such as registry.example/shop@sha256:…: a tag may mean another image tomorrow"
 _STAGE = r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z"
@@ -35,7 +35,7 @@ BUILD = Section(
         ),
         Key(
             path="build.root",
-            kind=Text(noun="a folder", pattern=_FOLDER, rule=_FOLDER_RULE),
+            kind=Text(noun="a folder", pattern=FOLDER, rule=FOLDER_RULE),
             summary="the folder of the source that holds the app",
             text="For a repository of several apps. A Procfile, app.json or .python-version in that folder goes before one at the top.",
             default_text="the top of the source",
@@ -51,7 +51,7 @@ BUILD = Section(
         ),
         Key(
             path="build.static_directory",
-            kind=Text(noun="a folder", pattern=_FOLDER, rule=_FOLDER_RULE),
+            kind=Text(noun="a folder", pattern=FOLDER, rule=FOLDER_RULE),
             summary="the folder that the static builder serves",
             default_text="detected",
             example='[build]\nbuilder = "static"\nstatic_directory = "public"',
@@ -73,7 +73,7 @@ BUILD = Section(
         ),
         Key(
             path="build.dockerfile",
-            kind=Text(noun="a file", pattern=_FOLDER, rule=_FOLDER_RULE),
+            kind=Text(noun="a file", pattern=FOLDER, rule=FOLDER_RULE),
             summary="the Dockerfile that describes the image",
             text="For hosts with a container engine. What stands in `build.variables` are its arguments (ARG).",
             default_text="`Dockerfile`",

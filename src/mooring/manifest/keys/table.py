@@ -8,6 +8,7 @@ import msgspec
 
 from mooring.manifest.keys.accessories import ACCESSORIES
 from mooring.manifest.keys.app import ENV, SECRETS, TOP
+from mooring.manifest.keys.assets import ASSETS
 from mooring.manifest.keys.build import BUILD
 from mooring.manifest.keys.deploy import DEPLOY
 from mooring.manifest.keys.edge import EDGE
@@ -21,7 +22,7 @@ from mooring.manifest.keys.review import REVIEW
 from mooring.manifest.keys.services import SERVICES
 from mooring.manifest.kinds.texts import Name
 
-SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, SERVICES, REGIONS, ACCESSORIES, HEALTH, CHECK, DEPLOY, EDGE, HTTPS, REVIEW)
+SECTIONS = (TOP, BUILD, ENV, SECRETS, PROCESSES, SERVICES, ASSETS, REGIONS, ACCESSORIES, HEALTH, CHECK, DEPLOY, EDGE, HTTPS, REVIEW)
 KEYS: dict[str, Key] = {key.path: key for section in SECTIONS for key in section.keys}
 ENVIRONMENTS = Section(
     path="environments.NAME",
