@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mooring.client.source import Package, pack
+from mooring.client.source import Package, pack, pack_pushed
 from mooring.drivers.builder.archive import extract
 from mooring.errors import SourceInvalid
 
@@ -333,3 +333,17 @@ def test_too_large_a_file_is_refused_before_it_is_read(committed: Path) -> None:
         file.truncate(1_500_000_000)
     with pytest.raises(SourceInvalid, match=r"dump\.sql cannot be deployed: it has 1\.5 GB, the limit for a file is 1\.0 GB"):
         pack(committed, dirty=True)
+
+
+def test_files_at_the_root_of_a_pushed_commit_are_replaced_whatever_stands_there(committed: Path, git: Git, tmp_path: Path) -> None:
+    for made in ("mooring.toml/hidden", "sub/mooring.toml"):
+        (committed / made).parent.mkdir()
+        (committed / made).write_text("theirs")
+    git("add", "--all")
+    git("commit", "--quiet", "--message=a folder of that name")
+    given = {"mooring.toml": b"ours"}
+    package = pack_pushed(committed / ".git", git("rev-parse", "HEAD"), branch="x", temporary=tmp_path, replaced=given)
+    tree = tmp_path / "tree"
+    assert extract(package.archive, tree).digest == package.source.digest
+    found = {str(path.relative_to(tree)): path.read_text() for path in tree.rglob("*") if path.is_file()}
+    assert found == {"Procfile": "web: ./serve\n", "serve": "#!/bin/sh\n", "mooring.toml": "ours", "sub/mooring.toml": "theirs"}

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from mooring.errors import InvalidName
 from mooring.model.environment import PRODUCTION
 from mooring.model.names import AppName, app_name, environment_name, hostname
-from mooring.model.review import branch_name, is_review_of, review_environment, review_hostname, review_pattern
+from mooring.model.review import (
+    branch_name,
+    is_review_of,
+    is_strangers,
+    review_environment,
+    review_hostname,
+    review_pattern,
+    strangers_branch,
+)
 
 SHOP = AppName("shop")
 TEXTS = st.one_of(
@@ -47,7 +55,7 @@ def test_a_branch_is_allowed_exactly_where_git_allows_it(text: str) -> None:
     except UnicodeEncodeError:
         assert not is_allowed(text)
         return
-    assert is_allowed(text) == (answer.returncode == 0 and len(text.encode()) <= 255)
+    assert (is_allowed(text) and not is_strangers(text)) == (answer.returncode == 0 and len(text.encode()) <= 255)
 
 
 @given(APPS, LEGAL)
@@ -81,3 +89,21 @@ def test_what_can_be_read_of_the_branch_stands_first() -> None:
 def test_a_pattern_gives_every_branch_a_name_of_its_own_or_is_refused(pattern: str) -> None:
     with pytest.raises(InvalidName, match="no hostname for review apps"):
         review_pattern(pattern)
+
+
+@settings(deadline=None)
+@given(LEGAL.filter(lambda text: len(text) < 60), st.integers(1, 10**9))
+@example("main", 1)
+def test_a_strangers_branch_is_no_branch_of_ones_own_and_has_an_environment_all_the_same(branch: str, number: int) -> None:
+    name = strangers_branch(number, branch)
+    if is_strangers(branch):
+        assert not is_allowed(name)
+        return
+    assert is_strangers(name) and is_allowed(name)
+    assert review_environment(SHOP, name) != review_environment(SHOP, branch)
+    assert subprocess.run(["git", "check-ref-format", "--branch", name], capture_output=True, check=False, cwd="/").returncode != 0
+
+
+def test_what_only_looks_like_a_strangers_branch_is_none() -> None:
+    texts = ("pull-0:x", "pull-01:x", "pull-1:", "pull-1:a..b", "pull-1:-x", "pull-:x", "x:y", "Pull-1:x")
+    assert not any(is_allowed(text) for text in texts)

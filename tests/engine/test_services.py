@@ -16,6 +16,8 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.lease import Mark
 from mooring.model.names import EnvironmentName, ProcessName, ServiceName
+from mooring.model.records import EnvironmentRecord
+from mooring.model.review import ReviewMark, review_environment
 from mooring.model.secret import Secret
 from mooring.model.service import Piece, ServiceKind, ServiceWish, login_of
 from mooring.model.steps import ProvideService, RemoveService, RestoreService
@@ -264,6 +266,26 @@ async def test_a_service_begins_as_a_copy_of_anothers_which_may_be_destroyed(pla
     copied.content["b"] = "2"
     await deployed(platform, a_copy("template"), branch)
     assert copied.content == {"a": "1", "b": "2"}, "copied once"
+
+
+@story
+async def test_a_strangers_review_app_begins_with_nobodys_data(platform: FakePlatform) -> None:
+    """Neither a template's nor production's, whatever its manifest says, and also where only the mark of its environment tells."""
+    server = platform.add_server()
+    await deployed(platform, a_copy("template"), EnvironmentId.parse("shop/template"))
+    await deployed(platform, TREE)
+    for stored in server.stored.values():
+        stored.content["a"] = "1"
+    for number, of in enumerate(("template", "production"), 1):
+        branch = f"pull-{number}:main"
+        environment = review_environment(SHOP.app, branch)
+        order = platform.order(a_copy(of))
+        if of == "template":
+            order = msgspec.structs.replace(order, origin=msgspec.structs.replace(order.origin, branch=branch))
+        mark = ReviewMark(branch=branch, used_at=0.0, expires_at=1e12)
+        platform.memory.save_environment(EnvironmentRecord(environment=environment, created_at=0.0, review=mark))
+        assert (await platform.end(platform.submit(environment, order))).outcome is Outcome.SUCCEEDED
+        assert server.stored[Piece("c0ffee", environment, DB).identity].content == {}
 
 
 @story

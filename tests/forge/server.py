@@ -6,27 +6,39 @@ import hashlib
 import hmac
 import itertools
 import json
+import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
-_pushes = itertools.count()
+_pushes, _comments = itertools.count(), itertools.count(900)
+_PULL = re.compile(r"/(?:pulls|issues|merge_requests)(?:/(\d+))?(/comments|/notes)?\Z")
+_COMMENT = re.compile(r"/(?:comments|notes)/(\d+)\Z")
+_IS_COMMENT = re.compile(r"/(?:comments|notes)(?:/\d+)?\Z")
 TOKEN, SECRET = "ghp_0123456789abcdefTOKEN", "a-hook-secret-of-some-length"
 ZEROS = "0" * 40
 
 
 class FakeForge:
-    """`posted` holds method, path and body of what was told; `answers` gives bodies by the end of a path; `fails` the next that many."""
+    """`posted` holds method, path and body of what was told; `answers` gives bodies by the end of a path; `fails` the next that many.
+
+    `pulls` are the requests to merge something, by number, as its kind of forge writes them; `comments` what each was told, oldest first.
+    """
 
     def __init__(self) -> None:
         self.posted: list[tuple[str, str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.answers: dict[str, Any] = {}
         self.fails = 0
+        self.pulls: dict[int, dict[str, Any]] = {}
+        self.comments: dict[int, list[dict[str, Any]]] = {}
+        self.unlisted: set[int] = set()  # open, and not in the list for once
+        self.shows_pulls = True
+        self.forgets_answer = False  # of the next comment
         self.told = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -38,6 +50,42 @@ class FakeForge:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def ours(self, number: int) -> list[str]:
+        """The comments on a pull request."""
+        return [each["body"] for each in self.comments.get(number, [])]
+
+    def found(self, path: str) -> Any:
+        """What a GET gives; None where there is no such thing."""
+        place, _, query = unquote(path).partition("?")
+        if (one := _PULL.search(place)) is not None:
+            if not self.shows_pulls:
+                return None
+            number, below = int(one[1] or 0), one[2]
+            if below:
+                return self._page(self.comments.get(number, []), query)
+            if number:
+                return self.pulls.get(number)
+            listed = [each for number, each in self.pulls.items() if number not in self.unlisted]
+            return self._page([each for each in listed if each["state"] in ("open", "opened")], query)
+        return next((answer for ending, answer in self.answers.items() if place.endswith(ending)), None)
+
+    def comment(self, place: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Written, or written anew."""
+        if (one := _COMMENT.search(place)) is not None:
+            known = next(each for listed in self.comments.values() for each in listed if each["id"] == int(one[1]))
+            known["body"] = body["body"]
+            return known
+        found = _PULL.search(place)
+        assert found is not None
+        made = {"id": next(_comments), "body": body["body"]}
+        self.comments.setdefault(int(found[1]), []).append(made)
+        return made
+
+    def _page(self, rows: list[Any], query: str) -> list[Any]:
+        asked = dict(part.split("=") for part in query.split("&") if part)
+        size, number = int(asked.get("per_page") or asked.get("limit") or 1000), int(asked.get("page", 1))
+        return rows[(number - 1) * size : number * size]
 
     def statuses(self, commit: str = "") -> list[dict[str, Any]]:
         return [body for _, path, body in self.posted if "/statuses/" in path and "/deployments/" not in path and commit in path]
@@ -59,8 +107,7 @@ class FakeForge:
 
             def do_GET(self) -> None:
                 forge.headers.append({name.lower(): value for name, value in self.headers.items()})
-                path = self.path.partition("?")[0]
-                found = next((answer for ending, answer in forge.answers.items() if unquote(path).endswith(ending)), None)
+                found = forge.found(self.path)
                 self._answer(404 if found is None else 200, found)
 
             def do_POST(self) -> None:
@@ -70,12 +117,18 @@ class FakeForge:
                     forge.fails -= 1
                     self._answer(502, {"message": "bad gateway"})
                     return
+                path = unquote(self.path)
                 with forge.told:
-                    forge.posted.append((self.command, unquote(self.path), body))
+                    forge.posted.append((self.command, path, body))
+                    made = forge.comment(path, body) if _IS_COMMENT.search(path) else {"id": 4711}
                     forge.told.notify_all()
-                self._answer(201, {"id": 4711})
+                if forge.forgets_answer and _IS_COMMENT.search(path):
+                    forge.forgets_answer = False
+                    self.close_connection = True
+                    return
+                self._answer(201, made)
 
-            do_PUT = do_POST
+            do_PUT = do_PATCH = do_POST
 
             def _answer(self, status: int, body: Any) -> None:
                 content = json.dumps(body).encode()
@@ -152,6 +205,37 @@ def pull_request(
             "base": {"ref": "main", "sha": "f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "repo": {"full_name": repo, "fork": False}},
         },
         "repository": {"id": 186853002, "full_name": repo},
+    }
+
+
+def listed_pull(
+    number: int, *, branch: str, head: str, repo: str = "acme/shop", fork: str = "", base: str = "main", labels: Sequence[str] = ()
+) -> dict[str, Any]:
+    """As GitHub and Gitea list one: docs.github.com, "List pull requests"; docs.gitea.com, "List a repo's pull requests"."""
+    return {
+        "id": number * 1000,
+        "number": number,
+        "state": "open",
+        "labels": [{"id": place, "name": label} for place, label in enumerate(labels)],
+        "head": {"label": f"acme:{branch}", "ref": branch, "sha": head, "repo": {"full_name": fork or repo}},
+        "base": {"label": f"acme:{base}", "ref": base, "sha": ZEROS, "repo": {"full_name": repo}},
+    }
+
+
+def listed_merge_request(
+    number: int, *, branch: str, head: str, source: int = 15, base: str = "main", labels: Sequence[str] = ()
+) -> dict[str, Any]:
+    """As GitLab lists one: docs.gitlab.com, "List project merge requests"."""
+    return {
+        "id": number * 1000,
+        "iid": number,
+        "state": "opened",
+        "source_branch": branch,
+        "target_branch": base,
+        "source_project_id": source,
+        "target_project_id": 15,
+        "sha": head,
+        "labels": list(labels),
     }
 
 

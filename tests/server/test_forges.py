@@ -4,76 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from forge.origin import Origin
-from forge.server import SECRET, TOKEN, FakeForge, encoded, forge_running, github_headers, github_push
+from forge.server import SECRET, TOKEN, FakeForge, encoded, github_headers, github_push, listed_pull, pull_request
+from server.forged import NEVER, Add, deployments, ended, heard
 from server.serving import TREE, Served, serving, started
 
-from mooring.client.client import Client
 from mooring.client.source import Package, pack_pushed
 from mooring.errors import InvalidInput, NotFound, Unavailable
 from mooring.model.access import Role
-from mooring.model.deployment import Deployment, Trigger
+from mooring.model.deployment import Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.forge import ForgeKind
 from mooring.model.names import AppName
 from mooring.model.review import review_environment
-from mooring.server import forging
+from mooring.server import forge_errands
 from mooring.usecases.requests import ForgeRequest
 
 DAY = 86_400.0
-NEVER = DAY  # seconds: only what was heard makes it look
-
-
-@pytest.fixture
-def forge() -> Iterator[FakeForge]:
-    with forge_running() as here:
-        here.answers["/repos/acme/shop"] = {"full_name": "acme/shop", "permissions": {"push": True}}
-        yield here
-
-
-@pytest.fixture
-def origin(tmp_path: Path) -> Origin:
-    return Origin(tmp_path / "origin")
-
-
-Add = Callable[..., ForgeRequest]
-
-
-@pytest.fixture
-def add(served: Served, forge: FakeForge, origin: Origin) -> Iterator[Add]:
-    """`add("shop")` adds the forge's repository for that app; all are forgotten in the end."""
-
-    def added(app: str, **changes: object) -> ForgeRequest:
-        given = {"token": TOKEN, "hook_secret": SECRET, "every": NEVER, **changes}
-        request = ForgeRequest(app=app, kind=ForgeKind.GITHUB, repository="acme/shop", url=forge.url, clone=origin.url, **given)
-        served.client.add_forge(request)
-        return request
-
-    yield added
-    for status in served.client.forges():
-        served.client.remove_forge(status.link.app)
-
-
-def heard(served: Served, app: str, body: bytes, *, event: str = "push", secret: str = SECRET) -> httpx.Response:
-    with served.http as http:
-        return http.post(f"/v1/forges/{app}/hook", content=body, headers=github_headers(event, body, secret))
-
-
-def deployments(client: Client, app: str, *, environment: str = "production") -> list[Deployment]:
-    return [each for each in client.deployments() if each.environment == EnvironmentId.parse(f"{app}/{environment}")]
-
-
-def ended(forge: FakeForge, commit: str, *, name: str = "mooring/production") -> dict[str, str]:
-    """The last status of a commit, once it has one that is final."""
-    final = ("success", "failure")
-    return forge.wait(lambda: [each for each in forge.statuses(commit) if each["context"] == name and each["state"] in final])[-1]
 
 
 def test_a_push_is_deployed_and_the_forge_is_told_of_its_beginning_and_its_end(
@@ -123,29 +75,53 @@ def test_messages_that_arrive_late_or_twice_end_at_the_newest_commit(served: Ser
 
 def test_none_of_a_thousand_forged_and_replayed_messages_is_accepted(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
     add("forged")
-    genuine = github_push(at=time.time())
-    assert heard(served, "forged", genuine).status_code == 202
-    old = github_push(at=time.time() - 2 * DAY)
+    push, pulled = github_push(at=time.time()), encoded(pull_request(at=a_moment(0)))
+    for genuine, event in ((push, "push"), (pulled, "pull_request")):
+        assert heard(served, "forged", genuine, event=event).status_code == 202
+    forge.pulls[2] = listed_pull(2, branch="changes", head=origin.git("rev-parse", "HEAD"), fork="stranger/shop", labels=["deploy-preview"])
     codes: dict[int, int] = {}
     with served.http as http:
         for number in range(1000):
-            body, headers = genuine, github_headers("push", genuine)
-            match number % 5:
-                case 0:  # sent again, as another delivery
-                    headers["x-github-delivery"] = f"{number}"
-                case 1:  # sent again, as another event
-                    headers["x-github-event"] = "pull_request"
-                case 2:  # of another secret
-                    body = github_push(at=time.time() - number)
-                    headers = github_headers("push", body, f"guess number {number}")
-                case 3:  # without a signature
-                    headers = {"x-github-event": "push"}
-                case 4:  # kept back for days
-                    body, headers = old, github_headers("push", old)
+            body, headers = forged_push(push, number) if number % 2 else forged_pull(pulled, number)
             code = http.post("/v1/forges/forged/hook", content=body, headers=headers).status_code
             codes[code] = codes.get(code, 0) + 1
     assert codes == {401: 1000}
     assert forge.posted == []
+
+
+def forged_push(genuine: bytes, number: int) -> tuple[bytes, dict[str, str]]:
+    match number // 2 % 5:
+        case 0:  # sent again, as another delivery
+            return genuine, {**github_headers("push", genuine), "x-github-delivery": f"{number}"}
+        case 1:  # sent again, as another event
+            return genuine, {**github_headers("push", genuine), "x-github-event": "pull_request"}
+        case 2:  # of another secret
+            body = github_push(at=time.time() - number)
+            return body, github_headers("push", body, f"guess number {number}")
+        case 3:  # without a signature
+            return genuine, {"x-github-event": "push"}
+    body = github_push(at=time.time() - 2 * DAY)  # kept back for days
+    return body, github_headers("push", body)
+
+
+def forged_pull(genuine: bytes, number: int) -> tuple[bytes, dict[str, str]]:
+    """One that would have a stranger's code deployed."""
+    body = encoded(pull_request(action="labeled", at=a_moment(0), branch=f"b{number}"))
+    match number // 2 % 5:
+        case 0:  # sent again, as another delivery
+            return genuine, {**github_headers("pull_request", genuine), "x-github-delivery": f"{number}"}
+        case 1:  # of another secret
+            return body, github_headers("pull_request", body, f"guess number {number}")
+        case 2:  # signed, and changed on its way
+            return body.replace(b"labeled", b"closed_"), github_headers("pull_request", body)
+        case 3:  # without a signature
+            return body, {"x-github-event": "pull_request"}
+    body = encoded(pull_request(at=a_moment(2), branch=f"b{number}"))  # kept back for days
+    return body, github_headers("pull_request", body)
+
+
+def a_moment(days_ago: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days_ago * DAY))
 
 
 def test_a_message_for_an_app_without_a_hook_is_refused_like_a_forged_one(served: Served, add: Add) -> None:
@@ -346,7 +322,7 @@ def test_a_commit_that_was_lost_before_it_began_is_taken_up_by_the_next_look(
         died.set()
         raise RuntimeError("the controller died")
 
-    monkeypatch.setattr(forging, "pack_pushed", dies)
+    monkeypatch.setattr(forge_errands, "pack_pushed", dies)
     commit = pushed_branch(origin, "topic")
     assert heard(served, "lost", github_push(branch="topic", after=commit, at=time.time())).status_code == 202
     assert died.wait(30)
@@ -382,7 +358,7 @@ def test_a_branch_removed_while_its_commit_is_about_to_begin_leaves_no_review_ap
         assert gate.wait(30)
         return pack_pushed(*words, **options)
 
-    monkeypatch.setattr(forging, "pack_pushed", waits)
+    monkeypatch.setattr(forge_errands, "pack_pushed", waits)
     commit = pushed_branch(origin, "topic")
     heard(served, "fleeting", github_push(branch="topic", after=commit, at=time.time()))
     assert reached.wait(30)

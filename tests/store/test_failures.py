@@ -37,6 +37,7 @@ from mooring.testing.samples import (
     a_deployment,
     a_forge,
     a_host,
+    a_pull,
     a_release,
     a_server,
     a_service,
@@ -154,6 +155,8 @@ WRITES: dict[str, Callable[[SqliteMemory], object]] = {
     "is_first_delivery": lambda memory: memory.is_first_delivery(AppName("shop"), b"new", at=1.0),
     "forget_deliveries": lambda memory: memory.forget_deliveries(before=1.0),
     "save_forge_watch": lambda memory: memory.save_forge_watch(a_watch("d2")),
+    "save_forge_pull": lambda memory: memory.save_forge_pull(a_pull(3)),
+    "forget_forge_pull": lambda memory: memory.forget_forge_pull(AppName("shop"), 2),
     "forget_forge_watch": lambda memory: memory.forget_forge_watch(DeploymentId("d1")),
     "take_lease": lambda memory: memory.take_lease(SHOP, holder="c1", now=0.0, dead_after=1.0),
     "renew_lease": lambda memory: memory.renew_lease(Lease(environment=SHOP, holder="", fence=1, since=0.0, heartbeat=0.0), now=1.0),
@@ -192,6 +195,7 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "forge_secrets": lambda memory: memory.forge_secrets(AppName("shop")),
     "forge_heads": lambda memory: memory.forge_heads(AppName("shop")),
     "forge_watches": lambda memory: memory.forge_watches(),
+    "forge_pulls": lambda memory: memory.forge_pulls(AppName("shop")),
     "services": lambda memory: memory.services(),
     "service_servers": lambda memory: memory.service_servers(),
     "service_address": lambda memory: memory.service_address(a_server().name),
@@ -245,6 +249,7 @@ RECORDS = {
     "hosts": lambda memory: memory.hosts(),
     "forges": lambda memory: memory.forges(),
     "forge_watches": lambda memory: memory.forge_watches(),
+    "forge_pulls": lambda memory: memory.forge_pulls(AppName("shop")),
     "services": lambda memory: memory.services(),
     "service_servers": lambda memory: memory.service_servers(),
 }
@@ -259,6 +264,7 @@ def test_a_garbled_record_is_told_and_not_guessed(table: str, record: str | byte
     memory.save_host(a_host())
     memory.save_forge(a_forge(), SECRETS)
     memory.save_forge_watch(a_watch())
+    memory.save_forge_pull(a_pull())
     memory.save_service_server(a_server(), Secret("postgresql://a:b@c/d"))
     memory.save_service(a_service(), {a_service().login: Secret("sesame")})
     with closing(sqlite3.connect(tmp_path / "state" / "mooring.db")) as plain:
@@ -314,6 +320,7 @@ def filled(memory: SqliteMemory) -> SqliteMemory:
     memory.save_forge(a_forge(), SECRETS)
     memory.save_forge_head(AppName("shop"), "main", "c1")
     memory.save_forge_watch(a_watch())
+    memory.save_forge_pull(a_pull())
     memory.is_first_delivery(AppName("shop"), b"old", at=0.0)
     memory.save_service_server(a_server(version="14.0"), Secret("postgresql://a:b@c/d"))
     memory.save_service(a_service(is_ready=False), {a_service().login: Secret("sesame")})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mooring.errors import NotFound, StateDamaged
@@ -14,7 +15,7 @@ from mooring.model.forge import ForgeSecrets
 from mooring.model.names import AppName, DeploymentId
 from mooring.model.secret import Secret
 from mooring.store.memory import SqliteMemory
-from mooring.testing.samples import a_forge, a_watch
+from mooring.testing.samples import a_forge, a_pull, a_watch
 
 SHOP, BLOG = AppName("shop"), AppName("blog")
 SECRETS = ForgeSecrets(token=Secret("a token"), hook=Secret("a hook's secret"))
@@ -84,3 +85,16 @@ def test_heads_and_watches_follow_their_forge_and_none_is_made_without_it(memory
     memory.save_forge_head(SHOP, "main", "c3")
     memory.save_forge_watch(a_watch())
     assert (memory.forge_heads(SHOP), memory.forge_watches()) == ({}, ())
+
+
+def test_what_became_of_pull_requests_is_kept_until_it_is_forgotten_or_its_forge(memory: SqliteMemory) -> None:
+    for pull in (a_pull(12), a_pull(2), a_pull(3)):
+        memory.save_forge_pull(pull)
+    changed = msgspec.structs.replace(a_pull(3), comment="900", told="it serves")
+    memory.save_forge_pull(changed)
+    memory.forget_forge_pull(SHOP, 2)
+    assert memory.forge_pulls(SHOP) == (changed, a_pull(12))
+    memory.forget_forge(SHOP)
+    memory.save_forge_pull(a_pull())
+    memory.save_forge(a_forge(), SECRETS)
+    assert memory.forge_pulls(SHOP) == ()

@@ -78,7 +78,17 @@ def test_a_database_that_was_never_migrated_is_brought_up_to_date(state: Path) -
 def test_a_state_of_the_first_version_is_brought_up_to_date_and_loses_nothing(state: Path) -> None:
     path = state / "mooring.db"
     with closing(sqlite3.connect(path)) as plain:
-        tables = ("services", "service_servers", "forge_watches", "forge_deliveries", "forge_heads", "forges", "registries", "hosts")
+        tables = (
+            "services",
+            "service_servers",
+            "forge_pulls",
+            "forge_watches",
+            "forge_deliveries",
+            "forge_heads",
+            "forges",
+            "registries",
+            "hosts",
+        )
         for table in (*tables, "certificate_attempts"):
             plain.execute(f"DROP TABLE {table}")
         plain.execute("UPDATE alembic_version SET version_num = '0001'")
@@ -107,7 +117,7 @@ def test_a_state_of_a_newer_mooring_is_refused_and_left_alone(state: Path) -> No
         plain.execute("UPDATE alembic_version SET version_num = '9999'")
         plain.commit()
     before = (state / "mooring.db").read_bytes()
-    with pytest.raises(StateDamaged, match="the state has version '9999', and this Mooring knows 0006 and older") as refused:
+    with pytest.raises(StateDamaged, match="the state has version '9999', and this Mooring knows 0007 and older") as refused:
         SqliteMemory.open(state)
     assert "install that Mooring again" in refused.value.hint
     assert (state / "mooring.db").read_bytes() == before

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -53,13 +53,15 @@ def pack(directory: Path, *, commit: str = "HEAD", dirty: bool = False, temporar
     )
 
 
-def pack_pushed(repository: Path, commit: str, *, branch: str, temporary: Path | None = None) -> Package:
-    """Pack a commit of a bare repository, all of it. Raises SourceInvalid."""
+def pack_pushed(
+    repository: Path, commit: str, *, branch: str, temporary: Path | None = None, replaced: Mapping[str, bytes] | None = None
+) -> Package:
+    """Pack a commit of a bare repository, all of it, but for the files at its root that are `replaced`. Raises SourceInvalid."""
     git = Git(repository, git_directory=repository)
     found = git.commit(commit)
     origin = Source(digest="", commit=found.id, branch=branch, message=found.message)
     nothing = SourceInvalid(f"the commit {found.id[:7]} holds no file", hint="`git add` and `git commit` something to run")
-    return _write(committed_pieces(git, found.id), origin, [], nothing=nothing, temporary=temporary)
+    return _write(committed_pieces(git, found.id, replaced=replaced), origin, [], nothing=nothing, temporary=temporary)
 
 
 def _pack_commit(git: Git, directory: Path, name: str, *, temporary: Path | None) -> Package:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -27,9 +27,13 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     content: IO[bytes]
 
 
-def committed_pieces(git: Git, commit: str) -> Iterator[Piece]:
-    """The tree of the commit below git's directory, as git holds it. Raises SourceInvalid when there are submodules."""
+def committed_pieces(git: Git, commit: str, *, replaced: Mapping[str, bytes] | None = None) -> Iterator[Piece]:
+    """The tree of the commit below git's directory, as git holds it, but for what is `replaced` at its root.
+
+    Raises SourceInvalid when there are submodules."""
+    files = {name.encode(): content for name, content in (replaced or {}).items()}
     entries = [_entry(field) for field in git.fields("ls-tree", "-r", "-z", commit)]
+    entries = [entry for entry in entries if entry[2].partition(b"/")[0] not in files]
     _refuse_submodules([path for mode, _, path in entries if mode == _SUBMODULE])
     with git.objects() as (question, answer):
         for mode, identity, path in entries:
@@ -39,6 +43,8 @@ def committed_pieces(git: Git, commit: str) -> Iterator[Piece]:
             kind = "l" if mode == _LINK else "x" if mode == _EXECUTABLE else "f"
             yield Piece(path=path, kind=kind, size=size, content=answer)
             answer.read(1)  # the newline after each content
+    for path, content in files.items():
+        yield Piece(path=path, kind="f", size=len(content), content=io.BytesIO(content))
 
 
 def working_pieces(git: Git, directory: Path, *, leaving_out: Sequence[str] = ()) -> Iterator[Piece]:

@@ -21,6 +21,7 @@ from mooring.model.environment import PRODUCTION, EnvironmentId
 from mooring.model.lease import Mark
 from mooring.model.names import EnvironmentName, ServerName, ServiceName
 from mooring.model.release import Release
+from mooring.model.review import is_strangers
 from mooring.model.secret import Secret
 from mooring.model.service import Owned, Passwords, Piece, ServiceKind, ServiceRecord, ServiceServer, ServiceWish, login_of
 from mooring.model.steps import ProvideService, RemoveService, RestoreService, RotateService, ServiceStep, WithdrawLogins
@@ -47,9 +48,11 @@ class Services:
     def missing(self, release: Release) -> tuple[ProvideService, ...]:
         """What has to be made before the release can run. Raises InvalidInput where no server can be it, or it is something else."""
         known = {record.piece.service: record for record in self._memory.services(release.environment)}
+        from_nobody = self._is_strangers(release)
+        wishes = [msgspec.structs.replace(wish, source=None) if from_nobody else wish for wish in release.services]
         return tuple(
             self._step(release.environment, wish, known.get(wish.name))
-            for wish in release.services
+            for wish in wishes
             if not self._is_there(release.environment, wish, known.get(wish.name))
         )
 
@@ -166,6 +169,12 @@ class Services:
                 f"{wish.name} is {record.kind.value} already, and cannot become {wish.kind.value}", hint=hint, where=str(environment)
             )
         return record.is_ready
+
+    def _is_strangers(self, release: Release) -> bool:
+        """Whether it begins with nobody's data: by the branch that it is of, and by the mark of its environment."""
+        record = self._memory.environment(release.environment)
+        mark = record.review if record is not None else None
+        return is_strangers(release.source.branch) or (mark is not None and is_strangers(mark.branch))
 
     def _step(self, environment: EnvironmentId, wish: ServiceWish, record: ServiceRecord | None) -> ProvideService:
         server = self._server(record.server) if record else self._chosen(environment, wish)

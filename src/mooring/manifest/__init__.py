@@ -4,7 +4,7 @@ Everything about a key comes from the one table in `keys`: its validation, its d
 and the JSON Schema. Must not: open a file, or know who asks.
 """
 
-from mooring.manifest.branches import branches_of, checks_of, review_branches_of
+from mooring.manifest.branches import branches_of, checks_of, pull_rules_of, review_branches_of
 from mooring.manifest.explain import explain
 from mooring.manifest.json_schema import json_schema
 from mooring.manifest.manifest import Manifest, Setting
@@ -23,6 +23,7 @@ __all__ = [
     "checks_of",
     "explain",
     "json_schema",
+    "pull_rules_of",
     "read",
     "reference_page",
     "review_branches_of",

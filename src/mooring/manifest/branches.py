@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from mooring.manifest.layers import Layers
 from mooring.manifest.problems import Problems
 from mooring.manifest.sources import toml_layers
@@ -34,6 +36,22 @@ def checks_of(files: Mapping[str, bytes], environment: EnvironmentName) -> tuple
     problems.raise_any()
     found = Layers([toml.top, toml.environments.get(environment, {})]).value("requires_checks")
     return tuple(str(name) for name in found) if isinstance(found, tuple) else ()
+
+
+class PullRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What an app says of pull requests: whether each has a review app, and the label that lets one of another repository."""
+
+    is_wanted: bool
+    fork_label: str
+
+
+def pull_rules_of(files: Mapping[str, bytes]) -> PullRules:
+    """Raises ManifestInvalid."""
+    problems = Problems()
+    toml = toml_layers(files, problems=problems)
+    problems.raise_any()
+    layers = Layers([toml.top])
+    return PullRules(is_wanted=layers.value("review.pull_requests") is True, fork_label=layers.text("review.fork_label"))
 
 
 def review_branches_of(files: Mapping[str, bytes]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ def review_of(layers: Layers) -> ReviewSettings:
     return ReviewSettings(
         branches=tuple(str(pattern) for pattern in branches) if isinstance(branches, tuple) else (),
         pull_requests=layers.value("review.pull_requests") is True,
+        fork_label=layers.text("review.fork_label"),
         hostname=layers.text("review.hostname"),
         expire=float(str(layers.value("review.expire"))),
         sleep=float(str(layers.value("review.sleep"))),

@@ -8,6 +8,7 @@ import msgspec
 
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName, DeploymentId, EnvironmentName
+from mooring.model.review import strangers_branch
 from mooring.model.secret import Secret
 
 SEEN = 60.0  # seconds between two looks, unless it was said otherwise
@@ -66,6 +67,54 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", 
     labels: tuple[str, ...] = ()
 
 
+class Pull(msgspec.Struct, frozen=True, kw_only=True):
+    """A pull request as its forge has it now: `branch`, at the commit `head`, is to be merged into `base`.
+
+    `ref` is where the app's own repository holds that commit, also of a branch in a stranger's.
+    """
+
+    number: int
+    branch: str
+    base: str
+    head: str
+    ref: str
+    is_from_fork: bool
+    is_open: bool
+    labels: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """By which its review app is known."""
+        return strangers_branch(self.number, self.branch) if self.is_from_fork else self.branch
+
+
+class PullPart(enum.Enum):
+    """What a pull request has of a review app."""
+
+    NOTHING = "nothing"
+    OWN = "own"  # there for it alone
+    BRANCHS = "branchs"  # its branch has one without it
+
+
+class PullRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a pull request. `head`: the commit acted upon last, and `refusal` why that one is not deployed.
+
+    `label`: what lets a stranger's have one. `comment`: what the forge calls ours, empty until it is known; `told`: its text;
+    `mark` stands in it, and was on disk before it: a comment whose posting was not answered is found by it.
+    """
+
+    app: AppName
+    number: int
+    branch: str
+    part: PullPart
+    head: str
+    mark: str
+    label: str = ""
+    refusal: str = ""
+    comment: str = ""
+    told: str = ""
+
+
 class Checked(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="checked"):
     """A check of the forge's own CI began or ended."""
 
@@ -119,12 +168,15 @@ OWN = "mooring/"
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployment whose end the forge is to be told. `handle`: what the forge calls it; `then` are deployed after it, when it serves."""
+    """A deployment whose end the forge is to be told. `handle`: what the forge calls it; `then` are deployed after it, when it serves.
+
+    `ref`: where the forge has the commit, when `branch` is none of its branches."""
 
     deployment: DeploymentId
     app: AppName
     environment: EnvironmentName
     commit: str
     branch: str
+    ref: str = ""
     handle: str = ""
     then: tuple[EnvironmentName, ...] = ()

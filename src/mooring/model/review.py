@@ -23,6 +23,7 @@ _LONGEST_BRANCH = 255  # bytes: a branch is a file's name too
 _LONGEST_NAME = 40
 _LONGEST_LABEL = 63
 _REFUSED = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|/\.|\A[-./]|[./]\Z|\.lock(?:/|\Z)|\AHEAD\Z")
+_STRANGERS = re.compile(r"\Apull-[1-9][0-9]{0,11}:")
 _DIGEST = 10  # characters of 5 bits each: among a million branches two meet with a chance of 1 in 2,000
 
 
@@ -41,11 +42,12 @@ class ReviewAccess(enum.Enum):
 class ReviewSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `[review]` says. `expire` and `sleep` in seconds, `sleep` 0 for never; `branches` are globs.
 
-    `hostname` empty: a name below localhost.
+    `fork_label`: which label lets a pull request of another repository have one, empty for none. `hostname` empty: a name below localhost.
     """
 
     branches: tuple[str, ...] = ()
     pull_requests: bool = False
+    fork_label: str = "deploy-preview"
     hostname: str = ""
     expire: float = 72 * 3600.0
     sleep: float = 1800.0
@@ -85,10 +87,21 @@ def used_now(mark: ReviewMark, now: float) -> ReviewMark:
 
 
 def branch_name(text: str) -> str:
-    """A branch as git allows it. Raises InvalidName. Source: git-check-ref-format(1)."""
-    if not text or _REFUSED.search(text) or len(text.encode("utf-8", "replace")) > _LONGEST_BRANCH:
+    """A branch as git allows it, or a stranger's. Raises InvalidName. Source: git-check-ref-format(1)."""
+    branch = _STRANGERS.sub("", text)
+    if not branch or _REFUSED.search(branch) or len(text.encode("utf-8", "replace")) > _LONGEST_BRANCH:
         raise InvalidName(f"{text[:100]!r} is not the name of a branch", hint="`git branch` lists those that there are")
     return text
+
+
+def strangers_branch(number: int, branch: str) -> str:
+    """What a branch of another repository is called, by the pull request that offers it: no branch of one's own can be called so."""
+    return f"pull-{number}:{branch}"
+
+
+def is_strangers(branch: str) -> bool:
+    """Whether it lies in another repository: its review app is given nothing that is secret, and nobody's data."""
+    return ":" in branch
 
 
 def review_environment(app: AppName, branch: str) -> EnvironmentId:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mooring.errors import NotFound
-from mooring.model.forge import ForgeLink, ForgeSecrets, Watched
+from mooring.model.forge import ForgeLink, ForgeSecrets, PullRecord, Watched
 from mooring.model.names import AppName, DeploymentId
 from mooring.model.secret import Secret
 from mooring.store import schema
@@ -17,7 +17,7 @@ from mooring.store.sealing import forge_place, key_to_seal_with
 from mooring.store.shelf import Shelf, decode, encode
 
 _forges, _heads = schema.forges, schema.forge_heads
-_deliveries, _watches = schema.forge_deliveries, schema.forge_watches
+_deliveries, _watches, _pulls = schema.forge_deliveries, schema.forge_watches, schema.forge_pulls
 
 
 class ForgeShelf(Shelf):
@@ -78,6 +78,24 @@ class ForgeShelf(Shelf):
         """Those noted before this time; how many."""
         with self._database.write() as connection:
             return connection.execute(delete(_deliveries).where(_deliveries.c.at < before)).rowcount
+
+    def forge_pulls(self, app: AppName) -> tuple[PullRecord, ...]:
+        """By number."""
+        found = select(_pulls.c.record).where(_pulls.c.app == app).order_by(_pulls.c.number)
+        with self._database.read() as connection:
+            return tuple(decode(record, PullRecord) for record in connection.scalars(found))
+
+    def save_forge_pull(self, pull: PullRecord) -> None:
+        """Nothing of a forge that was forgotten meanwhile."""
+        with self._database.write() as connection:
+            if not _is_known(connection, pull.app):
+                return
+            row = insert(_pulls).values(app=pull.app, number=pull.number, record=encode(pull))
+            connection.execute(row.on_conflict_do_update(index_elements=["app", "number"], set_={"record": row.excluded.record}))
+
+    def forget_forge_pull(self, app: AppName, number: int) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(_pulls).where(_pulls.c.app == app, _pulls.c.number == number))
 
     def forge_watches(self) -> tuple[Watched, ...]:
         """Deployments whose end a forge is still to be told."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every version that this program can open, oldest first; the last is the one it writes."""
 
 metadata = MetaData()
@@ -244,6 +244,15 @@ forge_deliveries = Table(
     Column("digest", LargeBinary, primary_key=True),
     Column("at", Float, nullable=False),
     Index("forge_deliveries_by_age", "at"),
+)
+
+# What became of each pull request, until it is closed and nothing of it is left.
+forge_pulls = Table(
+    "forge_pulls",
+    metadata,
+    Column("app", Text, ForeignKey("forges.app", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("record", Text, nullable=False),
 )
 
 # Deployments whose end a forge is still to be told.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mooring.model.deployment import Deployment, Revision, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
-from mooring.model.forge import ForgeKind, ForgeLink, Watched
+from mooring.model.forge import ForgeKind, ForgeLink, PullPart, PullRecord, Watched
 from mooring.model.health import Check, Checks
 from mooring.model.host import Host, HostAddress, HostRuntime
 from mooring.model.instance import InstanceKey
@@ -82,6 +82,11 @@ def an_answer(key: str, *, scope: str = "ci", digest: str = "d", content: bytes 
 
 def a_forge(app: str = "shop") -> ForgeLink:
     return ForgeLink(app=AppName(app), kind=ForgeKind.GITHUB, repository=f"acme/{app}", url=f"https://github.com/acme/{app}.git")
+
+
+def a_pull(number: int = 2) -> PullRecord:
+    """What became of a pull request."""
+    return PullRecord(app=AppName("shop"), number=number, branch=f"b{number}", part=PullPart.OWN, head="c1", mark="mooring 1f2e")
 
 
 def a_watch(deployment: str = "d1") -> Watched:

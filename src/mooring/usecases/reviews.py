@@ -12,10 +12,11 @@ from mooring.model.access import Actor
 from mooring.model.config import revealed
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
+from mooring.model.forge import PullPart
 from mooring.model.names import EnvironmentName, app_name
 from mooring.model.records import Answer, Answering, EnvironmentRecord
 from mooring.model.release import Source
-from mooring.model.review import REVIEW_PASSWORD, ReviewMark, ReviewSettings, branch_name, review_environment, used_now
+from mooring.model.review import REVIEW_PASSWORD, ReviewMark, ReviewSettings, branch_name, is_strangers, review_environment, used_now
 from mooring.planner.review import TearDown, plan, review_apps
 from mooring.usecases.answers import ReviewAppStatus, ReviewDown, ReviewLogin
 from mooring.usecases.deploy import checked_origin
@@ -163,7 +164,7 @@ def _make_room(platform: Platform, environment: EnvironmentId, branch: str, orig
 
 
 def _found(platform: Platform, actor: Actor, environment: EnvironmentId, branch: str, origin: Source, settings: ReviewSettings) -> None:
-    """The mark is on disk before anything of it is made; with what is set for the app's review apps, where it is new."""
+    """The mark is on disk before anything of it is made; with what is set for the app's review apps, where it is new and no stranger's."""
     now = platform.clock.wall()
     record = platform.memory.environment(environment)
     if record is None:
@@ -171,6 +172,8 @@ def _found(platform: Platform, actor: Actor, environment: EnvironmentId, branch:
     mark = record.review or ReviewMark(branch=branch, used_at=now, expires_at=now)
     mark = used_now(msgspec.structs.replace(mark, head=origin.commit, settings=settings), now)
     platform.memory.save_environment(msgspec.structs.replace(record, review=mark))
+    if is_strangers(branch):
+        return
     template = EnvironmentId(app=environment.app, environment=TEMPLATE)
     versions = platform.memory.config_versions(template)
     if versions and not platform.memory.config_versions(environment):
@@ -181,6 +184,7 @@ def _found(platform: Platform, actor: Actor, environment: EnvironmentId, branch:
 
 async def _status(platform: Platform, actor: Actor, record: EnvironmentRecord, mark: ReviewMark) -> ReviewAppStatus:
     last = platform.memory.deployments(record.environment, limit=1)
+    pulls = platform.memory.forge_pulls(record.environment.app)
     failed = last and last[0].outcome not in (None, Outcome.SUCCEEDED, Outcome.SUPERSEDED)
     return ReviewAppStatus(
         branch=mark.branch,
@@ -191,4 +195,5 @@ async def _status(platform: Platform, actor: Actor, record: EnvironmentRecord, m
         leaving=mark.leaving,
         error=last[0].error if failed else "",
         summary=await environment_summary(platform, actor, record.environment),
+        pulls=tuple(pull.number for pull in pulls if pull.branch == mark.branch and pull.part is not PullPart.NOTHING),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from forge.server import TOKEN, FakeForge, forge_running
+from forge.server import TOKEN, FakeForge, forge_running, listed_merge_request, listed_pull
 
 from mooring.drivers.forge.gitea import Gitea
 from mooring.drivers.forge.github import GitHub
@@ -13,7 +13,7 @@ from mooring.drivers.forge.gitlab import GitLab
 from mooring.drivers.forge.plain import PlainGit
 from mooring.errors import InvalidInput, OutcomeUnknown, Unavailable
 from mooring.model.environment import EnvironmentId
-from mooring.model.forge import CheckState, ForgeKind, ForgeLink, ForgeSecrets, Report, ReportState
+from mooring.model.forge import CheckState, ForgeKind, ForgeLink, ForgeSecrets, Pull, Report, ReportState
 from mooring.model.names import AppName
 from mooring.model.secret import Secret
 
@@ -138,3 +138,42 @@ async def test_a_forge_that_fails_or_is_not_there_is_an_error_of_ours_without_th
     with pytest.raises((Unavailable, OutcomeUnknown)) as absent:
         await gone.examine()
     assert all(TOKEN not in str(each.value) for each in (failed, unknown, absent))
+
+
+@pytest.mark.parametrize("kind", [ForgeKind.GITHUB, ForgeKind.GITLAB, ForgeKind.GITEA])
+async def test_pull_requests_are_listed_to_the_last_page(server: FakeForge, kind: ForgeKind) -> None:
+    """And one that is named is asked for by its number, open or not."""
+    listed = listed_merge_request if kind is ForgeKind.GITLAB else listed_pull
+    strangers = {"source": 16} if kind is ForgeKind.GITLAB else {"fork": "stranger/shop"}
+    for number in range(1, 232):
+        given = strangers if number % 2 else {}
+        server.pulls[number] = listed(number, branch=f"b{number}", head=COMMIT, labels=["preview"], **given)  # type: ignore[arg-type]
+    server.pulls[7]["state"] = "closed"
+    found = {each.number: each for each in await made(kind, server.url).pulls()}
+    assert len(found) == 230 and 7 not in found
+    ref = "refs/merge-requests/9/head" if kind is ForgeKind.GITLAB else "refs/pull/9/head"
+    assert found[9] == Pull(number=9, branch="b9", base="main", head=COMMIT, ref=ref, is_from_fork=True, is_open=True, labels=("preview",))
+    assert (found[8].is_from_fork, found[8].name, found[9].name) == (False, "b8", "pull-9:b9")
+    assert not (await made(kind, server.url).pull(7)).is_open
+    with pytest.raises(InvalidInput, match="answered with 404"):
+        await made(kind, server.url).pull(1000)
+
+
+@pytest.mark.parametrize("kind", [ForgeKind.GITHUB, ForgeKind.GITLAB, ForgeKind.GITEA])
+async def test_a_comment_is_written_anew_and_found_by_its_mark(server: FakeForge, kind: ForgeKind) -> None:
+    forge = made(kind, server.url)
+    server.comments[5] = [{"id": number, "body": "what others say"} for number in range(150)]
+    handle = await forge.comment(5, "here", mark="mooring 1f2e")
+    assert await forge.comment(5, "there", mark="mooring 1f2e", handle=handle) == handle
+    assert await forge.comment(5, "everywhere", mark="mooring 1f2e") == handle
+    assert server.ours(5)[150:] == ["everywhere\n\n<!-- mooring 1f2e -->"]
+    assert await forge.comment(6, "another's", mark="mooring 1f2e") != handle
+    ways = {ForgeKind.GITLAB: ["POST", "PUT", "PUT", "POST"]}.get(kind, ["POST", "PATCH", "PATCH", "POST"])
+    assert [method for method, _, _ in server.posted] == ways
+
+
+async def test_a_plain_repository_has_no_pull_requests() -> None:
+    assert await PlainGit().pulls() == ()
+    for asked in (PlainGit().pull(1), PlainGit().comment(1, "x", mark="y")):
+        with pytest.raises(InvalidInput, match="no pull request 1"):
+            await asked

@@ -48,7 +48,7 @@ def trace_lines(traces: Sequence[Trace], *, width: int | None) -> list[Line]:
 def _row(review: ReviewAppStatus, *, now: float) -> list[Line]:
     state = Span(f"going: {review.leaving}", Style.WARN) if review.leaving else state_words(review.summary)
     return [
-        line(Span(review.branch, Style.STRONG)),
+        line(Span(review.branch, Style.STRONG), "".join(f" #{number}" for number in review.pulls)),
         line(review.head[:7]),
         line(state),
         line(Span(ago(review.created_at, now=now), Style.DIM)),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from mooring.model.forge import CheckState, Delivery, Report
+from mooring.model.forge import CheckState, Delivery, Pull, Report
 
 
 class Forge(Protocol):
@@ -23,6 +23,17 @@ class Forge(Protocol):
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
         """By name, the newest of each, without Mooring's own. Raises Unavailable, InvalidInput where a forge knows none."""
+
+    async def pulls(self) -> tuple[Pull, ...]:
+        """Those that are open; none where the forge has no such thing. Raises Unavailable, InvalidInput for a token that may not."""
+
+    async def pull(self, number: int) -> Pull:
+        """This one, open or not. Raises Unavailable, InvalidInput."""
+
+    async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
+        """Our one comment on a pull request; gives what it is called there. Without that, the one that holds `mark` is written anew.
+
+        Raises Unavailable, OutcomeUnknown, InvalidInput."""
 
     async def examine(self) -> str:
         """A sentence about what the token reaches. Raises Unavailable, InvalidInput."""
@@ -37,3 +48,6 @@ class Remote(Protocol):
 
     async def forget(self, branch: str, repository: Path) -> None:
         """What `fetch` brought of a branch that is no more: another's name may go on where its own ended. Raises Unavailable."""
+
+    async def fetch_pull(self, pull: Pull, repository: Path) -> str:
+        """As `fetch`, the head of a pull request, out of the app's own repository."""

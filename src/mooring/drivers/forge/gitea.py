@@ -7,10 +7,22 @@ from urllib.parse import quote
 
 from mooring.drivers.forge.api import Api
 from mooring.drivers.forge.contract import Forge
-from mooring.drivers.forge.github import pull_moment, pull_request, status_of, statuses_in
+from mooring.drivers.forge.github import (
+    comment_with,
+    marked,
+    pull_moment,
+    pull_of,
+    pull_request,
+    status_of,
+    statuses_in,
+    written_comment,
+)
+from mooring.drivers.forge.pages import listed
 from mooring.drivers.forge.payload import Payload, check_repository, push_of
 from mooring.drivers.forge.signing import check_signed
-from mooring.model.forge import Checked, CheckState, Delivery, ForgeEvent, ForgeLink, ForgeSecrets, PullRequest, Report, Unconcerning
+from mooring.model.forge import Checked, CheckState, Delivery, ForgeEvent, ForgeLink, ForgeSecrets, Pull, PullRequest, Report, Unconcerning
+
+_PAGE = 50  # the most that it gives where nothing else was set up
 
 
 class Gitea:
@@ -35,6 +47,19 @@ class Gitea:
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
         return statuses_in(await self._api.get(f"{self._path}/commits/{commit}/status"))
+
+    async def pulls(self) -> tuple[Pull, ...]:
+        found = await listed(self._api, f"{self._path}/pulls?state=open", size=_PAGE, size_name="limit")
+        return tuple(pull_of(each) for each in found)
+
+    async def pull(self, number: int) -> Pull:
+        return pull_of(Payload.of_answer(await self._api.get(f"{self._path}/pulls/{number}")))
+
+    async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
+        """Its API gives the comments of one in one answer."""
+        place = f"{self._path}/issues/{number}/comments"
+        known = handle or comment_with(mark, Payload({"all": await self._api.get(place)}).list("all"))
+        return await written_comment(self._api, self._path, number, marked(text, mark), known=known)
 
     async def examine(self) -> str:
         found = Payload.of_answer(await self._api.get(self._path))

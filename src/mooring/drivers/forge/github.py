@@ -3,13 +3,15 @@ REST API's commit statuses, deployments and check runs. Must not: act on what a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from mooring.drivers.forge.api import Api
 from mooring.drivers.forge.contract import Forge
+from mooring.drivers.forge.pages import listed
 from mooring.drivers.forge.payload import LONGEST_DETAIL, Payload, check_repository, push_of
 from mooring.drivers.forge.signing import check_signed
+from mooring.errors import Unavailable
 from mooring.model.forge import (
     OWN,
     Checked,
@@ -18,6 +20,7 @@ from mooring.model.forge import (
     ForgeEvent,
     ForgeLink,
     ForgeSecrets,
+    Pull,
     PullAction,
     PullRequest,
     Report,
@@ -79,6 +82,18 @@ class GitHub:
         runs = await self._api.get(f"{self._path}/commits/{commit}/check-runs?per_page=100&filter=latest")
         return {**found, **{run.text("name"): _run_state(run) for run in Payload.of_answer(runs).list("check_runs")}}
 
+    async def pulls(self) -> tuple[Pull, ...]:
+        found = await listed(self._api, f"{self._path}/pulls?state=open", size=100)
+        return tuple(pull_of(each) for each in found)
+
+    async def pull(self, number: int) -> Pull:
+        return pull_of(Payload.of_answer(await self._api.get(f"{self._path}/pulls/{number}")))
+
+    async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
+        place = f"{self._path}/issues/{number}/comments"
+        known = handle or comment_with(mark, await listed(self._api, place, size=100))
+        return await written_comment(self._api, self._path, number, marked(text, mark), known=known)
+
     async def examine(self) -> str:
         found = Payload.of_answer(await self._api.get(self._path))
         may_tell = found.below("permissions").flag("push")
@@ -109,6 +124,42 @@ def statuses_in(answer: object) -> dict[str, CheckState]:
     return {name: FOUND.get(state, CheckState.PENDING) for name, state in named.items() if not name.startswith(OWN)}
 
 
+def pull_of(payload: Payload) -> Pull:
+    """One of the API's pull requests, as GitHub and Gitea write them. Raises Unavailable for what is none."""
+    number, head = payload.number("number") or 0, payload.below("head")
+    if number < 1 or not head.text("sha"):
+        raise Unavailable("the forge's answer about a pull request makes no sense", hint="is that the address of its API?")
+    return Pull(
+        number=number,
+        branch=head.text("ref"),
+        base=payload.below("base").text("ref"),
+        head=head.text("sha"),
+        ref=f"refs/pull/{number}/head",
+        is_from_fork=_is_from_fork(payload),
+        is_open=payload.text("state") == "open",
+        labels=_labels(payload),
+    )
+
+
+def marked(text: str, mark: str) -> str:
+    """A comment's body, with what ours is found by and nobody sees."""
+    return f"{text}\n\n<!-- {mark} -->"
+
+
+def comment_with(mark: str, comments: Sequence[Payload]) -> str:
+    """The oldest that holds it: who copies ours comes later. Empty where none does."""
+    return next((str(each.number("id")) for each in comments if mark in each.text("body")), "")
+
+
+async def written_comment(api: Api, path: str, number: int, body: str, *, known: str) -> str:
+    """The known one anew, or a new one: alike at GitHub and Gitea."""
+    if known:
+        await api.send("PATCH", f"{path}/issues/comments/{known}", {"body": body})
+        return known
+    made = Payload.of_answer(await api.send("POST", f"{path}/issues/{number}/comments", {"body": body}))
+    return str(made.number("id") or "")
+
+
 def pull_request(payload: Payload) -> ForgeEvent:
     """The same in GitHub's and Gitea's messages."""
     pull = payload.below("pull_request")
@@ -116,14 +167,19 @@ def pull_request(payload: Payload) -> ForgeEvent:
     number = payload.number("number")
     if action is None or number is None:
         return Unconcerning(what=f"pull request {payload.text('action')[:100]}")
-    head, base = pull.below("head", "repo"), pull.below("base", "repo")
     return PullRequest(
-        number=number,
-        action=action,
-        branch=pull.below("head").text("ref"),
-        is_from_fork=not head.text("full_name") or head.text("full_name") != base.text("full_name"),
-        labels=tuple(label.text("name") for label in pull.list("labels")),
+        number=number, action=action, branch=pull.below("head").text("ref"), is_from_fork=_is_from_fork(pull), labels=_labels(pull)
     )
+
+
+def _is_from_fork(pull: Payload) -> bool:
+    """Also where its repository is gone, or is not told."""
+    head, base = pull.below("head", "repo").text("full_name"), pull.below("base", "repo").text("full_name")
+    return not head or head != base
+
+
+def _labels(pull: Payload) -> tuple[str, ...]:
+    return tuple(label.text("name") for label in pull.list("labels"))
 
 
 def pull_moment(payload: Payload) -> float | None:

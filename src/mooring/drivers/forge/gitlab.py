@@ -10,8 +10,11 @@ from urllib.parse import quote
 
 from mooring.drivers.forge.api import Api
 from mooring.drivers.forge.contract import Forge
+from mooring.drivers.forge.github import comment_with, marked
+from mooring.drivers.forge.pages import listed
 from mooring.drivers.forge.payload import LONGEST_DETAIL, Payload, check_repository, push_of
 from mooring.drivers.forge.signing import check_token
+from mooring.errors import Unavailable
 from mooring.model.forge import (
     OWN,
     Checked,
@@ -20,6 +23,7 @@ from mooring.model.forge import (
     ForgeEvent,
     ForgeLink,
     ForgeSecrets,
+    Pull,
     PullAction,
     PullRequest,
     Report,
@@ -82,6 +86,22 @@ class GitLab:
         named = {each.text("name"): each.text("status") for each in listed}
         return {name: _FOUND.get(state, CheckState.PENDING) for name, state in named.items() if not name.startswith(OWN)}
 
+    async def pulls(self) -> tuple[Pull, ...]:
+        found = await listed(self._api, f"{self._path}/merge_requests?state=opened", size=100)
+        return tuple(_pull_of(each) for each in found if each.text("sha"))  # one without commits has none
+
+    async def pull(self, number: int) -> Pull:
+        return _pull_of(Payload.of_answer(await self._api.get(f"{self._path}/merge_requests/{number}")))
+
+    async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
+        """A note on the merge request."""
+        place, body = f"{self._path}/merge_requests/{number}/notes", {"body": marked(text, mark)}
+        known = handle or comment_with(mark, await listed(self._api, f"{place}?sort=asc&order_by=created_at", size=100))
+        if known:
+            await self._api.send("PUT", f"{place}/{known}", body)
+            return known
+        return str(Payload.of_answer(await self._api.send("POST", place, body)).number("id") or "")
+
     async def examine(self) -> str:
         found = Payload.of_answer(await self._api.get(self._path))
         levels = [found.below("permissions", each).number("access_level") or 0 for each in ("project_access", "group_access")]
@@ -101,17 +121,38 @@ def _event(payload: Payload) -> ForgeEvent:
             return Unconcerning(what=kind[:100])
 
 
+def _pull_of(payload: Payload) -> Pull:
+    """One of the API's merge requests. Raises Unavailable for what is none."""
+    number, head = payload.number("iid") or 0, payload.text("sha")
+    if number < 1 or not head:
+        raise Unavailable("the forge's answer about a merge request makes no sense", hint="is that the address of its API?")
+    return Pull(
+        number=number,
+        branch=payload.text("source_branch"),
+        base=payload.text("target_branch"),
+        head=head,
+        ref=f"refs/merge-requests/{number}/head",
+        is_from_fork=_is_from_fork(payload),
+        is_open=payload.text("state") == "opened",
+        labels=payload.texts("labels"),
+    )
+
+
+def _is_from_fork(payload: Payload) -> bool:
+    source = payload.number("source_project_id")
+    return source is None or source != payload.number("target_project_id")
+
+
 def _merge_request(payload: Payload) -> ForgeEvent:
     attributes = payload.below("object_attributes")
     action, number = _ACTIONS.get(attributes.text("action")), attributes.number("iid")
     if action is None or number is None:
         return Unconcerning(what=f"merge request {attributes.text('action')[:100]}")
-    source, target = attributes.number("source_project_id"), attributes.number("target_project_id")
     return PullRequest(
         number=number,
         action=action,
         branch=attributes.text("source_branch"),
-        is_from_fork=source is None or source != target,
+        is_from_fork=_is_from_fork(attributes),
         labels=tuple(label.text("title") for label in payload.list("labels")),
     )
 

@@ -55,6 +55,10 @@ class Payload:
         found = self._fields.get(name)
         return [Payload(each) for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        found = self._fields.get(name)
+        return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+
     def moment(self, name: str) -> float | None:
         """Wall seconds, of a number of them or of ISO 8601; None where it is neither."""
         if (seconds := self.number(name)) is not None:

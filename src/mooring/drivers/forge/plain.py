@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mooring.drivers.forge.contract import Forge
 from mooring.errors import InvalidInput, Unauthorized
-from mooring.model.forge import CheckState, Delivery, Report
+from mooring.model.forge import CheckState, Delivery, Pull, Report
 
 
 class PlainGit:
@@ -19,6 +19,15 @@ class PlainGit:
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
         raise InvalidInput("a plain repository has no checks", hint="take requires_checks out of mooring.toml, or add the forge itself")
+
+    async def pulls(self) -> tuple[Pull, ...]:
+        return ()
+
+    async def pull(self, number: int) -> Pull:
+        raise InvalidInput(f"a plain repository has no pull request {number}", hint="add the forge itself")
+
+    async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
+        raise InvalidInput(f"a plain repository has no pull request {number}", hint="add the forge itself")
 
     async def examine(self) -> str:
         return "a plain repository: nobody is told of deployments"

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mooring.errors import InvalidInput, NotFound, Unavailable
-from mooring.model.forge import ForgeLink
+from mooring.model.forge import ForgeLink, Pull
 from mooring.model.secret import Secret
 
 PROTOCOLS = ("https", "http", "ssh", "file")
@@ -23,6 +23,7 @@ _WITHIN = 600.0  # seconds
 _LARGEST_ANSWER = 20_000_000  # bytes of a list of branches
 _HEADS = "refs/heads/"
 _KEPT = "refs/forge/"
+_KEPT_PULLS = "refs/forge-pulls/"
 _PASSED = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
 _FIXED = {
     "LC_ALL": "C",
@@ -61,16 +62,21 @@ class GitRemote:
 
     async def fetch(self, branch: str, repository: Path) -> str:
         """Only the commit itself, without its history."""
-        place = f"{_KEPT}{branch}"
+        return await self._fetched(f"{_HEADS}{branch}", f"{_KEPT}{branch}", repository, what=f"branch {branch}")
+
+    async def fetch_pull(self, pull: Pull, repository: Path) -> str:
+        return await self._fetched(pull.ref, f"{_KEPT_PULLS}{pull.number}", repository, what=f"pull request {pull.number}")
+
+    async def _fetched(self, ref: str, place: str, repository: Path, *, what: str) -> str:
         if not (repository / "HEAD").is_file():
             repository.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             await self._git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--", str(repository))
         words = ("fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--force")
         try:
-            await self._git(f"--git-dir={repository}", *words, "--", self._url, f"{_HEADS}{branch}:{place}")
+            await self._git(f"--git-dir={repository}", *words, "--", self._url, f"{ref}:{place}")
         except Unavailable as error:
             if "couldn't find remote ref" in error.message:
-                raise NotFound(f"there is no branch {branch} any more", where=self._url) from None
+                raise NotFound(f"there is no {what} any more", where=self._url) from None
             raise
         found = await self._git(f"--git-dir={repository}", "rev-parse", "--verify", "--end-of-options", f"{place}^{{commit}}")
         return found.decode("ascii").strip()

@@ -29,9 +29,20 @@ REVIEW = Section(
         Key(
             path="review.pull_requests",
             kind=Flag(),
-            summary="whether every pull request's branch gets one too",
+            summary="whether every open pull request gets one too",
+            text="Of a branch of the app's own repository what its newest commit says counts; of one of another repository "
+            "what the branch says that it would be merged into.",
             default=_SETTINGS.pull_requests,
             example="[review]\npull_requests = true",
+        ),
+        Key(
+            path="review.fork_label",
+            kind=Text(noun="a label", longest=255, may_be_empty=True),
+            summary='the label that lets a pull request of another repository have a review app; "" for never',
+            text="It is given no secret, no setting made with `mooring config set` and no copy of a service, and its mooring.toml is the "
+            "one of the branch that it would be merged into. When the label is taken away the review app goes.",
+            default=_SETTINGS.fork_label,
+            example='[review]\npull_requests = true\nfork_label = "safe to run"',
         ),
         Key(
             path="review.hostname",

@@ -1,0 +1,107 @@
+"""The one comment of ours on a pull request: where its review app is, or why it is not. Must not: post a second one.
+
+What it should say follows from what is on record, so that what could not be told is told at the next look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+import msgspec
+
+from mooring.errors import MooringError
+from mooring.model.deployment import Deployment, Outcome, Trigger
+from mooring.model.environment import EnvironmentId
+from mooring.model.forge import ForgeLink, PullPart, PullRecord
+from mooring.model.names import AppName
+from mooring.model.records import EnvironmentRecord
+from mooring.model.review import is_strangers, review_environment
+from mooring.usecases.platform import Platform
+
+GONE = "The review app of this pull request is gone, with all that it owned."
+_LOOKED_BACK = 20  # deployments
+
+
+class PullComments:
+    """Of one desk: of an app, no two are written at the same time."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._writing: dict[AppName, asyncio.Lock] = {}
+
+    async def follow(self, link: ForgeLink, branch: str) -> None:
+        """A deployment of this branch's review app has ended. What cannot be told now is an event, and told later."""
+        try:
+            for pull in self._platform.memory.forge_pulls(link.app):
+                if pull.branch == branch:
+                    await self.show(link, pull.number)
+        except MooringError as failure:
+            self._platform.controller.tell(f"the forge of {link.app} was not told of a pull request: {failure}")
+
+    async def refused(self, link: ForgeLink, branch: str, commit: str, refusal: str) -> None:
+        """What the commit asks for cannot be."""
+        for pull in self._platform.memory.forge_pulls(link.app):
+            if pull.branch == branch and pull.head == commit:
+                self._platform.memory.save_forge_pull(msgspec.structs.replace(pull, refusal=refusal))
+        await self.follow(link, branch)
+
+    async def show(self, link: ForgeLink, number: int) -> None:
+        """As things stand, where that is not what it says already. Raises Unavailable, OutcomeUnknown, InvalidInput."""
+        async with self._turn(link):
+            pull = self._pull(link, number)
+            if pull is not None and pull.part is not PullPart.NOTHING:
+                environment = review_environment(link.app, pull.branch)
+                record = self._platform.memory.environment(environment)
+                recent = self._platform.memory.deployments(environment, limit=_LOOKED_BACK)
+                await self._write(link, pull, comment_text(pull, environment, record, recent))
+
+    async def close(self, link: ForgeLink, number: int) -> None:
+        """Nothing is left of its review app. Raises as `show`."""
+        async with self._turn(link):
+            pull = self._pull(link, number)
+            if pull is not None and pull.told:
+                await self._write(link, pull, GONE)
+
+    def _turn(self, link: ForgeLink) -> asyncio.Lock:
+        return self._writing.setdefault(link.app, asyncio.Lock())
+
+    def _pull(self, link: ForgeLink, number: int) -> PullRecord | None:
+        return next((each for each in self._platform.memory.forge_pulls(link.app) if each.number == number), None)
+
+    async def _write(self, link: ForgeLink, pull: PullRecord, text: str) -> None:
+        if not text or text == pull.told:
+            return
+        forge = self._platform.forges.forge(link, self._platform.memory.forge_secrets(link.app))
+        handle = await forge.comment(pull.number, text, mark=pull.mark, handle=pull.comment)
+        known = self._pull(link, pull.number)
+        if known is not None:  # what else is known of it may have changed meanwhile
+            self._platform.memory.save_forge_pull(msgspec.structs.replace(known, comment=handle, told=text))
+
+
+def comment_text(pull: PullRecord, environment: EnvironmentId, record: EnvironmentRecord | None, recent: Sequence[Deployment]) -> str:
+    """What the comment says; empty while there is nothing new to say. `recent`: its review app's deployments, newest first."""
+    if record is None and not pull.refusal:
+        return GONE if pull.told else ""
+    mark = record.review if record is not None else None
+    present = tuple(itertools.takewhile(lambda each: each.trigger is not Trigger.DESTROY, recent)) if mark is not None else ()
+    ended = [each for each in present if each.outcome not in (None, Outcome.SUPERSEDED)]
+    is_under_way = mark is None or mark.head != pull.head or not ended or ended[0] is not present[0]
+    if is_under_way and not pull.refusal:
+        return ""
+    url = next((each.receipt.urls[0] for each in ended if each.outcome is Outcome.SUCCEEDED and each.receipt and each.receipt.urls), "")
+    trouble = pull.refusal or ("" if ended[0].outcome is Outcome.SUCCEEDED else ended[0].error or "it did not get ready")
+    what = "What was there before serves" if trouble else "The review app of this pull request"
+    rows = [f"`{pull.head[:7]}` does not serve: `{_quoted(trouble)}`"] if trouble else []
+    return "\n\n".join([*rows, f"{what}: {url}", _below(pull, environment)] if url else rows)
+
+
+def _below(pull: PullRecord, environment: EnvironmentId) -> str:
+    left_out = " It has none of the app's secrets and data, since it is a stranger's code." if is_strangers(pull.branch) else ""
+    return f"Its environment is `{environment}`; `mooring review access` says its password, where it has one.{left_out}"
+
+
+def _quoted(text: str) -> str:
+    """In one line, with nothing in it that ends a quotation."""
+    return text.partition("\n")[0].replace("`", "'")[:300]
