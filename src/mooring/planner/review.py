@@ -83,7 +83,7 @@ def plan(
     ends |= {each.environment: f"the limit of {settings.limit} is reached, and it has been idle for longest" for each in evicted}
     return (
         *(TearDown(environment=environment, reason=reason) for environment, reason in ends.items() if reason),
-        *(Warn(environment=each.environment, reason=_warning(each, now)) for each in staying if _is_due_a_warning(each, heads, now)),
+        *(Warn(environment=each.environment, reason=_warning(each, now)) for each in staying if _is_due_a_warning(each, ends, heads, now)),
         *(Sleep(environment=each.environment, reason=_idle(each, now)) for each in staying if _may_sleep(each, ends, heads, now)),
         *(act for act in updated if act is not None and not ends[act.environment]),
         *(act for act in new[:room] if act is not None),
@@ -127,9 +127,10 @@ def _idle(app: ReviewApp, now: float) -> str:
     return f"nobody has visited it for {format_duration(round(now - idle_since(app.mark)))}"
 
 
-def _is_due_a_warning(app: ReviewApp, heads: Mapping[str, str], now: float) -> bool:
+def _is_due_a_warning(app: ReviewApp, ends: Mapping[EnvironmentId, str], heads: Mapping[str, str], now: float) -> bool:
+    """Not of what goes at once anyway."""
     warned_at = app.mark.expires_at - WARNED_BEFORE * app.mark.settings.expire
-    return now >= warned_at and not app.mark.is_warned and app.mark.branch not in heads
+    return now >= warned_at and not app.mark.is_warned and app.mark.branch not in heads and not ends[app.environment]
 
 
 def _warning(app: ReviewApp, now: float) -> str:

@@ -43,6 +43,13 @@ def test_the_longest_idle_makes_room_at_the_limit() -> None:
     assert brought(acts) == {"next": "1"}
 
 
+def test_what_makes_room_now_is_not_said_to_go_later() -> None:
+    acts = plan(
+        SHOP, RULES, [known("old"), known("new", used_at=600), known("newer", used_at=700)], {"next": "1"}, is_complete=False, now=950
+    )
+    assert [type(act) for act in acts] == [TearDown, BringUp]
+
+
 def test_a_lowered_limit_takes_the_last_and_nothing_goes_to_and_fro() -> None:
     apps = [known(branch) for branch in "abcde"]
     heads = dict.fromkeys("abcdef", "1")
