@@ -51,6 +51,24 @@ async def test_instances_are_spread_over_the_hosts_of_the_region(platform: FakeP
 
 
 @story
+async def test_scaling_in_two_regions_starts_and_stops_what_it_must_and_moves_nothing(platform: FakePlatform) -> None:
+    eu, us = platform.add_host("eu-1"), platform.add_host("us-1", region="us")
+    regions = (EU, Region(name=RegionName("us")))
+    await deployed(platform, Tree(processes=(process("web", count=2),), policy=QUICK, regions=regions))
+    assert serving(platform) == ["v1 web.1 on eu-1", "v1 web.2 on eu-1", "v1 web.3 on us-1", "v1 web.4 on us-1"]
+    for count, expected in (
+        (1, ["web.1 on eu-1", "web.3 on us-1"]),
+        (2, ["web.1 on eu-1", "web.2 on eu-1", "web.3 on us-1", "web.4 on us-1"]),
+    ):
+        deployment = await platform.run(SHOP, ScaleOrder(counts={WEB: count}))
+        assert deployment.outcome is Outcome.SUCCEEDED
+        assert serving(platform) == [f"v1 {each}" for each in expected]
+    assert [eu.starts[on("eu-1", 1)], us.starts[on("us-1", 3)]] == [1, 1], "they served on"
+    assert [eu.starts[on("eu-1", 2)], us.starts[on("us-1", 4)]] == [2, 2]
+    await check_order(platform)
+
+
+@story
 async def test_a_second_deployment_replaces_them_on_every_host_and_sends_what_is_new(platform: FakePlatform) -> None:
     hosts = three_hosts(platform)
     await deployed(platform, SPREAD)

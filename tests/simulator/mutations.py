@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mooring.engine import fleet, hands, observer, rollout, targets, waiting
+from mooring.engine import fleet, hands, member, observer, rollout, targets, waiting
 from mooring.engine.controller import Controller
 from mooring.errors import OutcomeUnknown
 from mooring.model.health import Health
@@ -56,8 +56,8 @@ def the_old_go_though_the_new_are_not_ready(patch: pytest.MonkeyPatch) -> None:
 
 @mutation(1)
 def a_host_that_does_not_answer_is_taken_for_empty(patch: pytest.MonkeyPatch) -> None:
-    known = fleet._Member.known
-    patch.setattr(fleet._Member, "known", lambda self: () if self.error else known(self))
+    known = member.Member.known
+    patch.setattr(member.Member, "known", lambda self: () if self.error else known(self))
 
 
 @mutation(2)
@@ -95,7 +95,7 @@ def a_failed_release_is_left_running(patch: pytest.MonkeyPatch) -> None:
 
 @mutation(4)
 def what_a_host_has_not_answered_is_taken_for_not_done(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(fleet._Member, "known", lambda self: tuple(fleet._with(view, self.name) for view in self.views or ()))
+    patch.setattr(member.Member, "known", lambda self: tuple(member.with_host(view, self.name) for view in self.views or ()))
 
 
 @mutation(5)
@@ -167,7 +167,7 @@ def an_instance_is_changed_again_before_its_host_was_looked_at(patch: pytest.Mon
 @mutation(10)
 def what_ran_on_a_host_that_does_not_answer_is_started_on_another(patch: pytest.MonkeyPatch) -> None:
     fleets: list[fleet.Fleet] = []
-    begin, hosts_of = fleet.Fleet.__init__, Wanted.hosts_of
+    begin, slots_of = fleet.Fleet.__init__, Wanted.slots_of
 
     def remembered(self: fleet.Fleet, *args: Any) -> None:
         begin(self, *args)
@@ -177,10 +177,10 @@ def what_ran_on_a_host_that_does_not_answer_is_started_on_another(patch: pytest.
         others = fleets[-1]._others()
         well = [each.name for each in others if not each.error]
         unwell = {each.name for each in others if each.error}
-        return tuple(well[0] if host in unwell and well else host for host in hosts_of(self, process))
+        return tuple(well[0] if host in unwell and well else host for host in slots_of(self, process))
 
     patch.setattr(fleet.Fleet, "__init__", remembered)
-    patch.setattr(Wanted, "hosts_of", elsewhere)
+    patch.setattr(Wanted, "slots_of", elsewhere)
 
 
 @mutation(11)

@@ -6,8 +6,8 @@ import msgspec
 
 from mooring.model.names import HostId, ProcessName, RegionName
 
-Placement = dict[ProcessName, tuple[HostId, ...]]
-"""The host of each slot, by process type, slot 1 first. A process type that is not in it runs on the local host."""
+Placement = dict[ProcessName, tuple[HostId | None, ...]]
+"""The host of each slot, by process type, slot 1 first; None: nothing runs in it. A process type that is not here runs on the local one."""
 
 
 class Region(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,13 +25,17 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     def count(self, process: ProcessType) -> int:
         """How many: as placed, else as scaled, else as the release says; never more than one of a single process type."""
         if process.name in self.placement:
-            return len(self.placement[process.name])
+            return sum(host is not None for host in self.placement[process.name])
         count = self.counts.get(process.name, process.count)
         return min(count, 1) if process.is_single else count
 
-    def hosts_of(self, process: ProcessType) -> tuple[HostId, ...]:
-        """One for each slot."""
+    def slots_of(self, process: ProcessType) -> tuple[HostId | None, ...]:
+        """The host of each slot; None where nothing runs."""
         return self.placement.get(process.name, (LOCAL,) * self.count(process))
+
+    def hosts_of(self, process: ProcessType) -> tuple[HostId, ...]:
+        """One for each instance."""
+        return tuple(host for host in self.slots_of(process) if host is not None)
 
     def hosts(self) -> tuple[HostId, ...]:
         """All on which something of it runs, each once, in the order of process types and slots."""
@@ -47,7 +51,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
                 generation=self.generation,
                 host=host,
             )
-            for slot, host in enumerate(self.hosts_of(process), start=1)
+            for slot, host in enumerate(self.slots_of(process), start=1)
+            if host is not None
         )
 
     def instances(self) -> tuple[InstanceKey, ...]:

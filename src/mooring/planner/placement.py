@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mooring.errors import InvalidInput
 from mooring.model.host import Host
@@ -20,10 +21,11 @@ def place(
     kept: Placement | None = None,
     load: Mapping[HostId, int] | None = None,
 ) -> Placement:
-    """A host for every slot; nothing where the release names no region, since then all of it runs on the local host.
+    """A host for every instance; nothing where the release names no region, since then all of it runs on the local host.
 
-    `kept`: slots that stay on their host if it may still be used (an instance that runs is not moved by scaling). `load`: bytes that
-    others declare by host: of hosts that are otherwise alike the emptier one is taken.
+    `kept`: where they run now. Of these as many stay in their slots as each region is to have on hosts that may still be used, those of
+    the lowest slots: scaling moves nothing. So slots between may be left with nothing in them. `load`: bytes that others declare by host:
+    of hosts that are otherwise alike the emptier one is taken.
     Raises InvalidInput for a region without a host that may be used.
     """
     if not release.regions:
@@ -32,15 +34,26 @@ def place(
     taken: Counter[HostId] = Counter()
     placed: Placement = {}
     for process in release.processes:
-        slots: list[HostId] = []
+        slots: dict[int, HostId] = {}
+        missing: list[list[HostId]] = []
         for index, (region, usable) in enumerate(eligible):
-            for _ in range(_count(process, region, counts, is_first=index == 0)):
-                before = (kept or {}).get(process.name, ())[len(slots) : len(slots) + 1]
-                host = before[0] if before and before[0] in usable else _next(usable, slots, taken, load or {})
-                slots.append(host)
-                taken[host] += 1
-        placed[process.name] = tuple(slots)
+            count = _count(process, region, counts, is_first=index == 0)
+            staying = _staying((kept or {}).get(process.name, ()), usable, slots, most=count)
+            slots |= staying
+            taken.update(staying.values())
+            missing += [usable] * (count - len(staying))
+        for usable in missing:
+            host = _next(usable, slots.values(), taken, load or {})
+            slots[next(number for number in itertools.count() if number not in slots)] = host
+            taken[host] += 1
+        placed[process.name] = tuple(slots.get(number) for number in range(max(slots, default=-1) + 1))
     return placed
+
+
+def _staying(kept: Sequence[HostId | None], usable: Collection[HostId], claimed: Collection[int], *, most: int) -> dict[int, HostId]:
+    """Those that run where this region may have them, and that no other has claimed, by slot from 0."""
+    found = [(number, host) for number, host in enumerate(kept) if host is not None and host in usable and number not in claimed]
+    return dict(found[:most])
 
 
 def _eligible(region: Region, release: Release, hosts: tuple[Host, ...]) -> list[HostId]:
@@ -77,7 +90,7 @@ def _count(process: ProcessType, region: Region, counts: Mapping[ProcessName, in
     return wished
 
 
-def _next(usable: list[HostId], slots: list[HostId], taken: Counter[HostId], load: Mapping[HostId, int]) -> HostId:
+def _next(usable: list[HostId], slots: Iterable[HostId], taken: Counter[HostId], load: Mapping[HostId, int]) -> HostId:
     """With the fewest of this process type, then the fewest of the app, then the least declared by others, then the first named."""
     own = Counter(slots)
     return min(usable, key=lambda host: (own[host], taken[host], load.get(host, 0), usable.index(host)))

@@ -7,7 +7,7 @@ from collections import Counter
 import msgspec
 import pytest
 from core.planner.world import process, release
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mooring.errors import InvalidInput
@@ -15,6 +15,7 @@ from mooring.model.host import Host, HostAddress, HostRuntime
 from mooring.model.names import HostId, ProcessName, RegionName
 from mooring.model.placement import Region
 from mooring.model.release import Release
+from mooring.planner.goal import Wanted
 from mooring.planner.placement import place
 
 EU, US = RegionName("eu"), RegionName("us")
@@ -82,6 +83,43 @@ def test_what_runs_stays_where_it_is_when_it_is_scaled(hosts: list[Host], before
     second = place(app(Region(name=EU), web=after), {}, hosts, kept=first)
     shorter = min(before, after)
     assert second[WEB][:shorter] == first[WEB][:shorter]
+
+
+@given(hosts_drawn, st.lists(st.fixed_dictionaries({EU: st.integers(0, 5), US: st.integers(0, 5)}), min_size=2, max_size=4))
+def test_scaling_an_app_of_two_regions_moves_nothing_that_could_stay(hosts: list[Host], counts: list[dict[RegionName, int]]) -> None:
+    assume(all(any(each.region == region and not each.is_draining for each in hosts) for region in (EU, US)))
+    of, placed, before = {each.name: each.region for each in hosts}, None, {EU: 0, US: 0}
+    for after in counts:
+        kept, placed = placed, place(app(*(Region(name=name, counts={WEB: after[name]}) for name in (EU, US))), {}, hosts, kept=placed)
+        assert Counter(of[name] for name in placed[WEB] if name) == Counter(after)
+        assert placed[WEB][-1:] != (None,)
+        stay = {(slot, name) for slot, name in enumerate(kept[WEB] if kept else ()) if name} & set(enumerate(placed[WEB]))
+        assert len(stay) == sum(min(before[name], after[name]) for name in (EU, US))
+        before = after
+
+
+def test_a_slot_of_a_region_that_became_smaller_is_left_empty_and_the_next_instance_takes_it() -> None:
+    hosts = [host("e1"), host("e2"), host("u1", region=US), host("u2", region=US)]
+    two = place(app(Region(name=EU), Region(name=US), web=2), {}, hosts)
+    assert two[WEB] == ("e1", "e2", "u1", "u2")
+    three = place(app(Region(name=EU), Region(name=US), web=3), {}, hosts, kept=two)
+    assert three[WEB] == ("e1", "e2", "u1", "u2", "e1", "u1")
+    one = place(app(Region(name=EU), Region(name=US), web=1), {}, hosts, kept=two)
+    assert one[WEB] == ("e1", None, "u1")
+    again = place(app(Region(name=EU), Region(name=US), web=2), {}, hosts, kept=one)
+    assert again[WEB] == ("e1", "e2", "u1", "u2")
+    scaled = Wanted(release=app(Region(name=EU), Region(name=US)), placement=one)
+    web, _ = scaled.release.processes
+    assert scaled.count(web) == 2
+    assert [(key.slot, key.host) for key in scaled.instances_of(web)] == [(1, "e1"), (3, "u1")]
+
+
+def test_what_runs_on_a_host_that_is_drained_moves_alone() -> None:
+    before = [host("e1"), host("e2"), host("u1", region=US)]
+    first = place(app(Region(name=EU), Region(name=US), web=2), {}, before)
+    drained = [host("e1"), host("e2", is_draining=True), host("u1", region=US)]
+    second = place(app(Region(name=EU), Region(name=US), web=2), {}, drained, kept=first)
+    assert (first[WEB], second[WEB]) == (("e1", "e2", "u1", "u1"), ("e1", "e1", "u1", "u1"))
 
 
 def test_without_a_region_all_of_it_runs_on_the_local_host() -> None:
