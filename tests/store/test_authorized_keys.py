@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import shlex
 import stat
 from pathlib import Path
 
 import pytest
 
-from mooring.errors import InvalidInput, InvalidName, NotFound, Refused
+from mooring.errors import InvalidInput, InvalidName, NotFound, Refused, StateDamaged
 from mooring.model.names import AppName
 from mooring.model.push_key import PublicKey, public_key, push_key_name
 from mooring.store.authorized_keys import AuthorizedKeys
@@ -138,3 +139,44 @@ def test_a_fingerprint_is_what_openssh_says() -> None:
 def test_a_keys_name_can_only_be_a_word(name: str) -> None:
     with pytest.raises(InvalidName):
         push_key_name(name)
+
+
+def test_what_a_backup_kept_may_push_again_on_another_machine_and_beside_its_other_lines(keys: AuthorizedKeys, tmp_path: Path) -> None:
+    keys.add("anna", a_key(b"a"), apps=(SHOP,))
+    keys.add("ben", a_key(b"b"), apps=())
+    kept = tmp_path / "kept"
+    keys.keep(kept)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    elsewhere = tmp_path / "elsewhere" / "authorized_keys"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text(FOREIGN)
+    new = AuthorizedKeys(elsewhere, state=tmp_path / "new state")
+    added, refused = new.bring_back(kept)
+    assert (tuple(added), refused) == (keys.listed(), [])
+    assert new.listed() == keys.listed()
+    assert elsewhere.read_text().startswith(FOREIGN)
+    assert str(tmp_path / "new state") in elsewhere.read_text()
+    assert new.bring_back(kept) == (added, []), "twice is like once"
+
+
+def test_of_what_a_backup_kept_only_what_is_a_key_is_let_in_and_the_rest_is_said(keys: AuthorizedKeys, file: Path, tmp_path: Path) -> None:
+    keys.add("anna", a_key(b"a"), apps=())
+    kept = tmp_path / "kept"
+    good, evil = a_key(b"b"), 'x" ssh-ed25519 AAAA'
+    rows = [
+        {"name": "anna", "kind": good.kind, "blob": good.blob},
+        {"name": 'ben"\nssh-ed25519 AAAA', "kind": good.kind, "blob": good.blob},
+        {"name": "cleo", "kind": good.kind, "blob": evil},
+        {"name": "dora", "kind": good.kind, "blob": good.blob, "apps": ["$(touch x)"]},
+        {"name": "emil", "kind": good.kind, "blob": good.blob, "apps": ["shop"]},
+    ]
+    kept.write_text(json.dumps(rows))
+    added, refused = keys.bring_back(kept)
+    assert [(key.name, key.apps) for key in added] == [("emil", (SHOP,))]
+    assert len(refused) == 4
+    assert "there is another key 'anna'" in refused[0]
+    assert file.read_text().count("\n") == FOREIGN.count("\n") + 2
+    for text in ("{}", "[{}]", "not JSON"):
+        kept.write_text(text)
+        with pytest.raises(StateDamaged, match="cannot be read"):
+            keys.bring_back(kept)

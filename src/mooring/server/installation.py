@@ -57,5 +57,10 @@ class Installation:
         return self.state / "ssh"
 
     @property
+    def authorized_keys(self) -> Path:
+        """Of the account that runs the platform: where sshd reads who may push."""
+        return Path.home() / ".ssh" / "authorized_keys"
+
+    @property
     def log(self) -> Path:
         return self.state / "log"

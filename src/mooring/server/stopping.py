@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 from mooring.client.passphrase import read_passphrase
-from mooring.errors import NotFound, OutcomeUnknown, Refused
+from mooring.errors import NotFound, OutcomeUnknown, Refused, StateDamaged, Unavailable
 from mooring.server import settings as kept
 from mooring.server.installation import Installation
 from mooring.server.machinery import Machinery
 from mooring.server.telling import Teller
 from mooring.server.turns import one_at_a_time
-from mooring.store.directory import DATABASE, KEY
+from mooring.store.authorized_keys import AuthorizedKeys
+from mooring.store.directory import DATABASE, KEY, PUSH_KEYS
 from mooring.store.restore import restore
 
 _SUPPLIES = ("workshop", "processes", "edge", "certificates")  # not in a backup, or not in every one, and still good
@@ -82,7 +83,24 @@ def bring_back(
     if restored.previous is not None:
         _take_over(restored.previous, installation.state)
         teller.progress(f"the state before it is kept in {restored.previous}")
+    _let_in_again(installation, teller)
     teller.summary(installation, kept.load(installation.state), is_up=False, changed=True)
+
+
+def _let_in_again(installation: Installation, teller: Teller) -> None:
+    """The keys that might push when the backup was made; whoever was let in since stays."""
+    file = installation.state / PUSH_KEYS
+    if not file.exists():
+        return
+    try:
+        added, refused = AuthorizedKeys(installation.authorized_keys, state=installation.state).bring_back(file)
+    except (StateDamaged, Unavailable, Refused) as error:
+        added, refused = [], [str(error)]
+    file.unlink()
+    for key in added:
+        teller.progress(f"the key {key.name} ({key.fingerprint}) may push again")
+    for reason in refused:
+        teller.progress(f"a key may not push: {reason}")
 
 
 def _take_over(previous: Path, state: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from mooring import __version__
 from mooring.drivers.builder.container.program import Program
@@ -111,7 +110,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         hosts=hosts,
         lookout=Lookout(hosts, memory.hosts, clock),
         forges=forges,
-        push_keys=AuthorizedKeys(Path.home() / ".ssh" / "authorized_keys", state=installation.state),
+        push_keys=AuthorizedKeys(installation.authorized_keys, state=installation.state),
         clock=clock,
         secrets=secrets,
         parts=lambda: asyncio.to_thread(machinery.parts),

@@ -13,15 +13,27 @@ from pathlib import Path
 
 import msgspec
 
-from mooring.errors import InvalidInput, NotFound, Refused
+from mooring.errors import InvalidInput, InvalidName, NotFound, Refused, StateDamaged
 from mooring.model.names import AppName, app_name
-from mooring.model.push_key import PublicKey, PushKey
+from mooring.model.push_key import PublicKey, PushKey, public_key, push_key_name
 from mooring.store.directory import DIRECTORY_MODE, replace
 from mooring.store.translation import translated
 
 _LINE = re.compile(r'restrict,command="(?P<command>[^"]*)" (?P<kind>\S+) (?P<blob>\S+) mooring:(?P<name>\S+)')
 _VERB = "git-receive"
 _UNQUOTABLE = re.compile(r'["\\\x00-\x1f\x7f]')
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key in a backup."""
+
+    name: str
+    kind: str
+    blob: str
+    apps: tuple[str, ...] = ()
+
+
+_kept = msgspec.json.Decoder(tuple[_Kept, ...])
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +75,34 @@ class AuthorizedKeys:
             raise NotFound(f"there is no key {name!r}", hint="`mooring key ls` lists them")
         self._write([*lines[: entry.line], *lines[entry.line + 1 :]])
         return entry.key
+
+    def keep(self, path: Path) -> None:
+        """All of them into a file for a backup, 0600. Raises Unavailable."""
+        entries = self._entries(self._lines())
+        found = [_Kept(name=each.key.name, kind=each.key.kind, blob=each.blob, apps=each.key.apps) for each in entries]
+        with translated(str(path)):
+            replace(path, msgspec.json.encode(found))
+
+    def bring_back(self, path: Path) -> tuple[list[PushKey], list[str]]:
+        """Those of such a file that may push from now on, and why others may not. It comes from outside, as a backup does.
+
+        Raises StateDamaged, Unavailable.
+        """
+        with translated(str(path)):
+            text = path.read_bytes()
+        try:
+            kept = _kept.decode(text)
+        except msgspec.DecodeError as error:
+            hint = "add the keys with `mooring key add`"
+            raise StateDamaged(f"the push keys of the backup cannot be read: {error}", hint=hint, where=str(path)) from error
+        added, refused = [], []
+        for each in kept:
+            try:
+                name, key = push_key_name(each.name), public_key(f"{each.kind} {each.blob}")
+                added.append(self.add(name, key, apps=tuple(app_name(app) for app in each.apps)))
+            except (InvalidInput, InvalidName) as error:
+                refused.append(str(error))
+        return added, refused
 
     def _check_new(self, made: PushKey, key: PublicKey, lines: list[str], entries: list[_Entry]) -> None:
         """sshd takes the first line that has the key: a second one would never be read."""

@@ -13,6 +13,7 @@ from mooring.store.translation import translated
 
 DATABASE = "mooring.db"
 KEY = "secrets.key"
+PUSH_KEYS = "push-keys.json"  # in a backup, and for a moment in a state that was restored
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 

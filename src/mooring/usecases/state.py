@@ -8,6 +8,7 @@ from pathlib import Path
 from mooring.model.access import Actor
 from mooring.model.secret import Secret
 from mooring.store.backup import BackupMade, backup
+from mooring.store.directory import PUSH_KEYS
 from mooring.usecases.answers import KeyRotation
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
@@ -22,17 +23,22 @@ async def rotate_keys(platform: Platform, actor: Actor) -> KeyRotation:
 
 
 async def back_up(platform: Platform, actor: Actor, into: Path, *, passphrase: Secret | None = None) -> BackupMade:
-    """A consistent copy of the memory in one file, 0600; with a passphrase the keys are in it too, sealed.
+    """A consistent copy of the memory, and the keys that may push, in one file, 0600; with a passphrase the keys are in it too, sealed.
 
     Raises InvalidInput, StateDamaged, Unavailable, Forbidden.
     """
     platform.allow(actor, Permission.ADMINISTER, BACKUP)
-    return await asyncio.to_thread(
-        backup,
-        platform.directory,
-        into,
-        at=platform.clock.wall(),
-        passphrase=passphrase,
-        extra={"settings.json": platform.directory / "settings.json"},
-        secret_extra=platform.hidden,
-    )
+    keys = into.with_name(f"{into.name}.keys")
+    try:
+        await asyncio.to_thread(platform.push_keys.keep, keys)
+        return await asyncio.to_thread(
+            backup,
+            platform.directory,
+            into,
+            at=platform.clock.wall(),
+            passphrase=passphrase,
+            extra={"settings.json": platform.directory / "settings.json", PUSH_KEYS: keys},
+            secret_extra=platform.hidden,
+        )
+    finally:
+        keys.unlink(missing_ok=True)
