@@ -206,6 +206,7 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "tokens": lambda memory: memory.tokens(),
     "token_by_secret": lambda memory: memory.token_by_secret(Secret("mooring_a_b"), now=0.0),
     "audit": lambda memory: memory.audit(),
+    "last_asked": lambda memory: memory.last_asked("state backup"),
     "answer": lambda memory: memory.answer("k", scope="s", digest="d"),
     "check_keys": lambda memory: memory.check_keys(),
 }
