@@ -1,10 +1,13 @@
-"""A real app on a real PostgreSQL: a database for each environment, a password that changes under traffic, a copy for a branch."""
+"""Real apps on a real PostgreSQL, and on SQLite: a database for each environment, rotated under traffic, copied for a branch."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from e2e.platform import App, Platform, Traffic
@@ -13,6 +16,24 @@ from services.postgres import PostgresRig, postgres
 from mooring.model.secret import Secret
 
 DATABASES = "SELECT datname FROM pg_database WHERE datname LIKE 'm\\_%'"
+FILED = """
+[services.db]
+type = "sqlite"
+
+[review]
+access = "open"
+
+[review.services.db]
+from = "production"
+mask = "UPDATE entries SET text = 'masked'"
+"""
+ENTER = """
+import os, sqlite3
+
+with sqlite3.connect(os.environ["DATABASE_URL"].removeprefix("sqlite:///")) as connection:
+    connection.execute("CREATE TABLE IF NOT EXISTS entries (text TEXT)")
+    connection.execute("INSERT INTO entries VALUES ('real')")
+"""
 ROLES = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'm\\_%'"
 
 
@@ -109,3 +130,36 @@ def test_a_branch_begins_with_a_copy_of_the_template_and_takes_database_and_role
     for kind in ("service", "database", "role"):
         assert f"✓ {kind}: gone" in answer.out, answer
     assert (there(rig, DATABASES), there(rig, ROLES)) == before, "and nothing else was touched"
+
+
+def test_a_file_outlives_releases_and_a_branch_has_a_masked_copy_of_it(platform: Platform) -> None:
+    root = platform.directory / "databases"
+    root.mkdir(mode=0o700)
+    app = platform.app("procfile-only", "filed")
+    app.write("mooring.toml", FILED)
+    app.write("enter.py", ENTER)
+    app.write("Procfile", f"release: python3 enter.py\n{(app.path / 'Procfile').read_text()}")
+    app.commit("with a file")
+    added = app.mooring("service", "add-server", "disk", "--type", "sqlite", stdin=f"sqlite:///{root}")
+    assert added.code == 0, added
+    for number in (1, 2):
+        app.release(number)
+        answer = app.deploy()
+        assert answer.code == 0, answer
+    (file,) = root.glob("*/database.sqlite3")
+    assert entries(file) == ["real", "real"], "one of each release"
+
+    app.git("switch", "--quiet", "-C", "filed")
+    answer = app.mooring("review", "up")
+    assert answer.code == 0, answer
+    (copy,) = set(root.glob("*/database.sqlite3")) - {file}
+    assert entries(copy) == ["masked", "masked", "real"], "and one of its own"
+    answer = app.mooring("review", "down", "filed")
+    assert answer.code == 0 and "✓ directory: gone" in answer.out, answer
+    assert [path.name for path in root.iterdir()] == [file.parent.name]
+    assert entries(file) == ["real", "real"]
+
+
+def entries(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return [text for (text,) in connection.execute("SELECT text FROM entries ORDER BY text")]

@@ -15,7 +15,8 @@ from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.lease import Mark
-from mooring.model.names import EnvironmentName, ProcessName, ServiceName
+from mooring.model.names import EnvironmentName, ProcessName, RegionName, ServiceName
+from mooring.model.placement import Region
 from mooring.model.records import EnvironmentRecord
 from mooring.model.review import ReviewMark, review_environment
 from mooring.model.secret import Secret
@@ -101,6 +102,20 @@ async def test_without_a_server_it_is_refused_before_anything_is_built(platform:
     with pytest.raises(InvalidInput, match="there are several postgres servers") as refused:
         await platform.controller.preview(SHOP, platform.order(TREE))
     assert refused.value.hint == 'say which in mooring.toml: server = "NAME" of a, b'
+
+
+@story
+async def test_a_file_is_not_given_to_what_runs_on_another_machine(platform: FakePlatform) -> None:
+    platform.add_server("disk", kind=ServiceKind.SQLITE)
+    wish = msgspec.structs.replace(WISH, kind=ServiceKind.SQLITE)
+    here = msgspec.structs.replace(TREE, services=(wish,))
+    elsewhere = msgspec.structs.replace(here, regions=(Region(name=RegionName("eu")),))
+    for act in (platform.controller.preview, platform.controller.examine):
+        with pytest.raises(InvalidInput, match="db is a file on the controller's machine, and the app runs on hosts of eu"):
+            await act(SHOP, platform.order(elsewhere))
+    await deployed(platform, here)
+    with pytest.raises(InvalidInput, match="db is a file on the controller's machine"):
+        await platform.controller.preview(SHOP, platform.order(elsewhere))
 
 
 @story

@@ -125,6 +125,14 @@ def test_a_rotation_is_a_deployment_and_ends_with_one_login(client: Client, serv
     assert len(after) == 1 and after.keys() != before.keys()
 
 
+def test_a_file_has_no_password_to_change(served: Served, server: FakeServer) -> None:
+    served.client.add_server("disk", ServiceKind.SQLITE, ADDRESS)
+    served.world.workshop.tree = msgspec.structs.replace(TREE, services=(msgspec.structs.replace(WISH, kind=ServiceKind.SQLITE),))
+    assert served.deploy(SHOP).outcome is Outcome.SUCCEEDED
+    with pytest.raises(Refused, match="db is a file: it has no password"):
+        served.client.rotate_service(SHOP, "db")
+
+
 def test_a_dump_is_carried_out_and_back_and_nothing_of_it_is_left(client: Client, served: Served, server: FakeServer) -> None:
     content(served, server)["a"] = "1"
     into = io.BytesIO()

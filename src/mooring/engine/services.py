@@ -23,7 +23,7 @@ from mooring.model.names import EnvironmentName, ServerName, ServiceName
 from mooring.model.release import Release
 from mooring.model.review import is_strangers
 from mooring.model.secret import Secret
-from mooring.model.service import Owned, Passwords, Piece, ServiceKind, ServiceRecord, ServiceServer, ServiceWish, login_of
+from mooring.model.service import FILES, Owned, Passwords, Piece, ServiceKind, ServiceRecord, ServiceServer, ServiceWish, login_of
 from mooring.model.steps import ProvideService, RemoveService, RestoreService, RotateService, ServiceStep, WithdrawLogins
 
 
@@ -48,6 +48,7 @@ class Services:
     def missing(self, release: Release) -> tuple[ProvideService, ...]:
         """What has to be made before the release can run. Raises InvalidInput where no server can be it, or it is something else."""
         known = {record.piece.service: record for record in self._memory.services(release.environment)}
+        _check_reach(release)
         from_nobody = self._is_strangers(release)
         wishes = [msgspec.structs.replace(wish, source=None) if from_nobody else wish for wish in release.services]
         return tuple(
@@ -217,6 +218,16 @@ class Services:
             if server.name == name:
                 return server
         raise NotFound(f"there is no server {name}", hint="`mooring service add-server` adds it again")
+
+
+def _check_reach(release: Release) -> None:
+    """Raises InvalidInput where a file of this machine would be given to what runs on another."""
+    files = [wish for wish in release.services if wish.kind in FILES]
+    if files and release.regions:
+        names = ", ".join(region.name for region in release.regions)
+        said = f"{files[0].name} is a file on the controller's machine, and the app runs on hosts of {names}"
+        hint = f'take a server that they reach: [services.{files[0].name}] type = "postgres"; or leave regions out, and it runs here'
+        raise InvalidInput(said, hint=hint, where=str(release.environment))
 
 
 def check_mask(wish: ServiceWish, source: EnvironmentName) -> None:

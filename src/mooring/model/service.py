@@ -24,17 +24,24 @@ class ServiceKind(enum.Enum):
 
     POSTGRES = "postgres"
     MYSQL = "mysql"
+    SQLITE = "sqlite"
 
 
-PREFIXES = {ServiceKind.POSTGRES: "DATABASE", ServiceKind.MYSQL: "DATABASE"}
+PREFIXES = dict.fromkeys(ServiceKind, "DATABASE")
 """What the names of a service's variables begin with, where the app says nothing else."""
 
-VARIABLES: dict[ServiceKind, tuple[str, ...]] = {ServiceKind.POSTGRES: ("URL",), ServiceKind.MYSQL: ("URL",)}
+VARIABLES: dict[ServiceKind, tuple[str, ...]] = dict.fromkeys(ServiceKind, ("URL",))
 """What stands behind the prefix: `DATABASE_URL`."""
 
-
-MADE_OF: dict[ServiceKind, tuple[str, ...]] = {ServiceKind.POSTGRES: ("database", "role")}
+MADE_OF: dict[ServiceKind, tuple[str, ...]] = {
+    ServiceKind.POSTGRES: ("database", "role"),
+    ServiceKind.MYSQL: ("database", "login"),
+    ServiceKind.SQLITE: ("directory",),
+}
 """What of a piece is on its server, in the words of `Owned.what`."""
+
+FILES = frozenset({ServiceKind.SQLITE})
+"""What is a file on the controller's machine: it is there for what runs there, and has no password."""
 
 
 class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,6 +34,10 @@ class Drivers:
                 from mooring.drivers.service.mysql.server import MysqlServer
 
                 return MysqlServer(address, controller=self.controller)
+            case ServiceKind.SQLITE:
+                from mooring.drivers.service.sqlite.files import SqliteFiles
+
+                return SqliteFiles(address, controller=self.controller)
             case _:
                 assert_never(server.kind)
 

@@ -17,7 +17,7 @@ from mooring.model.host import Weight
 from mooring.model.names import ServerName, ServiceName, server_name, service_name
 from mooring.model.records import Answering
 from mooring.model.secret import Secret
-from mooring.model.service import ServiceKind, ServiceRecord, ServiceServer
+from mooring.model.service import FILES, ServiceKind, ServiceRecord, ServiceServer
 from mooring.model.steps import RemoveService, RestoreService
 from mooring.usecases.answers import ServerStatus, ServiceStatus
 from mooring.usecases.permission import Permission, require
@@ -76,9 +76,12 @@ async def services(platform: Platform, actor: Actor, environment: EnvironmentId)
 def rotate_service(
     platform: Platform, actor: Actor, environment: EnvironmentId, name: str, *, answering: Answering | None = None
 ) -> Deployment:
-    """A new password, brought to every instance; the old one is valid until all have it. Raises NotFound, LeaseHeld, Forbidden."""
+    """A new password, brought to every instance; the old one is valid until all have it. Raises NotFound, LeaseHeld, Forbidden, Refused
+    for what has none."""
     service = _named(platform, environment, name)
     platform.allow(actor, Permission.CHANGE, "service rotate", environment, service=service)
+    if platform.controller.services.record(environment, service).kind in FILES:
+        raise Refused(f"{service} is a file: it has no password", hint="whoever runs as the app's account may open it, and nobody else")
     platform.existing(environment)
     return platform.controller.submit(environment, RotateOrder(service=service), by=actor.name, answering=answering)
 

@@ -22,7 +22,8 @@ SERVICES = Section(
             path="services.NAME.type",
             kind=Choice(noun="a type of service", options=tuple(kind.value for kind in ServiceKind)),
             summary="what it is",
-            text="It is needed, and cannot become another one later. `mysql` is MySQL or MariaDB.",
+            text="It is needed, and cannot become another one later. `mysql` is MySQL or MariaDB; `sqlite` a file on the "
+            "controller's machine, for apps that run there.",
             example='[services.db]\ntype = "postgres"',
         ),
         Key(
@@ -58,7 +59,7 @@ SERVICES = Section(
             ),
             summary="what the names of its variables begin with",
             text="`DATABASE` gives `DATABASE_URL`. Two services of one app need different ones.",
-            default_text="by its type: `DATABASE` for postgres and mysql",
+            default_text="by its type: `DATABASE` for all of these",
             example='[services.reports]\ntype = "postgres"\nprefix = "REPORTS"',
         ),
     ),
