@@ -13,6 +13,7 @@ from mooring.cli.render.happenings import happening_words
 from mooring.cli.render.instances import age_words, instance_lines, state_words
 from mooring.cli.render.moments import ago, clock_time
 from mooring.cli.render.plan import plan_lines, step_words
+from mooring.cli.render.reviews import review_lines, until
 from mooring.cli.render.status import state_words as environment_words
 from mooring.cli.render.styled import Style, joined, plain
 from mooring.engine.orders import Preview, Snapshot
@@ -21,7 +22,7 @@ from mooring.model.events import Event, EventKind
 from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunRelease, StopInstance
-from mooring.usecases.answers import EnvironmentSummary
+from mooring.usecases.answers import EnvironmentSummary, ReviewAppStatus
 
 KEY = InstanceKey(environment=SHOP, process="web", slot=1, release=2)
 
@@ -134,3 +135,31 @@ def test_every_kind_of_event_has_words_whatever_its_fields_are(kind: EventKind) 
 )
 def test_a_probe_is_said_with_what_it_asked_and_what_came_back(probe: dict, words: str) -> None:
     assert probe_words(ProbeResult(passed=False, at=NOW, **probe)) == words
+
+
+def review(branch: str, **changes: object) -> ReviewAppStatus:
+    summary = EnvironmentSummary(
+        environment=SHOP, release=1, ready=1, desired=1, is_serving=True, urls=(f"http://shop--{branch}.localhost:8080",)
+    )
+    given = {"created_at": NOW - 20, "used_at": NOW - 20, "expires_at": NOW + 72 * 3600 - 20, "leaving": "", "error": "", **changes}
+    return ReviewAppStatus(branch=branch, head="3f2a91c0d", summary=summary, **given)
+
+
+def test_the_address_of_a_review_app_is_never_cut_however_narrow_the_terminal() -> None:
+    listed = [review("feature-checkout-of-somebody"), review("fix")]
+    wide = [plain(row) for row in review_lines("shop", listed, now=NOW, width=120)]
+    assert wide[1].endswith("http://shop--feature-checkout-of-somebody.localhost:8080")
+    assert len(wide) == 3
+    narrow = [plain(row) for row in review_lines("shop", listed, now=NOW, width=80)]
+    assert "url" not in narrow[0]
+    assert narrow[2] == "  http://shop--feature-checkout-of-somebody.localhost:8080"
+    assert narrow[3].split() == ["fix", "3f2a91c", "serving", "20s", "3d"]
+    assert narrow[4] == "  http://shop--fix.localhost:8080"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(72 * 3600, "3d"), (72 * 3600 - 31, "2d 23h"), (7261, "2h 1m"), (300, "5m"), (20, "0m"), (-60, "0m")],
+)
+def test_how_long_a_review_app_stays_is_told_in_its_two_largest_units(seconds: float, words: str) -> None:
+    assert until(review("fix", expires_at=NOW + seconds), now=NOW) == words

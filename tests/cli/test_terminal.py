@@ -83,6 +83,26 @@ def test_the_moving_part_shows_phase_steps_probes_and_the_last_output_within_the
     assert all(len(row) <= 80 for row in rows)
 
 
+@pytest.mark.parametrize(
+    ("commands", "said"),
+    [
+        ((), "release command succeeded"),
+        (("release",), "release command succeeded"),
+        (("seed",), "seed command succeeded"),
+        (("release", "seed"), "release and seed commands succeeded"),
+    ],
+)
+def test_which_commands_have_succeeded_is_said(commands: tuple[str, ...], said: str) -> None:
+    progress = Progress(100.0)
+    progress.apply(Event(at=100.0, kind=EventKind.PHASE_STARTED, fields={"phase": "release"}))
+    for each in commands:
+        fields = {"step": "run-release", "summary": f"run {each} command: true"}
+        progress.apply(Event(at=101.0, kind=EventKind.STEP_ENDED, fields=fields))
+    progress.apply(Event(at=102.0, kind=EventKind.PHASE_ENDED, fields={"phase": "release", "seconds": 2.0}))
+    told = progress.apply(Event(at=102.0, kind=EventKind.PHASE_STARTED, fields={"phase": "prepare"}))
+    assert told[0].text == said
+
+
 class Player:
     """Answers like a client, from a recording."""
 

@@ -178,6 +178,8 @@ def test_a_name_that_can_be_no_commit_is_refused_before_git_sees_it(name: str, c
 def test_a_commit_that_is_not_there_is_told(committed: Path) -> None:
     with pytest.raises(SourceInvalid, match="there is no commit 'nowhere' in this repository"):
         pack(committed, commit="nowhere")
+    with pytest.raises(SourceInvalid, match="there is no branch topic/x in this repository"):
+        pack(committed, commit="refs/heads/topic/x")
 
 
 def test_a_folder_of_a_repository_is_packed_alone(committed: Path, git: Git, packed: Packed) -> None:

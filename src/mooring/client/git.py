@@ -160,6 +160,11 @@ class Git:
                 hint="commit your work (`git add`, `git commit`), or deploy the working tree with --dirty",
                 where=str(self._directory),
             )
+        branch = name.removeprefix("refs/heads/")
+        if branch != name:
+            return SourceInvalid(
+                f"there is no branch {branch} in this repository", hint="`git branch` lists them", where=str(self._directory)
+            )
         return SourceInvalid(f"there is no commit {name!r} in this repository", hint="`git log` lists them", where=str(self._directory))
 
     def _run(self, arguments: Sequence[str], *, settings: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:

@@ -72,8 +72,8 @@ def review_logs_command(session: Session, branch: str, process: str, follow: boo
 @_BRANCH
 def review_access_command(session: Session, branch: str) -> None:
     login = session.client.review_login(session.app, branch)
-    said = f"user {login.user}, password {login.password}" if login.user else "everybody gets in: `review.access` is open"
-    session.answer(login, [line(said)])
+    said = [f"user      {login.user}", f"password  {login.password}"] if login.user else ["everybody gets in: `review.access` is open"]
+    session.answer(login, [line(each) for each in said])
 
 
 @command("review extend", about_environment=False, about_app=True)

@@ -61,6 +61,7 @@ class Progress:
         self.output: deque[str] = deque(maxlen=OUTPUT_LINES_KEPT)
         self.end: Event | None = None
         self.has_told = False
+        self._commands: list[str] = []  # run in this phase: release, seed
         self.receipt: Receipt | None = None
         self.last_at = requested_at
         self._has_entries = False
@@ -83,16 +84,21 @@ class Progress:
         self.phase = said(event, "phase")
         self.phase_since = event.at
         self._has_entries = False
+        self._commands.clear()
         if self.phase in ("build", "release"):
             self.output.clear()
         return [self.entry(event, Mark.NONE, PHASE_WORDS.get(self.phase, self.phase))._replace(is_passing=True)]
 
     def phase_ended(self, event: Event) -> list[Entry]:
-        text = PHASE_ENDS.get(said(event, "phase"))
+        text = self._said_of_commands() if said(event, "phase") == "release" else PHASE_ENDS.get(said(event, "phase"))
         if text is None or (self._has_entries and said(event, "phase") not in ALWAYS_TOLD):
             return []
         self._pending = self.entry(event, Mark.DONE, text, seconds=number(event, "seconds"))
         return []
+
+    def _said_of_commands(self) -> str:
+        """`release and seed commands succeeded`."""
+        return f"{' and '.join(self._commands) or 'release'} command{'s' if len(self._commands) > 1 else ''} succeeded"
 
     def _phase_end(self, event: Event) -> list[Entry]:
         """The phase before went well only if the rollout goes forward from it."""
@@ -125,6 +131,7 @@ class Progress:
         begun = self.running.pop(_step(event), None)
         reason = said(event, "reason") or (begun.reason if begun else "")
         if said(event, "step") == "run-release":  # it has been started; whether it succeeds, its phase tells
+            self._commands.append("seed" if said(event, "summary").startswith("run seed") else "release")
             return [self.entry(event, Mark.NOTE, said(event, "summary"), reason=reason)]
         return [self.entry(event, Mark.DONE, said(event, "summary"), reason=reason, seconds=number(event, "seconds"))]
 
@@ -189,7 +196,7 @@ PHASE_WORDS = {
     "commit": "writing the receipt",
     "revert": "going back to the old release",
 }
-PHASE_ENDS = {"check": "checked", "build": "built", "release": "release command succeeded", "watch": "watched"}
+PHASE_ENDS = {"check": "checked", "build": "built", "watch": "watched"}
 UNTOLD_STEPS = frozenset({"conclude", "go-back"})  # the end and the turn are told by events of their own
 ALWAYS_TOLD = frozenset({"build", "release"})
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mooring.cli.render.moments import ago
 from mooring.cli.render.status import state_words
-from mooring.cli.render.styled import Line, Span, Style, hanging, line
+from mooring.cli.render.styled import Line, Span, Style, hanging, line, width_of
 from mooring.cli.render.table import Column, table
 from mooring.usecases.answers import ReviewAppStatus, Trace
 
@@ -16,8 +16,9 @@ _COLUMNS = (
     Column("state"),
     Column("age", is_right=True),
     Column("goes in", is_right=True),
-    Column("url", is_flexible=True),
+    Column("url"),
 )
+_MINUTES = ((1440, "d"), (60, "h"), (1, "m"))
 
 
 def review_lines(app: str, reviews: Sequence[ReviewAppStatus], *, now: float, width: int | None) -> list[Line]:
@@ -27,12 +28,16 @@ def review_lines(app: str, reviews: Sequence[ReviewAppStatus], *, now: float, wi
     troubles = [
         row for each in reviews if each.error for row in hanging(line(Span(f"{each.branch}: ", Style.BAD)), each.error, width=width)
     ]
-    return [*table(_COLUMNS, [_row(each, now=now) for each in reviews], width=width), *troubles]
+    return [*_rows(reviews, now=now, width=width), *troubles]
 
 
 def until(review: ReviewAppStatus, *, now: float) -> str:
-    """How long it stays: `3d`, `5h`."""
-    return ago(2 * now - review.expires_at, now=now)
+    """How long it stays, in its two largest units: `3d`, `2d 23h`, `5m`."""
+    left, units = max(0, round((review.expires_at - now) / 60)), []
+    for size, letter in _MINUTES:
+        count, left = divmod(left, size)
+        units += [f"{count}{letter}"] if count else []
+    return " ".join(units[:2]) or "0m"
 
 
 def is_clean(traces: Sequence[Trace]) -> bool:
@@ -43,6 +48,17 @@ def is_clean(traces: Sequence[Trace]) -> bool:
 def trace_lines(traces: Sequence[Trace], *, width: int | None) -> list[Line]:
     """A line for each kind of thing."""
     return [row for trace in traces for row in _trace(trace, width=width)]
+
+
+def _rows(reviews: Sequence[ReviewAppStatus], *, now: float, width: int | None) -> list[Line]:
+    """A URL that has no room in its column stands whole below its row: it is there to be opened."""
+    rows = [_row(each, now=now) for each in reviews]
+    wide = table(_COLUMNS, rows, width=None)
+    if width is None or all(width_of(each) <= width for each in wide):
+        return wide
+    heading, *narrow = table(_COLUMNS[:-1], [row[:-1] for row in rows], width=width)
+    below = ([line("  ", *row[-1])] if width_of(row[-1]) else [] for row in rows)
+    return [heading, *(each for row, urls in zip(narrow, below, strict=True) for each in (row, *urls))]
 
 
 def _row(review: ReviewAppStatus, *, now: float) -> list[Line]:
