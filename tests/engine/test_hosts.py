@@ -12,6 +12,7 @@ from mooring.model.deployment import Outcome
 from mooring.model.events import EventKind
 from mooring.model.health import Check, CheckKind, Checks, Health
 from mooring.model.instance import InstanceKey
+from mooring.model.lease import Mark
 from mooring.model.names import HostId, ProcessName, RegionName
 from mooring.model.placement import Region
 from mooring.testing.behaviour import Behaviour
@@ -221,6 +222,19 @@ async def test_what_runs_on_a_host_that_was_cut_off_is_adopted_as_it_is_and_rest
         await platform.clock.sleep(5)
         assert life.restarts == restarts
     await check_order(platform)
+
+
+@story
+async def test_a_deployment_of_a_controller_that_was_overtaken_ends_and_says_so(platform: FakePlatform) -> None:
+    """As where two have the same state, since one was restored from a backup of the other."""
+    third = three_hosts(platform)[2]
+    await deployed(platform, SPREAD)
+    before = running(platform)
+    await third.reclaim(Mark(SHOP, "another controller's", fence=1 << 47), keep=frozenset(third.delivered))
+    ended = await platform.run(SHOP, platform.order(SPREAD))
+    assert ended.outcome is Outcome.NEEDS_PERSON
+    assert "another controller has taken over this environment" in ended.error
+    assert running(platform) == before == serving(platform)
 
 
 @story

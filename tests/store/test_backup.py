@@ -15,6 +15,7 @@ import pytest
 
 from mooring.errors import InvalidInput, MooringError, NotFound, Refused, StateDamaged
 from mooring.model.access import Role
+from mooring.model.environment import EnvironmentId
 from mooring.model.records import EnvironmentRecord
 from mooring.model.secret import Secret
 from mooring.store.backup import backup
@@ -69,7 +70,7 @@ def test_with_a_passphrase_one_file_restores_everything(
     made = backup(state, tmp_path / "mooring.backup", at=5.0, passphrase=PASSPHRASE)
     assert made.left_out == ()
     assert "one file is all it takes" in made.advice
-    restored = restore(made.file, target, passphrase=PASSPHRASE)
+    restored = restore(made.file, target, passphrase=PASSPHRASE, at=6.0)
     assert (restored.made_at, restored.previous) == (5.0, None)
     memory = reopened()
     assert memory.config(SHOP, 1) == VALUES
@@ -84,9 +85,9 @@ def test_without_a_passphrase_the_key_is_left_out_and_named_and_given_back_by_ha
     assert made.left_out == (state / "secrets.key",)
     assert str(state / "secrets.key") in made.advice
     with pytest.raises(InvalidInput, match="made without a passphrase, so the key of its encrypted config is not in it"):
-        restore(made.file, target)
+        restore(made.file, target, at=6.0)
     assert not target.exists()
-    restore(made.file, target, key_file=state / "secrets.key")
+    restore(made.file, target, key_file=state / "secrets.key", at=6.0)
     assert reopened().config(SHOP, 1) == VALUES
 
 
@@ -115,7 +116,7 @@ def test_a_backup_of_a_running_store_has_all_that_was_written_before_it(state: P
     made = backup(state, tmp_path / "mooring.backup", at=5.0, passphrase=PASSPHRASE)
     memory.put_config(SHOP, changes={"LATER": "1"}, by="anna", at=3.0)
     memory.close()
-    restore(made.file, target, passphrase=PASSPHRASE)
+    restore(made.file, target, passphrase=PASSPHRASE, at=6.0)
     restored = SqliteMemory.open(target)
     assert set(restored.config(SHOP, 2)) == {"LEVEL", "API_KEY", "LATE"}
     assert len(restored.config_versions(SHOP)) == 2
@@ -136,7 +137,7 @@ def test_other_files_come_along_the_secret_ones_only_sealed(state: Path, target:
         extra={"ca": authority, "absent": tmp_path / "nothing"},
         secret_extra={"ca/root.key": tmp_path / "root.key"},
     )
-    restore(made.file, target, passphrase=PASSPHRASE)
+    restore(made.file, target, passphrase=PASSPHRASE, at=6.0)
     assert (target / "ca" / "issued" / "one.crt").read_bytes() == b"also public"
     assert (target / "ca" / "root.key").read_bytes() == b"private-sentinel"
     assert all(stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600) for path in target.rglob("*"))
@@ -149,12 +150,31 @@ def test_a_link_among_the_other_files_is_refused(state: Path, tmp_path: Path) ->
     assert not (tmp_path / "mooring.backup").exists()
 
 
+def test_what_was_restored_takes_over_from_the_one_it_is_a_copy_of_and_the_later_restore_from_the_earlier(
+    state: Path, target: Path, tmp_path: Path
+) -> None:
+    """Also where the older one goes on to act for years, and for an environment that neither knew then."""
+    made = backup(state, tmp_path / "mooring.backup", at=5.0)
+    now = 2e9  # seconds
+    restore(made.file, target, key_file=state / "secrets.key", at=now)
+    restore(made.file, tmp_path / "later", key_file=state / "secrets.key", at=now + 1)
+    older, first, second = (SqliteMemory.open(directory) for directory in (state, target, tmp_path / "later"))
+    blog = EnvironmentId.parse("blog/production")
+    for environment in (SHOP, blog):
+        in_years = older.take_lease(environment, holder="older", now=2 * now, dead_after=10).fence
+        fences = [first.take_lease(environment, holder="first", now=now + 2, dead_after=10).fence for _ in range(3)]
+        assert in_years < fences[0] < fences[1] < fences[2]
+        assert second.take_lease(environment, holder="second", now=now + 2, dead_after=10).fence > fences[2]
+    for memory in (older, first, second):
+        memory.close()
+
+
 def test_a_wrong_passphrase_changes_nothing(state: Path, target: Path, tmp_path: Path) -> None:
     made = backup(state, tmp_path / "mooring.backup", at=5.0, passphrase=PASSPHRASE)
     with pytest.raises(StateDamaged, match="the passphrase does not open this backup"):
-        restore(made.file, target, passphrase=Secret("another one"))
+        restore(made.file, target, passphrase=Secret("another one"), at=6.0)
     with pytest.raises(InvalidInput, match="sealed with a passphrase"):
-        restore(made.file, target)
+        restore(made.file, target, at=6.0)
     with pytest.raises(InvalidInput, match="less than 8 characters"):
         backup(state, tmp_path / "mooring.backup", at=5.0, passphrase=Secret("short"))
     assert list(target.parent.iterdir()) == []
@@ -166,7 +186,7 @@ def test_a_wrong_key_file_changes_nothing(made: Path, target: Path, tmp_path: Pa
     other.put_config(SHOP, changes={"A": "1"}, by="anna", at=1.0)
     other.close()
     with pytest.raises(StateDamaged, match="is not in the key file"):
-        restore(made, target, key_file=tmp_path / "other" / "secrets.key")
+        restore(made, target, key_file=tmp_path / "other" / "secrets.key", at=6.0)
     assert not target.exists()
 
 
@@ -174,9 +194,9 @@ def test_a_directory_that_holds_something_is_replaced_only_when_asked_and_kept_a
     target.mkdir(parents=True)
     (target / "precious").write_text("mine")
     with pytest.raises(Refused, match="holds a state already"):
-        restore(made, target, key_file=state / "secrets.key")
+        restore(made, target, key_file=state / "secrets.key", at=6.0)
     assert [path.name for path in target.iterdir()] == ["precious"]
-    restored = restore(made, target, key_file=state / "secrets.key", replaces=True)
+    restored = restore(made, target, key_file=state / "secrets.key", replaces=True, at=6.0)
     assert restored.previous is not None
     assert (restored.previous / "precious").read_text() == "mine"
     assert sorted(path.name for path in target.iterdir()) == ["mooring.db", "secrets.key"]
@@ -193,7 +213,7 @@ def test_a_directory_without_state_is_not_backed_up(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="there is no state in"):
         backup(tmp_path, tmp_path / "mooring.backup", at=5.0)
     with pytest.raises(InvalidInput, match="there is no file"):
-        restore(tmp_path / "mooring.backup", tmp_path / "state")
+        restore(tmp_path / "mooring.backup", tmp_path / "state", at=6.0)
 
 
 def test_a_backup_cut_off_anywhere_is_refused(state: Path, made: Path, target: Path, tmp_path: Path) -> None:
@@ -202,7 +222,7 @@ def test_a_backup_cut_off_anywhere_is_refused(state: Path, made: Path, target: P
     for length in range(0, len(content), max(len(content) // 150, 1)):
         cut.write_bytes(content[:length])
         with pytest.raises(StateDamaged, match="this is not a whole backup"):
-            restore(cut, target, key_file=state / "secrets.key")
+            restore(cut, target, key_file=state / "secrets.key", at=6.0)
     assert not target.exists()
 
 
@@ -210,13 +230,14 @@ def test_a_backup_with_one_byte_changed_is_refused_or_is_still_the_same(state: P
     """A few bytes of a ZIP mean nothing (times, attributes); every other change must be seen."""
     content = made.read_bytes()
     changed = tmp_path / "changed"
-    database = _database_of(made)
+    restore(made, tmp_path / "good", key_file=state / "secrets.key", at=6.0)
+    database = (tmp_path / "good/mooring.db").read_bytes()
     survivors = 0
     for number, position in enumerate([*range(0, len(content), max(len(content) // 120, 1)), *range(len(content) - 200, len(content))]):
         changed.write_bytes(content[:position] + bytes([content[position] ^ 0x41]) + content[position + 1 :])
         target = tmp_path / f"target{number}"
         try:
-            restore(changed, target, key_file=state / "secrets.key")
+            restore(changed, target, key_file=state / "secrets.key", at=6.0)
         except MooringError as error:
             assert error.hint, error
             assert not target.exists()
@@ -312,7 +333,7 @@ def test_a_hostile_backup_is_refused_and_nothing_is_written(kind: str, state: Pa
     hostile = _hostile(made, tmp_path / "hostile", change=HOSTILE[kind])
     before = _tree(tmp_path)
     with pytest.raises(StateDamaged) as refused:
-        restore(hostile, target, key_file=state / "secrets.key")
+        restore(hostile, target, key_file=state / "secrets.key", at=6.0)
     assert refused.value.hint
     assert _tree(tmp_path) - before <= {target.parent}
 
@@ -320,13 +341,13 @@ def test_a_hostile_backup_is_refused_and_nothing_is_written(kind: str, state: Pa
 def test_a_bomb_is_refused_as_soon_as_it_is_larger_than_it_says(state: Path, made: Path, target: Path, tmp_path: Path) -> None:
     bomb = _hostile(made, tmp_path / "bomb", change=_understate)
     with pytest.raises(StateDamaged, match="files/bomb is larger than the backup says"):
-        restore(bomb, target, key_file=state / "secrets.key")
+        restore(bomb, target, key_file=state / "secrets.key", at=6.0)
 
 
 def test_the_hostile_backups_differ_from_a_good_one_only_by_what_they_are_named_for(
     state: Path, made: Path, target: Path, tmp_path: Path
 ) -> None:
-    restore(_hostile(made, tmp_path / "same", change=_set()), target, key_file=state / "secrets.key")
+    restore(_hostile(made, tmp_path / "same", change=_set()), target, key_file=state / "secrets.key", at=6.0)
     assert (target / "mooring.db").exists()
 
 
@@ -334,12 +355,7 @@ def test_a_manifest_changed_after_sealing_is_seen(state: Path, target: Path, tmp
     made = backup(state, tmp_path / "mooring.backup", at=5.0, passphrase=PASSPHRASE)
     hostile = _hostile(made.file, tmp_path / "hostile", change=_set(made_at=6.0))
     with pytest.raises(StateDamaged, match="or the backup was changed"):
-        restore(hostile, target, passphrase=PASSPHRASE)
-
-
-def _database_of(made: Path) -> bytes:
-    with zipfile.ZipFile(made) as archive:
-        return archive.read("mooring.db")
+        restore(hostile, target, passphrase=PASSPHRASE, at=6.0)
 
 
 def _tree(directory: Path) -> set[Path]:

@@ -28,6 +28,7 @@ from mooring.planner.rollout import plan
 
 _KEEP_EVERY = 1.0  # seconds between two looks while nothing is under way
 _LONGEST_PAUSE = 16.0  # seconds between two tries of what does not succeed
+_OVERTAKEN = 3  # times in a row that a deployment may be refused as an older controller's, each time under a new number
 _LONGEST_KEEP = 5.0  # the same for what should serve now: visitors wait for it
 _FIRST_TIDYING, _TIDY_EVERY = 60.0, 600.0  # seconds between two looks for assets that nothing needs any more
 _LAST_ENDED = 3  # deployments looked at for an end that a crash left half told
@@ -46,6 +47,7 @@ class Keeper:
         self._waiting = Waiting(parts, unfinished)
         self._current: Fulfilment | None = None
         self._is_abort_asked = False
+        self._refusals = 0
         self._told = ""
         self._pause = _KEEP_EVERY
         self._tidy_at = parts.clock.monotonic() + _FIRST_TIDYING
@@ -203,7 +205,7 @@ class Keeper:
 
     async def _fulfil(self, deployment: Deployment, asked_at: float | None) -> None:
         """To its end. What could not be written down, or is held by another controller, is taken up again from its record."""
-        self._is_abort_asked = False
+        self._is_abort_asked, self._refusals = False, 0
         pause = _KEEP_EVERY
         try:
             while not await self._is_fulfilled(deployment, asked_at):
@@ -225,11 +227,14 @@ class Keeper:
             self._current.abort()
         try:
             await self._current.run()
-        except (StaleFence, LeaseHeld) as error:
+        except StaleFence as error:
             self._tell_trouble(f"another controller has it: {error}")
-            return False
-        except DriverError as error:
-            self._tell_trouble(str(error))
+            self._refusals += 1
+            if self._refusals < _OVERTAKEN:
+                return False
+            await self._end_for_person(record, _overtaken(error))
+        except (LeaseHeld, DriverError) as error:
+            self._tell_trouble(f"another controller has it: {error}" if isinstance(error, LeaseHeld) else str(error))
             return False
         except Exception as error:
             await self._end_by_defect(record, error)
@@ -240,6 +245,9 @@ class Keeper:
         hint = "please report it with `mooring events`"
         told = NeedsPerson(f"a defect of Mooring stopped this deployment: {type(error).__name__}", hint=hint)
         self._parts.announcer.say(EventKind.PLATFORM, environment=self.environment, deployment=deployment.id, message=_traced(error))
+        await self._end_for_person(deployment, told)
+
+    async def _end_for_person(self, deployment: Deployment, told: NeedsPerson) -> None:
         ending = Ending(self._parts, self._parts.memory.deployment(deployment.id) or deployment)
         await insist(self._parts, lambda: ending.refused(told, Outcome.NEEDS_PERSON))
         await insist(self._parts, ending.finish)
@@ -249,6 +257,11 @@ class Keeper:
         if message != self._told:
             self._told = message
             self._parts.announcer.say(EventKind.PLATFORM, environment=self.environment, message=message)
+
+
+def _overtaken(error: StaleFence) -> NeedsPerson:
+    hint = "deploy there; if that one is gone for good, make a backup here and restore it, which takes over again"
+    return NeedsPerson(f"another controller has taken over this environment: {error.message}", hint=hint, where=error.where)
 
 
 def _traced(error: Exception) -> str:

@@ -78,7 +78,7 @@ def bring_back(
     passphrase = read_passphrase(passphrase_file) if passphrase_file else None
     present = installation.state / KEY
     key = key_file or (present if present.exists() and passphrase is None else None)
-    restored = restore(backup, installation.state, passphrase=passphrase, key_file=key, replaces=is_there)
+    restored = restore(backup, installation.state, at=time.time(), passphrase=passphrase, key_file=key, replaces=is_there)
     teller.progress(f"the state is that of Mooring {restored.made_by}, {_ago(restored.made_at)} old")
     if restored.previous is not None:
         _take_over(restored.previous, installation.state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import msgspec
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -15,6 +17,8 @@ from mooring.store.shelf import Shelf
 _leases = schema.leases
 _fences = schema.fences
 _locks = schema.locks
+FLOOR = ""  # the row below which no environment's number is; no environment has this name
+_RESTORE_BITS = 16  # a controller that was not restored counts in seconds: it never gets there
 
 
 class LeaseShelf(Shelf):
@@ -76,10 +80,17 @@ def _lease(connection: Connection, environment: EnvironmentId) -> Lease | None:
 
 
 def _next_fence(connection: Connection, environment: EnvironmentId, *, least: int) -> int:
-    """More than any that was ever given for it, and no less than the seconds of the clock.
+    """More than any that was ever given for it, no less than the seconds of the clock, and no less than what a restore has set.
 
     So it is also more than what was given after an older backup, which this memory may have been restored from.
     """
-    first = insert(_fences).values(environment=str(environment), last=max(1, least))
+    floor = connection.execute(select(_fences.c.last).where(_fences.c.environment == FLOOR)).scalar() or 0
+    least = max(1, least, floor)
+    first = insert(_fences).values(environment=str(environment), last=least)
     row = first.on_conflict_do_update(index_elements=["environment"], set_={"last": func.max(_fences.c.last + 1, least)})
     return int(connection.execute(row.returning(_fences.c.last)).scalar_one())
+
+
+def take_over(plain: sqlite3.Connection, *, at: float) -> None:
+    """A memory restored at this time, in wall seconds, gives higher numbers than any that was not, or was before: those are refused."""
+    plain.execute("INSERT OR REPLACE INTO fences (environment, last) VALUES (?, ?)", (FLOOR, int(at) << _RESTORE_BITS))

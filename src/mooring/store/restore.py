@@ -19,6 +19,7 @@ from mooring.model.secret import Secret
 from mooring.store import directory as directories
 from mooring.store.archive import FILES, Manifest, checked_name, unseal_files
 from mooring.store.keys import KeyRing, parse_ring
+from mooring.store.leases import take_over
 from mooring.store.opening import read_version
 from mooring.store.schema import metadata
 from mooring.store.swap import exchange
@@ -38,9 +39,11 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def restore(
-    file: Path, state_directory: Path, *, passphrase: Secret | None = None, key_file: Path | None = None, replaces: bool = False
+    file: Path, state_directory: Path, *, at: float, passphrase: Secret | None = None, key_file: Path | None = None, replaces: bool = False
 ) -> Restored:
-    """Make `state_directory` what it was when `file` was made. The platform must be down.
+    """Make `state_directory` what it was when `file` was made. The platform must be down; `at` is now, in wall seconds.
+
+    What acts from it takes over: a controller that still has the state of which this is a copy is refused wherever this one acts.
 
     `key_file` is the key that was kept apart from a backup without a passphrase. A directory that holds something is refused
     unless `replaces`; then it is kept beside, under another name. Raises InvalidInput, Refused, StateDamaged, Unavailable.
@@ -53,6 +56,7 @@ def restore(
         with translated(str(state_directory)), opened(file) as backup:
             stage.mkdir(mode=directories.DIRECTORY_MODE)
             _lay_out(backup, stage, passphrase=passphrase, key_file=key_file)
+            _take_over(stage / directories.DATABASE, at=at)
             previous = _put_in_place(stage, state_directory)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -134,6 +138,11 @@ def _check_database(path: Path, *, schema: str) -> None:
         damage = plain.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if damage != "ok" or plain.execute("PRAGMA foreign_key_check").fetchone() is not None:
             raise StateDamaged(f"the database in the backup is damaged: {damage}", hint=_OTHER, where=str(path))
+
+
+def _take_over(path: Path, *, at: float) -> None:
+    with closing(sqlite3.connect(path)) as plain, plain:
+        take_over(plain, at=at)
 
 
 def _is_ours(kind: str, table: str, sql: str) -> bool:

@@ -139,6 +139,7 @@ services = Table(
 )
 
 # The highest fencing number ever given for an environment; stays when the environment is forgotten.
+# The row without a name is what a restore has set for all of them.
 fences = Table(
     "fences",
     metadata,
