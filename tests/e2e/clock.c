@@ -1,4 +1,5 @@
-/* Preloaded into a program: its wall clock is as many seconds ahead as the file named by TEST_CLOCK says, as if somebody had set it.
+/* Preloaded into a program: its wall clock is as many seconds ahead as the file named by TEST_CLOCK says (else the one that it was compiled
+   with), as if somebody had set it.
    Durations (CLOCK_MONOTONIC) stay as they are. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -8,10 +9,14 @@
 #include <sys/time.h>
 #include <time.h>
 
+#ifndef CLOCK
+#define CLOCK "/dev/null"
+#endif
+
 static long ahead(void) {
   static volatile long *seconds;
   if (!seconds) {
-    int file = open(getenv("TEST_CLOCK") ? getenv("TEST_CLOCK") : "/dev/null", O_RDONLY);
+    int file = open(getenv("TEST_CLOCK") ? getenv("TEST_CLOCK") : CLOCK, O_RDONLY);
     void *map = mmap(NULL, sizeof(long), PROT_READ, MAP_SHARED, file, 0);
     if (map == MAP_FAILED) return 0;
     seconds = map;

@@ -24,14 +24,19 @@ HOUR = 3600
 SOURCE = Path(__file__).with_name("clock.c")
 
 
+def compiled(to: Path, *options: str) -> None:
+    """The library that is preloaded."""
+    compiler = shutil.which("cc")
+    assert compiler, "a compiler is needed: apt-get install build-essential"
+    subprocess.run([compiler, "-shared", "-fPIC", *options, "-o", str(to), str(SOURCE), "-ldl"], check=True, timeout=60)
+
+
 class MachineClock:
     """Of all programs that are started with `python`: another way to this environment, which the programs started by it take too."""
 
     def __init__(self, directory: Path) -> None:
         self.library, self._file, self.python = directory / "clock.so", directory / "clock", directory / "bin/python"
-        compiler = shutil.which("cc")
-        assert compiler, "a compiler is needed: apt-get install build-essential"
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", str(self.library), str(SOURCE), "-ldl"], check=True, timeout=60)
+        compiled(self.library)
         self._file.write_bytes(struct.pack("l", 0))
         self.python.parent.mkdir()
         for each in Path(sys.prefix, "bin").iterdir():

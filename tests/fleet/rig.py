@@ -5,6 +5,7 @@
     hosts[0].ssh()                       how drivers/transport/ssh.py reaches it, its key pinned
     hosts[0].kill(); .start()            the plug is pulled; it boots again with the same disk
     hosts[0].cut(); .mend()              its network cable
+    hosts[0].give_cpu(0.5)               half a core for all that runs there; None: as much as there is
     hosts[0].run("systemctl", "status")  as root, from outside: also with the cable cut
     fleet.stop()                         nothing is left but the image
 
@@ -106,6 +107,17 @@ class Host:
 
     def mend(self) -> None:
         self._network.mend(self.number)
+
+    def give_cpu(self, share: float | None) -> None:
+        """Of one core. Source: sched-bwc in the kernel's documentation, and cgroup-v2."""
+        period = 100_000  # microseconds
+        quota = None if share is None else int(share * period)
+        groups = [hierarchy / self._cgroup for hierarchy in _hierarchies()]
+        limits = {"cpu.cfs_quota_us": f"{quota or -1}", "cpu.max": f"{quota or 'max'} {period}"}
+        found = [(group / name, text) for group in groups for name, text in limits.items() if (group / name).exists()]
+        assert found, "this kernel gives no group a share of the time"
+        for path, text in found:
+            path.write_text(text)
 
     def run(self, *argv: str, stdin: bytes = b"", within: float = 60.0) -> subprocess.CompletedProcess[bytes]:
         """As root, from outside: over no network, and whatever state it is in."""

@@ -12,8 +12,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 from docker.engine import ContainerEngine
 from docker.registry import PASSWORD, USERNAME, Registry
-from e2e.platform import App, Platform, Traffic, receipt_of, running, short_directory
+from e2e.platform import App, Platform, Traffic, eventually, receipt_of, running, short_directory
+from fleet.faults import Deployments, is_preparing
 from fleet.rig import Fleet, Host
+from fleet.test_platform import is_at_rest
 
 from mooring.drivers.runtime.docker.engine import Engine
 from mooring.drivers.runtime.docker.registry import push
@@ -64,6 +66,7 @@ bake = 1
 drain_timeout = 5
 """
 LARGE = 3_000_000  # bytes of a layer that does not change
+IN_FLIGHT = 3  # requests that were on a container of an engine in the moment in which it died
 ACCOUNTS = {"host1": ("root", "/root"), "host2": ("deploy", "/home/deploy")}  # the second may use the engine, and is no root
 
 
@@ -134,6 +137,25 @@ def test_an_image_is_built_here_and_runs_on_every_host(app: App, hosts: tuple[Ho
     assert answers(app) == {"1"}
     assert [len(containers(host)) for host in hosts] == [1, 1]
     assert receipt_of(app)["bytes_sent"] > 2 * LARGE
+
+
+def test_an_engine_restarted_in_the_middle_of_a_deploy_ends_in_one_release_on_both_hosts(
+    app: App, hosts: tuple[Host, ...], platform: Platform
+) -> None:
+    """As Debian ships it, its containers die with it. What the other host serves is not lost."""
+    app.release(9)
+    with Traffic(app) as traffic:
+        following, _ = Deployments(platform).begun(app, until=is_preparing)
+        hosts[0].says("systemctl", "restart", "docker.service")
+        out, err = following.communicate(timeout=150)
+        serving = {0: {"9"}, 1: {"1"}}[following.returncode]
+        eventually(lambda: [len(containers(host)) for host in hosts] == [1, 1] and is_at_rest(app), within=90)
+        assert answers(app) == serving, out + err
+    lost = traffic.report["failures"]
+    assert len(lost) == traffic.report["failed"] <= IN_FLIGHT, lost[:20]
+    told = receipt_of(app)
+    assert told["outcome"] in ("succeeded", "failed", "reverted")
+    assert told["traffic"]["edge_errors"] + told["traffic"]["resets"] + told["traffic"]["cancelled"] >= len(lost), "none is kept quiet"
 
 
 def test_a_redeploy_sends_what_has_changed_and_loses_no_request(app: App, hosts: tuple[Host, ...]) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from e2e.platform import App, Platform, Traffic, eventually, receipt_of, running, short_directory
-from e2e.test_crashes import pid_of
 from fleet.rig import Fleet, Host
 
 from mooring.model.host import fingerprint
@@ -78,14 +75,7 @@ def app(platform: Platform, fleet: Fleet) -> Iterator[App]:
         host.says("sh", "-c", "cat >> /root/.ssh/authorized_keys", stdin=key.encode())
         added = add(platform, host)
         assert added.code == 0, added
-    source = platform.directory / "origin"
-    source.mkdir()
-    for name, text in {"mooring.toml": MANIFEST, "serve.py": SERVE, "VERSION": "0\n"}.items():
-        (source / name).write_text(text)
-    app = platform.app(source, "shop")
-    app.release(1)
-    answer = app.deploy()
-    assert answer.code == 0, answer
+    app = first_release(platform, MANIFEST)
     yield app
     for host in fleet.hosts:
         host.reset()
@@ -107,6 +97,19 @@ def add(platform: Platform, host: Host, *words: str):
         fingerprint(host.key),
         *words,
     )
+
+
+def first_release(platform: Platform, manifest: str) -> App:
+    """The app `shop`, deployed."""
+    source = platform.directory / "origin"
+    source.mkdir()
+    for name, text in {"mooring.toml": manifest, "serve.py": SERVE, "VERSION": "0\n"}.items():
+        (source / name).write_text(text)
+    app = platform.app(source, "shop")
+    app.release(1)
+    answer = app.deploy()
+    assert answer.code == 0, answer
+    return app
 
 
 def places(app: App) -> list[str]:
@@ -188,17 +191,6 @@ def test_a_host_that_loses_its_power_is_left_out_and_comes_back_as_it_was(app: A
     eventually(lambda: left_out(app, "host2"), within=60)
     fleet.hosts[1].start()
     eventually(lambda: answering(app) == before, within=90)
-
-
-def test_the_controllers_end_in_the_middle_of_a_deploy_ends_in_one_release(app: App, platform: Platform) -> None:
-    app.release(4)
-    with Traffic(app) as traffic:
-        assert app.deploy("--detach").code == 0
-        eventually(lambda: len(places(app)) > 3, within=60)  # the new ones are being started
-        os.kill(pid_of(platform, "mooring.server serve"), signal.SIGKILL)
-        eventually(lambda: is_at_rest(app), within=120)
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
-    assert answering(app) in ({"4 host1", "4 host2", "4 host3"}, {"1 host1", "1 host2", "1 host3"})
 
 
 def test_another_host_key_is_refused(app: App, fleet: Fleet, platform: Platform) -> None:

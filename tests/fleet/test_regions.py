@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from e2e.platform import App, Platform, Traffic, eventually, receipt_of, running, short_directory
 from fleet.rig import Fleet, Host
-from fleet.test_platform import SERVE, is_at_rest, places
+from fleet.test_platform import first_release, is_at_rest, places
 
 from mooring.model.host import fingerprint
 
@@ -75,15 +75,7 @@ def hosts(platform: Platform, fleet: Fleet) -> Iterator[tuple[Host, Host]]:
 
 @pytest.fixture(scope="module")
 def app(platform: Platform, hosts: tuple[Host, Host]) -> App:
-    source = platform.directory / "origin"
-    source.mkdir()
-    for name, text in {"mooring.toml": MANIFEST, "serve.py": SERVE, "VERSION": "0\n"}.items():
-        (source / name).write_text(text)
-    app = platform.app(source, "shop")
-    app.release(1)
-    answer = app.deploy()
-    assert answer.code == 0, answer
-    return app
+    return first_release(platform, MANIFEST)
 
 
 def add(platform: Platform, host: Host, *words: str):
