@@ -12,7 +12,7 @@ from fake_services import a_status
 
 from mooring.model.host import Finding, Weight
 from mooring.model.secret import Secret
-from mooring.model.service import ServiceKind
+from mooring.model.service import Owned, ServiceKind
 from mooring.usecases.answers import ServerStatus
 
 ADDRESS = "postgresql://admin:sesame@db.test:5432/postgres"
@@ -109,3 +109,13 @@ def test_destroying_says_whether_services_go_too(platform: FakePlatform) -> None
     mooring("deploy", platform=platform)
     mooring("destroy", "--services", "--confirm", "shop", platform=platform)
     assert platform.is_destroyed_with_services
+
+
+def test_what_nobody_owns_on_a_server_is_shown_with_what_to_type(platform: FakePlatform) -> None:
+    piece = a_status(SHOP).record.piece
+    added = platform.add_server("main", ServiceKind.POSTGRES, Secret(ADDRESS))
+    platform.statuses["main"] = msgspec.structs.replace(added, orphans=(Owned(what="role", name=f"{piece.identity}_1", piece=piece),))
+    shown = " ".join(mooring("service", "servers", platform=platform).out.split())
+    assert f"main: nobody owns role {piece.identity}_1, which was made for {SHOP}/db" in shown
+    way = f"--app {SHOP.app} -e {SHOP.environment} --confirm {SHOP}/db"
+    assert f"`mooring service rm db {way}` removes it" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -15,12 +16,12 @@ from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.lease import Mark
-from mooring.model.names import EnvironmentName, ProcessName, RegionName, ServiceName
+from mooring.model.names import EnvironmentName, ProcessName, RegionName, ServerName, ServiceName
 from mooring.model.placement import Region
 from mooring.model.records import EnvironmentRecord
 from mooring.model.review import ReviewMark, review_environment
 from mooring.model.secret import Secret
-from mooring.model.service import Piece, ServiceKind, ServiceWish, login_of
+from mooring.model.service import Owned, Piece, ServiceKind, ServiceWish, login_of
 from mooring.model.steps import ProvideService, RemoveService, RestoreService
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.laws import Point
@@ -391,3 +392,32 @@ def _check(platform: FakePlatform, server: FakeServer) -> None:
         server.enter(Secret(life.variables["DATABASE_URL"]))
     for record in records:
         assert len(platform.memory.service_passwords(SHOP, record.piece.service)) <= 2
+
+
+@story
+async def test_what_a_lost_record_left_on_a_server_is_found_by_our_mark_alone_and_removed_like_any(platform: FakePlatform) -> None:
+    server, main = platform.add_server(), ServerName("main")
+    await deployed(platform, TREE)
+    server.stored |= {"payroll": Stored(None), "m_theirs": Stored(Piece("another", SHOP, DB))}
+    found: list[tuple[Owned, ...]] = []
+
+    async def look() -> None:
+        found.append(await platform.controller.services.orphans(main))
+
+    platform.on_point = lambda point: looks.append(asyncio.ensure_future(look())) if point.name.startswith("service.") else None
+    looks: list[asyncio.Future[None]] = []
+    branch = EnvironmentId.parse("shop/branch")
+    await deployed(platform, TREE, branch)
+    await platform.end(platform.submit(branch, DestroyOrder(services=True)))
+    platform.on_point = None
+    await asyncio.gather(*looks)
+    assert found and not any(found), "what is being made or removed is nobody's orphan"
+    with pytest.raises(NotFound, match="has no service db"):
+        await platform.controller.services.adopt(branch, DB)
+    platform.memory.forget_service(SHOP, DB)
+    assert [each.piece for each in await platform.controller.services.orphans(main)] == [PIECE]
+    record = await platform.controller.services.adopt(SHOP, DB)
+    assert (record.piece, record.is_ready) == (PIECE, False)
+    assert await platform.controller.services.orphans(main) == ()
+    await platform.controller.change_service(SHOP, RemoveService(service=DB, reason="ann asked for it"))
+    assert server.stored.keys() == {"payroll", "m_theirs"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from mooring.model.names import ServerName, ServiceName
 from mooring.model.review import review_environment
 from mooring.model.secret import Secret
 from mooring.model.service import Piece, ServiceKind, ServiceWish
+from mooring.server.chores import OrphanWatch
 from mooring.testing.service import FakeServer, Stored
 from mooring.usecases.answers import ReviewDown
 
@@ -203,3 +205,30 @@ def test_every_wish_is_in_the_audit_log_without_a_secret(client: Client, served:
 
 def test_an_order_that_destroys_is_read_as_it_was_written_before_services_were_known() -> None:
     assert DestroyOrder() == msgspec.json.decode(b'{"type": "destroy"}', type=DestroyOrder)
+
+
+def test_what_nobody_owns_is_named_and_goes_by_its_name_alone_and_what_is_not_ours_never(
+    client: Client, served: Served, server: FakeServer
+) -> None:
+    """As after a memory was brought back that is older than the database."""
+    old = EnvironmentId.parse("cellar/old")
+    orphan = Piece(served.world.servers.controller, old, ServiceName("db"))
+    strangers = (Piece("another", old, ServiceName("db")), None)
+    server.stored |= {orphan.identity: Stored(orphan), "payroll": Stored(strangers[1]), strangers[0].identity: Stored(strangers[0])}
+    watch = OrphanWatch(served.services.platform)
+    for _ in range(2):
+        asyncio.run_coroutine_threadsafe(watch.look(), served.loop).result(30)
+    told = [str(event.fields["message"]) for event in served.world.memory.events() if "nobody owns" in str(event.fields.get("message"))]
+    assert told == [
+        f"nobody owns cellar/old/db on main any more: database {orphan.identity}; `mooring service servers` says how to remove it"
+    ]
+    (status,) = client.servers()
+    assert [(each.what, each.name) for each in status.orphans] == [("database", orphan.identity)]
+    with pytest.raises(InvalidInput, match="confirmed with its full name"):
+        client.remove_service(old, "db", confirm="db")
+    with pytest.raises(NotFound, match="has no service payroll"):
+        client.remove_service(old, "payroll", confirm="cellar/old/payroll")
+    assert client.remove_service(old, "db", confirm="cellar/old/db").piece == orphan
+    assert orphan.identity not in server.stored and {"payroll", strangers[0].identity} < server.stored.keys()
+    assert (client.servers()[0].orphans, client.services(old)) == ((), ())
+    del server.stored["payroll"], server.stored[strangers[0].identity]

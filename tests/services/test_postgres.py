@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
 from psycopg import sql
 from services.postgres import PostgresRig
 
-from mooring.drivers.service.contract import ISOLATION
+from mooring.drivers.service.contract import ISOLATION, ServiceDriver
 from mooring.drivers.service.postgres.server import PostgresServer
-from mooring.errors import InvalidInput, MooringError, Refused, Unavailable
+from mooring.engine.clock import SystemClock
+from mooring.engine.services import Services
+from mooring.errors import InvalidInput, MooringError, NotFound, Refused, Unavailable
+from mooring.model.names import ServerName
 from mooring.model.secret import Secret
+from mooring.model.service import Piece, ServiceKind, ServiceServer
+from mooring.model.steps import RemoveService
+from mooring.store.memory import SqliteMemory
 from mooring.testing.service_contract import BLOG, SHOP, ServiceContract, a_login, a_mark, a_piece
 
 
@@ -185,6 +193,46 @@ async def test_a_mark_that_names_somebody_else_is_not_believed(postgres_rig: Pos
     await postgres_rig.ask("CREATE DATABASE payroll")
     await postgres_rig.ask(sql.SQL("COMMENT ON DATABASE payroll IS {}").format(sql.Literal(mark)))
     assert "payroll" not in {each.name for each in await postgres_rig.driver.find_owned()}
+
+
+async def test_what_no_record_owns_is_found_adopted_and_removed_and_nothing_else_is(postgres_rig: PostgresRig, tmp_path: Path) -> None:
+    """As after a memory was brought back that is older than the database: by this platform's own mark, and by nothing else."""
+    memory = SqliteMemory.open(tmp_path / "state")
+    memory.save_service_server(ServiceServer(name=ServerName("main"), kind=ServiceKind.POSTGRES), Secret("postgresql://unused"))
+    drivers = OneDriver(postgres_rig.driver, a_piece().controller)
+    services = Services(memory, drivers, SystemClock(), new_secret=lambda: Secret("made up"), changed=lambda _: None)
+    orphan, theirs = a_piece(), Piece("another platform", BLOG, a_piece().service)
+    await postgres_rig.driver.provide(a_mark(), orphan, a_login(orphan))
+    await postgres_rig.driver.admit(a_mark(), orphan, a_login(orphan, 2, "second"))
+    await postgres_rig.driver.provide(a_mark(BLOG), theirs, a_login(theirs))
+    await postgres_rig.ask("CREATE DATABASE payroll")
+    try:
+        found = await services.orphans(ServerName("main"))
+        assert [each.what for each in found] == ["database", "role", "role", "role"] and {each.piece for each in found} == {orphan}
+        with pytest.raises(NotFound):
+            await services.adopt(BLOG, theirs.service)
+        assert (await services.adopt(SHOP, orphan.service)).piece == orphan
+        assert await services.orphans(ServerName("main")) == ()
+        await services.perform(a_mark(fence=2), RemoveService(service=orphan.service, reason="a person asked for it"))
+        names = [
+            str(row) for row in await postgres_rig.ask("SELECT datname FROM pg_database WHERE datname LIKE 'm\\_%%' OR datname = 'payroll'")
+        ]
+        assert len(names) == 2 and any(theirs.identity in name for name in names)
+        assert await postgres_rig.driver.find_owned() == () == memory.services()
+    finally:
+        await postgres_rig.ask("DROP DATABASE payroll")
+        memory.close()
+
+
+class OneDriver:
+    """Fulfils ServiceDrivers: one server."""
+
+    def __init__(self, driver: ServiceDriver, controller: str) -> None:
+        self._driver = driver
+        self.controller = controller
+
+    def driver(self, server: ServiceServer, address: Secret) -> ServiceDriver:
+        return self._driver
 
 
 @pytest.mark.parametrize("address", ["", "mysql://a@b/c", "postgresql://[", "host=localhost", "postgresql://h/d?nonsense=1"])

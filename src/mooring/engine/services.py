@@ -90,6 +90,31 @@ class Services:
         found = await self.driver_of(server).find_owned()
         return server.kind, tuple(each for each in found if each.piece.environment == environment)
 
+    async def orphans(self, name: ServerName) -> tuple[Owned, ...]:
+        """What there carries this platform's mark and is on no record: what was lost with a memory, say, that was brought back older.
+
+        Raises NotFound, and what the driver raises."""
+        known = self._on_record()
+        found = await self.driver_of(self._server(name)).find_owned()
+        known |= self._on_record()  # both what is made and what is removed meanwhile
+        return tuple(each for each in found if (name, each.piece) not in known)
+
+    async def adopt(self, environment: EnvironmentId, service: ServiceName) -> ServiceRecord:
+        """Put an orphan on record, so that it can be removed like any. Raises NotFound where no server that answers has one."""
+        for server in self._memory.service_servers():
+            for each in await self.orphans(server.name):
+                if (each.piece.environment, each.piece.service) == (environment, service):
+                    login, at = login_of(each.piece, 1), self._clock.wall()
+                    record = ServiceRecord(piece=each.piece, kind=server.kind, server=server.name, login=login, created_at=at)
+                    self._save(record, {login: self._new_secret()})
+                    return record
+        raise NotFound(
+            f"{environment} has no service {service}", hint="`mooring service ls` and `mooring service servers` list what there is"
+        )
+
+    def _on_record(self) -> set[tuple[ServerName, Piece]]:
+        return {(record.server, record.piece) for record in self._memory.services()}
+
     def variables(self, release: Release) -> Variables:
         """What its processes are given of its services; nothing of one that is not there."""
         known = {record.piece.service: record for record in self._memory.services(release.environment)}

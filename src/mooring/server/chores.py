@@ -19,6 +19,7 @@ from mooring.server.turns import if_nobody_else
 from mooring.store.directory import replace
 from mooring.store.memory import SqliteMemory
 from mooring.usecases.forges import KEPT as KEPT_MESSAGES
+from mooring.usecases.platform import Platform
 from mooring.usecases.workshop import Workshop
 
 log = logging.getLogger("mooring.chores")
@@ -83,6 +84,30 @@ async def trim_downloads(workshop: Workshop, *, at_most: int) -> None:
     freed = await workshop.trim_downloads(at_most=at_most)
     if freed:
         log.info("download caches emptied", extra={"fields": {"bytes": freed}})
+
+
+class OrphanWatch:
+    """Names what is on the servers of services by this platform's mark and owned by nobody, once. It goes when a person says so."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._told: frozenset[str] = frozenset()
+
+    async def look(self) -> None:
+        """A server that does not answer now is looked at the next time."""
+        found = dict[str, str]()
+        for server in self._platform.memory.service_servers():
+            try:
+                orphans = await self._platform.controller.services.orphans(server.name)
+            except MooringError as error:
+                log.warning("a server was not looked at", extra={"fields": {"server": server.name, "error": str(error)}})
+                continue
+            for each in orphans:
+                whole = f"{each.piece.environment}/{each.piece.service}"
+                found.setdefault(f"{whole} on {server.name}", f"{each.what} {each.name}; `mooring service servers` says how to remove it")
+        for orphan in sorted(found.keys() - self._told):
+            self._platform.controller.tell(f"nobody owns {orphan} any more: {found[orphan]}")
+        self._told = frozenset(found)
 
 
 def sweep_uploads(uploads: Path, memory: SqliteMemory) -> int:

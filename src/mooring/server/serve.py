@@ -18,6 +18,7 @@ from mooring.server.chores import (
     FORGET_EVERY,
     GUARD_EVERY,
     TEND_EVERY,
+    OrphanWatch,
     bound_logs,
     forget_old,
     guard_supervisor,
@@ -92,6 +93,7 @@ def _chores(installation: Installation, settings: Settings, wired: Wired, servic
         asyncio.create_task(repeat(wired.edge.tend, every=TEND_EVERY, name="tend the edge")),
         asyncio.create_task(repeat(lambda: tend_others(wired.platform.controller.edges), every=TEND_EVERY, name="tend the edges of hosts")),
         asyncio.create_task(repeat(lambda: forget_old(wired.memory), every=FORGET_EVERY, name="forget what is old")),
+        asyncio.create_task(repeat(OrphanWatch(wired.platform).look, every=FORGET_EVERY, name="look for what nobody owns")),
         asyncio.create_task(repeat(wired.platform.controller.prune, every=FORGET_EVERY, name="prune artifacts")),
         asyncio.create_task(
             repeat(

@@ -21,7 +21,7 @@ from mooring.model.lease import Lock
 from mooring.model.names import AccessoryName, ArtifactId, Hostname, ServerName
 from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
-from mooring.model.service import ServiceRecord, ServiceServer
+from mooring.model.service import Owned, ServiceRecord, ServiceServer
 from mooring.model.trouble import Trouble
 from mooring.planner.accessories import Condition
 
@@ -258,10 +258,14 @@ class ForgeHeard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A server of data services: what comes from it, and how it is. `error`: why it does not answer now."""
+    """A server of data services: what comes from it, and how it is. `error`: why it does not answer now.
+
+    `orphans` carry this platform's mark there, and no environment is known to own them.
+    """
 
     server: ServiceServer
     services: tuple[str, ...] = ()
+    orphans: tuple[Owned, ...] = ()
     findings: tuple[Finding, ...] = ()
     error: str = ""
 

@@ -107,9 +107,9 @@ async def restore_service(platform: Platform, actor: Actor, environment: Environ
 
 
 async def remove_service(platform: Platform, actor: Actor, environment: EnvironmentId, name: str, *, confirm: str) -> ServiceRecord:
-    """With all that is in it. Raises Refused while the app that runs declares it, InvalidInput unless `confirm` is its name,
-    NotFound, LeaseHeld, Unavailable, Forbidden."""
-    service = _named(platform, environment, name)
+    """With all that is in it; also one that only its server knows, by our mark. Raises Refused while the app that runs declares it,
+    InvalidInput unless `confirm` is its name, NotFound, LeaseHeld, Unavailable, Forbidden."""
+    service = service_name(name)
     platform.allow(actor, Permission.ADMINISTER, "service rm", environment, service=service)
     if confirm != f"{environment}/{service}":
         raise InvalidInput(f"removing {service} is confirmed with its full name", hint=f"confirm={environment}/{service}")
@@ -118,7 +118,10 @@ async def remove_service(platform: Platform, actor: Actor, environment: Environm
     if release is not None and any(wish.name == service for wish in release.services):
         hint = f"take [services.{service}] out of mooring.toml and deploy first"
         raise Refused(f"{release.version} of {environment}, which runs, declares {service}", hint=hint)
-    found = platform.controller.services.record(environment, service)
+    try:
+        found = platform.controller.services.record(environment, service)
+    except NotFound:
+        found = await platform.controller.services.adopt(environment, service)
     await platform.controller.change_service(environment, RemoveService(service=service, reason=f"{actor.name} asked for it"))
     return found
 
@@ -148,9 +151,10 @@ def _check(name: ServerName, facts: ServerFacts, *, accept_open: bool) -> None:
 async def _asked(platform: Platform, server: ServiceServer) -> ServerStatus:
     try:
         facts = await platform.controller.services.driver_of(server).inspect()
+        orphans = await platform.controller.services.orphans(server.name)
     except MooringError as error:
         return ServerStatus(server=server, services=_used(platform, server.name), error=str(error))
-    return _status(platform, server, facts)
+    return msgspec.structs.replace(_status(platform, server, facts), orphans=orphans)
 
 
 def _status(platform: Platform, server: ServiceServer, facts: ServerFacts) -> ServerStatus:

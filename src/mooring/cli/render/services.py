@@ -36,6 +36,12 @@ def server_lines(servers: Sequence[ServerStatus], *, width: int | None) -> list[
     for each in servers:
         if each.error:
             notes.append(line(Span(f"{each.server.name}: {each.error}", Style.BAD)))
+        for orphan in each.orphans:
+            piece = orphan.piece
+            whole = f"{piece.environment}/{piece.service}"
+            notes.append(line(Span(f"{each.server.name}: nobody owns {orphan.what} {orphan.name}, which was made for {whole}", Style.WARN)))
+            way = f"--app {piece.environment.app} -e {piece.environment.environment} --confirm {whole}"
+            notes += hanging(line("  "), f"`mooring service rm {piece.service} {way}` removes it", width=width, style=Style.DIM)
         for finding in each.findings:
             notes.append(line(Span(f"{each.server.name}: {finding.subject}: {finding.said}", Style.WARN)))
             notes += hanging(line("  "), finding.hint, width=width, style=Style.DIM)
