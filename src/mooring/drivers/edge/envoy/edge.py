@@ -26,6 +26,7 @@ from mooring.drivers.edge.envoy.secured import Secured
 from mooring.drivers.edge.envoy.settings import SHARDS, EnvoySettings, Layout, shard_name, shard_of, streams_name
 from mooring.drivers.edge.files import make_directory, read_whole, write_whole
 from mooring.drivers.edge.ledger import Ledger
+from mooring.drivers.edge.leftovers import clear
 from mooring.drivers.edge.log_reader import read_lines
 from mooring.drivers.edge.rotation import rotate
 from mooring.drivers.edge.tables import check_table
@@ -72,6 +73,7 @@ class EnvoyEdge:
             make_directory(directory)
         self._token = self._kept_token()
         self._ledger.load()
+        clear(layout, self._ledger)
         if self._settings.https_port:
             self._wardrobe.prepare()
             self._wardrobe.load(self._hostnames())

@@ -30,6 +30,7 @@ from mooring.drivers.edge.haproxy.settings import HaproxySettings, Layout
 from mooring.drivers.edge.haproxy.sight import Seen
 from mooring.drivers.edge.layout import EdgeLayout
 from mooring.drivers.edge.ledger import Ledger
+from mooring.drivers.edge.leftovers import clear
 from mooring.drivers.edge.tables import check_table
 from mooring.drivers.edge.traffic import summarize
 from mooring.drivers.edge.waited import forget
@@ -75,13 +76,12 @@ class HaproxyEdge:
 
     def prepare(self) -> tuple[MooringError, ...]:
         """Make or renew every file, keeping the tables; idempotent. Returns what was damaged and is left out.
-        Raises InvalidInput when the sockets' paths are too long, Unavailable when the disk does not take the files, StateDamaged
-        when the local authority is not whole.
-        """
+        Raises InvalidInput (the sockets' paths are too long), Unavailable (a full disk), StateDamaged (of the local authority)."""
         self._layout.check()
         make_directory(self._kept.directory)
         self._ground.prepare()
         self._ledger.load()
+        clear(self._kept, self._ledger)
         if self._settings.https_port:
             self._wardrobe.prepare()
             self._wardrobe.load(self._hostnames())
