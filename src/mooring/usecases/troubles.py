@@ -67,17 +67,7 @@ def of_environments(environments: Iterable[EnvironmentSummary]) -> list[Trouble]
 
 def of_hosts(sights: Iterable[Sight], ailments: Iterable[Ailment], *, now: float, since: float) -> list[Trouble]:
     """`since`: when this controller began to look."""
-    away = [
-        Trouble(
-            subject=f"host {each.host}",
-            weight=Weight.FAULT,
-            said=f"it does not answer: {each.error or 'no look at it has ended yet'}",
-            hint=_away_hint(each.host),
-            since=_last_seen(each, now=now, since=since),
-        )
-        for each in sights
-        if each.is_away
-    ]
+    away = _away("host", sights, now=now, since=since)
     ailing = [
         Trouble(
             subject=f"host {each.host}",
@@ -92,17 +82,7 @@ def of_hosts(sights: Iterable[Sight], ailments: Iterable[Ailment], *, now: float
 
 
 def of_edges(sights: Iterable[Sight], reloads: Mapping[HostId, Reloads], *, now: float, since: float) -> list[Trouble]:
-    away = [
-        Trouble(
-            subject=f"edge on {each.host}",
-            weight=Weight.FAULT,
-            said=f"it does not answer: {each.error or 'no look at it has ended yet'}",
-            hint=_away_hint(each.host),
-            since=_last_seen(each, now=now, since=since),
-        )
-        for each in sights
-        if each.is_away
-    ]
+    away = _away("edge on", sights, now=now, since=since)
     reloaded = [
         Trouble(
             subject="edge" if host == LOCAL else f"edge on {host}",
@@ -161,12 +141,19 @@ def of_disk(free: int) -> list[Trouble]:
     ]
 
 
-def _last_seen(sight: Sight, *, now: float, since: float) -> float:
-    return since if sight.age is None else now - sight.age
-
-
-def _away_hint(host: HostId) -> str:
-    return f"`mooring host check {host}` says more; if it is gone for good: `mooring host rm {host} --lost`"
+def _away(kind: str, sights: Iterable[Sight], *, now: float, since: float) -> list[Trouble]:
+    """Those that do not answer, since they were seen last; never seen: since this controller looks."""
+    return [
+        Trouble(
+            subject=f"{kind} {each.host}",
+            weight=Weight.FAULT,
+            said=f"it does not answer: {each.error or 'no look at it has ended yet'}",
+            hint=f"`mooring host check {each.host}` says more; if it is gone for good: `mooring host rm {each.host} --lost`",
+            since=since if each.age is None else now - each.age,
+        )
+        for each in sights
+        if each.is_away
+    ]
 
 
 def _times(count: int) -> str:
