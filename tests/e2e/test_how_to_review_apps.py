@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 from e2e.platform import MOORING, ROOT, Answer, App, Platform
+from services.postgres import postgres
 
 from mooring.model.names import AppName
 from mooring.model.review import review_environment
@@ -96,13 +97,17 @@ def reader(platform: Platform) -> Iterator[Reader]:
     assert app.mooring("config", "set", "-e", "review", f"SEEDS={platform.directory / 'seeds'}").code == 0
     app.git("switch", "--quiet", "--create", BRANCH)
     app.release(2)
-    yield Reader(app)
-    app.mooring("review", "down", BRANCH)
+    with postgres() as (port, _):
+        address = f"postgresql://maker:maker@127.0.0.1:{port}/postgres\n"
+        answer = app.mooring("service", "add-server", "main", "--type", "postgres", stdin=address)
+        assert answer.code == 0, answer
+        yield Reader(app)
+        app.mooring("review", "down", BRANCH)
 
 
 @pytest.mark.timeout(300)
 def test_the_page_on_review_apps_can_be_followed_to_the_letter(platform: Platform, reader: Reader) -> None:
-    up, manifest, settings, looking, down = blocks()
+    up, manifest, settings, pulls, looking, down = blocks()
     seeds = platform.directory / "seeds"
 
     (brought_up,) = typed(up)
@@ -110,6 +115,8 @@ def test_the_page_on_review_apps_can_be_followed_to_the_letter(platform: Platfor
     assert told[-1] == brought_up.shown[-1].replace("8080", str(platform.port)), "the address that the page shows"
     assert not seeds.exists(), "nothing says yet with what"
 
+    manifest = manifest.replace("[review]", pulls, 1)  # what stands below the same heading
+    manifest += '\n[services.db]\ntype = "postgres"\n'  # the reader's own: what is taken down names a database
     reader.app.write("mooring.toml", manifest)
     reader.app.release(3)
     for command in settings.splitlines():

@@ -50,9 +50,7 @@ class ForgeDesk:
         self._reasons: dict[AppName, asyncio.Event] = {}
         self._looked: dict[AppName, tuple[float, str]] = {}
         self._parts: tuple[ForgeErrands, PullRequests] | None = None
-        self._beginning: dict[
-            tuple[AppName, str], bool
-        ] = {}  # branches of which a commit is about to begin: was another look due meanwhile?
+        self._beginning: dict[tuple[AppName, str], bool] = {}  # of which a commit is about to begin: was another look due meanwhile?
 
     @property
     def platform(self) -> Platform:
