@@ -129,8 +129,8 @@ async def test_who_has_it_open_sees_what_a_dump_brings_back(rig: SqliteRig, tmp_
 
 async def test_a_broken_dump_changes_nothing(rig: SqliteRig, tmp_path: Path) -> None:
     variables, piece = await filled(rig), a_piece()
-    for number in range(2_000):
-        await rig.write(variables, str(number), "x" * 50)
+    with closing(sqlite3.connect(file_of(variables))) as app, app:
+        app.executemany("INSERT INTO entries VALUES (?, ?)", [(str(number), "x" * 50) for number in range(2_000)])
     dump = tmp_path / "dump"
     await rig.driver.dump(piece, a_login(piece), dump)
     content = dump.read_bytes()
