@@ -12,6 +12,7 @@ from mooring.engine.secure_edges import SecureEdges
 from mooring.errors import Unavailable
 from mooring.model.names import LOCAL, HostId, Hostname, RegionName
 from mooring.model.routing import ChallengeAnswer
+from mooring.testing.access_contract import AccessContract
 from mooring.testing.edge import FakeEdge
 from mooring.testing.edge_contract import App, EdgeContract, EdgeRig, Reply, Shop
 from mooring.testing.secure_edge_contract import a_certificate
@@ -42,7 +43,7 @@ class ManyRig:
             fake.upstreams[app.address, app.port] = app.respond
         return app
 
-    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", accept: str = "", sent: str = "") -> Reply:
+    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", accept: str = "", sent: str = "", claimed: str = "") -> Reply:
         """Of an environment without an instance so far only the controller's own edge knows."""
         fake = next(self._turns)
         routed = {name for table in fake.tables() for name in table.hostnames}
@@ -65,7 +66,7 @@ def rig() -> EdgeRig:
     return ManyRig()
 
 
-class TestManyEdges(EdgeContract):
+class TestManyEdges(EdgeContract, AccessContract):
     pass
 
 

@@ -17,6 +17,7 @@ from mooring.drivers.edge.haproxy.preparation import ACCOUNT, DIRECTORY, UNIT
 from mooring.drivers.transport.ssh import SshTransport
 from mooring.errors import StaleFence, Unavailable
 from mooring.model.lease import Mark
+from mooring.testing.access_contract import AccessContract
 from mooring.testing.edge_contract import EdgeContract, Shop
 from mooring.testing.secure_edge_contract import SecureEdgeContract
 
@@ -39,7 +40,7 @@ async def rig(platform: HostEdgePlatform) -> AsyncIterator[HostEdgeRig]:
     await platform.transport.close()
 
 
-class TestHaproxyOnAHost(EdgeContract):
+class TestHaproxyOnAHost(EdgeContract, AccessContract):
     pass
 
 

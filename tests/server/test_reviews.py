@@ -21,6 +21,7 @@ from mooring.model.release import Source
 from mooring.model.review import REVIEW_PASSWORD, ReviewAccess, ReviewSettings, review_environment
 from mooring.model.secret import Secret
 from mooring.usecases.answers import ReviewLogin
+from mooring.usecases.source_reading import release_plan
 
 RULES = ReviewSettings(limit=2, seed="./seed", expire=1000.0)
 
@@ -134,6 +135,15 @@ def test_an_open_one_asks_nobody(served: Served, app: AppName, tmp_path: Path) -
     environment = up(served, app, "one", tmp_path)
     assert served.client.review_login(app, "one") == ReviewLogin(user="", password="")
     assert served.client.environment(environment).snapshot.routes.table.access == Access(is_indexed=False)
+
+
+def test_one_for_some_networks_is_fenced_at_the_edge_besides_its_password_and_nothing_else_of_the_app_is(tmp_path: Path) -> None:
+    (tmp_path / "mooring.toml").write_text('app = "shop"\n[review]\nnetworks = ["203.0.113.0/24", "2001:db8::1"]\n')
+    (tmp_path / "Procfile").write_text("web: serve\n")
+    branch = review_environment(AppName("shop"), "one")
+    access = release_plan(tmp_path, branch, Source(digest="d", branch="one")).template.edge.access
+    assert access == Access(user="review", is_indexed=False, networks=("203.0.113.0/24", "2001:db8::1/128"))
+    assert release_plan(tmp_path, EnvironmentId.parse("shop"), Source(digest="d", branch="main")).template.edge.access == Access()
 
 
 def test_extending_lets_its_time_begin_anew(served: Served, app: AppName, tmp_path: Path) -> None:

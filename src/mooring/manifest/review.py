@@ -8,7 +8,7 @@ from mooring.model.review import ReviewAccess, ReviewSettings
 
 def review_of(layers: Layers) -> ReviewSettings:
     """All of `[review]` but what it lays over other keys."""
-    branches = layers.value("review.branches")
+    branches, networks = layers.value("review.branches"), layers.value("review.networks")
     return ReviewSettings(
         branches=tuple(str(pattern) for pattern in branches) if isinstance(branches, tuple) else (),
         pull_requests=layers.value("review.pull_requests") is True,
@@ -19,4 +19,5 @@ def review_of(layers: Layers) -> ReviewSettings:
         limit=int(str(layers.value("review.limit"))),
         seed=layers.text("review.seed"),
         access=ReviewAccess(layers.text("review.access")),
+        networks=tuple(str(each) for each in networks) if isinstance(networks, tuple) else (),
     )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ipaddress
 
 import msgspec
+
+from mooring.errors import InvalidName
 
 
 class HttpsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +25,9 @@ class HttpsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """Who gets to the app: everybody, or who knows the password of `user`. Not `is_indexed`: search engines are told to pass it over.
+    """Who gets to the app: everybody, or who knows the password of `user`; with `networks` (CIDR) only who connects from one of them.
+
+    Not `is_indexed`: search engines are told to pass it over.
 
     `digest`: base64 of the password's SHA-1, as htpasswd writes it; it only guards passwords that nobody can guess.
     """
@@ -30,6 +35,16 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     digest: str = ""
     is_indexed: bool = True
+    networks: tuple[str, ...] = ()
+
+
+def network(text: str) -> str:
+    """A network or a single address, as CIDR writes it. Raises InvalidName."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        hint = "write it like 203.0.113.0/24, 2001:db8::/32 or 203.0.113.7"
+        raise InvalidName(f"{text[:100]!r} is no network", hint=hint) from None
 
 
 def digest_of(password: str) -> str:

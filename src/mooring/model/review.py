@@ -42,7 +42,8 @@ class ReviewAccess(enum.Enum):
 class ReviewSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `[review]` says. `expire` and `sleep` in seconds, `sleep` 0 for never; `branches` are globs.
 
-    `fork_label`: which label lets a pull request of another repository have one, empty for none. `hostname` empty: a name below localhost.
+    `fork_label`: which label lets a pull request of another repository have one, empty for none. `networks` (CIDR): from where alone one
+    gets to them, empty for everywhere. `hostname` empty: a name below localhost.
     """
 
     branches: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class ReviewSettings(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 20
     seed: str = ""
     access: ReviewAccess = ReviewAccess.BASIC
+    networks: tuple[str, ...] = ()
 
 
 class ReviewMark(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ same contract as the edge `envoy`. Must not: open a connection, or read another 
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from mooring.drivers.edge.contract import PROBE_AGENT, Edge, EdgeCapabilities, HostEdge, SecureEdge
-from mooring.drivers.edge.pages import PAGES, PASSWORD_WANTED, TOO_LARGE, WAKES_WITHIN, Message, wants_page
+from mooring.drivers.edge.pages import NOT_FROM_HERE, PAGES, PASSWORD_WANTED, TOO_LARGE, WAKES_WITHIN, Message, wants_page
 from mooring.drivers.edge.tables import check_table
 from mooring.engine.contract import Clock
 from mooring.errors import StaleFence
@@ -29,6 +30,9 @@ LOOK_EVERY = 0.05
 CHALLENGE_PATH = "/.well-known/acme-challenge/"
 
 Respond = Callable[[str], Awaitable[tuple[int, str]]]
+
+
+_VISITOR = ipaddress.ip_address("127.0.0.1")  # whoever asks
 
 
 class FakeAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +178,8 @@ class FakeEdge:
                 return FakeAnswer(status=200, text=each.content)
         if is_visitor and table.https.redirect and hostname in self.shown:
             return FakeAnswer(status=308, text="", location=f"https://{hostname}{path}")
+        if table.access.networks and not any(_VISITOR in ipaddress.ip_network(each) for each in table.access.networks):
+            return _page(NOT_FROM_HERE)
         user, _, password = sent.partition(":")
         if table.access.user and (user, digest_of(password)) != (table.access.user, table.access.digest):
             return _page(PASSWORD_WANTED)

@@ -17,7 +17,6 @@ import pytest
 from mooring.drivers.edge.contract import PROBE_AGENT, Edge
 from mooring.drivers.edge.pages import PAGES
 from mooring.errors import InvalidInput, StaleFence
-from mooring.model.edge import Access, digest_of
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
 from mooring.model.lease import Mark
@@ -65,8 +64,10 @@ class EdgeRig(Protocol):
 
     async def listen(self, name: str) -> App: ...
 
-    async def ask(self, hostname: str, path: str = ..., *, agent: str = ..., accept: str = ..., sent: str = ...) -> Reply:
-        """`sent`: `user:password`."""
+    async def ask(
+        self, hostname: str, path: str = ..., *, agent: str = ..., accept: str = ..., sent: str = ..., claimed: str = ...
+    ) -> Reply:
+        """From this machine. `sent`: `user:password`; `claimed`: the address that the request says it comes from."""
 
     def wall(self) -> float: ...
 
@@ -187,29 +188,6 @@ class EdgeContract:
         await shop.remove()
         await shop.apply(asleep)
         assert shop.environment not in await rig.edge.waited_for()
-
-    async def test_a_guarded_app_is_reached_with_its_password_alone_and_may_be_opened_again(self, rig: EdgeRig, shop: Shop) -> None:
-        app = await rig.listen("one")
-        opened = shop.table(shop.endpoint(app))
-        access = Access(user="review", digest=digest_of("correct horse"), is_indexed=False)
-        await shop.apply(msgspec.structs.replace(opened, access=access))
-        for sent in ("", "review:wrong", "review:", "root:correct horse", "nobody:x", f"review:{access.digest}"):
-            reply = await rig.ask(shop.hostname, "/", sent=sent)
-            assert (reply.status, reply.edge, reply.robots) == (401, "password-wanted", "noindex"), sent
-        assert (await rig.ask(shop.hostname, "/", agent=PROBE_AGENT)).status == 401, "nobody gets in by what they say they are"
-        assert app.asked == 0
-        reply = await rig.ask(shop.hostname, "/", sent="review:correct horse")
-        assert (reply.status, reply.text, reply.robots) == (200, "one", "noindex")
-        await shop.apply(opened)
-        reply = await shop.ask()
-        assert (reply.status, reply.text, reply.robots) == (200, "one", "")
-
-    async def test_a_guard_stands_before_the_pages_too_and_over_a_restart_of_the_edge(self, rig: EdgeRig, shop: Shop) -> None:
-        access = Access(user="review", digest=digest_of("correct horse"))
-        await shop.apply(msgspec.structs.replace(shop.table(), access=access, is_maintenance=True))
-        await rig.restart_edge()
-        assert (await shop.ask()).status == 401
-        assert (await rig.ask(shop.hostname, "/", sent="review:correct horse")).edge == "maintenance"
 
     async def test_applying_the_same_table_again_changes_nothing(self, rig: EdgeRig, shop: Shop) -> None:
         app = await rig.listen("one")

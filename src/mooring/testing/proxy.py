@@ -176,8 +176,12 @@ class ProxyRig(Generic[E]):
             writer.transport.abort()
         await asyncio.sleep(0.05)
 
-    async def ask(self, hostname: str, path: str = "/", *, agent: str = "test", accept: str = "*/*", sent: str = "") -> Reply:
+    async def ask(
+        self, hostname: str, path: str = "/", *, agent: str = "test", accept: str = "*/*", sent: str = "", claimed: str = ""
+    ) -> Reply:
         headers = {"host": hostname, "user-agent": agent, "accept": accept}
+        if claimed:
+            headers |= {"x-forwarded-for": claimed, "x-real-ip": claimed, "forwarded": f"for={claimed}"}
         if sent:
             headers["authorization"] = f"Basic {base64.b64encode(sent.encode()).decode()}"
         response = await self.client.get(path, headers=headers)

@@ -138,7 +138,7 @@ class FakeWorkshop:
             raise tree.plan_error
         is_review = is_review_of(environment, origin.branch)
         is_guarded = is_review and tree.review.access is ReviewAccess.BASIC
-        access = Access(user=REVIEW_USER if is_guarded else "", is_indexed=False)
+        access = Access(user=REVIEW_USER if is_guarded else "", is_indexed=False, networks=tree.review.networks)
         template = Release(
             environment=environment,
             number=0,

@@ -75,7 +75,7 @@ def release_plan(source: Path, environment: EnvironmentId, origin: Source, *, of
 def _edge(settings: EdgeSettings, review: ReviewSettings) -> EdgeSettings:
     """Of a review app: guarded unless it is said to be open, and no search engine's."""
     user = REVIEW_USER if review.access is ReviewAccess.BASIC else ""
-    return msgspec.structs.replace(settings, access=Access(user=user, is_indexed=False))
+    return msgspec.structs.replace(settings, access=Access(user=user, is_indexed=False, networks=review.networks))
 
 
 def describing_files(directory: Path) -> dict[str, bytes]:

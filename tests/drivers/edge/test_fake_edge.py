@@ -9,6 +9,7 @@ import pytest
 from mooring.drivers.edge.contract import Edge
 from mooring.engine.clock import SystemClock
 from mooring.errors import OutcomeUnknown, Unavailable
+from mooring.testing.access_contract import AccessContract
 from mooring.testing.edge import FakeEdge
 from mooring.testing.edge_contract import App, EdgeContract, EdgeRig, Reply, Shop
 from mooring.testing.secure_edge_contract import SecureEdgeContract, Visit, leaf_of
@@ -29,7 +30,8 @@ class FakeRig:
         self.fake.upstreams[app.address, app.port] = app.respond
         return app
 
-    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", accept: str = "", sent: str = "") -> Reply:
+    async def ask(self, hostname: str, path: str = "/", *, agent: str = "", accept: str = "", sent: str = "", claimed: str = "") -> Reply:
+        """What a request claims reaches nobody here."""
         answer = await self.fake.ask(hostname, path, agent=agent, sent=sent, accept=accept)
         return Reply(status=answer.status, text=answer.text, edge=answer.edge, robots=answer.robots)
 
@@ -63,7 +65,7 @@ def rig() -> EdgeRig:
     return FakeRig()
 
 
-class TestFakeEdge(EdgeContract):
+class TestFakeEdge(EdgeContract, AccessContract):
     pass
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mooring.testing.access_contract import AccessContract
 from mooring.testing.edge_contract import EdgeContract
 
 
-class TestProxyEdge(EdgeContract):
+class TestProxyEdge(EdgeContract, AccessContract):
     pass

@@ -8,7 +8,8 @@ Promises, tested by `mooring.testing.edge_contract` on every driver and on the f
   - With no active endpoint a request is held up to `hold` seconds and served if one appears, else answered by the table's page.
   - With `is_maintenance` every request gets the maintenance page. An unknown hostname gets the no-such-app page.
   - With `access.user` whatever the table answers is for those alone who send that user's password; all others, whoever they say they are,
-    get 401 and the edge's own page. The app does not see the password. Challenges and the way to HTTPS are for everybody.
+    get 401 and the edge's own page. The app does not see the password. With `access.networks` who connects from elsewhere gets 403 and
+    the edge's own page, whatever a request says of itself. Challenges and the way to HTTPS are for everybody.
   - Tables survive the edge's own restart and the controller's absence.
   - An effect whose mark is older than one seen for that environment raises StaleFence and does nothing.
 Raises Unavailable or OutcomeUnknown, never a foreign error.

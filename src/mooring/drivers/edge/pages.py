@@ -120,6 +120,13 @@ PASSWORD_WANTED = Message(
     text="This app is not public. Ask those who run it for its user and password.",
 )
 
+NOT_FROM_HERE = Message(
+    kind="not-from-here",
+    status=403,
+    title="Not from here",
+    text="This app is not public, and not to be reached from where you are. Ask those who run it.",
+)
+
 WAKES_WITHIN = 60.0  # seconds that whoever is no browser waits, at the least, for an app that sleeps
 
 _STYLE = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 
 from mooring.manifest.kinds.texts import Name
+from mooring.model.edge import network
 from mooring.model.names import (
     accessory_name,
     app_name,
@@ -57,6 +59,13 @@ def _label(noun: str, check: Callable[[str], str]) -> Name:
     return Name(noun=noun, rule=rule, check=check, fix=_label_fix, pattern=_LABEL)
 
 
+def _network_fix(text: str) -> str:
+    try:
+        return f"write {ipaddress.ip_network(text, strict=False)}"
+    except ValueError:
+        return "write it like 203.0.113.0/24, 2001:db8::/32 or 203.0.113.7"
+
+
 APP_NAME = _label("an app name", app_name)
 ENVIRONMENT_NAME = _label("an environment name", environment_name)
 PROCESS_NAME = Name(
@@ -90,6 +99,13 @@ REVIEW_HOSTNAME = Name(
     check=review_pattern,
     fix=lambda _: "write it like {branch}.review.example.com",
     pattern=r"\A(?:[a-z0-9-]+\.)*[a-z0-9-]*\{branch\}[a-z0-9-]*(?:\.[a-z0-9-]+)*\Z",
+)
+NETWORK = Name(
+    noun="a network",
+    rule="a network is an address, or its beginning with the number of bits that count, the others 0",
+    check=network,
+    fix=_network_fix,
+    pattern=r"\A[0-9A-Fa-f.:]+(?:/[0-9]{1,3})?\Z",
 )
 ACCESSORY_NAME = Name(
     noun="an accessory's name",

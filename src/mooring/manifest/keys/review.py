@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mooring.manifest.keys.key import Key, Section
-from mooring.manifest.keys.names import REVIEW_HOSTNAME
+from mooring.manifest.keys.names import NETWORK, REVIEW_HOSTNAME
 from mooring.manifest.kinds.numbers import Duration, Flag, Whole
 from mooring.manifest.kinds.texts import Choice, ListOf, Text
 from mooring.model.review import ReviewAccess, ReviewSettings
@@ -97,6 +97,15 @@ REVIEW = Section(
             "Search engines are told to pass over all review apps.",
             default=_SETTINGS.access.value,
             example='[review]\naccess = "open"',
+        ),
+        Key(
+            path="review.networks",
+            kind=ListOf(item=NETWORK, noun="networks", most=50),
+            summary="from which networks alone one gets to a review app, whatever password one knows",
+            text="The address that counts is the one that connects to the edge; what a request says of itself (X-Forwarded-For) is never "
+            "believed. Behind another proxy all visitors have that proxy's address.",
+            default_text="from everywhere",
+            example='[review]\nnetworks = ["203.0.113.0/24", "2001:db8::/32"]',
         ),
     ),
 )

@@ -6,7 +6,7 @@ import msgspec
 
 from mooring.drivers.edge.envoy.access_log import logger
 from mooring.drivers.edge.envoy.bodies import body_limit
-from mooring.drivers.edge.envoy.guard import guard
+from mooring.drivers.edge.envoy.guard import guards
 from mooring.drivers.edge.envoy.local_replies import local_replies
 from mooring.drivers.edge.envoy.settings import EnvoySettings, Layout
 
@@ -48,7 +48,7 @@ def connection_manager(settings: EnvoySettings, layout: Layout, *, codec: str, i
         "rds": {"route_config_name": "apps", "config_source": _watched_routes(layout)},
         "http_filters": [
             *_alternative(settings, is_secure=is_secure),
-            guard(),
+            *guards(),
             body_limit(),
             _compressor("gzip"),
             _compressor("zstd"),

@@ -12,6 +12,7 @@ from mooring.drivers.edge.pages import (
     HTML_TYPE,
     JSON_PATTERN,
     JSON_TYPE,
+    NOT_FROM_HERE,
     NOT_UNDERSTOOD,
     PASSWORD_WANTED,
     SEND_AGAIN,
@@ -37,6 +38,7 @@ def local_replies() -> Json:
     """Envoy's local_reply_config. What a route answers by itself (maintenance, no such app) brings its own body and passes unchanged."""
     return {
         "mappers": [
+            *_both(NOT_FROM_HERE, _status_is(403)),
             *_both(PASSWORD_WANTED, _status_is(401)),
             *_both(TOO_LARGE, _status_is(413)),
             *_both(SEND_AGAIN, _status_is(507), status=503),  # it would have been sent to another instance, but was too large to be kept

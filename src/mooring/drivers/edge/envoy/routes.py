@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from mooring.drivers.edge.envoy.bodies import BODY_LIMIT, own_body_limit
-from mooring.drivers.edge.envoy.guard import own_guard
+from mooring.drivers.edge.envoy.guard import own_guards
 from mooring.drivers.edge.envoy.local_replies import direct
 from mooring.drivers.edge.envoy.retries import RETRY_HEADER
 from mooring.drivers.edge.envoy.settings import shard_name, shard_of, streams_name
@@ -55,7 +55,7 @@ def virtual_host(
 ) -> msgspec.Raw:
     """The environment's part of the routes file for some of its hostnames, encoded; `first` are routes that come before its own,
     `filters` settings of filters besides its own."""
-    own = {**own_body_limit(table.max_request_bytes), **own_guard(table.access), **(filters or {})}
+    own = {**own_body_limit(table.max_request_bytes), **own_guards(table.access), **(filters or {})}
     host: Json = {
         "name": name,
         "domains": list(hostnames),

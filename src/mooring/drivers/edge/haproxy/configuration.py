@@ -12,7 +12,17 @@ from mooring.drivers.edge.haproxy.access_log import LEFT, WAITING, log_format
 from mooring.drivers.edge.haproxy.maps import CHALLENGE_PATH
 from mooring.drivers.edge.haproxy.pages import MAINTENANCE, NO_SUCH_APP, TYPES, WAITED_IN_VAIN
 from mooring.drivers.edge.haproxy.settings import HaproxySettings, Layout
-from mooring.drivers.edge.pages import EDGE_HEADER, FAILED, NOT_UNDERSTOOD, PASSWORD_WANTED, TIMED_OUT, TOO_LARGE, WAKES_WITHIN, Message
+from mooring.drivers.edge.pages import (
+    EDGE_HEADER,
+    FAILED,
+    NOT_FROM_HERE,
+    NOT_UNDERSTOOD,
+    PASSWORD_WANTED,
+    TIMED_OUT,
+    TOO_LARGE,
+    WAKES_WITHIN,
+    Message,
+)
 from mooring.drivers.edge.silence import ASKED_AFTER, ASKED_EVERY, GONE_AFTER
 from mooring.model.edge import EdgeSettings
 
@@ -121,6 +131,7 @@ def _edge(settings: HaproxySettings, layout: Layout) -> list[str]:
         *_looked_up(layout),
         *_challenges(layout),
         *_secured(settings),
+        *_fenced(layout),
         *_guarded(layout),
         *_page(layout, NO_SUCH_APP, "!{ var(txn.value) -m found } || { var(txn.value) -m str -- - }"),
         *_page(layout, MAINTENANCE, "{ var(txn.flags) -m sub m }"),
@@ -242,6 +253,16 @@ def _secured(settings: HaproxySettings) -> list[str]:
         f"http-request redirect code 308 location https://%[var(txn.host)]:{settings.https_port}%[pathq] {when} {has_port}",
         f"http-request redirect code 308 location https://%[var(txn.host)]%[pathq] {when}",
         "http-request set-var(txn.hsts) bool(true) if { ssl_fc } { var(txn.flags) -m sub h }",
+    ]
+
+
+def _fenced(layout: Layout) -> list[str]:
+    """Who connects from elsewhere is answered here."""
+    is_fenced = "{ var(txn.flags) -m sub l }"
+    return [
+        f"http-request set-var(txn.networks) var(txn.value),field(11,|) if {is_fenced}",
+        f"http-request lua.look_whence if {is_fenced}",
+        *_page(layout, NOT_FROM_HERE, f"{is_fenced} !{{ var(txn.is_near) -m found }}"),
     ]
 
 

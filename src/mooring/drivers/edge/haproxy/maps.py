@@ -1,9 +1,10 @@
 """The tables as HAProxy's maps: which key leads to which value. Must not: write or send them.
 
 A route's value is one line that holds all its settings, so that one look-up, and one change of one entry, is all it takes:
-`backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts|user:digest`, times in milliseconds (of HSTS in seconds),
-a limit of none as a very long time. Flags: `m` maintenance, `t` a request timeout of its own, `r` plain HTTP is sent to HTTPS, `h` HSTS
-is told, `s` for names below too, `g` a password is asked for, `n` search engines pass it over.
+`backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts|user:digest|networks`, times in milliseconds (of HSTS in
+seconds), a limit of none as a very long time, networks with commas between them. Flags: `m` maintenance, `t` a request timeout of its own,
+`r` plain HTTP is sent to HTTPS, `h` HSTS is told, `s` for names below too, `g` a password is asked for, `n` search engines pass it over,
+`l` only who is in one of the networks gets in.
 """
 
 from __future__ import annotations
@@ -54,8 +55,17 @@ def _value(table: RouteTable, route: PathRoute, *, backend: str, is_secured: boo
     is_redirected, is_told = is_secured and table.https.redirect, is_secured and table.https.hsts > 0
     is_told_below = is_told and table.https.hsts_subdomains
     access, is_guarded = table.access, bool(table.access.user)
-    said = (table.is_maintenance, not is_usual, is_redirected, is_told, is_told_below, is_guarded, not access.is_indexed)
-    flags = zip("mtrhsgn", said, strict=True)
+    said = (
+        table.is_maintenance,
+        not is_usual,
+        is_redirected,
+        is_told,
+        is_told_below,
+        is_guarded,
+        not access.is_indexed,
+        bool(access.networks),
+    )
+    flags = zip("mtrhsgnl", said, strict=True)
     fields = (
         backend,
         route_name(table.environment, route.process),
@@ -67,6 +77,7 @@ def _value(table: RouteTable, route: PathRoute, *, backend: str, is_secured: boo
         table.page.value,
         int(table.https.hsts),
         f"{access.user}:{access.digest}" if is_guarded else "",
+        ",".join(access.networks),
     )
     return "|".join(str(field) for field in fields)
 

@@ -7,6 +7,7 @@ from mooring.drivers.edge.pages import (
     FAILED,
     HTML_TYPE,
     JSON_TYPE,
+    NOT_FROM_HERE,
     NOT_UNDERSTOOD,
     PAGES,
     PASSWORD_WANTED,
@@ -24,7 +25,7 @@ TYPES = "types"  # the map of content types, beside the pages
 NO_SUCH_APP = PAGES[Page.NO_SUCH_APP]
 MAINTENANCE = PAGES[Page.MAINTENANCE]
 WAITED_IN_VAIN = (PAGES[Page.STARTING], PAGES[Page.WAKING], PAGES[Page.CRASHED], BUSY)
-OWN = (*PAGES.values(), BUSY, PASSWORD_WANTED, TOO_LARGE, FAILED, TIMED_OUT, NOT_UNDERSTOOD)
+OWN = (*PAGES.values(), BUSY, NOT_FROM_HERE, PASSWORD_WANTED, TOO_LARGE, FAILED, TIMED_OUT, NOT_UNDERSTOOD)
 
 
 def page_maps() -> dict[str, str]:

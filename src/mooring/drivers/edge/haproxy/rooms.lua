@@ -50,7 +50,7 @@ local function patience(txn, route)
   return math.max(hold, wakes_within)
 end
 
--- backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts|user:digest: as maps.py writes it
+-- backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts|user:digest|networks: as maps.py writes it
 local function fields(value)
   local found = {}
   for field in (value .. "|"):gmatch("([^|]*)|") do
@@ -125,6 +125,17 @@ core.register_action("wait_for_an_instance", { "http-req" }, function(txn)
   if not is_well then
     core.Warning("the waiting room failed: " .. tostring(failure))
     answer(txn, "starting")
+  end
+end, 0)
+
+-- Whether the address that connected is in one of the route's networks. What goes wrong here lets nobody in.
+core.register_action("look_whence", { "http-req" }, function(txn)
+  local whence = core.parse_addr(txn.sf:src())
+  for network in (txn:get_var("txn.networks") or ""):gmatch("[^,]+") do
+    if core.match_addr(whence, core.parse_addr(network)) then
+      txn:set_var("txn.is_near", true)
+      return
+    end
   end
 end, 0)
 
