@@ -163,3 +163,12 @@ def test_the_address_of_a_review_app_is_never_cut_however_narrow_the_terminal() 
 )
 def test_how_long_a_review_app_stays_is_told_in_its_two_largest_units(seconds: float, words: str) -> None:
     assert until(review("fix", expires_at=NOW + seconds), now=NOW) == words
+
+
+def test_a_review_app_without_room_says_so_and_why() -> None:
+    waits = review("fix", waiting="declared memory does not fit this host")
+    rows = [plain(row) for row in review_lines("shop", [waits], now=NOW, width=120)]
+    assert "waits for room" in rows[1] and "serving" not in rows[1]
+    assert rows[-1] == "fix: declared memory does not fit this host"
+    leaving = review("fix", waiting="declared memory", leaving="its branch is gone")
+    assert "going: its branch is gone" in plain(review_lines("shop", [leaving], now=NOW, width=120)[1])

@@ -17,12 +17,14 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.forge import ForgeKind, ForgeLink
 from mooring.model.host import EdgePorts, Finding, Sight, Weight
 from mooring.model.names import LOCAL, AppName, HostId, Hostname
+from mooring.model.records import EnvironmentRecord
+from mooring.model.review import ReviewMark
 from mooring.model.trouble import Trouble
 from mooring.planner.hosts import LEAST_DISK
 from mooring.testing.hosts import GOOD, a_host_key
 from mooring.usecases.answers import EnvironmentSummary, ForgeStatus, PartStatus
 from mooring.usecases.requests import HostRequest
-from mooring.usecases.troubles import of_certificates, of_disk, of_edges, of_environments, of_forges, of_hosts, of_parts
+from mooring.usecases.troubles import of_certificates, of_disk, of_edges, of_environments, of_forges, of_hosts, of_parts, of_review_apps
 
 NOW = 1_700_000_000.0
 DAY = 86_400.0
@@ -145,3 +147,14 @@ def test_a_forge_that_does_not_answer_and_a_full_disk_are_named() -> None:
     ]
     assert told(of_disk(LEAST_DISK - 1)) == [("this machine", Weight.FAULT)]
     assert of_disk(LEAST_DISK) == []
+
+
+def test_a_review_app_that_waits_for_room_is_a_warning_with_the_reason() -> None:
+    mark = ReviewMark(branch="checkout", used_at=NOW, expires_at=NOW + DAY, waiting="declared memory does not fit this host")
+    waits, rests = (
+        EnvironmentRecord(environment=SHOP, created_at=NOW, review=each) for each in (mark, msgspec.structs.replace(mark, waiting=""))
+    )
+    (trouble,) = of_review_apps([waits, rests])
+    assert (trouble.subject, trouble.weight) == ("shop/production", Weight.WARNING)
+    assert trouble.said == "it waits for room: declared memory does not fit this host"
+    assert "`mooring review ls -a shop`" in trouble.hint

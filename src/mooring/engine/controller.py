@@ -122,6 +122,7 @@ class Controller:
             new_secret=new_secret,
             secrets_changed=secrets_changed,
             submit=lambda environment, order, by: self.submit(environment, order, by=by),
+            make_room=lambda wanted, before: self.reviews.make_room(wanted, before),
             probe_rate=probe_rate,
         )
         self.reviews = ReviewKeeper(self._parts, self.submit, self._ring)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,9 +22,10 @@ from mooring.engine.parts import Parts, revision_of
 from mooring.engine.provision import provide
 from mooring.engine.pushing import push
 from mooring.engine.rollout import Rollout, first_phase
+from mooring.engine.room import await_room
 from mooring.engine.targets import check, target_of
 from mooring.engine.witness import Witness
-from mooring.errors import Aborted, DriverError, LeaseHeld, MooringError, NeedsPerson, OutcomeUnknown, StaleFence
+from mooring.errors import Aborted, CapacityExceeded, DriverError, LeaseHeld, MooringError, NeedsPerson, OutcomeUnknown, StaleFence
 from mooring.model.deployment import Deployment, Outcome, Phase
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
@@ -31,6 +33,7 @@ from mooring.model.lease import Lease
 from mooring.model.names import LOCAL
 from mooring.planner.goal import Wanted
 
+Result = TypeVar("Result")
 BEFORE_ROLLOUT = (Phase.QUEUED, Phase.CHECK, Phase.BUILD)  # phases in which nothing has been touched: the order begins anew
 _DEAD_AFTER = 10.0  # seconds without a heartbeat after which another's lease may be taken
 _HOLD_EVERY = 1.0  # seconds between two looks at what serves while something is built
@@ -59,7 +62,7 @@ class Fulfilment:
         self._asked_at = asked_at
         self._bell = Bell(parts.clock)
         self._rollout: Rollout | None = None
-        self._preparing: asyncio.Task[Wanted | None] | None = None
+        self._preparing: asyncio.Task[Any] | None = None
         self._is_abort_asked = deployment.error_code == Aborted.code
 
     def abort(self) -> bool:
@@ -132,20 +135,22 @@ class Fulfilment:
         self._say(EventKind.PHASE_STARTED, phase=phase.value)
         witness.enter(phase)
         await self._watch_edge(witness, before, is_destruction=isinstance(order, DestroyOrder))
-        target = await self._target(order, lease, before, witness)
+        target = await self._kept_meanwhile(self._made(order, lease, before, witness), lease)
         await self._parts.observer.look(self.deployment.environment)
-        self._check_fit(target, before)
+        while target is not None and not self._fits(target, before):
+            await self._kept_meanwhile(await_room(self._parts, target, before), lease)
         self._say(EventKind.PHASE_ENDED, phase=phase.value, seconds=witness.leave() or 0.0)
         if isinstance(order, DestroyOrder):
             self._mark_destroyed()
         self._save(target=revision_of(target), phase=first_phase(self.deployment.trigger, target, before))
         return target
 
-    async def _target(self, order: Order, lease: Lease, before: Wanted | None, witness: Witness) -> Wanted | None:
-        """Building may take long: it can be aborted, which cancels it, and what serves is kept in order meanwhile."""
+    async def _kept_meanwhile(self, preparation: Coroutine[Any, Any, Result], lease: Lease) -> Result:
+        """Building, or waiting, may take long: it can be aborted, which cancels it, and what serves is kept in order meanwhile."""
         if self._is_abort_asked:
+            preparation.close()
             raise _Refusal(Aborted("somebody asked to abort it before it began"))
-        making = asyncio.create_task(self._made(order, lease, before, witness), name=f"prepare {self.deployment.id}")
+        making = asyncio.create_task(preparation, name=f"prepare {self.deployment.id}")
         making.add_done_callback(lambda _: self._bell.ring())
         self._preparing = making
         try:
@@ -179,6 +184,7 @@ class Fulfilment:
         """The target, with its services, its assets and all that its hosts need to start it; nothing is sent of what would not fit."""
         target = await target_of(self._parts, order, self.deployment, before)
         if target is not None:
+            await await_room(self._parts, target, before)
             await provide(self._parts, target.release, self.deployment, lease)
         if target is not None and any(host != LOCAL for host in target.hosts()):
             await self._parts.observer.look(self.deployment.environment)
@@ -188,14 +194,22 @@ class Fulfilment:
             witness.assets = await push(self._parts, target, before, self.deployment, lease)
         return target
 
-    def _check_fit(self, target: Wanted | None, before: Wanted | None) -> None:
-        """Last of all, with the target on record before anybody else is heard: two that fit alone may not fit together."""
-        if target is None:
-            return
+    def _fits(self, target: Wanted, before: Wanted | None) -> bool:
+        """Last of all, with the target on record before anybody else is heard: two that fit alone may not fit together.
+
+        A review app waits for room once more; it is awake from now on, since what it ran has its room too.
+        """
+        record = self._parts.memory.environment(self.deployment.environment)
+        mark = record.review if record is not None else None
         try:
             check(self._parts, target, before)
         except MooringError as error:
+            if mark is not None and isinstance(error, CapacityExceeded):
+                return False
             raise _Refusal(error) from error
+        if record is not None and mark is not None and mark.is_asleep:
+            self._parts.memory.save_environment(msgspec.structs.replace(record, review=msgspec.structs.replace(mark, is_asleep=False)))
+        return True
 
     async def _rolled_out(self, lease: Lease, target: Wanted | None, before: Wanted | None, witness: Witness) -> None:
         self._rollout = Rollout(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mooring.drivers.probe.contract import StreamOpener
@@ -27,7 +27,8 @@ class Parts:
     """`identity` names this controller in leases: the same for every controller on the same state directory.
 
     `secrets_changed` is told where one was made up, so that it is redacted from then on. `submit` queues an order for another
-    environment, in somebody's name: for the accessories of one."""
+    environment, in somebody's name: for the accessories of one. `make_room` has others sleep
+    for a review app, and says why it has none yet."""
 
     memory: Memory
     runtime: Fleet
@@ -45,6 +46,7 @@ class Parts:
     new_secret: Callable[[], Secret]
     secrets_changed: Callable[[EnvironmentId], None]
     submit: Callable[[EnvironmentId, Order, str], Deployment]
+    make_room: Callable[[Wanted, Wanted | None], Awaitable[str]]
     probe_rate: float = 10.0
 
     def wanted(self, environment: EnvironmentId) -> Wanted | None:
@@ -53,11 +55,14 @@ class Parts:
         return self.known(environment, record.revision) if record is not None else None
 
     def others(self, environment: EnvironmentId) -> list[tuple[Wanted, Wanted | None]]:
-        """Of every other environment what it is to run and, while it is being deployed, what it ran before."""
+        """Of every other environment what it is to run and, while it is being deployed, what it ran before; nothing of what sleeps."""
         targets = {each.environment: each.target for each in self.memory.unfinished_deployments() if each.target is not None}
         found: list[tuple[Wanted, Wanted | None]] = []
-        for other in (record.environment for record in self.memory.environments() if record.environment != environment):
-            present, target = self.wanted(other), self.known(other, targets.get(other))
+        for record in self.memory.environments():
+            other = record.environment
+            if other == environment:
+                continue
+            present, target = None if record.is_asleep else self.wanted(other), self.known(other, targets.get(other))
             if target is not None:
                 found.append((target, present))
             elif present is not None:

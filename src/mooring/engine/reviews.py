@@ -7,24 +7,29 @@ with, and nothing behind. Must not: decide, or bring one up.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 import msgspec
 
 from mooring.engine.orders import DestroyOrder, Order
 from mooring.engine.parts import Parts
-from mooring.errors import MooringError
+from mooring.engine.room import make_room, note_waiting
+from mooring.engine.targets import check_room
+from mooring.errors import CapacityExceeded, MooringError
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.records import Answering
 from mooring.model.review import ReviewMark, ReviewSettings, idle_since
+from mooring.planner.goal import Wanted
 from mooring.planner.review import BringUp, ReviewApp, Sleep, TearDown, Warn, plan, review_apps
 
 BY = "mooring"  # who asks for it
 _LOOK_EVERY = 5.0  # seconds
 _WATCH_EVERY = 0.1  # seconds between two looks whether a request waits, while something sleeps
+_VISITOR_GONE = 30.0  # seconds after the last look for room for one that nobody waits for
+_ROOM_EVERY = 2.0  # seconds between two looks for room for one that somebody waits for
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0  # seconds between two tries of a tear-down that does not succeed
 
 
@@ -44,6 +49,7 @@ class ReviewKeeper:
         self._submit = submit
         self._pauses: dict[EnvironmentId, tuple[float, float]] = {}  # monotonic time of the next try, and the pause after it
         self._told: dict[EnvironmentId, str] = {}
+        self._room_at: dict[EnvironmentId, float] = {}  # monotonic time of the next look for room
 
     async def run(self) -> None:
         """Until cancelled. What goes wrong is told, and tried again."""
@@ -69,19 +75,63 @@ class ReviewKeeper:
                 if self._asleep:
                     for environment in await self._parts.edge.waited_for():
                         self.wake(environment)
+                        await self._seek_room(environment)
             except MooringError as error:
                 self._parts.announcer.say(EventKind.PLATFORM, message=f"it is not known who waits for a review app that sleeps: {error}")
                 await self._parts.clock.sleep(_LOOK_EVERY)
             await self._parts.clock.sleep(_WATCH_EVERY)
 
     def wake(self, environment: EnvironmentId) -> None:
-        """Where it sleeps, it is to run again. Raises Unavailable."""
+        """Where it sleeps and has room, it is to run again. Raises Unavailable."""
         record = self._parts.memory.environment(environment)
         if record is None or not record.is_asleep:
             return
+        if lack := self._lack(environment):
+            self._room_at.setdefault(environment, self._parts.clock.monotonic())
+            note_waiting(self._parts, environment, lack)
+            return
+        note_waiting(self._parts, environment, "")
         self._mark(environment, is_asleep=False, seen_at=self._parts.clock.wall())
         self._asleep.discard(environment)
         self._say(environment, "somebody is there: it wakes")
+        self._ring(environment)
+
+    async def make_room(self, wanted: Wanted, before: Wanted | None) -> str:
+        """Empty where there is room for a review app now, else why not yet; others that are idle go to sleep for it. Raises Unavailable."""
+        return await make_room(self._parts, wanted, before, sleep=self._put_to_sleep)
+
+    async def _seek_room(self, environment: EnvironmentId) -> None:
+        """For one that is waited for and could not wake."""
+        record, now = self._parts.memory.environment(environment), self._parts.clock.monotonic()
+        wanted = self._parts.wanted(environment)
+        if record is None or not record.is_asleep or wanted is None or now < self._room_at.get(environment, now):
+            return
+        self._room_at[environment] = now + _ROOM_EVERY
+        if not await self.make_room(wanted, None):
+            self.wake(environment)
+
+    def _forget_visitors(self, busy: Collection[EnvironmentId]) -> None:
+        """Who waited until there is room has gone; a deployment that waits says so itself."""
+        now = self._parts.clock.monotonic()
+        for environment in [each for each, at in self._room_at.items() if now > at + _VISITOR_GONE]:
+            del self._room_at[environment]
+            if environment not in busy:
+                note_waiting(self._parts, environment, "")
+
+    def _lack(self, environment: EnvironmentId) -> str:
+        """Why what it is to run does not fit its hosts; empty where it does."""
+        wanted = self._parts.wanted(environment)
+        try:
+            if wanted is not None:
+                check_room(self._parts, wanted, None)
+        except CapacityExceeded as error:
+            return error.message
+        return ""
+
+    def _put_to_sleep(self, environment: EnvironmentId, reason: str) -> None:
+        self._mark(environment, is_asleep=True)
+        self._asleep.add(environment)
+        self._say(environment, f"it goes to sleep: {reason}")
         self._ring(environment)
 
     def turn(self) -> None:
@@ -92,6 +142,7 @@ class ReviewKeeper:
         self._told = {environment: message for environment, message in self._told.items() if environment in known}
         self._asleep = {record.environment for record in records if record.is_asleep}
         busy = {each.environment for each in self._parts.memory.unfinished_deployments()}
+        self._forget_visitors(busy)
         for app in sorted({record.environment.app for record in records}):
             apps = tuple(msgspec.structs.replace(each, is_busy=each.environment in busy) for each in review_apps(records, app))
             for act in plan(app, _settings(apps), apps, {}, is_complete=False, now=self._parts.clock.wall()):
@@ -101,10 +152,7 @@ class ReviewKeeper:
                     case Warn(environment=environment, reason=reason):
                         self._warn(environment, reason)
                     case Sleep(environment=environment, reason=reason):
-                        self._mark(environment, is_asleep=True)
-                        self._asleep.add(environment)
-                        self._say(environment, f"it goes to sleep: {reason}")
-                        self._ring(environment)
+                        self._put_to_sleep(environment, reason)
                     case BringUp():
                         raise AssertionError("no branch was asked for")
 

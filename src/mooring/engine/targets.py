@@ -118,8 +118,20 @@ def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
         if name in taken:
             hint = "give one of them other hostnames in its mooring.toml"
             raise InvalidInput(f"the hostname {name} belongs to {taken[name].environment} already", hint=hint, where=str(environment))
+    check_room(parts, wanted, before)
+
+
+def check_room(
+    parts: Parts, wanted: Wanted, before: Wanted | None, *, without: frozenset[EnvironmentId] = frozenset(), is_settled: bool = False
+) -> None:
+    """Raise CapacityExceeded where it does not fit its hosts beside the other environments, but for those `without` which it would be.
+
+    `is_settled`: as it will be when all has gone that is on its way out.
+    """
+    others = [pair for pair in parts.others(wanted.release.environment) if pair[0].release.environment not in without]
     known = [each for pair in [(wanted, before), *others] for each in pair if each is not None]
-    check_memory(wanted, before, others=others, budgets=parts.runtime.budgets(), leftover=_leftover(parts, known))
+    leftover = {} if is_settled else _leftover(parts, known)
+    check_memory(wanted, before, others=others, budgets=parts.runtime.budgets(), leftover=leftover)
     check_processors(wanted, [other for other, _ in others], processors=parts.runtime.processors())
 
 

@@ -76,6 +76,7 @@ class ReviewMark(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: float = 0.0
     is_asleep: bool = False  # nothing of it runs until somebody visits it
     leaving: str = ""
+    waiting: str = ""  # for room on its hosts: why there is none
 
 
 def idle_since(mark: ReviewMark) -> float:
@@ -85,7 +86,7 @@ def idle_since(mark: ReviewMark) -> float:
 
 def used_now(mark: ReviewMark, now: float) -> ReviewMark:
     """It is of use: its time begins anew."""
-    return msgspec.structs.replace(mark, used_at=now, expires_at=now + mark.settings.expire, is_warned=False, is_asleep=False)
+    return msgspec.structs.replace(mark, used_at=now, expires_at=now + mark.settings.expire, is_warned=False)
 
 
 def branch_name(text: str) -> str:

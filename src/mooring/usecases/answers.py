@@ -60,7 +60,8 @@ class EnvironmentSummary(msgspec.Struct, frozen=True, kw_only=True):
 class ReviewAppStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A review app. `error`: what its last deployment failed of, empty where it did not. Times are wall seconds.
 
-    `summary` is of its environment; `leaving` says why it is being torn down; `pulls` are the numbers of the pull requests that offer it.
+    `summary` is of its environment; `leaving` says why it is being torn down, `waiting` why it has no room yet; `pulls` are
+    the numbers of the pull requests that offer it.
     """
 
     branch: str
@@ -72,6 +73,7 @@ class ReviewAppStatus(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     summary: EnvironmentSummary
     pulls: tuple[int, ...] = ()
+    waiting: str = ""
 
 
 class ReviewLogin(msgspec.Struct, frozen=True, kw_only=True):

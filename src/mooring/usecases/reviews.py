@@ -111,6 +111,8 @@ async def extend(platform: Platform, actor: Actor, app: str, branch: str) -> Rev
         raise Refused(f"the review app of {branch} is being torn down: {mark.leaving}", hint="`mooring review up` makes it anew")
     mark = used_now(mark, platform.clock.wall())
     platform.memory.save_environment(msgspec.structs.replace(record, review=mark))
+    platform.controller.reviews.wake(environment)
+    record, mark = _marked(platform, environment, branch)
     return await _status(platform, actor, record, mark)
 
 
@@ -193,6 +195,7 @@ async def _status(platform: Platform, actor: Actor, record: EnvironmentRecord, m
         used_at=mark.used_at,
         expires_at=mark.expires_at,
         leaving=mark.leaving,
+        waiting=mark.waiting,
         error=last[0].error if failed else "",
         summary=await environment_summary(platform, actor, record.environment),
         pulls=tuple(pull.number for pull in pulls if pull.branch == mark.branch and pull.part is not PullPart.NOTHING),

@@ -1,4 +1,4 @@
-"""All that is in trouble on a platform, worst first: parts, environments, hosts, edges, certificates, forges, the disk here.
+"""All that is in trouble on a platform, worst first: parts, environments, review apps, hosts, edges, certificates, forges, the disk here.
 
 Must not: look at anything by itself that could keep the answer waiting.
 """
@@ -14,6 +14,7 @@ from mooring.model.certificate import CertificateSource, CertificateView
 from mooring.model.host import FRESH, Sight, Weight
 from mooring.model.names import LOCAL, HostId
 from mooring.model.quantity import format_duration, format_size
+from mooring.model.records import EnvironmentRecord
 from mooring.model.trouble import Trouble
 from mooring.planner.certificates import SOON
 from mooring.planner.hosts import LEAST_DISK
@@ -30,6 +31,7 @@ def troubles(platform: Platform, parts: Iterable[PartStatus], environments: Iter
     found = [
         *of_parts(parts),
         *of_environments(environments),
+        *of_review_apps(platform.memory.environments()),
         *of_hosts(controller.fleet.sights(), platform.lookout.ailments(), now=now, since=platform.started_at),
         *of_edges(controller.edges.sights(), controller.edges.reloads(), now=now, since=platform.started_at),
         *of_certificates(platform.certificates.views(), now=now),
@@ -63,6 +65,23 @@ def of_environments(environments: Iterable[EnvironmentSummary]) -> list[Trouble]
             hint = f"`mooring accessory ls {where}` says how it is"
         found.append(Trouble(subject=str(name), weight=weight, said=said, hint=hint))
     return found
+
+
+def of_review_apps(records: Iterable[EnvironmentRecord]) -> list[Trouble]:
+    """Those that have no room on their hosts."""
+    hint = (
+        "it starts by itself when something has gone: `mooring review ls -a {app}` shows what could, `mooring review down` takes one down"
+    )
+    return [
+        Trouble(
+            subject=str(record.environment),
+            weight=Weight.WARNING,
+            said=f"it waits for room: {record.review.waiting}",
+            hint=hint.format(app=record.environment.app),
+        )
+        for record in records
+        if record.review is not None and record.review.waiting
+    ]
 
 
 def of_hosts(sights: Iterable[Sight], ailments: Iterable[Ailment], *, now: float, since: float) -> list[Trouble]:

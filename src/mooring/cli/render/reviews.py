@@ -26,7 +26,11 @@ def review_lines(app: str, reviews: Sequence[ReviewAppStatus], *, now: float, wi
     if not reviews:
         return [line(f"{app} has no review app; `mooring review up BRANCH` brings one up.")]
     troubles = [
-        row for each in reviews if each.error for row in hanging(line(Span(f"{each.branch}: ", Style.BAD)), each.error, width=width)
+        row
+        for each in reviews
+        for said in (each.error, each.waiting)
+        if said
+        for row in hanging(line(Span(f"{each.branch}: ", Style.BAD)), said, width=width)
     ]
     return [*_rows(reviews, now=now, width=width), *troubles]
 
@@ -63,6 +67,7 @@ def _rows(reviews: Sequence[ReviewAppStatus], *, now: float, width: int | None) 
 
 def _row(review: ReviewAppStatus, *, now: float) -> list[Line]:
     state = Span(f"going: {review.leaving}", Style.WARN) if review.leaving else state_words(review.summary)
+    state = Span("waits for room", Style.WARN) if review.waiting and not review.leaving else state
     return [
         line(Span(review.branch, Style.STRONG), "".join(f" #{number}" for number in review.pulls)),
         line(review.head[:7]),

@@ -1,0 +1,97 @@
+"""Room for review apps on their hosts: others are put to sleep for one, or it waits until something has gone. Every wait has an end.
+
+Must not: put to sleep what is no review app, is visited or is being deployed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from mooring.engine.parts import Parts
+from mooring.engine.targets import check_room
+from mooring.errors import CapacityExceeded, DriverError
+from mooring.model.environment import EnvironmentId
+from mooring.model.events import EventKind
+from mooring.planner.goal import Wanted
+from mooring.planner.review import ReviewApp, review_apps
+from mooring.planner.room import LEAST_IDLE, may_give_way, sleepers
+
+LONGEST_WAIT = 1800.0  # seconds in which a deployment waits for room
+_LOOK_EVERY = 2.0  # seconds between two looks for it
+
+
+async def make_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, sleep: Callable[[EnvironmentId, str], None]) -> str:
+    """Empty where there is room now, else why there is not yet. `sleep` puts one to sleep, and is told why. Raises Unavailable."""
+    await parts.observer.look(wanted.release.environment)
+    try:
+        check_room(parts, wanted, before)
+    except CapacityExceeded as error:
+        chosen = await _sleepers(parts, wanted, before)
+        for environment in chosen:
+            sleep(environment, f"{wanted.release.environment} needs room, and it has been idle for longest")
+        return error.message
+    return ""
+
+
+async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
+    """Of a review app, before anything of it is made; others are judged when they are to start. Raises CapacityExceeded at the end."""
+    environment = wanted.release.environment
+    record = parts.memory.environment(environment)
+    if record is None or record.review is None:
+        return
+    until = parts.clock.monotonic() + LONGEST_WAIT
+    try:
+        while why := await parts.make_room(wanted, before):
+            note_waiting(parts, environment, why)
+            if parts.clock.monotonic() >= until:
+                hint = "`mooring review ls` shows those that could go; `mooring review down BRANCH` takes one down"
+                raise CapacityExceeded(f"there was no room for 30 minutes: {why}", hint=hint, where=str(environment))
+            await parts.clock.sleep(_LOOK_EVERY)
+    finally:
+        note_waiting(parts, environment, "")
+
+
+def note_waiting(parts: Parts, environment: EnvironmentId, why: str) -> None:
+    """On record, for whoever looks at it; told once, not with each look, though the numbers in it change."""
+    record = parts.memory.environment(environment)
+    if record is None or record.review is None or record.review.waiting == why:
+        return
+    is_news = bool(why) != bool(record.review.waiting)
+    parts.memory.save_environment(msgspec.structs.replace(record, review=msgspec.structs.replace(record.review, waiting=why)))
+    if is_news:
+        message = f"it waits for room: {why}" if why else "it waits for room no more"
+        parts.announcer.say(EventKind.ENVIRONMENT_CHANGED, environment=environment, what="review", message=message)
+
+
+async def _sleepers(parts: Parts, wanted: Wanted, before: Wanted | None) -> tuple[EnvironmentId, ...]:
+    """What goes already is not counted as there, so that not more go than have to."""
+
+    def fits(gone: frozenset[EnvironmentId]) -> bool:
+        try:
+            check_room(parts, wanted, before, without=gone, is_settled=True)
+        except CapacityExceeded:
+            return False
+        return True
+
+    records = [record for record in parts.memory.environments() if record.review is not None]
+    busy = {each.environment for each in parts.memory.unfinished_deployments()}
+    apps = [
+        msgspec.structs.replace(each, is_busy=each.environment in busy)
+        for app in sorted({record.environment.app for record in records})
+        for each in review_apps(records, app)
+        if each.environment != wanted.release.environment
+    ]
+    now = parts.clock.wall()
+    idle = [each for each in apps if may_give_way(each, now=now) and not await _is_visited(parts, each, now)]
+    return sleepers(idle, fits=fits)
+
+
+async def _is_visited(parts: Parts, app: ReviewApp, now: float) -> bool:
+    """By the edge's own word, within the least time that one has to be idle."""
+    try:
+        traffic = await parts.edge.traffic(app.environment, since=now - LEAST_IDLE, until=now)
+        return bool(traffic.last_at) or any(each.in_flight or each.streams for each in await parts.edge.observe(app.environment))
+    except DriverError:
+        return True  # what cannot be seen is not known to be idle

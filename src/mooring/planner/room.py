@@ -1,0 +1,34 @@
+"""Which review apps go to sleep so that another has room: the longest idle, and no more than it takes. Must not: read a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mooring.model.environment import EnvironmentId
+from mooring.model.review import idle_since
+from mooring.planner.review import ReviewApp
+
+LEAST_IDLE = 60.0  # seconds without a visitor: two that are both in use do not put each other to sleep in turn
+
+
+def may_give_way(app: ReviewApp, *, now: float) -> bool:
+    """Whether it may be put to sleep for another: awake, of use to nobody, and said to sleep at all. `now`: wall seconds."""
+    mark = app.mark
+    return not mark.is_asleep and not mark.leaving and not app.is_busy and mark.settings.sleep > 0 and now >= idle_since(mark) + LEAST_IDLE
+
+
+def sleepers(apps: Sequence[ReviewApp], *, fits: Callable[[frozenset[EnvironmentId]], bool]) -> tuple[EnvironmentId, ...]:
+    """Of those that may give way. `fits`: whether there is room while these sleep. Nobody where there is room, or would be none."""
+    idle = sorted(apps, key=lambda each: (idle_since(each.mark), each.mark.branch))
+    chosen: list[EnvironmentId] = []
+    for app in idle:
+        if fits(frozenset(chosen)):
+            break
+        chosen.append(app.environment)
+    if not fits(frozenset(chosen)):
+        return ()
+    for environment in tuple(reversed(chosen)):  # what was idle for longest goes first: spare those that make no difference
+        others = frozenset(each for each in chosen if each != environment)
+        if fits(others):
+            chosen.remove(environment)
+    return tuple(chosen)
