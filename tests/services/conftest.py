@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from services.mariadb import MariadbRig, mariadb
 from services.postgres import PostgresRig, postgres
+from services.redis import RedisRig, redis
 
 from mooring.model.secret import Secret
 
@@ -42,5 +43,19 @@ def mariadb_rig(request: pytest.FixtureRequest, mariadb_server: tuple[int, Path]
     everything = f"mysql://chief:chief@127.0.0.1:{port}/"
     admin = everything if request.param == "all rights" else f"mysql://maker:maker@127.0.0.1:{port}/"
     rig = MariadbRig(Secret(admin), Secret(everything), log)
+    yield rig
+    rig.clear()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[tuple[int, Path]]:
+    with redis() as found:
+        yield found
+
+
+@pytest.fixture
+def redis_rig(redis_server: tuple[int, Path]) -> Iterator[RedisRig]:
+    port, place = redis_server
+    rig = RedisRig(Secret(f"redis://chief:chief@127.0.0.1:{port}"), place)
     yield rig
     rig.clear()

@@ -131,6 +131,7 @@ SECTIONS = (
                     "the administrator's URL from a pipe; at a terminal it is asked for",
                 ),
                 ("mooring service add-server more --type mysql < address", "MySQL or MariaDB"),
+                ("mooring service add-server cache --type redis < address", "Redis or Valkey"),
                 ("echo sqlite:////var/lib/databases | mooring service add-server disk --type sqlite", "a directory of this machine"),
                 about="The address is a secret, and kept as one. It is looked at first: version, rights, what else lets everybody in.",
             ),

@@ -24,18 +24,20 @@ class ServiceKind(enum.Enum):
 
     POSTGRES = "postgres"
     MYSQL = "mysql"
+    REDIS = "redis"
     SQLITE = "sqlite"
 
 
-PREFIXES = dict.fromkeys(ServiceKind, "DATABASE")
+PREFIXES = {**dict.fromkeys(ServiceKind, "DATABASE"), ServiceKind.REDIS: "REDIS"}
 """What the names of a service's variables begin with, where the app says nothing else."""
 
-VARIABLES: dict[ServiceKind, tuple[str, ...]] = dict.fromkeys(ServiceKind, ("URL",))
-"""What stands behind the prefix: `DATABASE_URL`."""
+VARIABLES: dict[ServiceKind, tuple[str, ...]] = {**dict.fromkeys(ServiceKind, ("URL",)), ServiceKind.REDIS: ("URL", "PREFIX")}
+"""What stands behind the prefix: `DATABASE_URL`, `REDIS_PREFIX`."""
 
 MADE_OF: dict[ServiceKind, tuple[str, ...]] = {
     ServiceKind.POSTGRES: ("database", "role"),
     ServiceKind.MYSQL: ("database", "login"),
+    ServiceKind.REDIS: ("prefix", "login"),
     ServiceKind.SQLITE: ("directory",),
 }
 """What of a piece is on its server, in the words of `Owned.what`."""
@@ -103,8 +105,8 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that carries Mooring's mark on a server: what it is (`database`, `role`, `login`), its name there, and whose the mark says
-    it is."""
+    """Something that carries Mooring's mark on a server: what it is (`database`, `prefix`, `role`, `login`), its name there, and whose
+    the mark says it is."""
 
     what: str
     name: str

@@ -34,6 +34,10 @@ class Drivers:
                 from mooring.drivers.service.mysql.server import MysqlServer
 
                 return MysqlServer(address, controller=self.controller)
+            case ServiceKind.REDIS:
+                from mooring.drivers.service.redis.server import RedisServer
+
+                return RedisServer(address, controller=self.controller)
             case ServiceKind.SQLITE:
                 from mooring.drivers.service.sqlite.files import SqliteFiles
 

@@ -49,15 +49,15 @@ class ServiceDriver(Protocol):
         """Changes nothing."""
 
     def variables(self, piece: Piece, login: Login) -> dict[str, Secret]:
-        """What an app is given to reach the piece, by what stands behind the prefix: URL."""
+        """What an app is given to reach the piece, by what stands behind the prefix: URL; what all keys of it begin with, PREFIX."""
 
     async def provide(self, mark: Mark, piece: Piece, login: Login) -> None:
         """The piece, empty, with this login. One that is there stays as it is. Raises Refused where something of another's has its name."""
 
     async def clone(self, mark: Mark, piece: Piece, login: Login, *, source: Piece, mask: str) -> None:
-        """Like `provide`, but it begins with all that is in another piece of this server. `mask` is SQL, run in it by the login before
-        anybody else gets in. Raises Refused where the server copies nothing that is in use, Unavailable where the mask fails: then nothing
-        of it stays."""
+        """Like `provide`, but it begins with all that is in another piece of this server. `mask` is SQL, or a script of Redis', run in it
+        with no more rights than the login's before anybody gets in. Raises Refused where the server copies nothing that is in use,
+        Unavailable where the mask fails: then nothing of it stays."""
 
     async def admit(self, mark: Mark, piece: Piece, login: Login) -> None:
         """One more login, beside those that there are; its password where it is there already."""
