@@ -203,7 +203,7 @@ class FakeEdge:
         endpoint, was_held = await self._found(table, process, accept=accept)
         if endpoint is None:
             present = self._tables.get(table.environment, table)
-            return _Fate(answer=_page(PAGES[present.page]), is_failed=True)
+            return _Fate(answer=_page(PAGES[present.page]), is_failed=present.page is not Page.WAKING)
         return await self._served(endpoint, path, was_held=was_held)
 
     async def _found(self, table: RouteTable, process: str, *, accept: str) -> tuple[Endpoint | None, bool]:

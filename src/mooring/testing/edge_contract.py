@@ -164,7 +164,7 @@ class EdgeContract:
     async def test_who_asks_for_an_app_that_sleeps_is_told_of_and_waits_but_a_browser_is_shown_a_page(
         self, rig: EdgeRig, shop: Shop
     ) -> None:
-        app = await rig.listen("one")
+        app, since = await rig.listen("one"), rig.wall()
         asleep = shop.table(page=Page.WAKING)
         await shop.apply(asleep)
         assert shop.environment not in await rig.edge.waited_for()
@@ -180,6 +180,8 @@ class EdgeContract:
         await shop.apply(shop.table(shop.endpoint(app)))
         reply = await asking
         assert (reply.status, reply.text) == (200, "one"), "though the table's own hold is 0 seconds"
+        traffic = await rig.edge.traffic(shop.environment, since=since, until=rig.wall())
+        assert (traffic.requests, traffic.failed) == (2, 0), "the page that loads again by itself is no failure"
 
     async def test_who_waited_for_an_app_that_was_removed_wakes_no_other_that_comes_by_its_name(self, rig: EdgeRig, shop: Shop) -> None:
         asleep = shop.table(page=Page.WAKING)

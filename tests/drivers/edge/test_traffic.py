@@ -11,9 +11,10 @@ from mooring.drivers.edge.contract import PROBE_AGENT
 from mooring.drivers.edge.envoy.access_log import Line, decode
 from mooring.drivers.edge.envoy.judgement import fate_of, judged
 from mooring.drivers.edge.log_reader import read_lines
+from mooring.drivers.edge.pages import BUSY, PAGES
 from mooring.drivers.edge.rotation import rotate, segments
 from mooring.drivers.edge.traffic import Fate, summarize
-from mooring.model.routing import Broken
+from mooring.model.routing import Broken, Page
 
 APP = "shop--production--web.1.v3.0"
 AFTER = "upstream_reset_after_response_started{connection_termination}"
@@ -38,6 +39,17 @@ def _line(at: float = 100.0, **fields: object) -> Line:
         ({"status": 504, "flags": "SI", "details": "stream_idle_timeout"}, Fate.EDGE_ERROR),
         ({"status": 503, "flags": "UH", "instance": None, "details": "no_healthy_upstream"}, Fate.EDGE_ERROR),
         ({"status": 503, "instance": "waiting-room", "details": "via_upstream"}, Fate.EDGE_ERROR),
+        *(
+            ({"status": 503, "instance": "waiting-room", "details": "via_upstream", "again": str(message.retry_after)}, fate)
+            for message, fate in [
+                (PAGES[Page.WAKING], Fate.SERVED),
+                (PAGES[Page.MAINTENANCE], Fate.SERVED),
+                (PAGES[Page.STARTING], Fate.EDGE_ERROR),
+                (PAGES[Page.CRASHED], Fate.EDGE_ERROR),
+                (BUSY, Fate.EDGE_ERROR),
+            ]
+        ),
+        ({"status": 503, "details": "via_upstream", "again": str(PAGES[Page.WAKING].retry_after)}, Fate.APP_ERROR),
         ({"status": 503, "instance": None, "details": "direct_response"}, Fate.SERVED),
         ({"status": 413, "instance": None, "details": "direct_response"}, Fate.SERVED),
         ({"status": 0, "flags": "DC"}, Fate.CANCELLED),

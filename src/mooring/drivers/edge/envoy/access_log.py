@@ -1,6 +1,6 @@
 """One line of JSON per request: what Envoy is told to write, and the value it is read back as.
 
-The path is written without its query string, and no header but the two named here: a log is no place for secrets.
+The path is written without its query string, and no header but those named here: a log is no place for secrets.
 Each field costs every request some time: what stands here is read back, or tells an operator whose request it was.
 Must not: read or rotate files.
 """
@@ -32,6 +32,7 @@ FORMAT: Json = {
     "cluster": "%UPSTREAM_CLUSTER_RAW%",
     "instance": "%UPSTREAM_HOST_NAME%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "again": "%RESP(RETRY-AFTER):8%",
     "waited_us": "%COMMON_DURATION(DS_RX_BEG:US_TX_BEG:us)%",
     "id": "%REQ(X-REQUEST-ID):64%",
     "agent": "%REQ(USER-AGENT):120%",
@@ -43,7 +44,8 @@ _Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]  # what a float ho
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A request that has ended; the fields that are read back. `at` is its start in wall seconds, `us` microseconds to the last byte."""
+    """A request that has ended; the fields that are read back. `at` is its start in wall seconds, `us` microseconds to the last byte,
+    `again` in how many seconds the client is to ask anew."""
 
     at: str
     ms: _Number | None = None
@@ -58,6 +60,7 @@ class Line(msgspec.Struct, frozen=True):
     cluster: str | None = None
     instance: str | None = None
     attempts: _Number | None = None
+    again: str | None = None
     waited_us: _Number | None = None
     agent: str | None = None
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from mooring.drivers.edge.envoy.access_log import WAITING_ROOM, Line
 from mooring.drivers.edge.envoy.settings import STREAMS
+from mooring.drivers.edge.pages import PAGES
 from mooring.drivers.edge.traffic import MIDDLE, NOBODY, Fate, Request
+from mooring.model.routing import Page
 
 LOOK_EVERY = 0.05  # seconds; as the attendant's waiting room does
 
@@ -27,6 +29,7 @@ _REASONS = {
 }
 
 
+_MEANT = {str(PAGES[page].retry_after) for page in (Page.MAINTENANCE, Page.WAKING)}
 _BROKEN_OFF = frozenset({"UC", "UR", "UPE"})
 
 
@@ -59,7 +62,7 @@ def fate_of(line: Line) -> Fate:
         if line.status in (502, 503, 504) and flags & _REASONS.keys():
             return Fate.EDGE_ERROR
         return Fate.APP_ERROR if (line.status or 0) >= 500 else Fate.SERVED
-    return Fate.EDGE_ERROR if line.status in (500, 502, 503, 504) and not _is_direct(line) else Fate.SERVED
+    return Fate.EDGE_ERROR if line.status in (500, 502, 503, 504) and not _is_direct(line) and not _is_meant(line) else Fate.SERVED
 
 
 def _is_by_instance(line: Line) -> bool:
@@ -79,6 +82,11 @@ def _had_begun(line: Line) -> bool:
 def _is_direct(line: Line) -> bool:
     """Maintenance, no such app, too large: the route says so itself, and that is no failure."""
     return line.details == "direct_response"
+
+
+def _is_meant(line: Line) -> bool:
+    """A page of the waiting room that stands for no failure. By which it is, Envoy knows no more than when to ask again."""
+    return line.instance == WAITING_ROOM and line.again in _MEANT
 
 
 def _is_stream(line: Line) -> bool:
