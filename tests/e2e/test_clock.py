@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.platform import App, Platform, Traffic, eventually, receipt_of, running
+from e2e.journal import Journal
+from e2e.platform import App, Platform, Traffic, receipt_of, running
 from e2e.test_crashes import pid_of, supervisor_of
 
 HOUR = 3600
@@ -68,15 +69,9 @@ def platform(directory: Path, clock: MachineClock) -> Iterator[Platform]:
         yield here
 
 
-def instances(app: App) -> int:
-    return len(app.mooring("ps", "--json").json["instances"])
-
-
 def deployed_while(app: App, clock: MachineClock, ahead: int) -> str:
-    """What the command said; the clock is set while both releases run."""
-    before = instances(app)
-    following = app.platform.start("deploy", cwd=app.path)
-    eventually(lambda: instances(app) > before, within=60)
+    """What the command said; the clock is set when the first of the new release was started."""
+    following, _ = Journal(app.platform).redeploy(app, 3)
     clock.set_ahead(ahead)
     out, err = following.communicate(timeout=120)
     assert following.returncode == 0, out + err
