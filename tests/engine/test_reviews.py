@@ -185,6 +185,15 @@ async def test_one_that_is_visited_now_and_then_stays_awake(platform: FakePlatfo
 
 
 @story
+async def test_one_that_takes_longer_to_wake_than_it_stays_awake_is_not_put_to_sleep_before_its_visitor(platform: FakePlatform) -> None:
+    await brought_up(platform, rules=msgspec.structs.replace(SLEEPY, sleep=3.0))
+    await asleep(platform)
+    platform.runtime.behave = lambda _: Behaviour(ready_after=20.0)
+    assert await visit(platform) == (200, "")
+    await asleep(platform)
+
+
+@story
 async def test_who_came_while_it_was_waking_already_does_not_wake_it_when_it_sleeps_again(platform: FakePlatform) -> None:
     await brought_up(platform, rules=SLEEPY)
     await asleep(platform)

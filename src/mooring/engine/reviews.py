@@ -30,6 +30,7 @@ _LOOK_EVERY = 5.0  # seconds
 _WATCH_EVERY = 0.1  # seconds between two looks whether a request waits, while something sleeps
 _VISITOR_GONE = 30.0  # seconds after the last look for room for one that nobody waits for
 _ROOM_EVERY = 2.0  # seconds between two looks for room for one that somebody waits for
+WAKES_WITHIN = 60.0  # seconds that somebody who woke one waits for it at the least
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0  # seconds between two tries of a tear-down that does not succeed
 
 
@@ -46,6 +47,7 @@ class ReviewKeeper:
         self._parts = parts
         self._ring = ring
         self._asleep: set[EnvironmentId] = set()
+        self._woken: dict[EnvironmentId, float] = {}  # monotonic time
         self._submit = submit
         self._pauses: dict[EnvironmentId, tuple[float, float]] = {}  # monotonic time of the next try, and the pause after it
         self._told: dict[EnvironmentId, str] = {}
@@ -72,7 +74,7 @@ class ReviewKeeper:
         """Until cancelled: wakes what a request waits for."""
         while True:
             try:
-                if self._asleep:
+                if self._asleep or any(map(self._is_waking, self._woken)):
                     for environment in await self._parts.edge.waited_for():
                         self.wake(environment)
                         await self._seek_room(environment)
@@ -93,6 +95,7 @@ class ReviewKeeper:
         note_waiting(self._parts, environment, "")
         self._mark(environment, is_asleep=False, seen_at=self._parts.clock.wall())
         self._asleep.discard(environment)
+        self._woken[environment] = self._parts.clock.monotonic()
         self._say(environment, "somebody is there: it wakes")
         self._ring(environment)
 
@@ -138,6 +141,7 @@ class ReviewKeeper:
         """One look at all of them. Raises Unavailable."""
         records = [record for record in self._parts.memory.environments() if record.review is not None]
         known = {record.environment for record in records}
+        self._woken = {environment: at for environment, at in self._woken.items() if environment in known and self._is_waking(environment)}
         self._pauses = {environment: pause for environment, pause in self._pauses.items() if environment in known}
         self._told = {environment: message for environment, message in self._told.items() if environment in known}
         self._asleep = {record.environment for record in records if record.is_asleep}
@@ -182,18 +186,22 @@ class ReviewKeeper:
 
     async def _note_visits(self) -> None:
         """Of those whose time to sleep has come: when somebody was there last, by the edge's own word. Raises Unavailable."""
-        now = self._parts.clock.wall()
+        now, waiting = self._parts.clock.wall(), frozenset[EnvironmentId]()
         for record in self._parts.memory.environments():
             mark = record.review
             if mark is None or mark.is_asleep or not mark.settings.sleep or now < idle_since(mark) + mark.settings.sleep:
                 continue
-            if not self._asleep:
-                await self._parts.edge.waited_for()  # for what did not sleep: let it wake nothing that goes to sleep now
+            waiting |= frozenset() if self._asleep else await self._parts.edge.waited_for()
             since = idle_since(mark)
             traffic = await self._parts.edge.traffic(record.environment, since=since, until=now)
             flying = [each for each in await self._parts.edge.observe(record.environment) if each.in_flight or each.streams]
-            if flying or traffic.last_at > since:
-                self._mark(record.environment, seen_at=now if flying else traffic.last_at)
+            is_wanted = flying or record.environment in waiting or self._is_waking(record.environment)
+            if is_wanted or traffic.last_at > since:
+                self._mark(record.environment, seen_at=now if is_wanted else traffic.last_at)
+
+    def _is_waking(self, environment: EnvironmentId) -> bool:
+        """Whether somebody may still wait for it since it was woken."""
+        return self._parts.clock.monotonic() - self._woken.get(environment, float("-inf")) < WAKES_WITHIN
 
     def _warn(self, environment: EnvironmentId, reason: str) -> None:
         self._mark(environment, is_warned=True)
