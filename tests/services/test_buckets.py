@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 from services.s3 import KEY_SECRET, S3Rig, S3Server, s3_server
 
 from mooring.drivers.bucket.contract import Bucket
 from mooring.drivers.bucket.s3 import S3Bucket
 from mooring.errors import InvalidInput, Unavailable
-from mooring.model.assets import AssetSettings
+from mooring.model.assets import CACHED, AssetSettings
 from mooring.model.secret import Secret
 from mooring.testing.bucket import FakeBuckets
 from mooring.testing.bucket_contract import BucketContract, Served
@@ -54,6 +57,26 @@ class TestS3Bucket(BucketContract):
 def s3(tmp_path: Path) -> Iterator[S3Server]:
     with s3_server(tmp_path) as found:
         yield found
+
+
+async def test_large_files_side_by_side_take_little_memory(s3: S3Server, tmp_path: Path) -> None:
+    rig, process, seen = S3Rig(s3), psutil.Process(), []
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(40_000_000))
+    await rig.bucket.write("a", b"x")
+    before = process.memory_info().rss
+
+    async def watch() -> None:
+        while True:
+            seen.append(process.memory_info().rss)
+            await asyncio.sleep(0.005)
+
+    watching = asyncio.create_task(watch())
+    pushes = (rig.bucket.push(f"shop/{number}", lambda: large.open("rb"), media_type="a/b", cache=CACHED) for number in range(8))
+    await asyncio.gather(*pushes)
+    watching.cancel()
+    assert await rig.bucket.listing("shop/") == {f"shop/{number}": 40_000_000 for number in range(8)}
+    assert max(seen) - before < 90_000_000, "of 320 MB"
 
 
 async def test_the_secret_key_stands_in_no_request(s3: S3Server) -> None:

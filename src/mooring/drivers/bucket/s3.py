@@ -5,9 +5,11 @@ Must not: decide what is pushed, or show a key.
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from obstore.store import S3Credential
 
 _PART = 5 * 2**20  # bytes: the least that S3 takes as a part of an upload
-_PARTS_AT_ONCE = 2
+_PARTS_AT_ONCE = 1
+_LARGE_AT_ONCE = 2  # files of several parts: each holds about three of them in memory
 _REMOVED_AT_ONCE = 1_000  # the most that S3 takes
 _TRIES, _FOR = 4, timedelta(seconds=20)
 _NOT_LET_IN = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
@@ -38,6 +41,7 @@ class S3Bucket:
 
     def __init__(self, settings: AssetSettings, *, key_id: Secret, key_secret: Secret) -> None:
         self._where = settings.place
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._store = S3Store(
             settings.bucket,
             endpoint=settings.server,
@@ -62,7 +66,9 @@ class S3Bucket:
 
     async def push(self, key: str, opened: Callable[[], BinaryIO], *, media_type: str, cache: str) -> None:
         with opened() as file:
-            async with self._translated():
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            async with self._large if size > _PART else nullcontext(), self._translated():
                 headers = {"Content-Type": media_type, "Cache-Control": cache}
                 await obstore.put_async(self._store, key, file, attributes=headers, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
 
