@@ -142,6 +142,11 @@ def check_proof(app: App, traffic: Traffic) -> None:
     assert receipt["traffic"]["requests"] > 20
 
 
+def troubles(app: App) -> dict[str, str]:
+    """What is in trouble, and what is said of it."""
+    return {each["subject"]: each["said"] for each in app.platform.mooring("status", "--json").json["troubles"]}
+
+
 def test_it_runs_on_all_three_and_says_where(app: App, platform: Platform) -> None:
     assert places(app) == ["host1", "host2", "host3"]
     assert answering(app) == {"1 host1", "1 host2", "1 host3"}
@@ -174,6 +179,9 @@ def test_a_host_that_is_cut_off_keeps_a_deployment_from_beginning_and_the_others
     fleet.hosts[2].cut()
     try:
         eventually(lambda: left_out(app, "host3"), within=60)
+        eventually(lambda: "host host3" in troubles(app), within=60)
+        assert app.platform.mooring("status", "--check").code == 4
+        eventually(lambda: "host3 does not answer" in app.mooring("ps").out, within=60)
         app.release(3)
         with Traffic(app) as traffic:
             answer = app.deploy()
@@ -183,6 +191,7 @@ def test_a_host_that_is_cut_off_keeps_a_deployment_from_beginning_and_the_others
     finally:
         fleet.hosts[2].mend()
     eventually(lambda: answering(app) == before, within=90)
+    eventually(lambda: "host host3" not in troubles(app), within=60)
 
 
 def test_a_host_that_loses_its_power_is_left_out_and_comes_back_as_it_was(app: App, fleet: Fleet) -> None:
