@@ -357,6 +357,22 @@ async def test_a_mask_has_no_more_rights_than_the_app_and_a_source_in_use_is_cop
         )
 
 
+@ONE_RIG
+async def test_the_size_is_that_of_the_files_at_once(mariadb_rig: MariadbRig) -> None:
+    """What the server estimates of a table comes a while after the rows."""
+    piece, other = a_piece(), a_piece(BLOG)
+    for each in (piece, other):
+        await mariadb_rig.driver.provide(a_mark(each.environment), each, a_login(each))
+    url = mariadb_rig.driver.variables(piece, a_login(piece))["URL"].reveal()
+    ask(url, "CREATE TABLE pages (id int PRIMARY KEY, body text)")
+    ask(url, "INSERT INTO pages SELECT seq, REPEAT('x', 1000) FROM seq_1_to_5000")
+    ask(url, "CREATE TABLE words (body text) ENGINE=MyISAM")
+    between = await mariadb_rig.driver.size(piece)
+    ask(url, "INSERT INTO words VALUES (REPEAT('x', 20000))")
+    assert 5_000_000 < between <= await mariadb_rig.driver.size(piece) - 20_000
+    assert await mariadb_rig.driver.size(other) == 0
+
+
 async def test_what_is_open_to_everybody_is_found_and_what_is_said_closes_it(mariadb_rig: MariadbRig) -> None:
     assert (await mariadb_rig.driver.inspect()).findings == ()
     mariadb_rig.ask("CREATE USER ''@'localhost'")

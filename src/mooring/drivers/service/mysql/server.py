@@ -27,7 +27,11 @@ _IS_FILLED = (
     "SELECT 1 FROM information_schema.tables WHERE table_schema = %s UNION ALL"
     " SELECT 1 FROM information_schema.routines WHERE routine_schema = %s LIMIT 1"
 )
-_SIZE = "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables WHERE table_schema = %s"
+_FILES = "SELECT COALESCE(SUM(file_size), 0) FROM information_schema.innodb_sys_tablespaces WHERE name LIKE %s"
+_FILES_OF_MYSQL = "SELECT COALESCE(SUM(file_size), 0) FROM information_schema.innodb_tablespaces WHERE name LIKE %s"
+_ESTIMATE = (
+    "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables WHERE table_schema = %s AND engine <> 'InnoDB'"
+)
 _TRIAL = "_try"
 
 
@@ -97,7 +101,10 @@ class MysqlServer:
     async def size(self, piece: Piece) -> int:
         async with connected(self._address) as connection:
             await self._ready(connection, piece)
-            return int(str((await connection.execute(_SIZE, piece.identity))[0][0]))
+            names = piece.identity.replace("_", r"\_") + "/%"
+            files = await connection.execute(_FILES if await _is_mariadb(connection) else _FILES_OF_MYSQL, names)
+            others = await connection.execute(_ESTIMATE, piece.identity)
+            return int(str(files[0][0])) + int(str(others[0][0]))
 
     async def remove(self, mark: Mark, piece: Piece) -> None:
         async with self._alone(mark, piece) as connection:
@@ -183,8 +190,7 @@ class MysqlServer:
     async def _reader(self, connection: Connection, source: Piece, guest: Piece) -> AsyncIterator[Login]:
         """Somebody who can read a database, and the texts of routines; marked as the guest's."""
         async with accounts.visitor(connection, guest, source.identity, accounts.READING) as reader:
-            make, _ = version_of(str((await connection.execute("SELECT VERSION()"))[0][0]))
-            texts = "SELECT ON mysql.proc" if make == "MariaDB" else "SHOW_ROUTINE ON *.*"
+            texts = "SELECT ON mysql.proc" if await _is_mariadb(connection) else "SHOW_ROUTINE ON *.*"
             await connection.execute(f"GRANT {texts} TO {account(reader.name)}")
             yield reader
 
@@ -200,6 +206,11 @@ class MysqlServer:
         finally:
             await connection.execute(f"DROP DATABASE IF EXISTS {quoted(name)}")
             await marking.erase(connection, What.DATABASE, name)
+
+
+async def _is_mariadb(connection: Connection) -> bool:
+    make, _ = version_of(str((await connection.execute("SELECT VERSION()"))[0][0]))
+    return make == "MariaDB"
 
 
 _: type[ServiceDriver] = MysqlServer
