@@ -105,6 +105,7 @@ def test_a_page_of_the_old_release_loads_its_assets_after_the_switch(platform: P
         assert "2 pushed (13.0 kB) · 0 there already" in answer.out, answer
         _, old_page, _ = app.get("/")
         assert app.get("/known")[1] == b"ASSETS_URL", "the keys are not the app's"
+        assert f"{url}/shop/production" in app.mooring("config", "show").out
         released(app, 2)
         with Traffic(app, paths=("/version",)) as traffic:
             answer = app.deploy()

@@ -15,6 +15,7 @@ from mooring.engine.orders import ConfigOrder, decode_order
 from mooring.engine.variables import check_deliverable
 from mooring.errors import InvalidInput, LeaseHeld
 from mooring.model.access import Actor
+from mooring.model.assets import URL, url_of
 from mooring.model.config import next_config, revealed
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
@@ -43,6 +44,7 @@ def variables(platform: Platform, actor: Actor, environment: EnvironmentId, *, o
     if release is not None:
         places = release.variable_origins
         found |= {name: _of_service(name, wish) for wish in _given(platform, release) for name in wish.variables}
+        found |= _of_assets(release)
         found |= {name: _plain(name, value, places.get(name, "the app's files")) for name, value in release.variables.items()}
     found |= {variable.name: variable for variable in _set_by_command(platform, environment, base)}
     redact = platform.secrets.redactor(environment).redact
@@ -187,6 +189,13 @@ def _given(platform: Platform, release: Release) -> list[ServiceWish]:
 
 def _of_service(name: str, wish: ServiceWish) -> Variable:
     return Variable(name=name, value=None, kind=VariableKind.SECRET, origin=f"service {wish.name}")
+
+
+def _of_assets(release: Release) -> dict[str, Variable]:
+    """Where its static files are, if a bucket serves them."""
+    if release.assets is None:
+        return {}
+    return {URL: _plain(URL, url_of(release.environment, release.assets, release.assets_digest), "[assets]")}
 
 
 def _plain(name: str, value: str, origin: str) -> Variable:
