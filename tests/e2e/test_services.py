@@ -1,4 +1,4 @@
-"""Real apps on a real PostgreSQL, and on SQLite: a database for each environment, rotated under traffic, copied for a branch."""
+"""Real apps on a real PostgreSQL, on MariaDB with Redis, and on SQLite: a piece for each environment, rotated, copied for a branch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from e2e.platform import App, Platform, Traffic
+from services.mariadb import MariadbRig, mariadb
 from services.postgres import PostgresRig, postgres
+from services.redis import RedisRig, redis
 
 from mooring.model.secret import Secret
 
@@ -33,6 +35,39 @@ import os, sqlite3
 with sqlite3.connect(os.environ["DATABASE_URL"].removeprefix("sqlite:///")) as connection:
     connection.execute("CREATE TABLE IF NOT EXISTS entries (text TEXT)")
     connection.execute("INSERT INTO entries VALUES ('real')")
+"""
+SHARED = """
+[services.db]
+type = "mysql"
+
+[services.cache]
+type = "redis"
+
+[review]
+access = "open"
+
+[review.services.db]
+from = "production"
+mask = "UPDATE entries SET text = 'masked'"
+
+[review.services.cache]
+from = "production"
+mask = "for _, key in ipairs(KEYS) do redis.call('SET', key, 100) end"
+"""
+COUNT = """
+import os, socket, subprocess
+from urllib.parse import unquote, urlsplit
+
+SQL = "CREATE TABLE IF NOT EXISTS entries (text varchar(20)); INSERT INTO entries VALUES ('real')"
+url = urlsplit(os.environ["DATABASE_URL"])
+argv = ["mariadb", "--no-defaults", f"--host={url.hostname}", f"--port={url.port}", f"--user={url.username}", url.path[1:], "-e", SQL]
+subprocess.run(argv, env={**os.environ, "MYSQL_PWD": unquote(url.password)}, check=True)
+
+url = urlsplit(os.environ["REDIS_URL"])
+with socket.create_connection((url.hostname, url.port)) as connection, connection.makefile("rb") as answers:
+    for line in (f"AUTH {url.username} {unquote(url.password)}", f"INCR {os.environ['REDIS_PREFIX']}releases"):
+        connection.sendall(line.encode() + b"\\r\\n")
+        assert answers.readline()[:1] in b"+:"
 """
 ROLES = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'm\\_%'"
 
@@ -158,6 +193,51 @@ def test_a_file_outlives_releases_and_a_branch_has_a_masked_copy_of_it(platform:
     assert answer.code == 0 and "✓ directory: gone" in answer.out, answer
     assert [path.name for path in root.iterdir()] == [file.parent.name]
     assert entries(file) == ["real", "real"]
+
+
+def test_a_database_of_mariadb_and_keys_of_redis_outlive_releases_and_a_branch_has_masked_copies(platform: Platform) -> None:
+    with mariadb() as (port, log), redis() as (cache, place):
+        sql = MariadbRig(Secret(f"mysql://maker:maker@127.0.0.1:{port}"), Secret(f"mysql://chief:chief@127.0.0.1:{port}/"), log)
+        keys = RedisRig(Secret(f"redis://chief:chief@127.0.0.1:{cache}"), place)
+        app = platform.app("procfile-only", "shared")
+        app.write("mooring.toml", SHARED)
+        app.write("count.py", COUNT)
+        app.write("Procfile", f"release: python3 count.py\n{(app.path / 'Procfile').read_text()}")
+        app.commit("with a database and a cache")
+        for name, rig in (("mysql", sql), ("redis", keys)):
+            added = app.mooring("service", "add-server", name, "--type", name, stdin=rig.admin.reveal())
+            assert added.code == 0, added
+        for number in (1, 2):
+            app.release(number)
+            answer = app.deploy()
+            assert answer.code == 0, answer
+        assert (written(sql), counted(keys)) == ([["real", "real"]], ["2"])
+        answer = app.mooring("service", "rotate", "cache")
+        assert answer.code == 0, answer
+
+        app.git("switch", "--quiet", "-C", "shared")
+        answer = app.mooring("review", "up")
+        assert answer.code == 0, answer
+        assert (written(sql), counted(keys)) == ([["masked", "masked", "real"], ["real", "real"]], ["101", "2"])
+        answer = app.mooring("review", "down", "shared")
+        assert answer.code == 0 and all(f"✓ {what}: gone" in answer.out for what in ("database", "login", "prefix")), answer
+        assert (written(sql), counted(keys)) == ([["real", "real"]], ["2"])
+        answer = app.mooring("destroy", "--services", "--confirm", "shared/production")
+        assert answer.code == 0, answer
+        assert (written(sql), counted(keys)) == ([], [])
+        for name in ("mysql", "redis"):
+            answer = app.mooring("service", "rm-server", name)
+            assert answer.code == 0, answer
+
+
+def written(rig: MariadbRig) -> list[list[str]]:
+    """What stands in each database."""
+    found = [str(name) for (name,) in rig.ask("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'm\\_%%'")]
+    return sorted(sorted(str(text) for (text,) in rig.ask(f"SELECT text FROM {name}.entries")) for name in found)
+
+
+def counted(rig: RedisRig) -> list[str]:
+    return sorted(str(rig.root.get(key)) for key in rig.root.keys("m_*"))
 
 
 def entries(file: Path) -> list[str]:
