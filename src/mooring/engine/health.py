@@ -101,7 +101,7 @@ class HealthMonitor:
 
     def _look_after(self, key: InstanceKey, view: InstanceView, asked: Callable[[InstanceKey], Asked | None], seen_at: float) -> None:
         patient = self._patients.get(key)
-        if patient is not None and _is_same_life(patient.view, view):
+        if patient is not None and (_is_same_life(patient.view, view) or _has_answered_since(patient)):
             patient.view, patient.seen_at = view, seen_at
             self._note_state(patient)
             return
@@ -230,6 +230,11 @@ class HealthMonitor:
         patient.health = health
         patient.ready_since = self._clock.monotonic() if health is Health.READY else None
         self._on_change(patient.view.key, health, result)
+
+
+def _has_answered_since(patient: _Patient) -> bool:
+    """Whether it became ready while nobody could look at its host: what answers is the life that is seen now."""
+    return patient.health is Health.READY and patient.ready_since is not None and patient.ready_since > patient.seen_at
 
 
 def _is_same_life(before: InstanceView, now: InstanceView) -> bool:

@@ -13,7 +13,6 @@ import msgspec
 from mooring.model.health import Health
 from mooring.model.instance import InstanceKey, InstanceView
 from mooring.model.policy import Policy
-from mooring.model.release import ProcessType
 from mooring.model.routing import RouteTable
 from mooring.model.steps import RemoveRoutes, RestartInstance, SetRoutes, StartInstance, Step, StopInstance
 from mooring.planner.goal import Current, Goal, Wanted
@@ -29,7 +28,7 @@ class Stance(enum.Enum):
     PREPARING = "preparing"  # the old serve, untouched, until all wanted are ready; then all at once
     SWITCHED = "switched"  # the wanted serve; the old drain but stay warm
     CLEARING = "clearing"  # the wanted serve; the old drain and go, as long as all wanted are ready
-    KEEPING = "keeping"  # whoever is wanted and ready serves at once; the rest goes once all are, but for those on hosts that are away
+    KEEPING = "keeping"  # whoever is wanted and ready serves at once; the rest goes once it has no traffic
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,21 +96,12 @@ def _serving(
     keys = frozenset(wanted.instances()) if wanted else frozenset[InstanceKey]()
     if stance in (Stance.SWITCHED, Stance.CLEARING) or all(replacement.is_ready for replacement in replacements):
         return keys
-    if stance is Stance.KEEPING and wanted and all(_is_ready_elsewhere(each.process, wanted, current) for each in replacements):
-        return keys
     active = active_keys(current.table) | frozenset(key for replacement in replacements for key in replacement.staying)
     if stance is Stance.KEEPING:
         return keys | active
     in_place = {replacement.process.name for replacement in replacements if replacement.is_in_place}
     early = frozenset(key for key in keys if key.process in in_place)
     return frozenset(before.instances() if before else ()) | active | early
-
-
-def _is_ready_elsewhere(process: ProcessType, wanted: Wanted, current: Current) -> bool:
-    """Whether only hosts that are away keep it from being whole: another release beside it would not bring those back."""
-    mine = wanted.instances_of(process)
-    ready = [key for key in mine if (view := current.view(key)) is not None and view.health is Health.READY]
-    return (bool(ready) or not mine) and all(key.host in current.away for key in mine if key not in ready)
 
 
 def _routing(current: Current, table: RouteTable | None, *, keys: frozenset[InstanceKey], is_switch: bool) -> tuple[Step, ...]:

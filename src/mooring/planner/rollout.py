@@ -253,7 +253,7 @@ def _why_not_back(progress: Progress, current: Current) -> str:
     hosts = sorted(current.away & {view.key.host for view in current.instances})
     if hosts and progress.baseline is not None:
         version = progress.baseline.release.version
-        return f"{', '.join(hosts)} did not answer: what runs there is brought to {version} once it does, which serves elsewhere"
+        return f"{', '.join(hosts)} did not answer: what runs there is brought to {version} once it does; what is ready serves"
     return "the old release did not become ready again in time; what is ready goes on serving"
 
 
