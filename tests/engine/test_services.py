@@ -11,7 +11,7 @@ from engine.scenarios import asked
 from engine.stories import QUICK, SHOP, WEB, deployed, only_release, running, story, told, web
 
 from mooring.engine.orders import DestroyOrder, Order, RotateOrder, ScaleOrder
-from mooring.errors import InvalidInput, LeaseHeld, NotFound, Refused, StaleFence
+from mooring.errors import InvalidInput, LeaseHeld, NotFound, OutcomeUnknown, Refused, StaleFence
 from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
@@ -161,6 +161,30 @@ async def test_a_rotation_gives_every_instance_a_new_password_and_ends_the_old_o
     with pytest.raises(Refused):
         server.enter(first)
     assert list(platform.memory.service_passwords(SHOP, DB)) == [login_of(PIECE, 2)]
+
+
+@story
+async def test_a_server_that_makes_passwords_itself_has_one_that_every_instance_is_given_and_keeps(platform: FakePlatform) -> None:
+    """Also where its answer is lost: the password that nobody heard is no more, and another one is."""
+    server = platform.add_server()
+    server.makes_passwords = True
+    lost = ["provide", "admit"]
+
+    def lose(name: str, _: str) -> None:
+        if name in lost:
+            lost.remove(name)
+            raise OutcomeUnknown("the answer was lost")
+
+    server.after = lose
+    await deployed(platform, TREE)
+    first = url_of(platform)
+    server.enter(first)["a"] = "1"
+    deployment = await platform.run(SHOP, RotateOrder(service=DB))
+    assert (deployment.outcome, deployment.receipt and deployment.receipt.failed, lost) == (Outcome.SUCCEEDED, 0, [])
+    assert server.enter(url_of(platform, slot=2, generation=1)) == {"a": "1"}
+    assert platform.memory.service_passwords(SHOP, DB) == server.stored[PIECE.identity].passwords
+    with pytest.raises(Refused):
+        server.enter(first)
 
 
 @story

@@ -13,8 +13,9 @@ from mooring.testing.service_contract import ServiceContract
 class FakeRig:
     emptying = "DELETE FROM entries"
 
-    def __init__(self) -> None:
+    def __init__(self, *, makes_passwords: bool) -> None:
         self.driver = FakeServer()
+        self.driver.makes_passwords = makes_passwords
 
     async def write(self, variables: dict[str, Secret], key: str, value: str) -> None:
         self.driver.enter(variables["URL"])[key] = value
@@ -30,6 +31,6 @@ class FakeRig:
 
 
 class TestFakeServer(ServiceContract):
-    @pytest.fixture
-    def rig(self) -> FakeRig:
-        return FakeRig()
+    @pytest.fixture(params=[False, True], ids=["given passwords", "makes passwords"])
+    def rig(self, request: pytest.FixtureRequest) -> FakeRig:
+        return FakeRig(makes_passwords=request.param)

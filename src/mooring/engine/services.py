@@ -1,6 +1,7 @@
 """The services that environments own: which are missing, what an app is given to reach them, and each step that changes one.
 
-Who a login is and its password are on disk before the server hears of them: what is made can always be reached, or taken away.
+Who a login is and its password are on disk before the server hears of them: what is made can always be reached, or taken away. A password
+that the server makes itself is on disk before anybody is given it.
 Must not: decide when, or show a password.
 """
 
@@ -152,11 +153,11 @@ class Services:
         self._save(record, passwords)
         login = Login(record.login, passwords[record.login])
         if step.source is None:
-            await self.driver(record).provide(mark, record.piece, login)
+            valid = await self.driver(record).provide(mark, record.piece, login)
         else:
             source = self._source(mark.environment, step.service, step.source, server=record.server)
-            await self.driver(record).clone(mark, record.piece, login, source=source.piece, mask=step.mask)
-        self._save(msgspec.structs.replace(record, is_ready=True), passwords)
+            valid = await self.driver(record).clone(mark, record.piece, login, source=source.piece, mask=step.mask)
+        self._save(msgspec.structs.replace(record, is_ready=True), {**passwords, login.name: (valid or login).password})
 
     async def _rotate(self, mark: Mark, record: ServiceRecord) -> None:
         """Where an earlier rotation has not come to its end, its login is taken."""
@@ -164,8 +165,9 @@ class Services:
         following = login_of(record.piece, int(record.login.rpartition("_")[2]) + 1)
         passwords.setdefault(following, self._new_secret())
         self._save(record, passwords)
-        await self.driver(record).admit(mark, record.piece, Login(following, passwords[following]))
-        self._save(msgspec.structs.replace(record, login=following), passwords)
+        login = Login(following, passwords[following])
+        valid = await self.driver(record).admit(mark, record.piece, login)
+        self._save(msgspec.structs.replace(record, login=following), {**passwords, following: (valid or login).password})
 
     async def _withdraw(self, mark: Mark, record: ServiceRecord) -> None:
         passwords = self._memory.service_passwords(mark.environment, record.piece.service)

@@ -35,12 +35,15 @@ class Stored:
 
 
 class FakeServer:
-    """One server, and its driver. `is_open`: logins reach something that is not theirs; `is_down`: it does not answer."""
+    """One server, and its driver. `is_open`: logins reach something that is not theirs; `is_down`: it does not answer;
+    `makes_passwords`: itself, and tells each once."""
 
     def __init__(self, *, controller: str = "c0ffee", place: str = "db.test:5432") -> None:
         self.stored: dict[str, Stored] = {}
         self.is_open = False
         self.is_down = False
+        self.makes_passwords = False
+        self._made = 0
         self.before: Hook = lambda name, subject: None
         self.after: Hook = lambda name, subject: None
         self._controller = controller
@@ -66,24 +69,25 @@ class FakeServer:
     def variables(self, piece: Piece, login: Login) -> dict[str, Secret]:
         return {"URL": Secret(f"postgresql://{login.name}:{quote(login.password.reveal(), safe='')}@{self._place}/{piece.identity}")}
 
-    async def provide(self, mark: Mark, piece: Piece, login: Login) -> None:
+    async def provide(self, mark: Mark, piece: Piece, login: Login) -> Login | None:
         with self._effect("provide", mark, piece):
             stored = self.stored.setdefault(piece.identity, Stored(piece))
-            stored.passwords[login.name] = login.password
             stored.fence = mark.fence
+            return self._let_in(stored, login)
 
-    async def clone(self, mark: Mark, piece: Piece, login: Login, *, source: Piece, mask: str) -> None:
+    async def clone(self, mark: Mark, piece: Piece, login: Login, *, source: Piece, mask: str) -> Login | None:
         """Of SQL it understands one sentence alone: DELETE FROM entries."""
         with self._effect("clone", mark, piece):
             if mask not in ("", "DELETE FROM entries"):
                 raise Unavailable("that is no SQL")
             content = {} if mask else dict(self._found(source).content)
-            self.stored.setdefault(piece.identity, Stored(piece, content=content)).passwords[login.name] = login.password
-            self.stored[piece.identity].fence = mark.fence
+            stored = self.stored.setdefault(piece.identity, Stored(piece, content=content))
+            stored.fence = mark.fence
+            return self._let_in(stored, login)
 
-    async def admit(self, mark: Mark, piece: Piece, login: Login) -> None:
+    async def admit(self, mark: Mark, piece: Piece, login: Login) -> Login | None:
         with self._effect("admit", mark, piece):
-            self._found(piece).passwords[login.name] = login.password
+            return self._let_in(self._found(piece), login)
 
     async def withdraw(self, mark: Mark, piece: Piece, *, keep: str) -> None:
         with self._effect("withdraw", mark, piece):
@@ -130,6 +134,17 @@ class FakeServer:
             stored.fence = mark.fence
         yield
         self.after(name, piece.identity)
+
+    def _let_in(self, stored: Stored, login: Login) -> Login | None:
+        """What it was given is valid, unless this server makes passwords: then what it made, or a new one for what it did not make."""
+        if not self.makes_passwords:
+            stored.passwords[login.name] = login.password
+            return None
+        known = stored.passwords.get(login.name)
+        if known is None or Login(login.name, known) != login:
+            self._made += 1
+            stored.passwords[login.name] = Secret(f"made-{self._made}:by the server")
+        return Login(login.name, stored.passwords[login.name])
 
     def _found(self, piece: Piece) -> Stored:
         stored = self.stored.get(piece.identity)

@@ -4,6 +4,7 @@ Promises, tested by `mooring.testing.service_contract` on every driver and on th
   - What is made carries Mooring's mark from the moment it is there; what does not carry it is never touched or told.
   - Every effect may be repeated, and finishes what a crash left half done: a piece is there as a whole, once, or nobody can use it.
   - A login reaches its own piece and no other. A password stands in nothing that the server logs.
+  - Where the server makes passwords itself, one that nobody was told is taken back when the effect is repeated, and another made.
   - Any login of a piece may use all that any other of it has made; one that is withdrawn gets in no more, and nothing of its work goes.
   - An effect whose mark is older than one seen for that piece raises StaleFence and does nothing.
 Raises Unavailable (certainly nothing happened), OutcomeUnknown (look again) or Refused, never a foreign error.
@@ -49,18 +50,20 @@ class ServiceDriver(Protocol):
         """Changes nothing."""
 
     def variables(self, piece: Piece, login: Login) -> dict[str, Secret]:
-        """What an app is given to reach the piece, by what stands behind the prefix: URL; what all keys of it begin with, PREFIX."""
+        """What an app is given to reach the piece, by what stands behind the prefix: URL; what all keys of it begin with, PREFIX;
+        of a bucket all that a client of S3 needs."""
 
-    async def provide(self, mark: Mark, piece: Piece, login: Login) -> None:
-        """The piece, empty, with this login. One that is there stays as it is. Raises Refused where something of another's has its name."""
+    async def provide(self, mark: Mark, piece: Piece, login: Login) -> Login | None:
+        """The piece, empty, with this login. One that is there stays as it is. Gives the login with the password that is valid, where the
+        server makes passwords itself; None where it is as it was given. Raises Refused where something of another's has its name."""
 
-    async def clone(self, mark: Mark, piece: Piece, login: Login, *, source: Piece, mask: str) -> None:
+    async def clone(self, mark: Mark, piece: Piece, login: Login, *, source: Piece, mask: str) -> Login | None:
         """Like `provide`, but it begins with all that is in another piece of this server. `mask` is SQL, or a script of Redis', run in it
-        with no more rights than the login's before anybody gets in. Raises Refused where the server copies nothing that is in use,
-        Unavailable where the mask fails: then nothing of it stays."""
+        with no more rights than the login's before anybody gets in; of a bucket it says which objects are copied. Raises Refused
+        where the server copies nothing that is in use, Unavailable where the mask fails: then nothing of it stays."""
 
-    async def admit(self, mark: Mark, piece: Piece, login: Login) -> None:
-        """One more login, beside those that there are; its password where it is there already."""
+    async def admit(self, mark: Mark, piece: Piece, login: Login) -> Login | None:
+        """One more login, beside those that there are; its password where it is there already. Gives what `provide` does."""
 
     async def withdraw(self, mark: Mark, piece: Piece, *, keep: str) -> None:
         """Every login but this one."""
