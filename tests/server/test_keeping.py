@@ -15,10 +15,11 @@ from mooring.engine.orders import DeployOrder, encode_order
 from mooring.errors import StateDamaged
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import DeploymentId
+from mooring.model.names import DeploymentId, ServerName, ServiceName
 from mooring.model.records import EnvironmentRecord
 from mooring.model.release import Source
 from mooring.model.secret import Secret
+from mooring.model.service import Piece, ServiceKind, ServiceRecord
 from mooring.server import settings as kept
 from mooring.server.chores import bound_logs, guard_supervisor, sweep_uploads
 from mooring.server.installation import Installation
@@ -48,6 +49,13 @@ def test_a_secret_is_redacted_from_the_moment_it_is_set_and_after_it_was_replace
     assert secrets.redact(SHOP, "first-value second-value third-value") == "[redacted] [redacted] third-value"
     assert secrets.redact(EnvironmentId.parse("blog"), "first-value") == "first-value"
     assert secrets.redact_all("first-value") == "[redacted]"
+
+
+def test_the_secret_of_a_buckets_key_is_redacted_without_its_id_too(memory: SqliteMemory) -> None:
+    piece = Piece("c0ffee", SHOP, ServiceName("files"))
+    record = ServiceRecord(piece=piece, kind=ServiceKind.BUCKET, server=ServerName("files"), login="m_1")
+    memory.save_service(record, {"m_1": Secret("KEY-OF-SHOP:its-long-secret")})
+    assert Redactors(memory).redact(SHOP, "KEY-OF-SHOP its-long-secret KEY-OF-SHOP:its-long-secret") == "KEY-OF-SHOP [redacted] [redacted]"
 
 
 def test_where_the_secrets_cannot_be_read_nothing_is_logged_but_that(memory: SqliteMemory, tmp_path: Path) -> None:

@@ -15,8 +15,13 @@ from mooring.testing.service_contract import a_login, a_piece
 
 @pytest.mark.parametrize("kind", ServiceKind)
 def test_each_kind_has_a_driver_that_gives_the_variables_which_a_plan_names(kind: ServiceKind, tmp_path: Path) -> None:
-    schemes = {ServiceKind.POSTGRES: "postgresql", ServiceKind.MYSQL: "mysql", ServiceKind.REDIS: "rediss"}
-    address = f"sqlite:///{tmp_path}" if kind is ServiceKind.SQLITE else f"{schemes[kind]}://admin:sesame@db.test"
+    address = {
+        ServiceKind.POSTGRES: "postgresql://admin:sesame@db.test",
+        ServiceKind.MYSQL: "mysql://admin:sesame@db.test",
+        ServiceKind.REDIS: "rediss://admin:sesame@db.test",
+        ServiceKind.SQLITE: f"sqlite:///{tmp_path}",
+        ServiceKind.BUCKET: "s3+https://admin:sesame@s3.test/pieces",
+    }[kind]
     server = ServiceServer(name=ServerName("main"), kind=kind)
     found = Drivers(lambda: "c0ffee").driver(server, Secret(address)).variables(a_piece(), a_login(a_piece()))
     assert tuple(found) == VARIABLES[kind]

@@ -9,6 +9,7 @@ import pytest
 from services.mariadb import MariadbRig, mariadb
 from services.postgres import PostgresRig, postgres
 from services.redis import RedisRig, redis
+from services.seaweed import SeaweedRig, seaweed
 
 from mooring.model.secret import Secret
 
@@ -57,5 +58,18 @@ def redis_server() -> Iterator[tuple[int, Path]]:
 def redis_rig(redis_server: tuple[int, Path]) -> Iterator[RedisRig]:
     port, place = redis_server
     rig = RedisRig(Secret(f"redis://chief:chief@127.0.0.1:{port}"), place)
+    yield rig
+    rig.clear()
+
+
+@pytest.fixture(scope="session")
+def seaweed_server() -> Iterator[Secret]:
+    with seaweed() as found:
+        yield found
+
+
+@pytest.fixture
+def seaweed_rig(seaweed_server: Secret) -> Iterator[SeaweedRig]:
+    rig = SeaweedRig(seaweed_server)
     yield rig
     rig.clear()

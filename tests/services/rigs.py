@@ -45,8 +45,8 @@ def run_as(who: str, argv: list[str], *, directory: Path) -> None:
 
 
 @contextmanager
-def server(who: str, argv: list[str], *, directory: Path, answers: Callable[[], bool]) -> Iterator[None]:
-    """Running, and answering."""
+def server(who: str, argv: list[str], *, directory: Path, answers: Callable[[], bool], at_once: bool = False) -> Iterator[None]:
+    """Running, and answering. `at_once`: it is ended without being asked, since it takes half a minute to say goodbye."""
     with (directory / "log").open("ab") as log:
         process = subprocess.Popen(argv, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_account(who))
     try:
@@ -56,7 +56,7 @@ def server(who: str, argv: list[str], *, directory: Path, answers: Callable[[], 
             time.sleep(0.02)
         yield
     finally:
-        process.terminate()
+        (process.kill if at_once else process.terminate)()
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:

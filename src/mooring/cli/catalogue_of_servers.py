@@ -132,6 +132,7 @@ SECTIONS = (
                 ),
                 ("mooring service add-server more --type mysql < address", "MySQL or MariaDB"),
                 ("mooring service add-server cache --type redis < address", "Redis or Valkey"),
+                ("mooring service add-server files --type bucket < address", "a bucket of any S3 endpoint that makes keys"),
                 ("echo sqlite:////var/lib/databases | mooring service add-server disk --type sqlite", "a directory of this machine"),
                 about="The address is a secret, and kept as one. It is looked at first: version, rights, what else lets everybody in.",
             ),

@@ -26,12 +26,17 @@ class ServiceKind(enum.Enum):
     MYSQL = "mysql"
     REDIS = "redis"
     SQLITE = "sqlite"
+    BUCKET = "bucket"
 
 
-PREFIXES = {**dict.fromkeys(ServiceKind, "DATABASE"), ServiceKind.REDIS: "REDIS"}
+PREFIXES = {**dict.fromkeys(ServiceKind, "DATABASE"), ServiceKind.REDIS: "REDIS", ServiceKind.BUCKET: "S3"}
 """What the names of a service's variables begin with, where the app says nothing else."""
 
-VARIABLES: dict[ServiceKind, tuple[str, ...]] = {**dict.fromkeys(ServiceKind, ("URL",)), ServiceKind.REDIS: ("URL", "PREFIX")}
+VARIABLES: dict[ServiceKind, tuple[str, ...]] = {
+    **dict.fromkeys(ServiceKind, ("URL",)),
+    ServiceKind.REDIS: ("URL", "PREFIX"),
+    ServiceKind.BUCKET: ("URL", "BUCKET", "PREFIX", "ENDPOINT_URL", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"),
+}
 """What stands behind the prefix: `DATABASE_URL`, `REDIS_PREFIX`."""
 
 MADE_OF: dict[ServiceKind, tuple[str, ...]] = {
@@ -39,6 +44,7 @@ MADE_OF: dict[ServiceKind, tuple[str, ...]] = {
     ServiceKind.MYSQL: ("database", "login"),
     ServiceKind.REDIS: ("prefix", "login"),
     ServiceKind.SQLITE: ("directory",),
+    ServiceKind.BUCKET: ("prefix", "login"),
 }
 """What of a piece is on its server, in the words of `Owned.what`."""
 

@@ -67,13 +67,20 @@ class Redactors:
         values = [value for version in versions for value in self._memory.config(environment, version).values()]
         services = self._memory.services(environment)
         passwords = [each for one in services for each in self._memory.service_passwords(environment, one.piece.service).values()]
-        return [*(value for value in values if isinstance(value, Secret)), *passwords]
+        halves = [half for password in passwords for half in _half_of(password)]
+        return [*(value for value in values if isinstance(value, Secret)), *passwords, *halves]
 
     def _of_platform(self) -> list[Secret]:
         """What a build or a delivery of any environment may say."""
         servers = [self._memory.service_address(server.name) for server in self._memory.service_servers()]
         addresses = [secret for address in servers if address is not None for secret in (address, *_password_in(address))]
         return [*(login.password for login in self._memory.registry_logins()), *addresses]
+
+
+def _half_of(password: Secret) -> tuple[Secret, ...]:
+    """The secret of a bucket's key `ID:SECRET`, which an app tells without its ID."""
+    _, _, secret = password.reveal().partition(":")
+    return (Secret(secret),) if secret else ()
 
 
 def _password_in(address: Secret) -> tuple[Secret, ...]:

@@ -42,6 +42,10 @@ class Drivers:
                 from mooring.drivers.service.sqlite.files import SqliteFiles
 
                 return SqliteFiles(address, controller=self.controller)
+            case ServiceKind.BUCKET:
+                from mooring.drivers.service.bucket.server import BucketServer
+
+                return BucketServer(address, controller=self.controller)
             case _:
                 assert_never(server.kind)
 

@@ -133,7 +133,8 @@ def _address(content: bytes) -> Secret:
         text = ""
     if not text or len(text) > LONGEST_ADDRESS or not text.isprintable():
         raise InvalidInput(
-            "that is no address of a server", hint="pipe it in: postgresql://, mysql:// or redis://, then admin:PASSWORD@db.example.com"
+            "that is no address of a server",
+            hint="pipe it in: postgresql://, mysql:// or redis://, then admin:PASSWORD@db.example.com; s3+https://KEY:SECRET@s3.example.com/BUCKET",
         )
     return Secret(text)
 

@@ -23,7 +23,7 @@ SERVICES = Section(
             kind=Choice(noun="a type of service", options=tuple(kind.value for kind in ServiceKind)),
             summary="what it is",
             text="It is needed, and cannot become another one later. `mysql` is MySQL or MariaDB; `redis` is Redis or Valkey; `sqlite` a "
-            "file on the controller's machine, for apps that run there.",
+            "file on the controller's machine, for apps that run there; `bucket` what begins with a prefix of its own in a bucket.",
             example='[services.db]\ntype = "postgres"',
         ),
         Key(
@@ -46,7 +46,7 @@ SERVICES = Section(
         Key(
             path="services.NAME.mask",
             kind=Text(noun="a mask"),
-            summary="SQL that is run in a copy before anybody sees it; for redis a Lua script",
+            summary="SQL that is run in a copy before anybody sees it; for redis a Lua script, for a bucket which objects are copied",
             text="As the app's own login; when it fails, there is no copy. Without one, production is never copied.",
             example='[services.db]\ntype = "postgres"\nfrom = "production"\nmask = "UPDATE people SET email = id || \'@example.com\'"',
         ),
@@ -58,9 +58,10 @@ SERVICES = Section(
                 rule="the prefix has capitals, digits and _, a letter first, like DATABASE",
             ),
             summary="what the names of its variables begin with",
-            text="`DATABASE` gives `DATABASE_URL`; `REDIS` gives `REDIS_URL` and `REDIS_PREFIX`, with which every key has to begin. "
+            text="`DATABASE` gives `DATABASE_URL`; `REDIS` gives `REDIS_URL` and `REDIS_PREFIX`, with which every key has to begin; "
+            "`S3`, or `AWS`, all that a client of S3 needs, such as `AWS_ACCESS_KEY_ID` and `AWS_ENDPOINT_URL`. "
             "Two services of one app need different ones.",
-            default_text="by its type: `REDIS` for redis, `DATABASE` for all others",
+            default_text="by its type: `REDIS` for redis, `S3` for a bucket, `DATABASE` for all others",
             example='[services.reports]\ntype = "postgres"\nprefix = "REPORTS"',
         ),
     ),
