@@ -1,19 +1,21 @@
-"""Real apps on a real PostgreSQL, on MariaDB with Redis, and on SQLite: a piece for each environment, rotated, copied for a branch."""
+"""Real apps on PostgreSQL, on MariaDB with Redis, on SQLite, on a bucket: a piece for each environment, rotated, copied for a branch."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from e2e.platform import App, Platform, Traffic
+from e2e.platform import App, Platform, Traffic, eventually
 from services.mariadb import MariadbRig, mariadb
 from services.postgres import PostgresRig, postgres
 from services.redis import RedisRig, redis
+from services.seaweed import SeaweedRig, seaweed
 
 from mooring.model.secret import Secret
 
@@ -68,6 +70,28 @@ with socket.create_connection((url.hostname, url.port)) as connection, connectio
     for line in (f"AUTH {url.username} {unquote(url.password)}", f"INCR {os.environ['REDIS_PREFIX']}releases"):
         connection.sendall(line.encode() + b"\\r\\n")
         assert answers.readline()[:1] in b"+:"
+"""
+UPLOADING = """
+[services.files]
+type = "bucket"
+prefix = "AWS"
+
+[review]
+access = "open"
+
+[review.services.files]
+from = "production"
+mask = "- uploads/*"
+"""
+UPLOAD = """
+import os
+
+from botocore.session import Session
+
+s3, prefix = Session().create_client("s3", region_name=os.environ["AWS_REGION"]), os.environ["AWS_PREFIX"]
+for name in ("uploads/anna.jpg", "logo.png"):
+    if not s3.list_objects_v2(Bucket=os.environ["AWS_BUCKET"], Prefix=prefix + "logo.png").get("KeyCount"):
+        s3.put_object(Bucket=os.environ["AWS_BUCKET"], Key=prefix + name, Body=b"1")
 """
 ROLES = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'm\\_%'"
 
@@ -243,3 +267,41 @@ def counted(rig: RedisRig) -> list[str]:
 def entries(file: Path) -> list[str]:
     with closing(sqlite3.connect(file)) as connection:
         return [text for (text,) in connection.execute("SELECT text FROM entries ORDER BY text")]
+
+
+def test_an_app_has_its_uploads_in_a_bucket_a_branch_some_of_them_and_nothing_of_it_is_left(platform: Platform) -> None:
+    with seaweed() as admin:
+        rig, app = SeaweedRig(admin), platform.app("procfile-only", "uploads")
+        app.write("mooring.toml", UPLOADING)
+        app.write("upload.py", UPLOAD)
+        app.write("Procfile", f"release: {sys.executable} upload.py\n{(app.path / 'Procfile').read_text()}")
+        app.commit("with uploads")
+        added = app.mooring("service", "add-server", "files", "--type", "bucket", stdin=admin.reveal())
+        assert added.code == 0, added
+        answer = app.deploy()
+        assert answer.code == 0, answer
+        assert uploaded(rig) == ["logo.png", "uploads/anna.jpg"]
+        (before,) = rig.users().values()
+        answer = app.mooring("service", "rotate", "files")
+        assert answer.code == 0, answer
+        eventually(lambda: len(rig.users()) == 1)  # the login of before ends after the deployment has
+        (after,) = rig.users().values()
+        assert len(before) == len(after) == 1 and before != after, "one key, another one"
+
+        app.git("switch", "--quiet", "-C", "uploads")
+        answer = app.mooring("review", "up")
+        assert answer.code == 0, answer
+        assert uploaded(rig) == ["logo.png", "logo.png", "uploads/anna.jpg"]
+        answer = app.mooring("review", "down", "uploads")
+        assert answer.code == 0 and all(f"✓ {what}: gone" in answer.out for what in ("prefix", "login")), answer
+        assert uploaded(rig) == ["logo.png", "uploads/anna.jpg"]
+        answer = app.mooring("destroy", "--services", "--confirm", "uploads/production")
+        assert answer.code == 0, answer
+        assert (rig.objects(), rig.users()) == ([], {})
+        answer = app.mooring("service", "rm-server", "files")
+        assert answer.code == 0, answer
+
+
+def uploaded(rig: SeaweedRig) -> list[str]:
+    """What apps have there, without their prefixes."""
+    return sorted(key.partition("/")[2] for key in rig.objects() if not key.startswith(".mooring/"))
