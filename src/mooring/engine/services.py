@@ -260,5 +260,5 @@ def _check_reach(release: Release) -> None:
 def check_mask(wish: ServiceWish, source: EnvironmentName) -> None:
     """Raises InvalidInput for a copy of production as it is."""
     if source == PRODUCTION and not wish.mask:
-        hint = f"let [services.{wish.name}] say in SQL what makes it fit to be seen: mask = …"
+        hint = f"let [services.{wish.name}] say what makes it fit to be seen: mask = … (`mooring explain services.NAME.mask` says how)"
         raise InvalidInput(f"{wish.name} would be a copy of production's real data, with no mask", hint=hint, where="mooring.toml")

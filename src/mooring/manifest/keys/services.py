@@ -47,7 +47,8 @@ SERVICES = Section(
             path="services.NAME.mask",
             kind=Text(noun="a mask"),
             summary="SQL that is run in a copy before anybody sees it; for redis a Lua script, for a bucket which objects are copied",
-            text="As the app's own login; when it fails, there is no copy. Without one, production is never copied.",
+            text="As the app's own login; when it fails, there is no copy. Without one, production is never copied. For a bucket "
+            "it has lines such as `- uploads/*` (left out) and `+ uploads/demo/*` (taken); the first that fits decides.",
             example='[services.db]\ntype = "postgres"\nfrom = "production"\nmask = "UPDATE people SET email = id || \'@example.com\'"',
         ),
         Key(
