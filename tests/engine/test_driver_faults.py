@@ -64,8 +64,8 @@ def test_an_effect_that_fails_once_or_thrice_changes_nothing_about_the_end(scena
 
 
 @story
-async def test_an_effect_of_an_older_controller_is_refused_where_it_lands_and_ends_nothing_on_record(platform: FakePlatform) -> None:
-    """Another controller has taken the environment over: this one stops acting, and leaves the deployment to it."""
+async def test_an_effect_of_an_older_controller_is_refused_where_it_lands_and_its_deployment_ends_there(platform: FakePlatform) -> None:
+    """Another controller has taken the environment over: this one stops acting, and leaves what runs to it."""
     await deployed(platform)
     deployment = platform.deploy(SHOP, WEB)
     await until(platform, lambda: _phase(platform) is Phase.WATCH)
@@ -78,7 +78,8 @@ async def test_an_effect_of_an_older_controller_is_refused_where_it_lands_and_en
     await platform.runtime.forget(newer, SHOP, releases=frozenset())
     await platform.clock.sleep(30)
     record = platform.memory.deployment(deployment)
-    assert record is not None and record.outcome is None
+    assert record is not None and record.outcome is Outcome.NEEDS_PERSON
+    assert "another controller has taken over this environment" in record.error
     assert sorted(running(platform)) == ["v1 web.1", "v1 web.2", "v2 web.1", "v2 web.2"], "nothing more was done"
     refused = [entry for entry in platform.memory.journal(deployment) if entry.outcome == "refused"]
     assert (refused and "older" in refused[0].detail) or "newer" in refused[0].detail
