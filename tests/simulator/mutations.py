@@ -12,6 +12,7 @@ import pytest
 
 from mooring.engine import fleet, hands, member, observer, rollout, targets, waiting
 from mooring.engine.controller import Controller
+from mooring.engine.parts import Parts
 from mooring.errors import OutcomeUnknown
 from mooring.model.health import Health
 from mooring.model.steps import SetRoutes, StopInstance
@@ -117,7 +118,7 @@ def declared_memory_is_not_counted(patch: pytest.MonkeyPatch) -> None:
 
 @mutation(7)
 def what_is_being_deployed_elsewhere_is_not_counted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(targets, "_others", lambda parts, environment: [])
+    patch.setattr(Parts, "others", lambda parts, environment: [])
 
 
 @mutation(8)
