@@ -139,3 +139,14 @@ def test_for_whom_requests_wait_is_told_once(tmp_path: Path) -> None:
     assert asked("put", tmp_path, files={}, names=[]) == {"done": {}}
     assert asked("waited", tmp_path) == {"done": {"names": ["shop--production"]}}
     assert asked("waited", tmp_path) == {"done": {"names": []}}
+
+
+def test_who_waited_for_what_is_gone_is_forgotten_and_nobody_else(tmp_path: Path) -> None:
+    place = tmp_path / "waited-for"
+    place.mkdir()
+    for name in ("gone", "stays"):
+        (place / name).touch()
+    (tmp_path / "elsewhere").touch()
+    for slug in ("gone", "gone", "../elsewhere"):
+        assert asked("forget", tmp_path, slug=slug) == {"done": {}}
+    assert ([file.name for file in place.iterdir()], (tmp_path / "elsewhere").exists()) == (["stays"], True)

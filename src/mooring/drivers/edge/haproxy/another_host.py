@@ -75,6 +75,9 @@ class AnotherHost:
         names = set((await self.ask("waited"))["names"])
         return frozenset(environment for environment in known if environment.slug in names)
 
+    async def forget(self, slug: str) -> None:
+        await self.ask("forget", slug=slug)
+
     async def ask(self, verb: str, **fields: Any) -> dict[str, Any]:
         """Raises what the host says, else what the transport says."""
         question = {"verb": verb, "directory": DIRECTORY, "fences": dict(self._fences), **fields}

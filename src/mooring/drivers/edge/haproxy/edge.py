@@ -33,7 +33,6 @@ from mooring.drivers.edge.ledger import Ledger
 from mooring.drivers.edge.leftovers import clear
 from mooring.drivers.edge.tables import check_table
 from mooring.drivers.edge.traffic import summarize
-from mooring.drivers.edge.waited import forget
 from mooring.drivers.edge.wardrobe import FALLBACK, Wardrobe
 from mooring.errors import MooringError, Unavailable
 from mooring.model.certificate import Certificate
@@ -129,7 +128,7 @@ class HaproxyEdge:
                 await self._change(mark.environment)
                 await self._undress_gone(before, None)
             await self._ground.put()
-            forget(self._layout.waited_for, mark.environment.slug)
+            await self._ground.forget(mark.environment.slug)
 
     async def observe(self, environment: EnvironmentId | None = None) -> tuple[RouteView, ...]:
         tables = [table for table in self._ledger.tables() if environment in (None, table.environment)]

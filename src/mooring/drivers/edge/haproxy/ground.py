@@ -16,7 +16,7 @@ from mooring.drivers.edge.haproxy.commands import Commands
 from mooring.drivers.edge.haproxy.log_space import cut
 from mooring.drivers.edge.haproxy.settings import Layout
 from mooring.drivers.edge.log_reader import read_lines
-from mooring.drivers.edge.waited import taken
+from mooring.drivers.edge.waited import forget, taken
 from mooring.model.environment import EnvironmentId
 
 
@@ -67,6 +67,9 @@ class Ground(Protocol):
     async def waited_for(self, known: Iterable[EnvironmentId]) -> frozenset[EnvironmentId]:
         """Those for whom a request has waited since this was asked last."""
 
+    async def forget(self, slug: str) -> None:
+        """It is routed no more: who waited for it has got an answer."""
+
 
 class OwnMachine:
     """The controller's: HAProxy reads the files where they are written, and the ledger beside them knows the fences."""
@@ -98,6 +101,9 @@ class OwnMachine:
 
     async def waited_for(self, known: Iterable[EnvironmentId]) -> frozenset[EnvironmentId]:
         return taken(self.layout.waited_for, known)
+
+    async def forget(self, slug: str) -> None:
+        forget(self.layout.waited_for, slug)
 
 
 _: type[Ground] = OwnMachine

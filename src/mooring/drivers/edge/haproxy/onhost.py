@@ -9,6 +9,7 @@ refused here. Standard library only, nothing of Mooring's besides. Must not: put
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -139,6 +140,13 @@ def waited(asked: dict[str, Any]) -> dict[str, Any]:
     return {"names": names}
 
 
+def forget(asked: dict[str, Any]) -> dict[str, Any]:
+    """Who waited for it has got an answer."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(asked["directory"], "waited-for", os.path.basename(asked["slug"])))
+    return {}
+
+
 def ended(line: bytes) -> int:
     found = re.search(rb'"end":(\d{1,17})', line)
     return int(found[1]) if found else 0
@@ -196,7 +204,7 @@ def main() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the connection may break: an effect that has begun ends
     asked = json.load(sys.stdin)
     free = {"lines": lines, "waited": waited}  # no controller's effect, so under no fence
-    fenced = {"put": put, "start": start, "tell": tell, "cut": cut}
+    fenced = {"put": put, "start": start, "tell": tell, "cut": cut, "forget": forget}
     try:
         if not os.path.isdir(asked["directory"]):
             raise Failed("unavailable", f"there is no edge on this host: {asked['directory']} is not there")
