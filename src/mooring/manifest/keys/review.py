@@ -37,7 +37,7 @@ REVIEW = Section(
         ),
         Key(
             path="review.fork_label",
-            kind=Text(noun="a label", longest=255, may_be_empty=True),
+            kind=Text(noun="a label", pattern=r"\A[^\x00-\x1f\x7f]*\Z", rule="a label is one line", longest=255, may_be_empty=True),
             summary='the label that lets a pull request of another repository have a review app; "" for never',
             text="It is given no secret, no setting made with `mooring config set` and no copy of a service, and its mooring.toml is the "
             "one of the branch that it would be merged into. When the label is taken away the review app goes.",
