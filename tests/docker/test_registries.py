@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from docker.engine import ContainerEngine
 from docker.registry import PASSWORD, USERNAME, Registry
@@ -106,6 +107,17 @@ class TestBuilds:
         told = json.dumps([own_engine.ask("GET", f"/images/{made.image}/{what}") for what in ("json", "history")])
         saved: bytes = own_engine.ask("GET", f"/images/{made.image}/get", kind="application/x-tar")
         assert (PASSWORD in told, PASSWORD.encode() in saved) == (False, False)
+
+    async def test_a_strangers_dockerfile_begins_with_nothing_that_is_fetched_as_who_is_known_there(
+        self, registry: Registry, published: str, program: Program, tmp_path: Path
+    ) -> None:
+        builder = DockerfileBuilder(Surroundings.of(os.environ), program=program, logins=lambda: (login(registry),))
+        request = asking(tmp_path, {"Dockerfile": f"FROM {published}\n"})
+        with pytest.raises(BuildFailed, match="docker"):
+            await builder.build(msgspec.structs.replace(request, is_strangers=True), lambda _: None)
+        for place in tmp_path.glob("a1*"):
+            shutil.rmtree(place)
+        assert (await builder.build(request, lambda _: None)).image
 
     @pytest.mark.parametrize("password", [None, "wrong"])
     async def test_who_is_not_known_there_gets_nothing(

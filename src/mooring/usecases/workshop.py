@@ -32,6 +32,7 @@ from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.quantity import format_size
 from mooring.model.release import Artifact, Source
+from mooring.model.review import is_strangers
 from mooring.model.secret import Secret
 from mooring.usecases.asset_files import asset_files, opened_asset
 from mooring.usecases.source_reading import release_plan
@@ -109,7 +110,9 @@ class Workshop:
             log(choice.note)
         self._building += 1
         try:
-            artifact = await self._once(app, digest, settings, secrets=secrets, choice=choice, log=log)
+            artifact = await self._once(
+                app, digest, settings, secrets=secrets, choice=choice, is_foreign=is_strangers(origin.branch), log=log
+            )
         finally:
             self._building -= 1
         self._handed_out[artifact.id] = time.monotonic()
@@ -168,7 +171,15 @@ class Workshop:
         return place.rename(shelf / f"{place.name}-{secrets.token_hex(4)}")
 
     async def _once(
-        self, app: Path, digest: str, settings: BuildSettings, *, secrets: Mapping[str, Secret], choice: Choice, log: BuildLog
+        self,
+        app: Path,
+        digest: str,
+        settings: BuildSettings,
+        *,
+        secrets: Mapping[str, Secret],
+        choice: Choice,
+        is_foreign: bool,
+        log: BuildLog,
     ) -> Artifact:
         """Build it, unless it is there; whoever asks for the same meanwhile waits and finds it."""
         name = _artifact_name(digest, settings, builder=choice.builder.name)
@@ -180,7 +191,15 @@ class Workshop:
             await self._artifacts.clear(name)
             await self._check_disk(app)
             place = self._artifacts.place(name)
-            request = BuildRequest(source=app, output=place, cache=self._cache, digest=digest, settings=settings, secrets=dict(secrets))
+            request = BuildRequest(
+                source=app,
+                output=place,
+                cache=self._cache,
+                digest=digest,
+                settings=settings,
+                secrets=dict(secrets),
+                is_strangers=is_foreign,
+            )
             try:
                 artifact = await choice.builder.build(request, log)
                 artifact = msgspec.structs.replace(artifact, reason=choice.reason)

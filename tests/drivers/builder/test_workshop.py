@@ -20,6 +20,7 @@ from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact, Source
+from mooring.model.review import strangers_branch
 from mooring.model.secret import Secret
 from mooring.usecases.workshop import Workshop
 
@@ -255,6 +256,19 @@ async def test_what_a_builder_keeps_elsewhere_is_built_anew_when_it_is_gone_and_
     assert workshop.prune(frozenset({artifact.id})) == 0
     assert workshop.prune(frozenset()) >= 1000
     assert builder.made == set()
+
+
+async def test_a_builder_is_told_that_a_source_is_a_strangers(build: Build, app: Path, tmp_path: Path) -> None:
+    told: list[bool] = []
+
+    class Asked(Forgetful):
+        async def build(self, request: BuildRequest, log: BuildLog) -> Artifact:
+            told.append(request.is_strangers)
+            return await super().build(request, log)
+
+    for number, branch in enumerate(("feature/pull-12", strangers_branch(12, "feature"))):
+        await build(Workshop(tmp_path / f"workshop{number}", [Asked()], handed_out=0.0), app, Source(digest="", branch=branch))
+    assert told == [False, True]
 
 
 async def test_an_artifact_just_given_away_is_not_pruned_before_its_release_is_known(

@@ -27,7 +27,7 @@ BuildLog = Callable[[str], None]
 class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     """`source` is read-only to the builder; `output` does not exist yet and becomes the artifact's directory; `digest` names the source.
 
-    `secrets`: only for a builder that KeepsSecrets.
+    `secrets`: only for a builder that KeepsSecrets. `is_strangers`: nothing is fetched for it as anybody whom registries know.
     """
 
     source: Path
@@ -36,6 +36,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     settings: BuildSettings
     secrets: dict[str, Secret] = {}
+    is_strangers: bool = False
 
 
 class Detection(msgspec.Struct, frozen=True):

@@ -16,13 +16,13 @@ from mooring.drivers.builder.contract import BuildLog, BuildRequest
 from mooring.drivers.builder.sandbox import Sandbox
 from mooring.drivers.builder.surroundings import Surroundings
 from mooring.drivers.builder.workbench import workbench
-from mooring.model.registry import Logins, RegistryLogin
+from mooring.model.registry import Logins, RegistryLogin, nobody
 
 
 @contextlib.asynccontextmanager
 async def image_bench(request: BuildRequest, log: BuildLog, *, surroundings: Surroundings, logins: Logins) -> AsyncIterator[Sandbox]:
     async with workbench(request, log, surroundings=surroundings) as sandbox:
-        await asyncio.to_thread(_lay, sandbox.home, logins)
+        await asyncio.to_thread(_lay, sandbox.home, nobody if request.is_strangers else logins)
         yield sandbox
 
 
