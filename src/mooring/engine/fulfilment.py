@@ -207,8 +207,8 @@ class Fulfilment:
             if mark is not None and isinstance(error, CapacityExceeded):
                 return False
             raise _Refusal(error) from error
-        if record is not None and mark is not None and mark.is_asleep:
-            self._parts.memory.save_environment(msgspec.structs.replace(record, review=msgspec.structs.replace(mark, is_asleep=False)))
+        if mark is not None and mark.is_asleep:
+            self._parts.mark_review(self.deployment.environment, is_asleep=False)
         return True
 
     async def _rolled_out(self, lease: Lease, target: Wanted | None, before: Wanted | None, witness: Witness) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from mooring.drivers.probe.contract import StreamOpener
 from mooring.engine.announcer import Announcer
 from mooring.engine.assets import Assets
@@ -79,6 +81,13 @@ class Parts:
         record = self.memory.environment(wanted.release.environment)
         mark = record.review if record is not None else None
         return bool(wanted.release.seed_command) and mark is not None and not mark.is_seeded
+
+    def mark_review(self, environment: EnvironmentId, **changes: object) -> None:
+        """What is on record of a review app, changed; nothing where there is none (any more)."""
+        record = self.memory.environment(environment)
+        if record is not None and record.review is not None:
+            mark = msgspec.structs.replace(record.review, **changes)
+            self.memory.save_environment(msgspec.structs.replace(record, review=mark))
 
     def known(self, environment: EnvironmentId, revision: Revision | None) -> Wanted | None:
         """The revision with its release; None where there is none, or its release is lost."""

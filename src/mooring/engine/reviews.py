@@ -10,8 +10,6 @@ import traceback
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-import msgspec
-
 from mooring.engine.orders import DestroyOrder, Order
 from mooring.engine.parts import Parts
 from mooring.engine.room import make_room, note_waiting
@@ -93,7 +91,7 @@ class ReviewKeeper:
             note_waiting(self._parts, environment, lack)
             return
         note_waiting(self._parts, environment, "")
-        self._mark(environment, is_asleep=False, seen_at=self._parts.clock.wall())
+        self._parts.mark_review(environment, is_asleep=False, seen_at=self._parts.clock.wall())
         self._asleep.discard(environment)
         self._woken[environment] = self._parts.clock.monotonic()
         self._say(environment, "somebody is there: it wakes")
@@ -132,7 +130,7 @@ class ReviewKeeper:
         return ""
 
     def _put_to_sleep(self, environment: EnvironmentId, reason: str) -> None:
-        self._mark(environment, is_asleep=True)
+        self._parts.mark_review(environment, is_asleep=True)
         self._asleep.add(environment)
         self._say(environment, f"it goes to sleep: {reason}")
         self._ring(environment)
@@ -148,7 +146,7 @@ class ReviewKeeper:
         busy = {each.environment for each in self._parts.memory.unfinished_deployments()}
         self._forget_visitors(busy)
         for app in sorted({record.environment.app for record in records}):
-            apps = tuple(msgspec.structs.replace(each, is_busy=each.environment in busy) for each in review_apps(records, app))
+            apps = review_apps(records, app, busy=busy)
             for act in plan(app, _settings(apps), apps, {}, is_complete=False, now=self._parts.clock.wall()):
                 match act:
                     case TearDown(environment=environment, reason=reason):
@@ -162,7 +160,7 @@ class ReviewKeeper:
 
     def tear_down(self, environment: EnvironmentId, reason: str, *, by: str, answering: Answering | None = None) -> Deployment:
         """Its destruction, services and all, on record from now on. Raises what the controller raises, and then it is tried again."""
-        self._mark(environment, leaving=reason)
+        self._parts.mark_review(environment, leaving=reason)
         return self._submit(environment, DestroyOrder(services=True), by=by, answering=answering)
 
     def is_going(self, environment: EnvironmentId) -> bool:
@@ -197,21 +195,15 @@ class ReviewKeeper:
             flying = [each for each in await self._parts.edge.observe(record.environment) if each.in_flight or each.streams]
             is_wanted = flying or record.environment in waiting or self._is_waking(record.environment)
             if is_wanted or traffic.last_at > since:
-                self._mark(record.environment, seen_at=now if is_wanted else traffic.last_at)
+                self._parts.mark_review(record.environment, seen_at=now if is_wanted else traffic.last_at)
 
     def _is_waking(self, environment: EnvironmentId) -> bool:
         """Whether somebody may still wait for it since it was woken."""
         return self._parts.clock.monotonic() - self._woken.get(environment, float("-inf")) < WAKES_WITHIN
 
     def _warn(self, environment: EnvironmentId, reason: str) -> None:
-        self._mark(environment, is_warned=True)
+        self._parts.mark_review(environment, is_warned=True)
         self._say(environment, reason)
-
-    def _mark(self, environment: EnvironmentId, **changes: object) -> None:
-        record = self._parts.memory.environment(environment)
-        if record is not None and record.review is not None:
-            mark = msgspec.structs.replace(record.review, **changes)
-            self._parts.memory.save_environment(msgspec.structs.replace(record, review=mark))
 
     def _say(self, environment: EnvironmentId, message: str) -> None:
         self._parts.announcer.say(EventKind.ENVIRONMENT_CHANGED, environment=environment, what="review", message=message)

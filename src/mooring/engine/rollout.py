@@ -203,10 +203,8 @@ class Rollout:
         if not self._has_commands or self._target is None or not self._parts.is_seed_due(self._target):
             return TaskState.SUCCEEDED
         state = await self._task(seed_task_name(self._target.release.number))
-        record = self._parts.memory.environment(self.deployment.environment)
-        if state is TaskState.SUCCEEDED and record is not None and record.review is not None:
-            seeded = msgspec.structs.replace(record.review, is_seeded=True)
-            self._parts.memory.save_environment(msgspec.structs.replace(record, review=seeded))
+        if state is TaskState.SUCCEEDED:
+            self._parts.mark_review(self.deployment.environment, is_seeded=True)
         return state
 
     async def _task(self, name: str) -> TaskState:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from mooring.engine.parts import Parts
 from mooring.engine.targets import check_room
 from mooring.errors import CapacityExceeded, DriverError
@@ -59,7 +57,7 @@ def note_waiting(parts: Parts, environment: EnvironmentId, why: str) -> None:
     if record is None or record.review is None or record.review.waiting == why:
         return
     is_news = bool(why) != bool(record.review.waiting)
-    parts.memory.save_environment(msgspec.structs.replace(record, review=msgspec.structs.replace(record.review, waiting=why)))
+    parts.mark_review(environment, waiting=why)
     if is_news:
         message = f"it waits for room: {why}" if why else "it waits for room no more"
         parts.announcer.say(EventKind.ENVIRONMENT_CHANGED, environment=environment, what="review", message=message)
@@ -78,9 +76,9 @@ async def _sleepers(parts: Parts, wanted: Wanted, before: Wanted | None) -> tupl
     records = [record for record in parts.memory.environments() if record.review is not None]
     busy = {each.environment for each in parts.memory.unfinished_deployments()}
     apps = [
-        msgspec.structs.replace(each, is_busy=each.environment in busy)
+        each
         for app in sorted({record.environment.app for record in records})
-        for each in review_apps(records, app)
+        for each in review_apps(records, app, busy=busy)
         if each.environment != wanted.release.environment
     ]
     now = parts.clock.wall()

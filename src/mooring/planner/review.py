@@ -5,7 +5,7 @@ Times are wall seconds: a review app lives for days, over restarts of the contro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -57,10 +57,10 @@ class ReviewApp(msgspec.Struct, frozen=True, kw_only=True):
     is_busy: bool = False
 
 
-def review_apps(records: Sequence[EnvironmentRecord], app: AppName) -> tuple[ReviewApp, ...]:
+def review_apps(records: Sequence[EnvironmentRecord], app: AppName, *, busy: Collection[EnvironmentId] = ()) -> tuple[ReviewApp, ...]:
     """Those of an app: what has the mark, and the name that the mark's branch gives it. All else is somebody's own environment."""
     return tuple(
-        ReviewApp(environment=record.environment, mark=record.review)
+        ReviewApp(environment=record.environment, mark=record.review, is_busy=record.environment in busy)
         for record in records
         if record.review is not None and record.environment == review_environment(app, record.review.branch)
     )
