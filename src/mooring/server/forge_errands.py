@@ -25,7 +25,7 @@ from mooring.model.review import review_environment
 from mooring.server.pull_comments import PullComments
 from mooring.usecases.deploy import deploy
 from mooring.usecases.platform import Platform
-from mooring.usecases.reviews import bring_up
+from mooring.usecases.reviews import bring_up, review_mark
 
 log = logging.getLogger("mooring.forges")
 
@@ -204,8 +204,8 @@ async def hindrance(forge: Forge, commit: str, checks: Sequence[str]) -> str | N
 
 def is_leaving(platform: Platform, app: AppName, branch: str) -> bool:
     """Whether the branch's review app is being torn down: it can be made anew when it is gone."""
-    record = platform.memory.environment(review_environment(app, branch))
-    return record is not None and record.review is not None and bool(record.review.leaving)
+    mark = review_mark(platform, app, branch)
+    return mark is not None and bool(mark.leaving)
 
 
 def actor_of(link: ForgeLink) -> Actor:

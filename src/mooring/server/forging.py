@@ -17,13 +17,13 @@ from mooring.drivers.forge.contract import Forge, Remote
 from mooring.errors import DriverError, InvalidInput, MooringError, NotFound
 from mooring.model.forge import ForgeLink, ForgeSecrets
 from mooring.model.names import AppName
-from mooring.model.review import review_environment
+from mooring.server.beginning import Beginnings
 from mooring.server.forge_errands import ForgeErrands, actor_of, hindrance, is_leaving
 from mooring.server.pull_comments import PullComments
 from mooring.server.pulls import PullRequests
 from mooring.usecases.answers import ForgeStatus
 from mooring.usecases.platform import Platform
-from mooring.usecases.reviews import take_down
+from mooring.usecases.reviews import review_mark, take_down
 
 log = logging.getLogger("mooring.forges")
 
@@ -50,7 +50,7 @@ class ForgeDesk:
         self._reasons: dict[AppName, asyncio.Event] = {}
         self._looked: dict[AppName, tuple[float, str]] = {}
         self._parts: tuple[ForgeErrands, PullRequests] | None = None
-        self._beginning: dict[tuple[AppName, str], bool] = {}  # of which a commit is about to begin: was another look due meanwhile?
+        self._beginnings = Beginnings[tuple[AppName, str]]()  # branches
 
     @property
     def platform(self) -> Platform:
@@ -133,10 +133,9 @@ class ForgeDesk:
         forge, remote = self.forge(link, secrets), self.remote(link, secrets)
         heads, seen = await remote.heads(), memory.forge_heads(link.app)
         waits, failures = False, list[MooringError]()
-        for branch in sorted(
-            {*seen, *heads}, key=lambda branch: (branch in heads, branch)
-        ):  # what is gone makes way for names below its own
-            if seen.get(branch) == heads.get(branch) or self._is_beginning(link.app, branch):
+        gone_first = sorted({*seen, *heads}, key=lambda branch: (branch in heads, branch))  # they make way for names below their own
+        for branch in gone_first:
+            if seen.get(branch) == heads.get(branch) or self._beginnings.hold([(link.app, branch)]):
                 continue
             try:
                 if branch in heads:
@@ -150,13 +149,6 @@ class ForgeDesk:
         if failures:
             raise failures[0]
         return waits or found.waits
-
-    def _is_beginning(self, app: AppName, branch: str) -> bool:
-        """Whether a commit of it is about to begin; then there is another look as soon as it has."""
-        is_beginning = (app, branch) in self._beginning
-        if is_beginning:
-            self._beginning[app, branch] = True
-        return is_beginning
 
     async def _take(self, link: ForgeLink, forge: Forge, remote: Remote, branch: str) -> bool:
         """Deploy the branch's newest commit, unless it has to wait for its checks or its turn. Gives whether it has to."""
@@ -186,7 +178,7 @@ class ForgeDesk:
             self.platform.memory.save_forge_head(link.app, branch, commit)
             self._errands.begin(self._errands.refused(link, commit, branch, InvalidInput(reason)))
             return False
-        self._beginning[link.app, branch] = False
+        self._beginnings.begin((link.app, branch))
         self._errands.begin(self._carry_out(link, commit, branch, wanted))
         return False
 
@@ -200,15 +192,15 @@ class ForgeDesk:
             if begun is not None or not (wanted.is_review and is_leaving(self.platform, link.app, branch)):
                 self.platform.memory.save_forge_head(link.app, branch, commit)
         finally:
-            if self._beginning.pop((link.app, branch)):
+            if self._beginnings.end((link.app, branch)):
                 self.look(link.app)
         if begun is not None:
             await self._errands.to_the_end(await self._errands.announced(link, begun))
 
     async def _gone(self, link: ForgeLink, remote: Remote, branch: str) -> None:
         """What the branch had to itself goes with it; an environment that has a name of its own stays."""
-        record = self.platform.memory.environment(review_environment(link.app, branch))
-        if record is not None and record.review is not None and record.review.branch == branch and not record.review.leaving:
+        mark = review_mark(self.platform, link.app, branch)
+        if mark is not None and not mark.leaving:
             await take_down(self.platform, actor_of(link), link.app, branch)
         await remote.forget(branch, self._errands.repository(link))
         self.platform.memory.save_forge_head(link.app, branch, "")

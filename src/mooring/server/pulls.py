@@ -20,12 +20,12 @@ from mooring.errors import InvalidInput, MooringError, NotFound
 from mooring.manifest import checks_of, pull_rules_of
 from mooring.model.forge import ForgeLink, Pull, PullPart, PullRecord
 from mooring.model.names import AppName, DeploymentId
-from mooring.model.records import EnvironmentRecord
 from mooring.model.review import review_environment
+from mooring.server.beginning import Beginnings
 from mooring.server.forge_errands import ForgeErrands, actor_of, hindrance, is_leaving
 from mooring.server.pull_comments import PullComments
 from mooring.usecases.platform import Platform
-from mooring.usecases.reviews import take_down
+from mooring.usecases.reviews import review_mark, take_down
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class PullRequests:
         self._platform = platform
         self._errands = errands
         self._comments = comments
-        self._beginning: dict[tuple[AppName, int], bool] = {}  # of which a commit is about to begin: was another look due meanwhile?
+        self._beginnings = Beginnings[tuple[AppName, int]]()  # pull requests
         self._wanted: dict[str, bool] = {}  # by commit
         self._manifests: dict[tuple[AppName, str], tuple[str, dict[str, bytes]]] = {}  # by branch: the commit, and its mooring.toml
 
@@ -95,9 +95,7 @@ class PullRequests:
     def _is_beginning(self, link: ForgeLink, pull: Pull) -> bool:
         """Whether a commit of its branch is about to begin; then there is another look as soon as it has."""
         same = {each.number for each in self._platform.memory.forge_pulls(link.app) if each.branch == pull.name} | {pull.number}
-        beginning = [key for key in self._beginning if key[0] == link.app and key[1] in same]
-        self._beginning |= dict.fromkeys(beginning, True)
-        return bool(beginning)
+        return self._beginnings.hold((link.app, number) for number in same)
 
     async def _take(
         self, link: ForgeLink, forge: Forge, remote: Remote, heads: Mapping[str, str], pull: Pull, record: PullRecord | None
@@ -129,7 +127,7 @@ class PullRequests:
             refused = self._errands.refused(link, wish.commit, pull.name, InvalidInput(reason), environment=environment, ref=ref)
             self._errands.begin(refused)
             return False
-        self._beginning[link.app, pull.number] = False
+        self._beginnings.begin((link.app, pull.number))
         self._platform.memory.save_forge_pull(msgspec.structs.replace(entry, head=record.head if record is not None else ""))
         self._errands.begin(self._carry_out(link, pull, wish))
         return False
@@ -144,7 +142,7 @@ class PullRequests:
                     if known.number == pull.number:
                         self._platform.memory.save_forge_pull(msgspec.structs.replace(known, head=wish.commit))
         finally:
-            if self._beginning.pop((link.app, pull.number)):
+            if self._beginnings.end((link.app, pull.number)):
                 self._platform.forges.look(link.app)
         if begun is not None:
             await self._errands.to_the_end(await self._errands.announced(link, begun))
@@ -176,13 +174,13 @@ class PullRequests:
         """Its review app goes; when nothing of that is left, the comment says so, and it is forgotten."""
         memory = self._platform.memory
         others = [each for each in memory.forge_pulls(link.app) if each.branch == record.branch and each.number != record.number]
-        environment = self._environment(link, record)
-        if environment is not None and record.part is PullPart.OWN and not others:
-            if environment.review is not None and not environment.review.leaving:
+        mark = review_mark(self._platform, link.app, record.branch)
+        if mark is not None and record.part is PullPart.OWN and not others:
+            if not mark.leaving:
                 going = await take_down(self._platform, actor_of(link), link.app, record.branch)
                 self._errands.begin(self._look_again(link, going.deployment.id))
             return
-        if environment is None:
+        if mark is None:
             await self._comments.close(link, record.number)
         memory.forget_forge_pull(link.app, record.number)
 
@@ -196,11 +194,6 @@ class PullRequests:
         """Whether another pull request of the same branch has brought it up."""
         others = (each for each in self._platform.memory.forge_pulls(link.app) if each.number != pull.number)
         return any(each.branch == pull.name and each.head == commit and each.part is PullPart.OWN for each in others)
-
-    def _environment(self, link: ForgeLink, record: PullRecord) -> EnvironmentRecord | None:
-        """Its review app's, while there is one."""
-        found = self._platform.memory.environment(review_environment(link.app, record.branch))
-        return found if found is not None and found.review is not None and found.review.branch == record.branch else None
 
     async def _are_wanted(self, link: ForgeLink, heads: Mapping[str, str]) -> bool:
         """Whether a branch asks for them, of those whose newest commit was fetched."""

@@ -13,7 +13,7 @@ from mooring.model.config import revealed
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.forge import PullPart
-from mooring.model.names import EnvironmentName, app_name
+from mooring.model.names import AppName, EnvironmentName, app_name
 from mooring.model.records import Answer, Answering, EnvironmentRecord
 from mooring.model.release import Source
 from mooring.model.review import REVIEW_PASSWORD, ReviewMark, ReviewSettings, branch_name, is_strangers, review_environment, used_now
@@ -87,6 +87,13 @@ async def take_down(platform: Platform, actor: Actor, app: str, branch: str, *, 
     reason = f"{actor.name} asked for it"
     deployment = platform.controller.reviews.tear_down(environment, reason, by=actor.name, answering=whole if answering else None)
     return ReviewDown(deployment=deployment, hostnames=hostnames, artifacts=artifacts, servers=servers)
+
+
+def review_mark(platform: Platform, app: AppName, branch: str) -> ReviewMark | None:
+    """Of the branch's review app, while there is one."""
+    record = platform.memory.environment(review_environment(app, branch))
+    mark = record.review if record is not None else None
+    return mark if mark is not None and mark.branch == branch else None
 
 
 def login(platform: Platform, actor: Actor, app: str, branch: str) -> ReviewLogin:
