@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mooring.errors import InvalidName
+from mooring.errors import InvalidName, Refused, StaleFence
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import ServiceName
 from mooring.model.service import Piece
@@ -43,3 +43,14 @@ def read(text: str | None) -> Written | None:
     except (msgspec.MsgspecError, InvalidName):
         return None
     return mark
+
+
+def check_fence(piece: Piece, seen: int, fence: int, *, where: str) -> None:
+    """Who comes with an older number than was seen is sent away. Raises StaleFence."""
+    if seen > fence:
+        raise StaleFence(f"{piece.identity} has seen {seen}, and this is {fence}", where=where)
+
+
+def not_marked(what: str, piece: Piece, *, hint: str) -> Refused:
+    """Of something that has a name of the piece's, and is another's."""
+    return Refused(f"{what} is there and does not carry the mark of {piece.environment}", hint=hint)

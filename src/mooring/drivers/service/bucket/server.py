@@ -12,13 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mooring.drivers.service import marks
 from mooring.drivers.service.bucket import dumping, marking, objects, users
 from mooring.drivers.service.bucket.inspection import findings
 from mooring.drivers.service.bucket.marking import Found
 from mooring.drivers.service.bucket.session import Address, halves, objects_of, translated, users_of
 from mooring.drivers.service.bucket.users import prefix
 from mooring.drivers.service.contract import Login, ServerFacts, ServiceDriver
-from mooring.errors import MooringError, NotFound, Refused, StaleFence
+from mooring.errors import MooringError, NotFound, Refused
 from mooring.model.lease import Mark
 from mooring.model.secret import Secret
 from mooring.model.service import Owned, Piece
@@ -152,9 +153,7 @@ class BucketServer:
 
     def _step(self, mark: Mark, piece: Piece, found: Found, *, is_ready: bool = True) -> Found:
         """The mark as it is to be, written over the one that was found. Raises StaleFence, and as `marking.write`."""
-        seen = found.mark.fence if found.mark else 0
-        if seen > mark.fence:
-            raise StaleFence(f"{piece.identity} has seen {seen}, and this is {mark.fence}", where=self._address.place)
+        marks.check_fence(piece, found.mark.fence if found.mark else 0, mark.fence, where=self._address.place)
         return marking.write(self._s3, self._address.bucket, piece, found, fence=mark.fence, is_ready=is_ready)
 
     def _ready(self, piece: Piece) -> Found:

@@ -13,11 +13,11 @@ import string
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from mooring.drivers.service import marks
 from mooring.drivers.service.contract import Login
 from mooring.drivers.service.mysql import marking
 from mooring.drivers.service.mysql.marking import Marked, What
 from mooring.drivers.service.mysql.session import Connection, account, pattern
-from mooring.errors import Refused
 from mooring.model.secret import Secret
 from mooring.model.service import Piece
 
@@ -60,7 +60,7 @@ async def ensure(connection: Connection, piece: Piece, login: Login, *, database
     is_there = bool(await connection.execute(_IS_THERE, login.name))
     if await marking.find(connection, What.LOGIN, login.name, piece) is None:
         if is_there:
-            raise Refused(f"the account {login.name} is there and does not carry the mark of {piece.environment}", hint="rename it")
+            raise marks.not_marked(f"the account {login.name}", piece, hint="rename it")
         await marking.write(connection, What.LOGIN, login.name, piece, Marked(0, is_ready=True, is_made=True))
     if not is_there:
         await connection.execute(f"CREATE USER {account(login.name)} {_verified(login)} ACCOUNT LOCK")

@@ -14,7 +14,6 @@ from enum import Enum
 
 from mooring.drivers.service import marks
 from mooring.drivers.service.mysql.session import Address, Connection, connected
-from mooring.errors import Refused
 from mooring.model.service import Owned, Piece
 
 _TABLES = (
@@ -72,9 +71,7 @@ async def find(connection: Connection, what: What, name: str, piece: Piece) -> M
     text, is_made = rows[0]
     mark = marks.read(str(text))
     if mark is None or mark.piece != piece:
-        raise Refused(
-            f"the {what.value} {name} is there and does not carry the mark of {piece.environment}", hint="rename it, or take it away"
-        )
+        raise marks.not_marked(f"the {what.value} {name}", piece, hint="rename it, or take it away")
     return Marked(mark.fence, mark.is_ready, bool(is_made))
 
 

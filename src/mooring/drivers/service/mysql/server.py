@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from mooring.drivers.service import marks
 from mooring.drivers.service.contract import Login, ServerFacts, ServiceDriver
 from mooring.drivers.service.mysql import accounts, carrying, marking
 from mooring.drivers.service.mysql.inspection import findings, version_of
 from mooring.drivers.service.mysql.marking import Marked, What
 from mooring.drivers.service.mysql.session import Address, Connection, account, connected, quoted
-from mooring.errors import MooringError, NotFound, Refused, StaleFence
+from mooring.errors import MooringError, NotFound
 from mooring.model.lease import Mark
 from mooring.model.secret import Secret
 from mooring.model.service import Owned, Piece
@@ -131,8 +132,7 @@ class MysqlServer:
             await marking.prepare(connection)
             async with marking.turn(self._address, piece):
                 seen = await marking.find(connection, What.DATABASE, piece.identity, piece)
-                if seen is not None and seen.fence > mark.fence:
-                    raise StaleFence(f"{piece.identity} has seen {seen.fence}, and this is {mark.fence}", where=self._address.place)
+                marks.check_fence(piece, seen.fence if seen is not None else 0, mark.fence, where=self._address.place)
                 if seen is not None and seen.fence < mark.fence:
                     raised = Marked(mark.fence, seen.is_ready, seen.is_made)
                     await marking.write(connection, What.DATABASE, piece.identity, piece, raised)
@@ -159,7 +159,7 @@ class MysqlServer:
         """One whose making is not known to have been Mooring's is taken while nothing is in it. Raises Refused."""
         found = await marking.find(connection, What.DATABASE, name, piece)
         if found is None or (not found.is_made and await connection.execute(_IS_FILLED, name, name)):
-            raise Refused(f"the database {name} is there and does not carry the mark of {piece.environment}", hint="rename it")
+            raise marks.not_marked(f"the database {name}", piece, hint="rename it")
 
     async def _letters(self, connection: Connection, source: Piece | None) -> str:
         """Character set and collation: those of what is copied. Raises NotFound."""

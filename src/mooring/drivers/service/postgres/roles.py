@@ -10,7 +10,6 @@ from psycopg import sql
 from mooring.drivers.service import marks
 from mooring.drivers.service.contract import Login
 from mooring.drivers.service.postgres.session import Connection
-from mooring.errors import Refused
 from mooring.model.service import Piece
 
 _FIND = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = %s"
@@ -91,7 +90,7 @@ async def _mark_of(connection: Connection, name: str, piece: Piece) -> marks.Wri
         return None
     mark = marks.read(found[0])
     if mark is None or mark.piece != piece:
-        raise Refused(f"the role {name} is there and does not carry the mark of {piece.environment}", hint="rename it, or take it away")
+        raise marks.not_marked(f"the role {name}", piece, hint="rename it, or take it away")
     return mark
 
 

@@ -20,7 +20,7 @@ from mooring.drivers.service.contract import Login, ServerFacts, ServiceDriver
 from mooring.drivers.service.postgres import carrying, roles
 from mooring.drivers.service.postgres.inspection import findings
 from mooring.drivers.service.postgres.session import Address, Connection, connected
-from mooring.errors import MooringError, NotFound, Refused, StaleFence
+from mooring.errors import MooringError, NotFound, Refused
 from mooring.model.lease import Mark
 from mooring.model.secret import Secret
 from mooring.model.service import Owned, Piece
@@ -126,8 +126,7 @@ class PostgresServer:
         async with self._connected() as connection:
             await connection.execute("SELECT pg_advisory_lock(%s)", [_lock(piece)])
             seen = await roles.fence_of(connection, piece)
-            if seen is not None and seen > mark.fence:
-                raise StaleFence(f"{piece.identity} has seen {seen}, and this is {mark.fence}", where=self._address.place)
+            marks.check_fence(piece, seen or 0, mark.fence, where=self._address.place)
             if seen is not None and seen < mark.fence:
                 await roles.raise_fence(connection, piece, mark.fence)
             yield connection
@@ -189,7 +188,7 @@ async def _database(connection: Connection, piece: Piece) -> marks.Written | Non
     if mark is None and owner == piece.identity:
         return marks.Written(controller=piece.controller, environment=str(piece.environment), service=piece.service, is_ready=False)
     if mark is None or mark.piece != piece:
-        raise Refused(f"the database {piece.identity} is there and does not carry the mark of {piece.environment}", hint="rename it")
+        raise marks.not_marked(f"the database {piece.identity}", piece, hint="rename it")
     return mark
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from mooring.drivers.service import marks
 from mooring.drivers.service.contract import Login
 from mooring.drivers.service.redis.session import Connection, Words
-from mooring.errors import Refused
 from mooring.model.service import Owned, Piece
 
 _MARK = re.compile(r"\(~mooring:([A-Za-z0-9_=-]+) resetchannels -@all\)")
@@ -49,7 +48,7 @@ async def find(connection: Connection, piece: Piece) -> Accounts:
     known = await _all(connection)
     mark = known.get(piece.identity)
     if piece.identity in known and (mark is None or mark.piece != piece):
-        raise Refused(f"the account {piece.identity} is there and does not carry the mark of {piece.environment}", hint="rename it")
+        raise marks.not_marked(f"the account {piece.identity}", piece, hint="rename it")
     names = [name for name, mark in known.items() if mark is not None and mark.piece == piece and name != piece.identity]
     return Accounts(mark, tuple(sorted(names)))
 
@@ -59,7 +58,7 @@ async def check(connection: Connection, piece: Piece, name: str) -> None:
     known = await _all(connection)
     mark = known.get(name)
     if name in known and (mark is None or mark.piece != piece):
-        raise Refused(f"the account {name} is there and does not carry the mark of {piece.environment}", hint="rename it")
+        raise marks.not_marked(f"the account {name}", piece, hint="rename it")
 
 
 async def owned(connection: Connection, controller: str) -> tuple[Owned, ...]:

@@ -13,12 +13,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from mooring.drivers.service import marks
 from mooring.drivers.service.contract import Login, ServerFacts, ServiceDriver
 from mooring.drivers.service.redis import accounts, keys
 from mooring.drivers.service.redis.accounts import SAVE, Accounts, prefix
 from mooring.drivers.service.redis.inspection import findings
 from mooring.drivers.service.redis.session import Address, Connection, Words, connected
-from mooring.errors import MooringError, NotFound, Refused, StaleFence
+from mooring.errors import MooringError, NotFound, Refused
 from mooring.model.lease import Mark
 from mooring.model.secret import Secret
 from mooring.model.service import Owned, Piece
@@ -58,7 +59,8 @@ class RedisServer:
                 raise Refused(f"keys {prefix(piece)}… are there and do not carry the mark of {piece.environment}", hint="rename them")
             if found.mark is None or not found.mark.is_ready:
                 await self._step(connection, mark, piece, lambda _: (), is_ready=False)
-                await keys.remove(connection, prefix(piece))
+                if found.mark is not None:
+                    await keys.remove(connection, prefix(piece))
                 if source is not None:
                     await self._filled(connection, mark, piece, source=source, mask=mask)
             await self._step(connection, mark, piece, lambda _: [accounts.let_in(piece, login)])
@@ -110,9 +112,7 @@ class RedisServer:
 
         async def decided() -> Sequence[Words]:
             found = await accounts.find(connection, piece)
-            seen = found.mark.fence if found.mark else 0
-            if seen > mark.fence:
-                raise StaleFence(f"{piece.identity} has seen {seen}, and this is {mark.fence}", where=self._address.place)
+            marks.check_fence(piece, found.mark.fence if found.mark else 0, mark.fence, where=self._address.place)
             return (accounts.marked(piece, fence=mark.fence, is_ready=is_ready), *deciding(found), SAVE)
 
         await connection.together(_turn(piece), decided)

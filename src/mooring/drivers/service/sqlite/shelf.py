@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mooring.drivers.service import marks
-from mooring.errors import Refused, StaleFence, Unavailable
+from mooring.errors import Unavailable
 from mooring.model.service import Owned, Piece
 
 DATABASE = "database.sqlite3"
@@ -91,8 +91,7 @@ class Shelf:
     def _raise_fence(self, piece: Piece, fence: int) -> None:
         place = self.root / piece.identity
         mark = _mark_of(place, piece)
-        if mark is not None and mark.fence > fence:
-            raise StaleFence(f"{piece.identity} has seen {mark.fence}, and this is {fence}", where=str(self.root))
+        marks.check_fence(piece, mark.fence if mark is not None else 0, fence, where=str(self.root))
         if mark is not None and mark.fence < fence:
             _write_mark(place, piece, fence=fence)
 
@@ -118,7 +117,7 @@ def _mark_of(place: Path, piece: Piece) -> marks.Written | None:
         return mark
     if mark is None and not place.is_symlink() and (not place.exists() or _is_empty(place)):
         return None
-    raise Refused(f"{place} is there and does not carry the mark of {piece.environment}", hint="move it to another place")
+    raise marks.not_marked(str(place), piece, hint="move it to another place")
 
 
 def _is_empty(place: Path) -> bool:
