@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pymysql
 import pytest
 from services.mariadb import MariadbRig, ask, mariadb, opened
+from services.neighbours import neighbours, url_of
 from services.rigs import place_of
 
 from mooring.drivers.service.contract import ISOLATION
@@ -122,11 +123,9 @@ LEAKS = (
 
 
 async def test_a_login_reaches_nothing_but_its_own_database(mariadb_rig: MariadbRig) -> None:
-    mine, others = a_piece(SHOP), a_piece(BLOG)
-    for piece in (mine, others):
-        await mariadb_rig.driver.provide(a_mark(piece.environment), piece, a_login(piece))
-        await mariadb_rig.write(mariadb_rig.driver.variables(piece, a_login(piece)), "a", "the others' word")
-    url, elsewhere = (mariadb_rig.driver.variables(piece, a_login(piece))["URL"].reveal() for piece in (mine, others))
+    mine, others = await neighbours(mariadb_rig.driver)
+    await mariadb_rig.write(mariadb_rig.driver.variables(others, a_login(others)), "a", "the others' word")
+    url, elsewhere = (url_of(mariadb_rig.driver, piece) for piece in (mine, others))
     done = []
     with opened(elsewhere) as held, opened(url, several=True) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE own (line text)")
@@ -151,10 +150,8 @@ async def test_a_login_reaches_nothing_but_its_own_database(mariadb_rig: Mariadb
 
 async def test_a_prepared_transaction_is_not_kept_from_others_as_the_page_says(mariadb_rig: MariadbRig) -> None:
     """The server has no right for it: should that change, docs/how-to/services.md is to be mended."""
-    mine, others = a_piece(SHOP), a_piece(BLOG)
-    for piece in (mine, others):
-        await mariadb_rig.driver.provide(a_mark(piece.environment), piece, a_login(piece))
-    url, elsewhere = (mariadb_rig.driver.variables(piece, a_login(piece))["URL"].reveal() for piece in (mine, others))
+    mine, others = await neighbours(mariadb_rig.driver)
+    url, elsewhere = (url_of(mariadb_rig.driver, piece) for piece in (mine, others))
     with opened(elsewhere) as held, held.cursor() as cursor:
         for statement in ("XA START 'x'", "CREATE TEMPORARY TABLE t (x int)", "XA END 'x'", "XA PREPARE 'x'"):
             cursor.execute(statement)

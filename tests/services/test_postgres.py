@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from services.neighbours import neighbours, url_of
 from services.postgres import PostgresRig
 
 from mooring.drivers.service.contract import ISOLATION, ServiceDriver
@@ -68,10 +69,8 @@ ATTEMPTS = (
 
 
 async def test_a_login_reaches_nothing_but_its_own_database(postgres_rig: PostgresRig) -> None:
-    mine, others = a_piece(SHOP), a_piece(BLOG)
-    for piece in (mine, others):
-        await postgres_rig.driver.provide(a_mark(piece.environment), piece, a_login(piece))
-    url, elsewhere = (postgres_rig.driver.variables(piece, a_login(piece))["URL"].reveal() for piece in (mine, others))
+    mine, others = await neighbours(postgres_rig.driver)
+    url, elsewhere = (url_of(postgres_rig.driver, piece) for piece in (mine, others))
     names = {"mine": mine.identity, "others": others.identity, "others_login": a_login(others).name}
     done = []
     for role in (mine.identity, "NONE"):  # as the owner, which it is at once, and as the login itself
@@ -94,10 +93,8 @@ async def test_a_login_reaches_nothing_but_its_own_database(postgres_rig: Postgr
 
 
 async def test_a_login_connects_to_no_other_database(postgres_rig: PostgresRig) -> None:
-    mine, others = a_piece(SHOP), a_piece(BLOG)
-    for piece in (mine, others):
-        await postgres_rig.driver.provide(a_mark(piece.environment), piece, a_login(piece))
-    url = postgres_rig.driver.variables(mine, a_login(mine))["URL"].reveal()
+    mine, others = await neighbours(postgres_rig.driver)
+    url = url_of(postgres_rig.driver, mine)
     await postgres_rig.ask("CREATE DATABASE payroll")
     facts = await postgres_rig.driver.inspect()
     assert [(each.subject, "payroll" in each.said) for each in facts.findings] == [(ISOLATION, True)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
+from services.neighbours import neighbours, url_of
 from services.redis import RedisRig, redis
 from services.rigs import free_port, place_of
 
@@ -136,12 +137,10 @@ SCRIPTS = (
 
 
 async def test_a_login_reaches_nothing_but_its_own_keys(redis_rig: RedisRig) -> None:
-    mine, others = a_piece(SHOP), a_piece(BLOG)
-    for piece in (mine, others):
-        await redis_rig.driver.provide(a_mark(piece.environment), piece, a_login(piece))
-        await redis_rig.write(redis_rig.driver.variables(piece, a_login(piece)), "a", "the others' word")
+    mine, others = await neighbours(redis_rig.driver)
+    await redis_rig.write(redis_rig.driver.variables(others, a_login(others)), "a", "the others' word")
     names = {"mine": mine.identity, "others": others.identity, "mine_login": a_login(mine).name, "others_login": a_login(others).name}
-    url = redis_rig.driver.variables(mine, a_login(mine))["URL"].reveal()
+    url = url_of(redis_rig.driver, mine)
     done = []
     with Redis.from_url(url) as app:
         app.set(f"{mine.identity}:a", "1")
