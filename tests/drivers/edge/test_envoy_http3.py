@@ -1,10 +1,12 @@
-"""HTTP/3 with a real Envoy and a real client: a request over QUIC, with the certificate of the local authority checked."""
+"""HTTP/3 with a real Envoy and a real client: requests over QUIC with the certificate checked; who is told of it and who is not."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 
+import httpx
 import pytest
 from aioquic.asyncio.client import connect
 from aioquic.asyncio.protocol import QuicConnectionProtocol
@@ -13,8 +15,10 @@ from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import QuicEvent
 
+from mooring.drivers.edge.envoy.settings import Layout
 from mooring.testing.edge_contract import Shop
 from mooring.testing.envoy import EnvoyRig
+from mooring.testing.secure_edge_contract import AUTHORITY, PublicShop, a_certificate
 
 PROXIES = ("envoy",)
 
@@ -45,25 +49,52 @@ class Http3(QuicConnectionProtocol):
 
 
 async def ask(rig: EnvoyRig, hostname: str) -> tuple[str, bytes]:
-    trust = str(rig.edge.trust().certificate)
-    configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, server_name=hostname, cafile=trust)
+    """By a client that trusts the paper authority and the local one."""
+    trust = AUTHORITY.root.encode() + rig.edge.trust().certificate.read_bytes()
+    configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, server_name=hostname, cadata=trust)
     port = rig.platform.settings.https_port
     async with connect("127.0.0.1", port, configuration=configuration, create_protocol=Http3) as client:
         return await client.get(hostname)
 
 
-async def test_a_request_over_http_3_reaches_its_app(rig: EnvoyRig) -> None:
-    shop = Shop(rig)
-    app = await rig.listen("one")
-    await shop.apply(shop.table(shop.endpoint(app)))
+async def told(rig: EnvoyRig, hostname: str) -> str:
+    """What an answer by HTTPS says of HTTP/3."""
+    address = f"https://127.0.0.1:{rig.platform.https_port}/"
+    async with httpx.AsyncClient(verify=False, trust_env=False, timeout=15) as client:
+        answer = await client.get(address, headers={"host": hostname}, extensions={"sni_hostname": hostname})
+    return answer.headers.get("alt-svc", "")
+
+
+async def test_a_name_with_a_certificate_of_the_wide_web_is_served_by_http_3_and_says_so(rig: EnvoyRig) -> None:
+    shop = PublicShop(rig)
+    await shop.apply(shop.with_https(shop.table(shop.endpoint(await rig.listen("one"))), redirect=False))
+    await rig.edge.show({shop.hostname: a_certificate(rig, shop.hostname)})
     async with asyncio.timeout(30):
-        while True:  # the listener takes a new name's certificate a moment after the routes
+        while True:  # the workers take a new certificate a moment after the listener
             try:
                 answer = await ask(rig, shop.hostname)
                 break
             except ConnectionError:
                 await asyncio.sleep(0.2)
     assert answer == ("200", b"one")
+    assert await told(rig, shop.hostname) == f'h3=":{rig.platform.https_port}"; ma=86400'
+    assert await told(rig, shop.other) == ""
+
+
+async def test_a_name_of_the_local_authority_is_not_served_by_http_3_and_changes_nothing_of_it(rig: EnvoyRig) -> None:
+    shop = Shop(rig)
+    before = http_3(rig)
+    await shop.apply(shop.table(shop.endpoint(await rig.listen("one"))))
+    assert http_3(rig) == before
+    assert await told(rig, shop.hostname) == ""
+    with pytest.raises((ConnectionError, TimeoutError)):
+        await asyncio.wait_for(ask(rig, shop.hostname), 20)
+
+
+def http_3(rig: EnvoyRig) -> object:
+    """The listener for it, as Envoy was told."""
+    written = json.loads(Layout(rig.platform.directory, rig.platform.run_directory).listeners.read_bytes())
+    return next(each for each in written["resources"] if each["name"] == "http3")
 
 
 async def test_a_name_that_no_app_has_gets_no_trusted_connection_over_http_3(rig: EnvoyRig) -> None:

@@ -8,7 +8,7 @@ from mooring.drivers.edge.envoy.access_log import logger
 from mooring.drivers.edge.envoy.bodies import body_limit
 from mooring.drivers.edge.envoy.guard import guards
 from mooring.drivers.edge.envoy.local_replies import local_replies
-from mooring.drivers.edge.envoy.settings import EnvoySettings, Layout
+from mooring.drivers.edge.envoy.settings import Layout
 
 Json = dict[str, object]
 
@@ -34,12 +34,12 @@ COMPRESSED_TYPES = [
     "font/ttf",
     "font/otf",
 ]
-HTTPS_ONLY = "mooring.https_only"  # the filter that changes answers by HTTPS: routes may add to it
+HTTPS_ONLY = "mooring.https_only"  # the filter that changes answers by HTTPS: routes say how
 UNTRUSTED_PREFIXES = ("x-mooring-", "x-envoy-", "x-forwarded-")
 UNTRUSTED = ("forwarded", "x-real-ip", "proxy")
 
 
-def connection_manager(settings: EnvoySettings, layout: Layout, *, codec: str, is_secure: bool) -> Json:
+def connection_manager(layout: Layout, *, codec: str, is_secure: bool) -> Json:
     """Envoy's HTTP connection manager. `codec` is AUTO (HTTP/1 and 2) or HTTP3."""
     config: Json = {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -47,7 +47,7 @@ def connection_manager(settings: EnvoySettings, layout: Layout, *, codec: str, i
         "stat_prefix": "edge",
         "rds": {"route_config_name": "apps", "config_source": _watched_routes(layout)},
         "http_filters": [
-            *_alternative(settings, is_secure=is_secure),
+            *_https_only(is_secure=is_secure),
             *guards(),
             body_limit(),
             _compressor("gzip"),
@@ -126,21 +126,12 @@ def _distrust() -> Json:
     }
 
 
-def _alternative(settings: EnvoySettings, *, is_secure: bool) -> list[Json]:
-    """Tells browsers that came by HTTPS of HTTP/3 on the same port."""
+def _https_only(*, is_secure: bool) -> list[Json]:
+    """By itself it changes nothing."""
     if not is_secure:
         return []
-    value = f'h3=":{settings.https_port}"; ma=86400'
-    added = {"append": {"header": {"key": "alt-svc", "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
-    return [
-        {
-            "name": HTTPS_ONLY,
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-                "mutations": {"response_mutations": [added]},
-            },
-        }
-    ]
+    kind = "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
+    return [{"name": HTTPS_ONLY, "typed_config": {"@type": kind}}]
 
 
 def _compressor(name: str) -> Json:

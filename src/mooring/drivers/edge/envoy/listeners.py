@@ -1,9 +1,14 @@
-"""The ports as Envoy reads them: HTTP, HTTPS, and HTTP/3 on the same number by UDP. Must not: write files, or make certificates."""
+"""The ports as Envoy reads them: HTTP, HTTPS, and HTTP/3 on the same number by UDP. Must not: write files, or make certificates.
+
+HTTP/3 is for names with a certificate of the wide web: browsers speak it with no other, and each name there costs a change of its chains,
+whose earlier configuration Envoy keeps for minutes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mooring.drivers.edge.certificates import is_local
 from mooring.drivers.edge.envoy.connections import connection_manager, encoded
 from mooring.drivers.edge.envoy.settings import EnvoySettings, Layout
 from mooring.drivers.edge.envoy.tls import ServedCertificate, asking_chains, chain_matcher, quic_chain, quic_chains
@@ -17,7 +22,7 @@ def listeners(
     settings: EnvoySettings, layout: Layout, certificates: Sequence[ServedCertificate], *, fallback: ServedCertificate | None
 ) -> list[Json]:
     """The content of the listeners file (without its version). `fallback` is shown to whoever asks for an unknown name."""
-    plain = connection_manager(settings, layout, codec="AUTO", is_secure=False)
+    plain = connection_manager(layout, codec="AUTO", is_secure=False)
     http = {**_listener("http", settings.bind, settings.http_port), "filter_chains": [{"filters": [plain]}]}
     if not settings.https_port or fallback is None:
         return [http]
@@ -25,7 +30,7 @@ def listeners(
 
 
 def _secure(settings: EnvoySettings, layout: Layout, certificates: Sequence[ServedCertificate], *, fallback: ServedCertificate) -> Json:
-    manager = encoded(connection_manager(settings, layout, codec="AUTO", is_secure=True))
+    manager = encoded(connection_manager(layout, codec="AUTO", is_secure=True))
     names = [each.hostname for each in certificates]
     inspector = "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
     return {
@@ -38,14 +43,15 @@ def _secure(settings: EnvoySettings, layout: Layout, certificates: Sequence[Serv
 
 
 def _quic(settings: EnvoySettings, layout: Layout, certificates: Sequence[ServedCertificate], *, fallback: ServedCertificate) -> Json:
-    manager = encoded(connection_manager(settings, layout, codec="HTTP3", is_secure=True))
+    manager = encoded(connection_manager(layout, codec="HTTP3", is_secure=True))
+    public = [each for each in certificates if not is_local(each.hostname)]
     return {
         "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
         "name": "http3",
         "address": _address(settings.bind, settings.https_port, protocol="UDP"),
         "udp_listener_config": {"quic_options": {"quic_protocol_options": {}}, "downstream_socket_config": {"prefer_gro": True}},
         "enable_reuse_port": True,
-        "filter_chains": quic_chains(certificates, manager),
+        "filter_chains": quic_chains(public, manager),
         "default_filter_chain": quic_chain("stranger", [fallback], manager),
     }
 

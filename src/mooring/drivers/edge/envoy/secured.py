@@ -1,7 +1,8 @@
-"""What HTTPS adds to an environment's part of the routes: challenges answered, plain HTTP sent to HTTPS, HSTS told.
+"""What HTTPS adds to an environment's part of the routes: challenges answered, plain HTTP sent to HTTPS, HSTS and HTTP/3 told.
 
-Hostnames with a certificate of the wide web stand in a virtual host of their own, because only they may be sent to HTTPS. Mooring's
-own probes are not: they ask by plain HTTP whether the app answers, and say so in their User-Agent. Must not: know certificates.
+Hostnames with a certificate of the wide web stand in a virtual host of their own: only they may be sent to HTTPS, and only they are
+served by HTTP/3. Mooring's own probes are not sent there: they ask by plain HTTP whether the app answers, and say so in their User-Agent.
+Must not: know certificates.
 """
 
 from __future__ import annotations
@@ -38,21 +39,17 @@ class Secured(msgspec.Struct, frozen=True):
 
 
 def virtual_hosts(table: RouteTable, *, secured: Secured, https_port: int) -> list[msgspec.Raw]:
-    """One for the names that are as they always were, one for those that HTTPS changes; none without a name."""
+    """One for the names that are as they always were, one for those with a certificate of the wide web; none without a name."""
     first = [_challenge(table, each) for each in secured.answers]
-    changed = [name for name in table.hostnames if name in secured.names and _changes(table.https)]
+    changed = [name for name in table.hostnames if name in secured.names]
     plain = [name for name in table.hostnames if name not in changed]
     slug = table.environment.slug
     hosts = [virtual_host(table, name=slug, hostnames=plain, first=first)] if plain else []
     if changed:
         redirects = _redirects(table, https_port) if table.https.redirect else []
-        filters = _strict_transport(table.https) if table.https.hsts else {}
-        hosts.append(virtual_host(table, name=f"{slug}/https", hostnames=changed, first=[*first, *redirects], filters=filters))
+        told = _told_by_https(table.https, https_port)
+        hosts.append(virtual_host(table, name=f"{slug}/https", hostnames=changed, first=[*first, *redirects], filters=told))
     return hosts
-
-
-def _changes(settings: HttpsSettings) -> bool:
-    return settings.redirect or settings.hsts > 0
 
 
 def _challenge(table: RouteTable, answer: ChallengeAnswer) -> Json:
@@ -91,12 +88,14 @@ def _redirect(table: RouteTable, conditions: Iterable[Json], port: Json) -> Json
     }
 
 
-def _strict_transport(settings: HttpsSettings) -> Json:
-    """By HTTPS alone, as RFC 6797, 7.2 asks: the filter that reads this is no part of plain HTTP."""
-    value = f"max-age={int(settings.hsts)}" + ("; includeSubDomains" if settings.hsts_subdomains else "")
-    added = {"append": _header("strict-transport-security", value)}
+def _told_by_https(settings: HttpsSettings, https_port: int) -> Json:
+    """By HTTPS alone, as RFC 6797, 7.2 asks of HSTS: the filter that reads this is no part of plain HTTP."""
+    told = {"alt-svc": f'h3=":{https_port}"; ma=86400'}
+    if settings.hsts:
+        told["strict-transport-security"] = f"max-age={int(settings.hsts)}" + ("; includeSubDomains" if settings.hsts_subdomains else "")
+    added = [{"append": _header(name, value)} for name, value in told.items()]
     kind = "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute"
-    return {HTTPS_ONLY: {"@type": kind, "mutations": {"response_mutations": [added]}}}
+    return {HTTPS_ONLY: {"@type": kind, "mutations": {"response_mutations": added}}}
 
 
 def _header(name: str, value: str) -> Json:
