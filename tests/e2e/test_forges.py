@@ -6,7 +6,7 @@ import base64
 from urllib.parse import urlsplit
 
 from e2e.platform import Platform
-from forge.server import SECRET, TOKEN, forge_running, listed_pull
+from forge.server import SECRET, TOKEN, forge_running, listed_pull, remembered
 
 QUICK = '[deploy]\nbake = "0s"\n'
 
@@ -51,6 +51,7 @@ def test_a_strangers_pull_request_is_run_by_the_teams_own_rules_after_its_label_
         words = ("--repo", "acme/lent", "--url", forge.url, "--clone", f"file://{app.path}", "--every", "5s")
         assert app.mooring("forge", "add", "github", *words, stdin=f"{TOKEN}\n{SECRET}\n").code == 0
         forge.pulls[2] = listed_pull(2, branch="main", head=commit, repo="acme/lent", fork="stranger/lent", labels=["deploy-preview"])
+        forge.answers |= remembered("github", pushed=[(commit, "2026-11-21T11:00:00Z")], labelled=["2026-11-21T11:05:00Z"])
         comment = forge.wait(lambda: forge.ours(2), within=150)[0]
         assert "a stranger's code" in comment, comment
         url = next(word for word in comment.split() if word.startswith("http"))

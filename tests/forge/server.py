@@ -68,7 +68,8 @@ class FakeForge:
                 return self.pulls.get(number)
             listed = [each for number, each in self.pulls.items() if number not in self.unlisted]
             return self._page([each for each in listed if each["state"] in ("open", "opened")], query)
-        return next((answer for ending, answer in self.answers.items() if place.endswith(ending)), None)
+        answer = next((answer for ending, answer in self.answers.items() if place.endswith(ending)), None)
+        return self._page(answer, query) if isinstance(answer, list) else answer
 
     def comment(self, place: str, body: dict[str, Any]) -> dict[str, Any]:
         """Written, or written anew."""
@@ -209,13 +210,22 @@ def pull_request(
 
 
 def listed_pull(
-    number: int, *, branch: str, head: str, repo: str = "acme/shop", fork: str = "", base: str = "main", labels: Sequence[str] = ()
+    number: int,
+    *,
+    branch: str,
+    head: str,
+    repo: str = "acme/shop",
+    fork: str = "",
+    base: str = "main",
+    labels: Sequence[str] = (),
+    at: str = "2026-11-21T12:00:00Z",
 ) -> dict[str, Any]:
     """As GitHub and Gitea list one: docs.github.com, "List pull requests"; docs.gitea.com, "List a repo's pull requests"."""
     return {
         "id": number * 1000,
         "number": number,
         "state": "open",
+        "created_at": at,
         "labels": [{"id": place, "name": label} for place, label in enumerate(labels)],
         "head": {"label": f"acme:{branch}", "ref": branch, "sha": head, "repo": {"full_name": fork or repo}},
         "base": {"label": f"acme:{base}", "ref": base, "sha": ZEROS, "repo": {"full_name": repo}},
@@ -237,6 +247,32 @@ def listed_merge_request(
         "sha": head,
         "labels": list(labels),
     }
+
+
+def remembered(
+    kind: str, *, pushed: Sequence[tuple[str, str]], labelled: Sequence[str], label: str = "deploy-preview", number: int = 2
+) -> dict[str, Any]:
+    """What a forge remembers of a pull request, by the end of the path at which it tells it. `pushed`: commits, each with its time.
+
+    docs.github.com, "List issue events", "List repository activities"; docs.gitlab.com, "Resource label events", "Merge request diff
+    versions"; docs.gitea.com, "List all comments and events on an issue". The first push of a Gitea pull request is no entry there.
+    """
+    named = {"id": 9, "name": label}
+    if kind == "github":
+        events = [{"id": 1, "event": "subscribed", "created_at": pushed[0][1]}]
+        events += [{"id": 2, "event": "labeled", "label": named, "created_at": at} for at in labelled]
+        row = {"id": 3, "activity_type": "push", "ref": "refs/heads/main", "before": ZEROS}
+        return {f"/issues/{number}/events": events, "/activity": [{**row, "after": commit, "timestamp": at} for commit, at in pushed[::-1]]}
+    if kind == "gitlab":
+        place = f"/merge_requests/{number}"
+        events = [{"id": 1, "action": "add", "label": named, "created_at": at} for at in labelled]
+        versions = [{"id": 110 + row, "head_commit_sha": commit, "created_at": at} for row, (commit, at) in enumerate(pushed)]
+        return {f"{place}/resource_label_events": events, f"{place}/versions": versions[::-1]}
+    entries = [{"id": 1, "type": "label", "body": "1", "label": named, "created_at": at} for at in labelled]
+    for row, (commit, at) in enumerate(pushed[1:]):
+        body = json.dumps({"is_force_push": False, "commit_ids": ["0" * 40, commit]})
+        entries.append({"id": 20 + row, "type": "pull_push", "body": body, "created_at": at})
+    return {f"/issues/{number}/timeline": entries}
 
 
 def gitlab_push(*, branch: str = "main", after: str = "da1560886d4f094c3e6c9ef40349f7d38b5d27d7", repo: str = "acme/shop") -> bytes:

@@ -185,8 +185,9 @@ class Served:
 
 
 @contextmanager
-def serving(state: Path) -> Iterator[Served]:
-    here = started(new_world(state))
+def serving(state: Path, *, settled: float = 0.0) -> Iterator[Served]:
+    """`settled`: seconds that a stranger's commit has to be known."""
+    here = started(new_world(state), settled=settled)
     try:
         yield here
     finally:
@@ -201,21 +202,23 @@ def new_world(state: Path) -> World:
     return World(state=state, memory=memory, runtime=FakeRuntime(clock), edge=FakeEdge(clock), workshop=AnyTree(clock))
 
 
-def started(world: World) -> Served:
+def started(world: World, *, settled: float = 0.0) -> Served:
     """A controller on this world, where an earlier one listened too."""
     path = world.socket_path
     ready = threading.Event()
     made: dict[str, Any] = {}
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(world, path, ready, made)), daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(world, path, ready, made, settled)), daemon=True)
     thread.start()
     assert ready.wait(30), made.get("error", "the server did not start")
     return Served(world=world, socket_path=path, thread=thread, **made)
 
 
-async def _serve(world: World, path: Path, ready: threading.Event, made: dict[str, Any]) -> None:
+async def _serve(world: World, path: Path, ready: threading.Event, made: dict[str, Any], settled: float) -> None:
     secrets = Redactors(world.memory)
     controller = _controller(world, secrets)
-    desk = ForgeDesk(world.state / "forges", world.state / "uploads", forge=forge_of, remote=remote_of, patience=(0.01, 0.01))
+    desk = ForgeDesk(
+        world.state / "forges", world.state / "uploads", forge=forge_of, remote=remote_of, patience=(0.01, 0.01), settled=settled
+    )
     platform = Platform(
         controller=controller,
         memory=world.memory,

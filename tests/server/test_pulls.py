@@ -21,6 +21,7 @@ from forge.server import (
     listed_merge_request,
     listed_pull,
     pull_request,
+    remembered,
 )
 from server.forged import Add, deployments, ended
 from server.serving import Served
@@ -136,6 +137,7 @@ def test_a_strangers_pull_request_has_nothing_before_its_label_and_then_an_app_w
         assert served.world.memory.forge_pulls(app) == ()
 
     offered(forge, ForgeKind.GITHUB, branch="main", head=commit, is_strangers=True, labels=["deploy-preview"])
+    forge.answers |= remembered("github", pushed=[(commit, "2026-11-21T11:00:00Z")], labelled=["2026-11-21T11:05:00Z"])
     assert told(served, app, action="labeled") == 202
     assert ended(forge, commit, name=f"mooring/{environment.environment}")["state"] == "success"
     forge.wait(lambda: forge.ours(2))

@@ -99,8 +99,9 @@ class PullPart(enum.Enum):
 class PullRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a pull request. `head`: the commit acted upon last, and `refusal` why that one is not deployed.
 
-    `label`: what lets a stranger's have one. `comment`: what the forge calls ours, empty until it is known; `told`: its text;
-    `mark` stands in it, and was on disk before it: a comment whose posting was not answered is found by it.
+    `label`: what lets a stranger's have one; `barred`: a commit of theirs that has it not, since the label was given for another.
+    `comment`: what the forge calls ours, empty until it is known; `told`: its text; `mark` stands in it, and was on disk before it: a
+    comment whose posting was not answered is found by it.
     """
 
     app: AppName
@@ -110,6 +111,7 @@ class PullRecord(msgspec.Struct, frozen=True, kw_only=True):
     head: str
     mark: str
     label: str = ""
+    barred: str = ""
     refusal: str = ""
     comment: str = ""
     told: str = ""

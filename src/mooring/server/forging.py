@@ -30,6 +30,7 @@ log = logging.getLogger("mooring.forges")
 MakeForge = Callable[[ForgeLink, ForgeSecrets], Forge]
 MakeRemote = Callable[[ForgeLink, ForgeSecrets], Remote]
 CHECKS_EVERY = 15.0  # seconds between two looks at checks that have not ended
+SETTLED = 10.0  # seconds after which a forge's memory of a push is complete
 PATIENCE = (1.0, 5.0, 25.0)  # seconds before a report is tried again
 _NOTHING = "-"  # stands for the commit of a branch of which nothing has begun yet
 
@@ -38,13 +39,21 @@ class ForgeDesk:
     """Fulfils usecases.platform.Forges. `directory` holds a bare repository an app; in `uploads` archives lie until they are taken."""
 
     def __init__(
-        self, directory: Path, uploads: Path, *, forge: MakeForge, remote: MakeRemote, patience: Sequence[float] = PATIENCE
+        self,
+        directory: Path,
+        uploads: Path,
+        *,
+        forge: MakeForge,
+        remote: MakeRemote,
+        patience: Sequence[float] = PATIENCE,
+        settled: float = SETTLED,
     ) -> None:
         self.forge = forge
         self.remote = remote
         self._directory = directory
         self._uploads = uploads
         self._patience = patience
+        self._settled = settled
         self._platform: Platform | None = None
         self._lookers: dict[AppName, asyncio.Task[None]] = {}
         self._reasons: dict[AppName, asyncio.Event] = {}
@@ -72,7 +81,7 @@ class ForgeDesk:
         self._platform = platform
         comments = PullComments(platform)
         errands = ForgeErrands(platform, comments, repositories=self._directory, uploads=self._uploads, patience=self._patience)
-        self._parts = errands, PullRequests(platform, errands, comments)
+        self._parts = errands, PullRequests(platform, errands, comments, settled=self._settled)
         for watched in platform.memory.forge_watches():
             errands.begin(errands.to_the_end(watched))
         for link in platform.memory.forges():

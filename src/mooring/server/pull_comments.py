@@ -82,8 +82,9 @@ class PullComments:
 
 def comment_text(pull: PullRecord, environment: EnvironmentId, record: EnvironmentRecord | None, recent: Sequence[Deployment]) -> str:
     """What the comment says; empty while there is nothing new to say. `recent`: its review app's deployments, newest first."""
+    barred = _barred(pull)
     if record is None and not pull.refusal:
-        return GONE if pull.told else ""
+        return barred or (GONE if pull.told else "")
     mark = record.review if record is not None else None
     present = tuple(itertools.takewhile(lambda each: each.trigger is not Trigger.DESTROY, recent)) if mark is not None else ()
     ended = [each for each in present if each.outcome not in (None, Outcome.SUPERSEDED)]
@@ -92,9 +93,18 @@ def comment_text(pull: PullRecord, environment: EnvironmentId, record: Environme
         return ""
     url = next((each.receipt.urls[0] for each in ended if each.outcome is Outcome.SUCCEEDED and each.receipt and each.receipt.urls), "")
     trouble = pull.refusal or ("" if ended[0].outcome is Outcome.SUCCEEDED else ended[0].error or "it did not get ready")
-    what = "What was there before serves" if trouble else "The review app of this pull request"
-    rows = [f"`{pull.head[:7]}` does not serve: `{_quoted(trouble)}`"] if trouble else []
+    what = "What was there before serves" if trouble or barred else "The review app of this pull request"
+    rows = [barred] if barred else []
+    rows += [f"`{pull.head[:7]}` does not serve: `{_quoted(trouble)}`"] if trouble else []
     return "\n\n".join([*rows, f"{what}: {url}", _below(pull, environment)] if url else rows)
+
+
+def _barred(pull: PullRecord) -> str:
+    """That a stranger's commit is not let in, and what lets it in; empty where none has to be."""
+    if not pull.barred:
+        return ""
+    label = f"`{_quoted(pull.label)}`"
+    return f"`{pull.barred[:7]}` is not built: the label {label} was not given for it. Look at it, then take {label} off and give it again."
 
 
 def _below(pull: PullRecord, environment: EnvironmentId) -> str:

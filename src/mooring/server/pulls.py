@@ -2,7 +2,7 @@
 
 What is open, and at which commit, the forge is asked at each look. A branch of the app's own repository asks by its newest commit's
 manifest, like any branch; one of a stranger's is asked for by the branch that it would be merged into, and by a label that only people
-of the app can give. Its review app is given no secret, no data, and that branch's mooring.toml.
+of the app can give, for the commit that it was given for. Its review app is given no secret, no data, and that branch's mooring.toml.
 """
 
 from __future__ import annotations
@@ -43,16 +43,19 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[str, ...] = ()
     label: str = ""
     replaced: Mapping[str, bytes] = {}
+    is_let_in: bool = True
 
 
 class PullRequests:
-    """Of one desk."""
+    """Of one desk. `settled`: seconds after which a forge's memory of a push is complete."""
 
-    def __init__(self, platform: Platform, errands: ForgeErrands, comments: PullComments) -> None:
+    def __init__(self, platform: Platform, errands: ForgeErrands, comments: PullComments, *, settled: float) -> None:
         self._platform = platform
+        self._settled = settled
         self._errands = errands
         self._comments = comments
         self._beginnings = Beginnings[tuple[AppName, int]]()  # pull requests
+        self._heads: dict[tuple[AppName, int], tuple[str, float]] = {}  # of strangers', by pull request; since when, in monotonic time
         self._wanted: dict[str, bool] = {}  # by commit
         self._manifests: dict[tuple[AppName, str], tuple[str, dict[str, bytes]]] = {}  # by branch: the commit, and its mooring.toml
 
@@ -65,6 +68,7 @@ class PullRequests:
             return Looked(failures=(refusal,) if known or await self._are_wanted(link, heads) else ())
         except MooringError as failure:
             return Looked(failures=(failure,))
+        self._heads = {key: head for key, head in self._heads.items() if key[0] != link.app or key[1] in found}
         waits, failures = False, list[MooringError]()
         for number in sorted(found.keys() | known.keys()):
             try:
@@ -81,16 +85,25 @@ class PullRequests:
         if self._is_beginning(link, pull):
             return False
         if record is not None and (not pull.is_open or record.branch != pull.name or (record.label and record.label not in pull.labels)):
-            await self._end(link, record)
+            await self._end(link, record, pull)
             return False
-        head = pull.head if pull.is_from_fork else heads.get(pull.branch, "")
+        head = self._noted(link, pull) if pull.is_from_fork else heads.get(pull.branch, "")
         if not pull.is_open or not head:
             return False
         waits = False
         if record is None or record.head != head:
             waits = await self._take(link, forge, remote, heads, pull, record)
+        elif record.barred:
+            self._platform.memory.save_forge_pull(msgspec.structs.replace(record, barred=""))  # it went back to what was let in
         await self._comments.show(link, pull.number)
         return waits
+
+    def _noted(self, link: ForgeLink, pull: Pull) -> str:
+        """Its head, and since when it is known."""
+        known = self._heads.get((link.app, pull.number))
+        if known is None or known[0] != pull.head:
+            self._heads[link.app, pull.number] = pull.head, self._platform.clock.monotonic()
+        return pull.head
 
     def _is_beginning(self, link: ForgeLink, pull: Pull) -> bool:
         """Whether a commit of its branch is about to begin; then there is another look as soon as it has."""
@@ -104,14 +117,16 @@ class PullRequests:
         repository = self._errands.repository(link)
         try:
             if pull.is_from_fork:
-                wish = await self._strangers(link, remote, heads, pull, repository)
+                wish = await self._strangers(link, forge, remote, heads, pull)
             else:
                 wish = await self._own(link, remote, pull, repository)
         except NotFound:
             return False  # it was removed meanwhile
         if record is not None and (wish is None or (record.part is PullPart.OWN and wish.part is PullPart.NOTHING)):
-            await self._end(link, record)
+            await self._end(link, record, pull)
             return False
+        if wish is not None and not wish.is_let_in:
+            return self._bar(link, pull, wish, record)
         if wish is None or (record is not None and record.head == wish.commit):
             return False
         entry = _recorded(link, pull, wish, record)
@@ -158,8 +173,12 @@ class PullRequests:
             return Wish(commit=commit, part=PullPart.NOTHING)
         return Wish(commit=commit, part=PullPart.OWN if wanted.is_for_pull else PullPart.BRANCHS, checks=wanted.checks)
 
-    async def _strangers(self, link: ForgeLink, remote: Remote, heads: Mapping[str, str], pull: Pull, repository: Path) -> Wish | None:
-        """Of a branch in another repository: by the manifest of the branch that it would be merged into. None without its label."""
+    async def _strangers(self, link: ForgeLink, forge: Forge, remote: Remote, heads: Mapping[str, str], pull: Pull) -> Wish | None:
+        """Of a branch in another repository: by the manifest of the branch that it would be merged into. None without its label.
+
+        What is fetched is let in only where it is the commit that the label was given for: which one the branch has by now does not count.
+        """
+        repository = self._errands.repository(link)
         if not pull.labels or pull.base not in heads:
             return None
         files = await self._manifest(link, remote, pull.base, heads[pull.base], repository)
@@ -167,22 +186,46 @@ class PullRequests:
         if not rules.is_wanted or not rules.fork_label or rules.fork_label not in pull.labels:
             return None
         commit = await remote.fetch_pull(pull, repository)
+        is_let_in = self._has_settled(link, pull) and await forge.labelled(pull, rules.fork_label) == commit
         checks = checks_of(files, review_environment(link.app, pull.name).environment)
-        return Wish(commit=commit, part=PullPart.OWN, checks=checks, label=rules.fork_label, replaced=files)
+        return Wish(commit=commit, part=PullPart.OWN, checks=checks, label=rules.fork_label, replaced=files, is_let_in=is_let_in)
 
-    async def _end(self, link: ForgeLink, record: PullRecord) -> None:
-        """Its review app goes; when nothing of that is left, the comment says so, and it is forgotten."""
+    def _has_settled(self, link: ForgeLink, pull: Pull) -> bool:
+        return self._platform.clock.monotonic() - self._heads[link.app, pull.number][1] >= self._settled
+
+    def _bar(self, link: ForgeLink, pull: Pull, wish: Wish, record: PullRecord | None) -> bool:
+        """What was let in before stays; the comment says why this is not. Gives whether the forge may yet tell otherwise."""
+        if not self._has_settled(link, pull):
+            return True
+        known = record or _recorded(link, pull, msgspec.structs.replace(wish, commit=""), None)
+        barred = msgspec.structs.replace(known, part=PullPart.OWN, label=wish.label, barred=wish.commit)
+        if barred != record:
+            self._platform.memory.save_forge_pull(barred)
+        return False
+
+    async def _end(self, link: ForgeLink, record: PullRecord, pull: Pull) -> None:
+        """Its review app goes; when nothing of that is left, the comment says so, and it is forgotten.
+
+        Of a stranger's that is open the comment is remembered: with the next label it is written anew."""
+        is_open = pull.is_open and pull.is_from_fork and record.branch == pull.name
         memory = self._platform.memory
         others = [each for each in memory.forge_pulls(link.app) if each.branch == record.branch and each.number != record.number]
         mark = review_mark(self._platform, link.app, record.branch)
-        if mark is not None and record.part is PullPart.OWN and not others:
+        if mark is not None and (record.part is PullPart.OWN or pull.is_from_fork) and not others:
             if not mark.leaving:
                 going = await take_down(self._platform, actor_of(link), link.app, record.branch)
                 self._errands.begin(self._look_again(link, going.deployment.id))
-            return
+            if not is_open:
+                return
         if mark is None:
             await self._comments.close(link, record.number)
-        memory.forget_forge_pull(link.app, record.number)
+        if not is_open:
+            memory.forget_forge_pull(link.app, record.number)
+            return
+        for known in memory.forge_pulls(link.app):
+            bare = msgspec.structs.replace(known, part=PullPart.NOTHING, head="", label="", barred="", refusal="")
+            if known.number == record.number and known != bare:
+                memory.save_forge_pull(bare)
 
     async def _look_again(self, link: ForgeLink, deployment: DeploymentId) -> None:
         """When the review app is gone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from forge.server import TOKEN, FakeForge, forge_running, listed_merge_request, listed_pull
+from forge.server import TOKEN, FakeForge, forge_running, listed_merge_request, listed_pull, remembered
 
 from mooring.drivers.forge.gitea import Gitea
 from mooring.drivers.forge.github import GitHub
@@ -174,6 +174,20 @@ async def test_a_comment_is_written_anew_and_found_by_its_mark(server: FakeForge
 
 async def test_a_plain_repository_has_no_pull_requests() -> None:
     assert await PlainGit().pulls() == ()
+    lent = Pull(number=1, branch="b", base="main", head=COMMIT, ref="refs/pull/1/head", is_from_fork=True, is_open=True)
+    assert await PlainGit().labelled(lent, "deploy-preview") == ""
     for asked in (PlainGit().pull(1), PlainGit().comment(1, "x", mark="y")):
         with pytest.raises(InvalidInput, match="no pull request 1"):
             await asked
+
+
+async def test_when_a_branch_was_pushed_is_asked_of_the_repository_that_it_lies_in_and_of_no_other_address(server: FakeForge) -> None:
+    server.pulls[2] = listed_pull(2, branch="a b", head=COMMIT, fork="stranger/shop")
+    known = remembered("github", pushed=[(COMMIT, "2026-11-21T11:00:00Z")], labelled=["2026-11-21T11:05:00Z"])
+    server.answers = {f"/repos/stranger/shop{place}" if place == "/activity" else place: rows for place, rows in known.items()}
+    github = made(ForgeKind.GITHUB, server.url)
+    pull = await github.pull(2)
+    assert (await github.labelled(pull, "deploy-preview"), await github.labelled(pull, "bug")) == (COMMIT, "")
+    for named in ("", "../../user", "stranger/..", "stranger/shop/../x", "stranger/shop?x=1"):
+        server.pulls[2]["head"]["repo"]["full_name"] = named
+        assert await github.labelled(pull, "deploy-preview") == "", named

@@ -30,6 +30,11 @@ class Forge(Protocol):
     async def pull(self, number: int) -> Pull:
         """This one, open or not. Raises Unavailable, InvalidInput."""
 
+    async def labelled(self, pull: Pull, label: str) -> str:
+        """The commit for which it was given this label last; empty where that is not certain, or is none that it has now.
+
+        By the forge's own memory of pushes and labels. Raises Unavailable, InvalidInput."""
+
     async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
         """Our one comment on a pull request; gives what it is called there. Without that, the one that holds `mark` is written anew.
 

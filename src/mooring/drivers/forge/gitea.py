@@ -1,4 +1,5 @@
-"""Gitea and Forgejo. Sources: docs.gitea.com and forgejo.org/docs, "Webhooks"; their API's commit statuses. Must not: act on a message."""
+"""Gitea and Forgejo. Sources: docs.gitea.com and forgejo.org/docs, "Webhooks"; their API's commit statuses
+and timelines. Must not: act on a message."""
 
 from __future__ import annotations
 
@@ -17,9 +18,11 @@ from mooring.drivers.forge.github import (
     statuses_in,
     written_comment,
 )
+from mooring.drivers.forge.letting_in import HeadSet, labelled_commit
 from mooring.drivers.forge.pages import listed
 from mooring.drivers.forge.payload import Payload, check_repository, push_of
 from mooring.drivers.forge.signing import check_signed
+from mooring.errors import InvalidInput
 from mooring.model.forge import Checked, CheckState, Delivery, ForgeEvent, ForgeLink, ForgeSecrets, Pull, PullRequest, Report, Unconcerning
 
 _PAGE = 50  # the most that it gives where nothing else was set up
@@ -55,6 +58,18 @@ class Gitea:
     async def pull(self, number: int) -> Pull:
         return pull_of(Payload.of_answer(await self._api.get(f"{self._path}/pulls/{number}")))
 
+    async def labelled(self, pull: Pull, label: str) -> str:
+        """Each push is an entry of the timeline, but for the first, which came with the pull request."""
+        found = await listed(self._api, f"{self._path}/issues/{pull.number}/timeline", size=_PAGE, size_name="limit")
+        labels = [each for each in found if each.text("type") == "label" and each.below("label").text("name") == label]
+        given = [each.moment("created_at") for each in labels if each.text("body")]  # empty: it was taken away
+        pushes = [each for each in found if each.text("type") == "pull_push"]
+        last = max(pushes, key=lambda each: each.number("id") or 0, default=None)
+        if last is None:
+            shown = Payload.of_answer(await self._api.get(f"{self._path}/pulls/{pull.number}"))
+            return labelled_commit(HeadSet(commit=pull.head, at=shown.moment("created_at")), given)
+        return labelled_commit(HeadSet(commit=_pushed(last), at=last.moment("created_at")), given)
+
     async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
         """Its API gives the comments of one in one answer."""
         place = f"{self._path}/issues/{number}/comments"
@@ -65,6 +80,15 @@ class Gitea:
         found = Payload.of_answer(await self._api.get(self._path))
         may_tell = found.below("permissions").flag("push")
         return f"{found.text('full_name')} is there, and the token may {'' if may_tell else 'not '}set its statuses"
+
+
+def _pushed(entry: Payload) -> str:
+    """The last of the commits that an entry of a timeline tells of, in JSON of its own; empty where it tells of none."""
+    try:
+        commits = Payload.of(entry.text("body").encode()).texts("commit_ids")
+    except InvalidInput:
+        return ""
+    return commits[-1] if commits else ""
 
 
 def _event(kind: str, payload: Payload) -> ForgeEvent:

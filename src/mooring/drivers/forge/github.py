@@ -1,13 +1,16 @@
 """GitHub and GitHub Enterprise Server. Sources: docs.github.com, "Webhook events and payloads", "Validating webhook deliveries", and the
-REST API's commit statuses, deployments and check runs. Must not: act on what a message says, only tell what it is."""
+REST API's commit statuses, deployments, check runs, issue events and repository activities. Must not: act on what a message says, only
+tell what it is."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from mooring.drivers.forge.api import Api
 from mooring.drivers.forge.contract import Forge
+from mooring.drivers.forge.letting_in import HeadSet, labelled_commit
 from mooring.drivers.forge.pages import listed
 from mooring.drivers.forge.payload import LONGEST_DETAIL, Payload, check_repository, push_of
 from mooring.drivers.forge.signing import check_signed
@@ -47,6 +50,7 @@ _ACTIONS = {
     "edited": PullAction.UPDATED,
     "closed": PullAction.CLOSED,
 }
+_REPOSITORY = re.compile(r"[A-Za-z0-9_-]+/(?!\.\.?\Z)[A-Za-z0-9._-]+")
 _RUN_PASSED = ("success", "neutral", "skipped")
 
 
@@ -88,6 +92,21 @@ class GitHub:
 
     async def pull(self, number: int) -> Pull:
         return pull_of(Payload.of_answer(await self._api.get(f"{self._path}/pulls/{number}")))
+
+    async def labelled(self, pull: Pull, label: str) -> str:
+        """When its branch was pushed is told by the repository that it lies in, which the token has to be able to read."""
+        found = await listed(self._api, f"{self._path}/issues/{pull.number}/events", size=100)
+        given = [
+            each.moment("created_at") for each in found if each.text("event") == "labeled" and each.below("label").text("name") == label
+        ]
+        shown = Payload.of_answer(await self._api.get(f"{self._path}/pulls/{pull.number}"))
+        source = shown.below("head", "repo").text("full_name")
+        if not given or not _REPOSITORY.fullmatch(source):
+            return ""
+        asked = f"/repos/{source}/activity?per_page=1&ref={quote(f'refs/heads/{pull.branch}', safe='')}"
+        newest = Payload({"all": await self._api.get(asked)}).list("all")[:1]
+        last = next((HeadSet(commit=each.text("after"), at=each.moment("timestamp")) for each in newest), None)
+        return labelled_commit(last, given)
 
     async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
         place = f"{self._path}/issues/{number}/comments"

@@ -1,4 +1,5 @@
-"""GitLab. Sources: docs.gitlab.com, "Webhook events", and the API's commit statuses and deployments. Must not: act on a message.
+"""GitLab. Sources: docs.gitlab.com, "Webhook events", and the API's commit statuses, deployments, merge request versions and
+label events. Must not: act on a message.
 
 GitLab sends the hook's secret itself with each message instead of a signature, so its hook has to be called over HTTPS.
 """
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from mooring.drivers.forge.api import Api
 from mooring.drivers.forge.contract import Forge
 from mooring.drivers.forge.github import comment_with, marked
+from mooring.drivers.forge.letting_in import HeadSet, labelled_commit
 from mooring.drivers.forge.pages import listed
 from mooring.drivers.forge.payload import LONGEST_DETAIL, Payload, check_repository, push_of
 from mooring.drivers.forge.signing import check_token
@@ -92,6 +94,16 @@ class GitLab:
 
     async def pull(self, number: int) -> Pull:
         return _pull_of(Payload.of_answer(await self._api.get(f"{self._path}/merge_requests/{number}")))
+
+    async def labelled(self, pull: Pull, label: str) -> str:
+        """Each push is a version of the merge request."""
+        place = f"{self._path}/merge_requests/{pull.number}"
+        events = await listed(self._api, f"{place}/resource_label_events", size=100)
+        given = [each.moment("created_at") for each in events if each.text("action") == "add" and each.below("label").text("name") == label]
+        versions = await listed(self._api, f"{place}/versions", size=100)
+        last = max(versions, key=lambda each: each.number("id") or 0, default=None)
+        newest = None if last is None else HeadSet(commit=last.text("head_commit_sha"), at=last.moment("created_at"))
+        return labelled_commit(newest, given)
 
     async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
         """A note on the merge request."""

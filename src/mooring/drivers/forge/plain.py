@@ -26,6 +26,9 @@ class PlainGit:
     async def pull(self, number: int) -> Pull:
         raise InvalidInput(f"a plain repository has no pull request {number}", hint="add the forge itself")
 
+    async def labelled(self, pull: Pull, label: str) -> str:
+        return ""
+
     async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
         raise InvalidInput(f"a plain repository has no pull request {number}", hint="add the forge itself")
 

@@ -39,8 +39,9 @@ REVIEW = Section(
             path="review.fork_label",
             kind=Text(noun="a label", pattern=r"\A[^\x00-\x1f\x7f]*\Z", rule="a label is one line", longest=255, may_be_empty=True),
             summary='the label that lets a pull request of another repository have a review app; "" for never',
-            text="It is given no secret, no setting made with `mooring config set` and no copy of a service, and its mooring.toml is the "
-            "one of the branch that it would be merged into. When the label is taken away the review app goes.",
+            text="It counts for the commit that it was given for: a later one needs it again. "
+            "Such a review app is given no secret, no setting made with `mooring config set` and no copy of a service, and its "
+            "mooring.toml is the one of the branch that it would be merged into. When the label is taken away the review app goes.",
             default=_SETTINGS.fork_label,
             example='[review]\npull_requests = true\nfork_label = "safe to run"',
         ),
