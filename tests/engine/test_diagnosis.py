@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from mooring.drivers.runtime.contract import Inspection
 from mooring.engine.diagnosis import diagnose
 from mooring.engine.situation import Situation
+from mooring.manifest.keys.table import KEYS
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Check, CheckKind, Listening, ProbeResult
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
-from mooring.model.names import ProcessName
+from mooring.model.names import ProcessName, accessory_name
 
 KEY = InstanceKey(EnvironmentId.parse("shop"), ProcessName("web"), 1, 7)
 HTTP = Check(kind=CheckKind.HTTP, paths=("/up", "/health", "/"), host="shop.localhost", timeout=3.0)
@@ -38,6 +40,16 @@ def answered(status: int, path: str = "/up") -> ProbeResult:
 def seen(observed: InstanceView | None, *lines: str, **fields: Any) -> Inspection:
     return Inspection(view=observed, last_lines=lines, **fields)
 
+
+PYTHON = (
+    "Traceback (most recent call last):",
+    '  File "/srv/lib/gunicorn/util.py", line 420, in import_app',
+    "    mod = importlib.import_module(module)",
+    '  File "/srv/app.py", line 7, in <module>',
+    "    1 / 0",
+    "    ~~^~~",
+    "ZeroDivisionError: division by zero",
+)
 
 CASES: list[tuple[str, Inspection, tuple[ProbeResult, ...], str, str]] = [
     (
@@ -73,7 +85,7 @@ CASES: list[tuple[str, Inspection, tuple[ProbeResult, ...], str, str]] = [
         seen(view(), listening=(HERE,)),
         (answered(404, "/"),),
         "it answers 404 on /up, /health, /",
-        "add a page that says 200 when the app is well, such as /up, or name one: [health] path",
+        "add a page that says 200 when the app is well, such as /up, or name one: processes.web.health.path",
     ),
     (
         "wants a login",
@@ -94,14 +106,14 @@ CASES: list[tuple[str, Inspection, tuple[ProbeResult, ...], str, str]] = [
         seen(view(), listening=(Listening("0.0.0.0", 20013),)),
         (TIMED_OUT,),
         "it listens on port 20013, but gave no answer within 3 s (no answer within 3 s)",
-        "see what the first request waits for, such as a database; or give the check a longer timeout",
+        "see what the first request waits for, such as a database; or set a longer processes.web.health.timeout",
     ),
     (
         "is slow: it has only just begun to listen",
         seen(view(), listening=(Listening("::", 20013),)),
         (REFUSED,),
         "it listens on port 20013 now, but was not ready in time",
-        "make it start faster, or give it a longer healthy_deadline",
+        "make it start faster, or give it a longer deploy.healthy_deadline",
     ),
     (
         "exits at once",
@@ -109,6 +121,27 @@ CASES: list[tuple[str, Inspection, tuple[ProbeResult, ...], str, str]] = [
         (REFUSED,),
         "it exited with code 3, and was restarted 2 times",
         "see its last lines",
+    ),
+    (
+        "exits by an error of Python's",
+        seen(died(exit_code=3), *PYTHON, "[ERROR] Worker failed to boot."),
+        (REFUSED,),
+        "it exited with code 3, and was restarted 2 times; its last error is ZeroDivisionError: division by zero (app.py, line 7)",
+        "see its last lines",
+    ),
+    (
+        "answers 500 for an error of Python's",
+        seen(view(), *PYTHON, listening=(HERE,)),
+        (answered(500),),
+        "it answers 500 on /up: the app itself fails; its last error is ZeroDivisionError: division by zero (app.py, line 7)",
+        "see its last lines for the error",
+    ),
+    (
+        "was well, then died by an error of Python's",
+        seen(view(exit_code=1), *PYTHON),
+        (PASSED, REFUSED),
+        "it answered, and then exited with code 1; its last error is ZeroDivisionError: division by zero (app.py, line 7)",
+        "see its last lines for what happened after it had started",
     ),
     (
         "ends with 0",
@@ -235,6 +268,20 @@ def test_the_facts_stand_beside_the_words() -> None:
     assert diagnosis.listening == (HERE,)
     assert diagnosis.probes == (REFUSED,)
     assert diagnosis.last_lines == ("one", "two")
+
+
+def test_advice_names_the_keys_of_an_accessory_where_it_is_one() -> None:
+    home = EnvironmentId.parse("shop").with_accessory(accessory_name("redis"))
+    told = seen(died(end_reason="it used 300 MB of 256 MB"), is_out_of_memory=True)
+    found = diagnose(InstanceKey(home, ProcessName("redis"), 1, 7), told, (), check=HTTP)
+    assert found.hint == "let it use less memory, or declare more: accessories.redis.memory in mooring.toml"
+
+
+def test_the_keys_that_advice_names_are_keys_of_the_manifest() -> None:
+    """Every `processes.…` and `deploy.…` in what is said."""
+    named = {name for case in CASES for name in re.findall(r"\b(?:processes|deploy)\.[\w.]+", case[4])}
+    assert named == {"processes.web.health.path", "processes.web.health.timeout", "deploy.healthy_deadline"}
+    assert {name.replace(".web.", ".NAME.") for name in named} <= set(KEYS)
 
 
 def test_every_situation_has_its_words() -> None:

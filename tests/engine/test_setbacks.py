@@ -71,6 +71,19 @@ async def test_a_release_that_never_becomes_ready_leaves_the_old_one_serving_and
 
 
 @story
+async def test_a_secret_is_not_told_by_halves_where_the_cause_is_cut(platform: FakePlatform) -> None:
+    secret = "s3ntinel" * 4
+    platform.secrets.append(secret)
+    error = ('  File "/srv/app.py", line 7, in <module>', "ValueError: " + "x" * 170 + secret)
+    platform.runtime.behave = only_release(1, Behaviour(ready_after=10.0, exits_after=0.1, exit_code=3, lines=error))
+    deployment = await platform.end(platform.deploy(SHOP, WEB))
+    assert deployment.receipt is not None
+    diagnosis = deployment.receipt.diagnoses[0]
+    assert "ValueError: xxx" in diagnosis.likely_cause
+    assert "s3ntinel" not in f"{diagnosis} {told(platform, EventKind.DIAGNOSIS)}"
+
+
+@story
 async def test_instances_that_are_ready_in_turns_but_never_together_get_no_traffic(platform: FakePlatform) -> None:
     ask = Check(kind=CheckKind.HTTP, paths=("/up",), interval=0.1, failures=1)
     tree = Tree(processes=(process("web", count=2, checks=Checks(startup=ask, readiness=ask)),), policy=QUICK)

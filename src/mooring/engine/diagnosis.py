@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mooring.drivers.runtime.contract import Inspection
+from mooring.engine.last_error import last_error
 from mooring.engine.situation import COMMAND_NOT_FOUND, MODULE_MISSING, VARIABLE_MISSING, Facts, Situation, situation
 from mooring.model.health import Check, Diagnosis, Listening, ProbeResult
 from mooring.model.instance import InstanceKey, InstanceView
@@ -44,7 +45,10 @@ def _gone(_: Facts) -> Words:
 
 def _out_of_memory(facts: Facts) -> Words:
     if facts.view and facts.view.end_reason:
-        return f"{facts.view.end_reason}{_often(facts)}", "let it use less memory, or declare more: processes.NAME.memory in mooring.toml"
+        return (
+            f"{facts.view.end_reason}{_often(facts)}",
+            f"let it use less memory, or declare more: {_key(facts, 'memory')} in mooring.toml",
+        )
     return f"the kernel killed it because memory ran out{_often(facts)}", "let it use less memory, or run fewer instances on this host"
 
 
@@ -85,7 +89,10 @@ def _killed(facts: Facts) -> Words:
 
 
 def _died_after_ready(facts: Facts) -> Words:
-    return f"it answered, and then {_end(facts.view)}{_often(facts)}", "see its last lines for what happened after it had started"
+    return (
+        f"it answered, and then {_end(facts.view)}{_often(facts)}{_last_error(facts)}",
+        "see its last lines for what happened after it had started",
+    )
 
 
 def _finished(facts: Facts) -> Words:
@@ -96,7 +103,7 @@ def _finished(facts: Facts) -> Words:
 
 
 def _exited(facts: Facts) -> Words:
-    return f"it {_end(facts.view)}{_often(facts)}", "see its last lines"
+    return f"it {_end(facts.view)}{_often(facts)}{_last_error(facts)}", "see its last lines"
 
 
 def _never_listens(facts: Facts) -> Words:
@@ -118,12 +125,15 @@ def _silent(facts: Facts) -> Words:
     said = facts.last_probe.said if facts.last_probe else ""
     return (
         f"it listens on port {facts.port}, but gave no answer within {facts.check.timeout:g} s{f' ({said})' if said else ''}",
-        "see what the first request waits for, such as a database; or give the check a longer timeout",
+        f"see what the first request waits for, such as a database; or set a longer {_key(facts, 'health.timeout')}",
     )
 
 
 def _slow(facts: Facts) -> Words:
-    return f"it listens on port {facts.port} now, but was not ready in time", "make it start faster, or give it a longer healthy_deadline"
+    return (
+        f"it listens on port {facts.port} now, but was not ready in time",
+        "make it start faster, or give it a longer deploy.healthy_deadline",
+    )
 
 
 def _host_refused(facts: Facts) -> Words:
@@ -136,7 +146,10 @@ def _host_refused(facts: Facts) -> Words:
 
 def _not_found(facts: Facts) -> Words:
     tried = ", ".join(facts.check.paths) or "every path"
-    return f"it answers 404 on {tried}", "add a page that says 200 when the app is well, such as /up, or name one: [health] path"
+    return (
+        f"it answers 404 on {tried}",
+        f"add a page that says 200 when the app is well, such as /up, or name one: {_key(facts, 'health.path')}",
+    )
 
 
 def _refuses(facts: Facts) -> Words:
@@ -144,7 +157,7 @@ def _refuses(facts: Facts) -> Words:
 
 
 def _server_error(facts: Facts) -> Words:
-    return f"it answers {_status(facts)} on {_path(facts)}: the app itself fails", "see its last lines for the error"
+    return f"it answers {_status(facts)} on {_path(facts)}: the app itself fails{_last_error(facts)}", "see its last lines for the error"
 
 
 def _check_command_fails(facts: Facts) -> Words:
@@ -198,6 +211,17 @@ def place(listening: Listening) -> str:
 def _often(facts: Facts) -> str:
     restarts = facts.view.restarts if facts.view else 0
     return f", and was restarted {restarts} time{'s' if restarts != 1 else ''}" if restarts else ""
+
+
+def _key(facts: Facts, name: str) -> str:
+    """The key of mooring.toml that says this of the instance: `processes.web.memory`, `accessories.redis.memory`."""
+    accessory = facts.key.environment.accessory
+    return f"accessories.{accessory}.{name}" if accessory else f"processes.{facts.key.process}.{name}"
+
+
+def _last_error(facts: Facts) -> str:
+    told = last_error(facts.inspection.last_lines)
+    return f"; its last error is {told}" if told else ""
 
 
 def _end(view: InstanceView | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from mooring.engine.diagnosis import diagnose
 from mooring.engine.parts import Parts
 from mooring.engine.witness import cleaned
@@ -15,12 +17,8 @@ _MOST = 3  # diagnoses told: ten instances fail alike
 
 async def explain(parts: Parts, target: Wanted, current: Current, *, before: frozenset[InstanceKey]) -> tuple[Diagnosis, ...]:
     """Of the instances that this deployment brought and that are not well, redacted; those that never were ready first."""
-    found = []
-    for key in _unwell(target, current, before)[:_MOST]:
-        diagnosis = await _of(parts, target, key)
-        if diagnosis is not None:
-            found.append(cleaned(diagnosis, lambda text: parts.redact(target.release.environment, text)))
-    return tuple(found)
+    found = [await _of(parts, target, key) for key in _unwell(target, current, before)[:_MOST]]
+    return tuple(diagnosis for diagnosis in found if diagnosis is not None)
 
 
 def _unwell(target: Wanted, current: Current, before: frozenset[InstanceKey]) -> list[InstanceKey]:
@@ -38,5 +36,11 @@ async def _of(parts: Parts, target: Wanted, key: InstanceKey) -> Diagnosis | Non
         inspection = await parts.runtime.inspect(key)
     except DriverError:
         return None
+
+    def redact(text: str) -> str:
+        return parts.redact(key.environment, text)
+
+    lines = tuple(redact(line) for line in inspection.last_lines)  # before a part of one is told: half a secret is not found any more
+    inspection = msgspec.structs.replace(inspection, last_lines=lines)
     probes = parts.health.results(key)
-    return diagnose(key, inspection, probes, check=process.checks.startup, is_routed=process.listens)
+    return cleaned(diagnose(key, inspection, probes, check=process.checks.startup, is_routed=process.listens), redact)

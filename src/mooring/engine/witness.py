@@ -227,7 +227,7 @@ def _in_full(name: Hostname) -> str:
 
 
 def cleaned(diagnosis: Diagnosis, redact: Callable[[str], str]) -> Diagnosis:
-    """The same with every line an app wrote redacted."""
+    """The same with every text redacted that an app or its probes said."""
     return msgspec.structs.replace(
         diagnosis,
         last_lines=tuple(redact(line) for line in diagnosis.last_lines),
