@@ -26,8 +26,18 @@ def test_a_hostile_host_is_shown_as_text() -> None:
 
 def test_a_page_loads_nothing_from_elsewhere() -> None:
     for message in PAGES.values():
-        html = render_html(message)
+        html = render_html(message).replace('<link rel="icon" href="data:,">', "")
         assert not any(word in html for word in ("http://", "https://", "src=", "href=", "url(", "<script"))
+
+
+def test_a_page_keeps_the_browser_from_asking_for_an_icon_which_would_wait_for_the_app_or_wake_it() -> None:
+    for message in PAGES.values():
+        assert render_html(message).count('<link rel="icon" href="data:,">') == 1
+
+
+def test_a_long_hostname_wraps_on_a_narrow_screen() -> None:
+    style, _, _ = render_html(PAGES[Page.WAKING], host="x" * 60).partition("</style>")
+    assert "overflow-wrap:anywhere" in style
 
 
 def test_only_what_ends_by_itself_reloads() -> None:

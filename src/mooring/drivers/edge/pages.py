@@ -133,10 +133,11 @@ _STYLE = (
     ":root{color-scheme:light dark}"
     "body{margin:0;min-height:100vh;display:grid;place-items:center;background:#f6f7f9;color:#1c2733;"
     "font:17px/1.55 system-ui,sans-serif}"
-    "main{max-width:30rem;padding:2rem;text-align:center}"
+    "main{max-width:30rem;padding:2rem;text-align:center;overflow-wrap:anywhere}"
     "h1{font-size:1.6rem;margin:0 0 .6rem}p{margin:.4rem 0}small{opacity:.65}"
     "@media(prefers-color-scheme:dark){body{background:#11171d;color:#dfe6ee}}"
 )
+_NO_ICON = '<link rel="icon" href="data:,">'  # else the browser asks for /favicon.ico, which waits for the app or wakes it
 
 
 def render_html(message: Message, *, host: str = "") -> str:
@@ -146,7 +147,7 @@ def render_html(message: Message, *, host: str = "") -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
-        f"{refresh}<title>{html.escape(message.title)}</title><style>{_STYLE}</style></head>"
+        f"{_NO_ICON}{refresh}<title>{html.escape(message.title)}</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{html.escape(message.title)}</h1><p>{html.escape(message.text)}</p>{named}</main></body></html>\n"
     )
 
