@@ -15,14 +15,16 @@ from mooring.cli.render.moments import ago, clock_time
 from mooring.cli.render.plan import plan_lines, step_words
 from mooring.cli.render.reviews import review_lines, until
 from mooring.cli.render.status import state_words as environment_words
+from mooring.cli.render.status import status_lines
 from mooring.cli.render.styled import Style, joined, plain
 from mooring.engine.orders import Preview, Snapshot
 from mooring.model.deployment import Outcome
+from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunRelease, StopInstance
-from mooring.usecases.answers import EnvironmentSummary, ReviewAppStatus
+from mooring.usecases.answers import EnvironmentSummary, PlatformStatus, ReviewAppStatus
 
 KEY = InstanceKey(environment=SHOP, process="web", slot=1, release=2)
 
@@ -135,6 +137,23 @@ def test_every_kind_of_event_has_words_whatever_its_fields_are(kind: EventKind) 
 )
 def test_a_probe_is_said_with_what_it_asked_and_what_came_back(probe: dict, words: str) -> None:
     assert probe_words(ProbeResult(passed=False, at=NOW, **probe)) == words
+
+
+def test_the_address_of_an_app_is_never_cut_however_narrow_the_terminal() -> None:
+    shop = EnvironmentSummary(
+        environment=SHOP, release=1, ready=1, desired=1, is_serving=True, urls=("http://shop.staging.example.com:8080",)
+    )
+    idle = EnvironmentSummary(environment=EnvironmentId.parse("a-blog-of-somebody"))
+    status = PlatformStatus(
+        version="1", state_directory="/s", environments=(shop, idle), parts=(), http_port=8080, https_port=0, started_at=NOW
+    )
+    wide, narrow = ([plain(row) for row in status_lines(status, now=NOW, width=width)] for width in (120, 72))
+    assert wide[-2].endswith("1/1   now  http://shop.staging.example.com:8080")
+    assert [row.split() for row in narrow[-3:]] == [
+        ["shop/production", "v1", "serving", "1/1", "now"],
+        ["http://shop.staging.example.com:8080"],
+        ["a-blog-of-somebody/production", "-", "runs", "nothing", "0/0", "now"],
+    ]
 
 
 def review(branch: str, **changes: object) -> ReviewAppStatus:

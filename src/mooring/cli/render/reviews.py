@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from mooring.cli.render.moments import ago
 from mooring.cli.render.status import state_words
-from mooring.cli.render.styled import Line, Span, Style, hanging, line, width_of
-from mooring.cli.render.table import Column, table
+from mooring.cli.render.styled import Line, Span, Style, hanging, line
+from mooring.cli.render.table import Column, table_with_places
 from mooring.usecases.answers import ReviewAppStatus, Trace
 
 _COLUMNS = (
@@ -32,7 +32,7 @@ def review_lines(app: str, reviews: Sequence[ReviewAppStatus], *, now: float, wi
         if said
         for row in hanging(line(Span(f"{each.branch}: ", Style.BAD)), said, width=width)
     ]
-    return [*_rows(reviews, now=now, width=width), *troubles]
+    return [*table_with_places(_COLUMNS, [_row(each, now=now) for each in reviews], width=width), *troubles]
 
 
 def until(review: ReviewAppStatus, *, now: float) -> str:
@@ -52,17 +52,6 @@ def is_clean(traces: Sequence[Trace]) -> bool:
 def trace_lines(traces: Sequence[Trace], *, width: int | None) -> list[Line]:
     """A line for each kind of thing."""
     return [row for trace in traces for row in _trace(trace, width=width)]
-
-
-def _rows(reviews: Sequence[ReviewAppStatus], *, now: float, width: int | None) -> list[Line]:
-    """A URL that has no room in its column stands whole below its row: it is there to be opened."""
-    rows = [_row(each, now=now) for each in reviews]
-    wide = table(_COLUMNS, rows, width=None)
-    if width is None or all(width_of(each) <= width for each in wide):
-        return wide
-    heading, *narrow = table(_COLUMNS[:-1], [row[:-1] for row in rows], width=width)
-    below = ([line("  ", *row[-1])] if width_of(row[-1]) else [] for row in rows)
-    return [heading, *(each for row, urls in zip(narrow, below, strict=True) for each in (row, *urls))]
 
 
 def _row(review: ReviewAppStatus, *, now: float) -> list[Line]:

@@ -7,7 +7,7 @@ from mooring.cli.render.instances import STALE_AFTER
 from mooring.cli.render.moments import ago
 from mooring.cli.render.receipt import labelled
 from mooring.cli.render.styled import Line, Span, Style, hanging, line
-from mooring.cli.render.table import Column, table
+from mooring.cli.render.table import Column, table_with_places
 from mooring.model.quantity import format_duration
 from mooring.model.records import Unowned
 from mooring.model.trouble import Trouble
@@ -19,7 +19,7 @@ _COLUMNS = (
     Column("state"),
     Column("ready", is_right=True),
     Column("seen", is_right=True),
-    Column("address", is_flexible=True),
+    Column("address"),
 )
 
 
@@ -37,7 +37,7 @@ def status_lines(status: PlatformStatus, *, now: float, width: int | None) -> li
         (),
     ]
     if status.environments:
-        rows += table(_COLUMNS, [_environment(summary) for summary in status.environments], width=width)
+        rows += table_with_places(_COLUMNS, [_environment(summary) for summary in status.environments], width=width)
     else:
         rows.append(line("No app yet: `mooring deploy` in its directory brings the first."))
     return [*rows, *(row for each in status.unowned for row in _unowned(each, width=width))]

@@ -30,6 +30,16 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Line]], *, width: i
     return [_row(body, [columns[number] for number in shown], widths, indent=indent, width=width) for body in bodies]
 
 
+def table_with_places(columns: Sequence[Column], rows: Sequence[Sequence[Line]], *, width: int | None) -> list[Line]:
+    """The same, but what stands in the last column is there to be opened: where there is no room, each stands whole below its row."""
+    wide = table(columns, rows, width=None)
+    if width is None or all(width_of(each) <= width for each in wide):
+        return wide
+    heading, *narrow = table(columns[:-1], [row[:-1] for row in rows], width=width)
+    below = ([(Span("  "), *row[-1])] if width_of(row[-1]) else [] for row in rows)
+    return [heading, *(each for row, places in zip(narrow, below, strict=True) for each in (row, *places))]
+
+
 def _squeeze(columns: Sequence[Column], widths: list[int], *, width: int | None) -> None:
     if width is None:
         return
