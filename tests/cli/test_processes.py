@@ -82,6 +82,7 @@ def test_a_listing_imports_neither_the_server_nor_what_only_live_output_needs(tm
     [
         ("mooring ro", 1, "plain,rollback"),
         ("mooring config s", 2, "plain,set"),
+        ("mooring certs re", 2, "plain,renew"),
         ("mooring deploy --di", 2, "plain,--dirty"),
         ("mooring maintenance o", 2, "plain,on"),
     ],

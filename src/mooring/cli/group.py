@@ -30,7 +30,8 @@ class LazyGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         is_bare = not args or (args[0].startswith("-") and args[0] not in ("-h", "--help"))
-        return super().parse_args(ctx, [self.usual, *args] if self.usual and is_bare else args)
+        is_asked = not ctx.resilient_parsing  # while a shell completes, what is typed is not all yet
+        return super().parse_args(ctx, [self.usual, *args] if self.usual and is_bare and is_asked else args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         heads = [path.split(" ")[0] for path in self._paths()]
