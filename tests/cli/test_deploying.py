@@ -110,7 +110,7 @@ def test_a_directory_that_cannot_name_an_app_is_refused_with_the_way_to_name_it(
     answer = mooring("deploy", platform=platform, directory=odd)
     assert answer.code == 2
     assert "the directory's name 'My_App' cannot be an app's name" in answer.err
-    assert "-a NAME" in answer.err
+    assert '→ choose one, such as -a my-app, or app = "my-app" in mooring.toml' in answer.err
     assert mooring("deploy", "-a", "my-app", platform=platform, directory=odd).code == 0
     (odd / "mooring.toml").write_text('app = "other"\n')
     git(odd, "add", ".")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,11 @@ from console import mooring
 from fake_platform import FakePlatform
 
 from mooring import errors
+from mooring.cli import catalogue
+from mooring.cli.entries import Group
 from mooring.model.problem import Problem
+
+HELP = (("config", "set", "--help"), ("help", "config", "set"), ("config", "set", "-h"))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,18 @@ def test_debug_shows_the_details_at_once(platform: FakePlatform, words: tuple[st
     assert "Traceback" in answer.err
 
 
+def test_help_of_a_command_is_had_with_help_before_it_too() -> None:
+    asked = [subprocess.run([sys.executable, "-m", "mooring.cli", *words], capture_output=True, text=True, check=False) for words in HELP]
+    assert {answer.returncode for answer in asked} == {0}
+    assert len({answer.stdout for answer in asked}) == 1
+    assert asked[0].stdout.startswith("Usage: mooring config set ")
+
+
+@pytest.mark.parametrize("group", [group for group in catalogue.GROUPS if catalogue.find(f"{group.path} ls")])
+def test_what_can_be_listed_is_listed_where_no_command_is_named(group: Group) -> None:
+    assert group.usual == "ls"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -101,7 +119,8 @@ def test_debug_shows_the_details_at_once(platform: FakePlatform, words: tuple[st
         (("config", "sett"), "did you mean `mooring config set`?"),
         (("ps", "--nope"), "No such option '--nope'"),
         (("scale",), "Missing argument"),
-        (("config",), "Missing command"),
+        (("state",), "Missing command"),
+        (("maintenance",), "Missing argument '{on|off}'. Choose from: on, off\n"),
         (("logs", "-n", "many"), "'many' is not a valid integer"),
         (("ps", "-a", "Shop!"), "the app name 'Shop!' is not allowed"),
         (("ps", "-e", "a--b"), "the environment name 'a--b' is not allowed"),

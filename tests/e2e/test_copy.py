@@ -83,6 +83,7 @@ def test_a_link_at_the_place_is_replaced_and_never_written_through(app: App, the
     [
         ("absent", "web:{there}", 2, "there is no"),
         ("web:{there}/absent", ".", 1, "there is no {there}/absent"),
+        ("web:/absent", ".", 1, "web:/absent: it cannot be copied: there is no /absent"),
         ("VERSION", "web:{there}/no/place", 1, "there is no directory {there}/no"),
         ("VERSION", "web:/proc/place", 1, "cannot be copied"),
         ("tree2", "web:{there}/taken", 1, "is a directory that is there already"),

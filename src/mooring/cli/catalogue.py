@@ -11,19 +11,19 @@ from mooring.cli.entries import Command, Group, Section, entry
 
 GROUPS = (
     Group("certs", "Certificates of public hostnames.", usual="ls"),
-    Group("host", "Other machines for apps to run on."),
+    Group("host", "Other machines for apps to run on.", usual="ls"),
     Group("key", "Keys that may `git push`.", usual="ls"),
-    Group("registry", "Registries of images that want to know who asks."),
+    Group("registry", "Registries of images that want to know who asks.", usual="ls"),
     Group("review", "Review apps: a branch's own environment.", usual="ls"),
     Group("forge", "Where apps' sources are kept, and whose pushes deploy them.", usual="ls"),
     Group("accessory", "Long-lived programs beside an app, which no deploy restarts.", usual="ls"),
     Group("ci", "Deploying from a forge's own CI."),
     Group("service", "Databases and other data services of an environment.", usual="ls"),
-    Group("context", "Platforms on other machines, reached through SSH."),
-    Group("config", "Plain settings of an environment."),
-    Group("secret", "Settings that are encrypted and never shown again."),
+    Group("context", "Platforms on other machines, reached through SSH.", usual="ls"),
+    Group("config", "Plain settings of an environment.", usual="show"),
+    Group("secret", "Settings that are encrypted and never shown again.", usual="ls"),
     Group("state", "Save everything that the platform remembers, and bring it back."),
-    Group("token", "Keys for programs and people that speak to the API."),
+    Group("token", "Keys for programs and people that speak to the API.", usual="ls"),
 )
 
 SECTIONS = (

@@ -47,7 +47,7 @@ def _told(session: Session, error: MooringError) -> int:
 def _usage(error: click.ClickException) -> UsageError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "mooring"
-    return UsageError(error.format_message().rstrip("."), hint=f"`{path} --help` shows options and examples")
+    return UsageError(" ".join(error.format_message().split()).rstrip("."), hint=f"`{path} --help` shows options and examples")
 
 
 def _unexpected(session: Session, error: BaseException) -> int:

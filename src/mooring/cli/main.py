@@ -35,6 +35,8 @@ def _quick_answer(arguments: list[str]) -> int:
         from mooring import __version__
 
         return _printed(f"mooring {__version__}\n")
+    if arguments[0] == "help":
+        return run([*arguments[1:], "--help"])
     return run(arguments)
 
 

@@ -31,9 +31,12 @@ def app_of(directory: Path) -> AppName:
     try:
         return app_name(directory.name)
     except InvalidName as error:
+        from mooring.manifest.keys.names import likely_label
+
+        likely = likely_label(directory.name) or "my-app"
         raise InvalidName(
             f"the directory's name {directory.name!r} cannot be an app's name",
-            hint=f'choose one with -a NAME, or with {NAME_KEY} = "NAME" in {MANIFEST}: a-z, 0-9 and single dashes, a letter first',
+            hint=f'choose one, such as -a {likely}, or {NAME_KEY} = "{likely}" in {MANIFEST}: a-z, 0-9 and single dashes, a letter first',
             where=str(directory),
         ) from error
 

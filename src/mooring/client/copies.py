@@ -244,4 +244,4 @@ def _complaint(place: str, said: bytes) -> Unavailable:
     """What a program there said, of which the last line is the reason."""
     lines = said.decode("utf-8", "replace").strip().splitlines() or ["it ended without a word"]
     hint = "nothing was changed; `mooring exec` can look around there"
-    return Unavailable(f"{place} cannot be copied: {lines[-1][:300]}", hint=hint, where=place)
+    return Unavailable(f"it cannot be copied: {lines[-1][:300]}", hint=hint, where=place)

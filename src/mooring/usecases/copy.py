@@ -45,7 +45,7 @@ mv -f "$beside/"""
 _OUT = (
     _NO_TAR
     + """
-[ -e "$1/$2" ] || { echo "there is no $1/$2" >&2; exit 21; }
+[ -e "$1/$2" ] || { echo "there is no ${1%/}/$2" >&2; exit 21; }
 case "$(tar --version 2>/dev/null)" in *GNU*) apart=--hard-dereference;; *) apart=;; esac
 exec tar -C "$1" $apart -chf - -- "$2"
 """

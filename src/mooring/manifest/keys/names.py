@@ -27,9 +27,13 @@ _ACCESSORY = r"\A[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]\Z|\A[a-z]\Z"
 _HOSTNAME = r"\A(?:\*\.)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z"
 
 
+def likely_label(text: str) -> str:
+    """What the name of an app or environment may be meant to be; nothing where no letter of it can stay."""
+    return re.sub(r"[^a-z0-9]+", "-", text[:80].lower()).lstrip("-0123456789")[:40].rstrip("-")
+
+
 def _label_fix(text: str) -> str:
-    likely = re.sub(r"[^a-z0-9]+", "-", text[:80].lower()).strip("-0123456789")[:40].rstrip("-")
-    return f'write it like "{likely or "my-app"}"'
+    return f'write it like "{likely_label(text) or "my-app"}"'
 
 
 def _process_fix(text: str) -> str:
