@@ -122,7 +122,7 @@ async def test_a_host_lost_in_the_middle_of_preparing_turns_it_round_on_all(plat
 
 
 @story
-async def test_a_host_lost_after_the_switch_ends_in_the_old_release_on_all_as_soon_as_it_is_there_again(
+async def test_a_host_lost_after_the_switch_takes_the_others_back_to_one_release_and_follows_when_it_is_there_again(
     platform: FakePlatform,
 ) -> None:
     third = three_hosts(platform)[2]
@@ -134,13 +134,56 @@ async def test_a_host_lost_after_the_switch_ends_in_the_old_release_on_all_as_so
     await until(platform, lambda: serving(platform) == [f"v2 web.{slot} on eu-{slot}" for slot in (1, 2, 3)])
     platform.world.cut_off.add(HostId("eu-3"))
     third.faults.is_down = True
-    await until(platform, lambda: {"v1 web.1 on eu-1", "v1 web.2 on eu-2"} <= set(serving(platform)), within=15.0)
+    await until(platform, lambda: serving(platform) == ["v1 web.1 on eu-1", "v1 web.2 on eu-2"], within=15.0)
     ended = await platform.end(identity)
     assert ended.outcome is Outcome.NEEDS_PERSON
     assert "eu-3 did not answer: what runs there is brought to v1 once it does" in ended.error
+    assert [name for name in running(platform) if not name.endswith("eu-3")] == serving(platform)
     platform.world.cut_off.clear()
     third.faults.is_down = False
     await until(platform, lambda: running(platform) == serving(platform) == [f"v1 web.{slot} on eu-{slot}" for slot in (1, 2, 3)])
+    await check_order(platform)
+
+
+@story
+async def test_an_abort_while_a_host_is_silent_ends_in_the_old_release_on_all_as_soon_as_it_can_be_told(platform: FakePlatform) -> None:
+    third = three_hosts(platform)[2]
+    watched = msgspec.structs.replace(SPREAD, policy=msgspec.structs.replace(QUICK, bake=60.0, progress_deadline=120.0))
+    await deployed(platform, watched)
+    identity = platform.deploy(SHOP, watched)
+    await until(platform, lambda: serving(platform) == [f"v2 web.{slot} on eu-{slot}" for slot in (1, 2, 3)])
+    third.faults.is_down = True
+    await platform.clock.sleep(10.0)
+    platform.abort(identity)
+    old = [f"v1 web.{slot} on eu-{slot}" for slot in (1, 2, 3)]
+    await until(platform, lambda: serving(platform) == old and running(platform) == [*old, "v2 web.3 on eu-3"], within=15.0)
+    third.faults.is_down = False
+    ended = await platform.end(identity)
+    assert ended.outcome is Outcome.ABORTED
+    assert running(platform) == serving(platform) == old
+    await check_order(platform)
+
+
+@story
+async def test_where_only_the_controller_does_not_reach_a_host_its_newer_instance_stands_in_for_the_old_one_that_is_gone_there(
+    platform: FakePlatform,
+) -> None:
+    """As many serve as should, and one release alone on all the others; a process type that is single goes back too."""
+    platform.add_host("eu-1")
+    second = platform.add_host("eu-2")
+    second.behave = lambda _: Behaviour(stop_takes=5.0)
+    policy = msgspec.structs.replace(QUICK, progress_deadline=10.0)
+    tree = msgspec.structs.replace(SPREAD, processes=(process("web", count=2), process("clock", is_single=True)), policy=policy)
+    await deployed(platform, tree)
+    identity = platform.deploy(SHOP, tree)
+    await until(platform, lambda: any(life.stops_at is not None for life in second.lives()))
+    second.faults.is_down = True
+    ended = await platform.end(identity)
+    assert ended.outcome is Outcome.NEEDS_PERSON
+    assert serving(platform) == ["v1 web.1 on eu-1", "v2 web.2 on eu-2"]
+    assert running(platform) == ["v1 clock.1 on eu-1", "v1 web.1 on eu-1", "v2 web.2 on eu-2"]
+    second.faults.is_down = False
+    await until(platform, lambda: running(platform) == ["v1 clock.1 on eu-1", "v1 web.1 on eu-1", "v1 web.2 on eu-2"])
     await check_order(platform)
 
 

@@ -78,6 +78,11 @@ def nobody_waits_for_requests_in_flight(patch: pytest.MonkeyPatch) -> None:
 
 
 @mutation(4)
+def both_releases_serve_until_a_host_is_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reach, "_is_ready_elsewhere", lambda replacement, current: replacement.is_ready)
+
+
+@mutation(4)
 def a_deployment_ends_though_the_old_release_still_runs(patch: pytest.MonkeyPatch) -> None:
     look = planning.reach
     patch.setattr(planning, "reach", lambda *args, **named: msgspec.structs.replace(look(*args, **named), is_clear=True))

@@ -28,7 +28,7 @@ class Stance(enum.Enum):
     PREPARING = "preparing"  # the old serve, untouched, until all wanted are ready; then all at once
     SWITCHED = "switched"  # the wanted serve; the old drain but stay warm
     CLEARING = "clearing"  # the wanted serve; the old drain and go, as long as all wanted are ready
-    KEEPING = "keeping"  # whoever is wanted and ready serves at once; the rest goes once it has no traffic
+    KEEPING = "keeping"  # whoever is wanted and ready serves at once; the rest goes once all are, but for those on hosts that are away
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 def reach(goal: Goal, current: Current, *, now: float, wanted: Wanted | None, before: Wanted | None, stance: Stance) -> Reach:
     """The steps towards `wanted`. `before` is what served until now (PREPARING); times are monotonic seconds."""
-    replacements = _replacements(wanted, current, now=now)
+    replacements = _replacements(wanted, current, stance=stance, now=now)
     keys = frozenset(wanted.instances()) if wanted else frozenset[InstanceKey]()
     all_ready = all(replacement.is_ready for replacement in replacements)
     leaving = frozenset(key for replacement in replacements for key in replacement.leaving)
@@ -77,14 +77,18 @@ def _policies(wanted: Wanted | None, before: Wanted | None) -> Callable[[Instanc
     return lambda key: known.get(key.release, fallback)
 
 
-def _replacements(wanted: Wanted | None, current: Current, *, now: float) -> tuple[Replacement, ...]:
-    """In-place ones are last, and begin only when all start-first ones are ready: what cannot be undone quietly comes late."""
+def _replacements(wanted: Wanted | None, current: Current, *, stance: Stance, now: float) -> tuple[Replacement, ...]:
+    """In-place ones are last, and begin only when all start-first ones are ready: what cannot be undone quietly comes late.
+
+    Where nothing new is to come (KEEPING) they do not wait for hosts that are away.
+    """
     if wanted is None:
         return ()
     processes = wanted.release.processes
     first = tuple(replace_start_first(each, wanted, current, now=now) for each in processes if not is_in_place(each, wanted))
     last = tuple(replace_in_place(each, wanted, current, now=now) for each in processes if is_in_place(each, wanted))
-    if all(replacement.is_ready for replacement in first):
+    is_keeping = stance is Stance.KEEPING
+    if all(each.is_ready or (is_keeping and _is_ready_elsewhere(each, current)) for each in first):
         return first + last
     return first + tuple(msgspec.structs.replace(each, start=(), leaving=frozenset()) for each in last)
 
@@ -96,12 +100,27 @@ def _serving(
     keys = frozenset(wanted.instances()) if wanted else frozenset[InstanceKey]()
     if stance in (Stance.SWITCHED, Stance.CLEARING) or all(replacement.is_ready for replacement in replacements):
         return keys
+    routed = tuple(replacement for replacement in replacements if replacement.process.is_routed)
+    if stance is Stance.KEEPING and all(_is_ready_elsewhere(each, current) for each in routed):
+        return keys | _substitutes(routed, current)
     active = active_keys(current.table) | frozenset(key for replacement in replacements for key in replacement.staying)
     if stance is Stance.KEEPING:
         return keys | active
     in_place = {replacement.process.name for replacement in replacements if replacement.is_in_place}
     early = frozenset(key for key in keys if key.process in in_place)
     return frozenset(before.instances() if before else ()) | active | early
+
+
+def _is_ready_elsewhere(replacement: Replacement, current: Current) -> bool:
+    """Whether only hosts that are away keep it from being whole; of what is routed, some has to serve."""
+    serves = not replacement.process.is_routed or len(replacement.unready) < replacement.count
+    return not replacement.unready or (serves and all(key.host in current.away for key in replacement.unready))
+
+
+def _substitutes(replacements: tuple[Replacement, ...], current: Current) -> frozenset[InstanceKey]:
+    """Who serves on a host that is away in place of one that cannot be brought up there: it may be heard where the host is not."""
+    places = {(key.process, key.host) for replacement in replacements for key in replacement.unready}
+    return frozenset(key for key in active_keys(current.table) if (key.process, key.host) in places)
 
 
 def _routing(current: Current, table: RouteTable | None, *, keys: frozenset[InstanceKey], is_switch: bool) -> tuple[Step, ...]:

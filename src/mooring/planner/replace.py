@@ -18,15 +18,20 @@ from mooring.planner.routes import active_keys, may_serve
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):
     """What may start now, and which old ones must go before more can start (`leaving`) or serve meanwhile (`staying`).
 
-    `is_ready`: every wanted one is, for long enough.
+    `unready`: those of the `count` wanted ones that are not ready, or not for long enough.
     """
 
     process: ProcessType
     start: tuple[InstanceKey, ...]
     leaving: frozenset[InstanceKey]
     staying: frozenset[InstanceKey] = frozenset()
-    is_ready: bool
+    count: int
+    unready: frozenset[InstanceKey]
     is_in_place: bool
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.unready
 
 
 def is_in_place(process: ProcessType, wanted: Wanted) -> bool:
@@ -47,7 +52,14 @@ def replace_start_first(process: ProcessType, wanted: Wanted, current: Current, 
     at_a_time = max(1, wanted.release.policy.max_surge.of(len(keys), rounding_up=True))
     starting = len(unready) - len(missing)
     room = max(0, at_a_time - starting)
-    return Replacement(process=process, start=tuple(missing[:room]), leaving=frozenset(), is_ready=not unready, is_in_place=False)
+    return Replacement(
+        process=process,
+        start=tuple(missing[:room]),
+        leaving=frozenset(),
+        count=len(keys),
+        unready=frozenset(unready),
+        is_in_place=False,
+    )
 
 
 def replace_in_place(process: ProcessType, wanted: Wanted, current: Current, *, now: float) -> Replacement:
@@ -57,15 +69,16 @@ def replace_in_place(process: ProcessType, wanted: Wanted, current: Current, *, 
     active = active_keys(current.table)
     able = sorted((view.key for view in old if may_serve(view, was_active=view.key in active)), key=lambda key: (key not in active, key))
     missing = [key for key in keys if _is_missing(current.view(key))]
-    ready = [key for key in keys if _is_ready(key, wanted, current, now=now)]
-    stay = max(0, len(keys) - _may_be_down(process, wanted) - len(ready))
+    unready = frozenset(key for key in keys if not _is_ready(key, wanted, current, now=now))
+    stay = max(0, len(unready) - _may_be_down(process, wanted))
     room = max(0, len(keys) - len(old) - (len(keys) - len(missing)))
     return Replacement(
         process=process,
         start=tuple(missing[:room]),
         leaving=frozenset(view.key for view in old) - frozenset(able[:stay]),
         staying=frozenset(able[:stay]),
-        is_ready=len(ready) == len(keys),
+        count=len(keys),
+        unready=unready,
         is_in_place=True,
     )
 

@@ -97,6 +97,10 @@ class Hosts:
         """Whether it is cut off, or dead."""
         return name in self._platform.world.cut_off
 
+    def can_be_told(self, name: HostId) -> bool:
+        """Whether what the controller says to it comes through."""
+        return not self._wire.is_cut(name)
+
     def asleep(self) -> frozenset[InstanceKey]:
         """What will run again by itself, once its host is back."""
         return frozenset(life.spec.key for disk in self._disks.values() for life in disk.lives)

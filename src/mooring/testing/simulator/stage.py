@@ -28,6 +28,7 @@ from mooring.testing.platform import Crash, FakePlatform, note_trouble
 from mooring.testing.simulator import app
 from mooring.testing.simulator.cells import Cell, cell
 from mooring.testing.simulator.client import Client
+from mooring.testing.simulator.decided import Decided
 from mooring.testing.simulator.end import Lived, check_end
 from mooring.testing.simulator.hosts import Hosts
 from mooring.testing.simulator.lines import EdgeLine, RuntimeLine
@@ -71,6 +72,7 @@ class Stage:
         self.clients = {each: Client(self.platform, each, self.hosts, patience=setting.drain_timeout - 0.2) for each in self.environments}
         self.people = People(self.platform, setting)
         self.watch = Watch(self.platform, self.environments, self.hosts)
+        self.decided = Decided(self.platform, self.environments, self.hosts)
         self.cells: Counter[Cell] = Counter()
         self.happened: list[Happening] = []
         self._before: dict[EnvironmentId, Revision | None] = {}
@@ -332,9 +334,11 @@ class Stage:
 
     def _tick(self) -> None:
         """All that can be done at this moment is done: look at the world, before time goes on."""
-        is_hindered = self._is_hindered(self.platform.clock.monotonic())
+        now = self.platform.clock.monotonic()
+        is_hindered = self._is_hindered(now)
         self.hosts.look(is_hindered=is_hindered)
         self.watch.look(is_hindered=is_hindered)
+        self.decided.look(is_held_up=self._is_held_up(now))
         for client in self.clients.values():
             client.judge(is_calm=all(_is_calm(each) for each in self.happened))
         for event in self.platform.memory.events(after=self._told, limit=1_000):
@@ -344,7 +348,11 @@ class Stage:
 
     def _is_hindered(self, now: float) -> bool:
         """Whether the controller can do nothing about what it may not even see."""
-        return self.platform.is_crashed or now <= max(self._full_until, self.wire.blind_until) or self.wire.is_hindered(now)
+        return self._is_held_up(now) or self.wire.is_hindered(now)
+
+    def _is_held_up(self, now: float) -> bool:
+        """The same, but for hosts that it cannot reach: it can act on all the others."""
+        return self.platform.is_crashed or now <= max(self._full_until, self.wire.blind_until) or self.wire.is_held_up(now)
 
     async def _live(self) -> None:
         await self.begin()

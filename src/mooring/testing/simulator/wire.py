@@ -116,10 +116,18 @@ class Wire:
         line = self._line(to)
         line.cut_until = max(line.cut_until, until)
 
+    def is_cut(self, to: str) -> bool:
+        """Whether nothing comes through."""
+        return self._is_cut(self._line(to))
+
     def is_hindered(self, now: float) -> bool:
         """Whether something is under way that holds up the rest, is refused, or does not come through."""
+        return self.is_held_up(now) or any(map(self._is_cut, self._lines.values()))
+
+    def is_held_up(self, now: float) -> bool:
+        """The same, but for lines that are cut."""
         is_late = any(line.pending is not None and not line.pending.done() for line in self._lines.values())
-        return is_late or any(map(self._is_cut, self._lines.values())) or any(until > now for until in self._refusing.values())
+        return is_late or any(until > now for until in self._refusing.values())
 
     def heal(self) -> None:
         """Nothing goes wrong any more, and what was under way is lost."""
