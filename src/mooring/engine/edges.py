@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 
 from mooring.drivers.edge.contract import Edge, EdgeCapabilities, HostEdge, Reloading, Reloads
 from mooring.engine.contract import Clock
+from mooring.engine.distant import Distant
 from mooring.engine.shares import carries, is_switch, joined, share, summed
-from mooring.errors import DriverError, MooringError, NeedsPerson, OutcomeUnknown, StaleFence, Unavailable
+from mooring.errors import DriverError, MooringError, OutcomeUnknown, StaleFence, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import Sight
 from mooring.model.lease import Mark
@@ -33,21 +34,20 @@ Views = Mapping[EnvironmentId, RouteView]
 
 
 @dataclass
-class _Member:
-    """`views` None: it has not answered since this controller began. `unsettled`: environments whose last answer was lost.
+class _Member(Distant[Views]):
+    """`unsettled`: environments whose last answer was lost."""
 
-    `acts` counts effects, so that an older look is not believed.
-    """
-
-    host: HostId
-    edge: HostEdge
-    views: Views | None = None
-    seen_at: float = 0.0
-    error: str = ""
+    edge: HostEdge = field(kw_only=True)
     unsettled: set[EnvironmentId] = field(default_factory=set)
-    acts: int = 0
     waited_at: float = -math.inf
-    looking: asyncio.Task[None] | None = None
+
+    async def ask(self) -> Views:
+        return {view.table.environment: view for view in await self.edge.observe()}
+
+    def note(self, seen: Views, began: float, *, is_newest: bool) -> None:
+        if is_newest:
+            self.believe(seen, began)
+            self.unsettled.clear()
 
     def view(self, environment: EnvironmentId) -> RouteView | None:
         return (self.views or {}).get(environment)
@@ -80,13 +80,13 @@ class Edges:
     def add(self, host: HostId, edge: HostEdge) -> None:
         """For the region in which that host is placed."""
         self.drop(host)
-        self._members[host] = _Member(host, edge)
+        self._members[host] = _Member(host, self._clock, edge=edge)
 
     def drop(self, host: HostId) -> None:
         """Nothing is given to it or seen of it any more; what it routes it goes on routing."""
         gone = self._members.pop(host, None)
-        if gone is not None and gone.looking is not None:
-            gone.looking.cancel()
+        if gone is not None:
+            gone.unwatch()
 
     def forget(self, host: HostId) -> None:
         """The host is no host of this platform any more."""
@@ -99,15 +99,11 @@ class Edges:
 
     def sights(self) -> tuple[Sight, ...]:
         """How well each edge of a host is seen."""
-        now = self._clock.monotonic()
-        return tuple(
-            Sight(host=each.host, age=None if each.views is None else now - each.seen_at, error=each.error)
-            for each in self._members.values()
-        )
+        return tuple(each.sight() for each in self._members.values())
 
     def reloads(self) -> dict[HostId, Reloads]:
         """Of edges whose proxy has to be replaced now and then, by host."""
-        edges = {LOCAL: self._local, **{each.host: each.edge for each in self._members.values()}}
+        edges = {LOCAL: self._local, **{each.name: each.edge for each in self._members.values()}}
         return {host: edge.reloads for host, edge in edges.items() if isinstance(edge, Reloading)}
 
     async def look_around(self) -> None:
@@ -118,7 +114,7 @@ class Edges:
         """Edges that do not answer now, of those that would have to take a table in which instances run on these hosts."""
         concerned = self._concerned(environment, frozenset(hosts))
         await self._look_at(concerned, within=PATIENCE)
-        return tuple(sight for sight in self.sights() if sight.error and sight.host in {each.host for each in concerned})
+        return tuple(sight for sight in self.sights() if sight.error and sight.host in {each.name for each in concerned})
 
     # what the contract asks
 
@@ -144,7 +140,7 @@ class Edges:
         for each in concerned:
             seen = each.view(mark.environment)
             if each not in absent:
-                tries.append(_Try(each, each.edge, seen.table if seen else None, share(table, self._served(each.host))))
+                tries.append(_Try(each, each.edge, seen.table if seen else None, share(table, self._served(each.name))))
         await self._taken(mark, tries, is_all_or_none=is_all_or_none)
         if absent:
             raise _away(absent[0], "the others have the routes already")
@@ -196,13 +192,13 @@ class Edges:
 
     def _concerned(self, environment: EnvironmentId, hosts: frozenset[HostId]) -> list[_Member]:
         """Edges in whose region something of it runs on one of these hosts, and those that route it already."""
-        return [each for each in self._members.values() if each.view(environment) or hosts & self._served(each.host)]
+        return [each for each in self._members.values() if each.view(environment) or hosts & self._served(each.name)]
 
     def _joined(self, view: RouteView, *, has_local: bool) -> RouteView:
         """What all edges do together: who gets requests from any of them counts as active."""
         environment, views, is_agreed, is_acknowledged = view.table.environment, [view], has_local, view.is_acknowledged
         for each in self._members.values():
-            served, seen = self._served(each.host), each.view(environment)
+            served, seen = self._served(each.name), each.view(environment)
             if seen is None and not carries(view.table, served):
                 continue
             is_acknowledged &= each.views is not None and environment not in each.unsettled
@@ -216,31 +212,11 @@ class Edges:
 
     async def _look_at(self, members: Iterable[_Member], *, within: float = LOOK) -> None:
         """One that has not said anything after so many seconds does not answer now."""
-        looks = {self._look(each): each for each in members}
+        looks = {each.look(): each for each in members}
         if looks:
             _, late = await asyncio.wait(looks, timeout=within)
             for look in late:
                 looks[look].error = looks[look].error or f"no answer within {within:g} seconds"
-
-    def _look(self, member: _Member) -> asyncio.Task[None]:
-        """The look at this edge that goes on, or a new one."""
-        if member.looking is None or member.looking.done():
-            member.looking = asyncio.create_task(self._seen(member), name=f"look at the edge of {member.host}")
-        return member.looking
-
-    async def _seen(self, member: _Member) -> None:
-        """Until a look began after the last effect: an older one may not know of it."""
-        while True:
-            acts, began = member.acts, self._clock.monotonic()
-            try:
-                views = await member.edge.observe()
-            except (DriverError, NeedsPerson) as error:  # a person: its host shows another key
-                member.error = error.message
-                return
-            if acts == member.acts:
-                member.views, member.seen_at, member.error = {view.table.environment: view for view in views}, began, ""
-                member.unsettled.clear()
-                return
 
     async def _taken(self, mark: Mark, tries: list[_Try], *, is_all_or_none: bool) -> None:
         """All have it, or an error: then it is not known whether one has it, or those that took a switch have given it back.
@@ -290,10 +266,9 @@ class Edges:
         member = attempt.member
         if member is None:
             return await _outcome(_given(mark, attempt))
-        member.acts += 1
         member.unsettled.add(mark.environment)  # until it has said what became of it
-        error = await _outcome(_given(mark, attempt))
-        member.acts += 1
+        with member.acting():
+            error = await _outcome(_given(mark, attempt))
         if not isinstance(error, OutcomeUnknown):
             member.unsettled.discard(mark.environment)
         if error is None and member.views is not None:
@@ -328,8 +303,8 @@ async def _outcome(effect: Awaitable[None]) -> MooringError | None:
 
 
 def _away(member: _Member, so: str) -> Unavailable:
-    hint = f"`mooring host check {member.host}` says more; if it is gone for good: `mooring host rm {member.host} --lost`"
-    return Unavailable(f"the edge on {member.host} does not answer ({member.error}): {so}", hint=hint, where=member.host)
+    hint = f"`mooring host check {member.name}` says more; if it is gone for good: `mooring host rm {member.name} --lost`"
+    return Unavailable(f"the edge on {member.name} does not answer ({member.error}): {so}", hint=hint, where=member.name)
 
 
 _: type[Edge] = Edges

@@ -27,7 +27,7 @@ from mooring.drivers.runtime.contract import (
 )
 from mooring.engine.contract import Clock
 from mooring.engine.member import SILENT, Member, let_go, with_host, without_host
-from mooring.errors import CapacityExceeded, DriverError, InvalidInput, NeedsPerson, OutcomeUnknown, Unavailable
+from mooring.errors import CapacityExceeded, DriverError, InvalidInput, OutcomeUnknown, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import Sight
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskState, TaskView
@@ -48,13 +48,13 @@ class Fleet:
     def __init__(self, clock: Clock, local: Runtime) -> None:
         self._clock = clock
         self._local = local
-        self._members: dict[HostId, Member] = {LOCAL: Member(LOCAL, local)}
+        self._members: dict[HostId, Member] = {LOCAL: Member(LOCAL, clock, runtime=local)}
 
     # the fleet itself
 
     def add(self, name: HostId, runtime: Runtime) -> None:
         """A host that is not there yet."""
-        self._members[name] = Member(name, runtime)
+        self._members[name] = Member(name, self._clock, runtime=runtime)
 
     async def replace(self, name: HostId, runtime: Runtime) -> None:
         """A host, or another way to one that is there; the way there was is let go of."""
@@ -76,10 +76,7 @@ class Fleet:
 
     def sights(self) -> tuple[Sight, ...]:
         """How well each host is seen, the local one left out."""
-        now = self._clock.monotonic()
-        return tuple(
-            Sight(host=each.name, age=None if each.views is None else now - each.seen_at, error=each.error) for each in self._others()
-        )
+        return tuple(each.sight() for each in self._others())
 
     def unseen(self) -> frozenset[HostId]:
         """Hosts of which nothing is known, not even from before."""
@@ -92,8 +89,7 @@ class Fleet:
 
     def away(self) -> frozenset[HostId]:
         """Hosts that do not answer now."""
-        now = self._clock.monotonic()
-        return frozenset(each.name for each in self._others() if each.trouble(now))
+        return frozenset(each.name for each in self._others() if each.trouble())
 
     def budgets(self) -> dict[HostId, int]:
         """Bytes that declared memory may add up to, by host."""
@@ -153,7 +149,7 @@ class Fleet:
 
     async def look_around(self) -> None:
         """At all other hosts, for at most LOOK seconds: so that what is told of them is of now, also where no app asks for it."""
-        if looks := {self._look(each) for each in self._others()}:
+        if looks := {each.look() for each in self._others()}:
             await asyncio.wait(looks, timeout=LOOK)
 
     async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
@@ -242,7 +238,7 @@ class Fleet:
             await self._act(LOCAL, effect)
             return
         if bare in member.changed:
-            await asyncio.wait({self._look(member)}, timeout=SILENT)
+            await asyncio.wait({member.look()}, timeout=SILENT)
         if bare in member.changed:
             trouble = member.error or "its host has not been looked at since"
             raise Unavailable(f"nobody knows yet what became of {key}: {trouble}", where=key.host)
@@ -257,44 +253,20 @@ class Fleet:
         """One effect on one host. A host that was just found not to answer is not waited for again."""
         member = self._member(host)
         await self._check(member)
-        member.acts += 1
-        try:
+        with member.acting():
             return await effect(member.runtime)
-        finally:
-            member.acts += 1
 
     async def _check(self, member: Member) -> None:
         """Raises Unavailable for a host that does not answer: whoever waited for it would keep the others waiting."""
-        now = self._clock.monotonic()
-        if member.trouble(now) and not (member.error and now - member.failed_at < _SULKING):
-            await asyncio.wait({self._look(member)}, timeout=LOOK)
-        if trouble := member.trouble(self._clock.monotonic()):
+        is_sulking = member.error and self._clock.monotonic() - member.failed_at < _SULKING
+        if member.trouble() and not is_sulking:
+            await asyncio.wait({member.look()}, timeout=LOOK)
+        if trouble := member.trouble():
             raise Unavailable(f"{member.name} does not answer: {trouble}", where=member.name)
 
     async def _on(self, members: Iterable[Member], effect: Callable[[Runtime], Awaitable[T]]) -> list[T | BaseException]:
         """One effect on each of them at once: what it gave, or how it failed."""
         return await asyncio.gather(*(self._act(each.name, effect) for each in members), return_exceptions=True)
-
-    def _look(self, member: Member) -> asyncio.Task[None]:
-        """The look at this host that goes on, or a new one."""
-        if member.looking is None or member.looking.done():
-            member.looking = asyncio.create_task(self._seen(member), name=f"look at {member.name}")
-        return member.looking
-
-    async def _seen(self, member: Member) -> None:
-        """Until a look began after the last effect: an older one may not know of it."""
-        while True:
-            acts, began = member.acts, self._clock.monotonic()
-            member.asked_at = began
-            try:
-                views = await member.runtime.observe()
-            except (DriverError, NeedsPerson) as error:  # a person: it shows another host key
-                member.error, member.failed_at = error.message, self._clock.monotonic()
-                return
-            member.views, member.seen_at, member.error = views, began, ""
-            if acts == member.acts:
-                member.changed.clear()
-                return
 
     async def _followed(self, query: LogQuery) -> AsyncIterator[LogLine]:
         lines: asyncio.Queue[LogLine | object] = asyncio.Queue(maxsize=1000)

@@ -1,4 +1,4 @@
-"""One host as the fleet knows it: what was seen of it and when, what was done since, and whether it answers. Must not: ask it anything."""
+"""One host as the fleet knows it: what is known of what runs there, what was done since, and whether it answers. Must not: act on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mooring.drivers.runtime.contract import Connected, Runtime
+from mooring.engine.distant import Distant
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 from mooring.model.names import LOCAL, HostId
@@ -16,28 +17,26 @@ SILENT = 5.0  # seconds after which a host that has not answered a look is taken
 
 
 @dataclass
-class Member:
-    """`views` None: it has not answered since this controller began. `acts` counts effects, so that an older look is not believed.
+class Member(Distant[tuple[InstanceView, ...]]):
+    """`changed`: instances that were changed since it was looked at, or may have been. All keys are without their host."""
 
-    `changed`: instances that were changed since it was looked at, or may have been. All keys are without their host.
-    """
-
-    name: HostId
-    runtime: Runtime
-    views: tuple[InstanceView, ...] | None = None
-    seen_at: float = 0.0
-    error: str = ""
-    failed_at: float = 0.0
-    acts: int = 0
-    looking: asyncio.Task[None] | None = None
-    asked_at: float = 0.0
+    runtime: Runtime = field(kw_only=True)
     tasks: set[tuple[EnvironmentId, str]] = field(default_factory=set)
     changed: set[InstanceKey] = field(default_factory=set)
 
-    def trouble(self, now: float) -> str:
+    async def ask(self) -> tuple[InstanceView, ...]:
+        return await self.runtime.observe()
+
+    def note(self, seen: tuple[InstanceView, ...], began: float, *, is_newest: bool) -> None:
+        """Also an older look is believed: what was changed since is told as such."""
+        self.believe(seen, began)
+        if is_newest:
+            self.changed.clear()
+
+    def trouble(self) -> str:
         """Why it is taken for away, or nothing."""
-        is_asked = self.looking is not None and not self.looking.done()
-        return self.error or (f"no answer for {now - self.asked_at:.0f} s" if is_asked and now - self.asked_at > SILENT else "")
+        silent_for = self.clock.monotonic() - self.asked_at
+        return self.error or (f"no answer for {silent_for:.0f} s" if self.is_asked and silent_for > SILENT else "")
 
     def known(self) -> tuple[InstanceView, ...]:
         """What is known of its instances, with their host."""
@@ -49,9 +48,7 @@ class Member:
 
 async def let_go(member: Member) -> None:
     """The look at it ends, and whatever its runtime holds: connections, and tasks that listen to them."""
-    if member.looking is not None:
-        member.looking.cancel()
-        await asyncio.gather(member.looking, return_exceptions=True)
+    await asyncio.gather(*member.unwatch(), return_exceptions=True)
     if isinstance(member.runtime, Connected):
         await member.runtime.close()
 
