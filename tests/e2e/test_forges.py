@@ -35,7 +35,10 @@ def test_what_is_pushed_to_a_forge_is_deployed_without_a_hook_reaching_the_platf
 
 
 def test_a_strangers_pull_request_is_run_by_the_teams_own_rules_after_its_label_and_goes_without_it(platform: Platform) -> None:
-    """Found by looking alone. Its own mooring.toml would open it to everybody: nobody reads that."""
+    """Found by looking alone. Its own mooring.toml would open it to everybody: nobody reads that.
+
+    All runs as the platform's own user here, so the label alone is not enough: the operator has to have said so.
+    """
     app = platform.app("static-site", "lent")
     app.write("mooring.toml", f"{QUICK}[review]\npull_requests = true\n")
     app.release(1)
@@ -52,7 +55,14 @@ def test_a_strangers_pull_request_is_run_by_the_teams_own_rules_after_its_label_
         assert app.mooring("forge", "add", "github", *words, stdin=f"{TOKEN}\n{SECRET}\n").code == 0
         forge.pulls[2] = listed_pull(2, branch="main", head=commit, repo="acme/lent", fork="stranger/lent", labels=["deploy-preview"])
         forge.answers |= remembered("github", pushed=[(commit, "2026-11-21T11:00:00Z")], labelled=["2026-11-21T11:05:00Z"])
-        comment = forge.wait(lambda: forge.ours(2), within=150)[0]
+        refusal = forge.wait(lambda: forge.ours(2), within=150)[0]
+        assert "`this is a stranger's code, and nothing on the controller's own machine keeps it apart" in refusal, refusal
+        answer = platform.mooring("up", "--unconfined-strangers")
+        assert answer.code == 0, answer
+        forge.pulls[2]["labels"] = []
+        forge.wait(lambda: "is gone" in forge.ours(2)[0], within=150)
+        forge.pulls[2]["labels"] = [{"id": 1, "name": "deploy-preview"}]
+        comment = forge.wait(lambda: [each for each in forge.ours(2) if "http" in each], within=150)[0]
         assert "a stranger's code" in comment, comment
         url = next(word for word in comment.split() if word.startswith("http"))
         host = urlsplit(url).hostname or ""

@@ -9,7 +9,8 @@ import msgspec
 
 from mooring.client.git import Git
 from mooring.errors import InvalidInput
-from mooring.manifest import app_name_of, branches_of, checks_of, pull_rules_of, review_branches_of
+from mooring.manifest import APP_JSON, app_name_of, branches_of, checks_of, pull_rules_of, review_branches_of, root_of
+from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName, EnvironmentName
 from mooring.model.review import review_environment
 
@@ -58,6 +59,18 @@ def manifest_at(repository: Path, commit: str) -> dict[str, bytes]:
     """The commit's mooring.toml by its name, where it has one. Raises SourceInvalid."""
     content = Git(repository, git_directory=repository).content(commit, MANIFEST, at_most=LARGEST_MANIFEST)
     return {} if content is None else {MANIFEST: content}
+
+
+def rules_at(repository: Path, commit: str, *, environment: EnvironmentId, branch: str) -> dict[str, bytes | None]:
+    """What says how a stranger's branch is run: the commit's own mooring.toml and app.json; None where it has no such file.
+
+    `environment` and `branch` are the stranger's: they say which folder is the app's. Raises SourceInvalid.
+    """
+    files = manifest_at(repository, commit)
+    root = root_of(files, environment=environment, branch=branch)
+    git = Git(repository, git_directory=repository)
+    places = [APP_JSON, *([f"{root}/{APP_JSON}"] if root else [])]
+    return {**files, **{place: git.content(commit, place, at_most=LARGEST_MANIFEST) for place in places}}
 
 
 class NoEnvironment(InvalidInput):

@@ -54,9 +54,9 @@ def pack(directory: Path, *, commit: str = "HEAD", dirty: bool = False, temporar
 
 
 def pack_pushed(
-    repository: Path, commit: str, *, branch: str, temporary: Path | None = None, replaced: Mapping[str, bytes] | None = None
+    repository: Path, commit: str, *, branch: str, temporary: Path | None = None, replaced: Mapping[str, bytes | None] | None = None
 ) -> Package:
-    """Pack a commit of a bare repository, all of it, but for the files at its root that are `replaced`. Raises SourceInvalid."""
+    """Pack a commit of a bare repository, all of it, but for the files that are `replaced`; None: left out. Raises SourceInvalid."""
     git = Git(repository, git_directory=repository)
     found = git.commit(commit)
     origin = Source(digest="", commit=found.id, branch=branch, message=found.message)

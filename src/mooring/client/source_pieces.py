@@ -27,13 +27,13 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     content: IO[bytes]
 
 
-def committed_pieces(git: Git, commit: str, *, replaced: Mapping[str, bytes] | None = None) -> Iterator[Piece]:
-    """The tree of the commit below git's directory, as git holds it, but for what is `replaced` at its root.
+def committed_pieces(git: Git, commit: str, *, replaced: Mapping[str, bytes | None] | None = None) -> Iterator[Piece]:
+    """The tree of the commit below git's directory, as git holds it, but for what is `replaced` in it; None: left out.
 
     Raises SourceInvalid when there are submodules."""
-    files = {name.encode(): content for name, content in (replaced or {}).items()}
+    files = {path.encode(): content for path, content in (replaced or {}).items()}
     entries = [_entry(field) for field in git.fields("ls-tree", "-r", "-z", commit)]
-    entries = [entry for entry in entries if entry[2].partition(b"/")[0] not in files]
+    entries = [entry for entry in entries if not any(_stands_in(entry[2], path) for path in files)]
     _refuse_submodules([path for mode, _, path in entries if mode == _SUBMODULE])
     with git.objects() as (question, answer):
         for mode, identity, path in entries:
@@ -43,8 +43,9 @@ def committed_pieces(git: Git, commit: str, *, replaced: Mapping[str, bytes] | N
             kind = "l" if mode == _LINK else "x" if mode == _EXECUTABLE else "f"
             yield Piece(path=path, kind=kind, size=size, content=answer)
             answer.read(1)  # the newline after each content
-    for path, content in files.items():
-        yield Piece(path=path, kind="f", size=len(content), content=io.BytesIO(content))
+    for path, given in files.items():
+        if given is not None:
+            yield Piece(path=path, kind="f", size=len(given), content=io.BytesIO(given))
 
 
 def working_pieces(git: Git, directory: Path, *, leaving_out: Sequence[str] = ()) -> Iterator[Piece]:
@@ -68,6 +69,11 @@ def shown(path: bytes) -> str:
 def named(paths: Sequence[bytes]) -> str:
     """The first few paths, for a message."""
     return ", ".join(shown(path) for path in paths[:_NAMED]) + (" …" if len(paths) > _NAMED else "")
+
+
+def _stands_in(path: bytes, place: bytes) -> bool:
+    """Whether what lies at a path is at that place, below it, or where its folder should be."""
+    return path == place or path.startswith(place + b"/") or place.startswith(path + b"/")
 
 
 def _entry(field: bytes) -> tuple[bytes, bytes, bytes]:

@@ -103,6 +103,10 @@ class Fleet:
         """Hosts where nothing holds an instance to the processors that it declares."""
         return frozenset(each.name for each in self._members.values() if not each.runtime.capabilities.limits_processors)
 
+    def taking_strangers(self) -> frozenset[HostId]:
+        """Hosts where code may run that nobody vouches for."""
+        return frozenset(each.name for each in self._members.values() if each.runtime.capabilities.takes_strangers)
+
     def runtime_of(self, host: HostId) -> Runtime:
         """Raises Unavailable for a host that is not there."""
         return self._member(host).runtime

@@ -17,12 +17,12 @@ import msgspec
 from mooring.drivers.runtime.contract import Variables
 from mooring.drivers.service.contract import Login, ServiceDriver, ServiceDrivers
 from mooring.engine.contract import Clock, Memory
+from mooring.engine.strangers import is_strangers_release
 from mooring.errors import InvalidInput, NotFound
 from mooring.model.environment import PRODUCTION, EnvironmentId
 from mooring.model.lease import Mark
 from mooring.model.names import EnvironmentName, ServerName, ServiceName
 from mooring.model.release import Release
-from mooring.model.review import is_strangers
 from mooring.model.secret import Secret
 from mooring.model.service import FILES, Owned, Passwords, Piece, ServiceKind, ServiceRecord, ServiceServer, ServiceWish, login_of
 from mooring.model.steps import ProvideService, RemoveService, RestoreService, RotateService, ServiceStep, WithdrawLogins
@@ -50,7 +50,7 @@ class Services:
         """What has to be made before the release can run. Raises InvalidInput where no server can be it, or it is something else."""
         known = {record.piece.service: record for record in self._memory.services(release.environment)}
         _check_reach(release)
-        from_nobody = self._is_strangers(release)
+        from_nobody = is_strangers_release(self._memory, release)
         wishes = [msgspec.structs.replace(wish, source=None) if from_nobody else wish for wish in release.services]
         return tuple(
             self._step(release.environment, wish, known.get(wish.name))
@@ -197,12 +197,6 @@ class Services:
                 f"{wish.name} is {record.kind.value} already, and cannot become {wish.kind.value}", hint=hint, where=str(environment)
             )
         return record.is_ready
-
-    def _is_strangers(self, release: Release) -> bool:
-        """Whether it begins with nobody's data: by the branch that it is of, and by the mark of its environment."""
-        record = self._memory.environment(release.environment)
-        mark = record.review if record is not None else None
-        return is_strangers(release.source.branch) or (mark is not None and is_strangers(mark.branch))
 
     def _step(self, environment: EnvironmentId, wish: ServiceWish, record: ServiceRecord | None) -> ProvideService:
         server = self._server(record.server) if record else self._chosen(environment, wish)

@@ -23,6 +23,7 @@ from mooring.engine.orders import (
     ScaleOrder,
 )
 from mooring.engine.parts import Parts
+from mooring.engine.strangers import check_kept_apart
 from mooring.engine.variables import build_secrets_of, check_deliverable, names_given
 from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
 from mooring.model.assets import digest_of as digest_of_assets
@@ -97,13 +98,18 @@ def previewed(
 
 
 def placed(parts: Parts, wanted: Wanted, *, kept: Placement | None = None) -> Wanted:
-    """With a host for each of its instances. Raises InvalidInput where a region of its has none that may be used."""
+    """With a host for each of its instances.
+
+    Raises InvalidInput where a region of its has none that may be used, Refused where a stranger's code would not be kept apart there.
+    """
     if wanted.release.environment.accessory is not None:
         return msgspec.structs.replace(wanted, placement=pinned(wanted.release, wanted.counts))
     hosts = parts.memory.hosts()
     load = declared_by(parts.others(wanted.release.environment), [host.name for host in hosts]) if wanted.release.regions else {}
     placement = place(wanted.release, wanted.counts, hosts, kept=kept, load=load)
-    return msgspec.structs.replace(wanted, placement=placement)
+    wanted = msgspec.structs.replace(wanted, placement=placement)
+    check_kept_apart(parts.memory, parts.runtime, wanted)
+    return wanted
 
 
 def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:

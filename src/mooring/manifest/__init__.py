@@ -10,10 +10,11 @@ from mooring.manifest.json_schema import json_schema
 from mooring.manifest.manifest import Manifest, Setting
 from mooring.manifest.reading import app_name_of, read
 from mooring.manifest.reference import reference_page
-from mooring.manifest.sources import FILES, root_of
+from mooring.manifest.sources import APP_JSON, FILES, root_of
 from mooring.manifest.starter import Detected, starter
 
 __all__ = [
+    "APP_JSON",
     "FILES",
     "Detected",
     "Manifest",

@@ -18,6 +18,7 @@ from mooring.server.installation import Installation
 from mooring.server.telling import Teller
 
 _SETTINGS = ("edge", "http_port", "https_port", "bind", "api", "acme_email", "acme_directory", "acme_ca_file", "acme_dns_hook")
+_SWITCHES = ("unconfined_strangers",)
 
 
 def main() -> int:
@@ -59,6 +60,7 @@ def _act(asked: argparse.Namespace, installation: Installation, teller: Teller) 
 
             known = settings.load(installation.state)
             given = {name: getattr(asked, name) for name in _SETTINGS if getattr(asked, name) is not None}
+            given |= {name: getattr(asked, name) == "on" for name in _SWITCHES if getattr(asked, name) is not None}
             given |= {name: "" for name in ("api", "acme_email", "acme_ca_file") if given.get(name) == "off"}
             if "acme_dns_hook" in given:
                 given["acme_dns_hook"] = () if given["acme_dns_hook"] == "off" else hook_words(given["acme_dns_hook"])
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--acme-directory", help="`letsencrypt`, `staging`, or the address of another authority")
     up.add_argument("--acme-ca-file", help="roots for the authority's own HTTPS; `off` for the system's")
     up.add_argument("--acme-dns-hook", help="the program that sets TXT records, with its arguments; `off` for none")
+    up.add_argument("--unconfined-strangers", choices=("on", "off"), help="what strangers bring runs also where nothing keeps it apart")
     verbs.add_parser("down", help="stop everything")
     restore = verbs.add_parser("restore", help="bring back what a backup holds")
     restore.add_argument("backup")

@@ -78,7 +78,7 @@ class ForgeErrands:
         return await self._begun(link, environment, commit, branch, begin=begin, then=tuple(environments[1:]))
 
     async def review(
-        self, link: ForgeLink, commit: str, branch: str, *, ref: str = "", replaced: Mapping[str, bytes] | None = None
+        self, link: ForgeLink, commit: str, branch: str, *, ref: str = "", replaced: Mapping[str, bytes | None] | None = None
     ) -> Watched | None:
         """In the environment that the branch has to itself. `ref`: where the forge has it, when that is no branch of this name."""
 
@@ -98,7 +98,7 @@ class ForgeErrands:
         begin: Begin,
         then: tuple[EnvironmentName, ...] = (),
         ref: str = "",
-        replaced: Mapping[str, bytes] | None = None,
+        replaced: Mapping[str, bytes | None] | None = None,
     ) -> Watched | None:
         """On record from here on. None for what is refused, of which the forge is told, and for what is on record already."""
         deployment = self._earlier(link, environment, commit)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from mooring.client.pushed import manifest_at, pipeline
+from mooring.client.pushed import manifest_at, pipeline, rules_at
 from mooring.drivers.forge.contract import Forge, Remote
 from mooring.errors import InvalidInput, MooringError, NotFound
 from mooring.manifest import checks_of, pull_rules_of
@@ -42,7 +42,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     part: PullPart
     checks: tuple[str, ...] = ()
     label: str = ""
-    replaced: Mapping[str, bytes] = {}
+    replaced: Mapping[str, bytes | None] = {}
     is_let_in: bool = True
 
 
@@ -187,8 +187,12 @@ class PullRequests:
             return None
         commit = await remote.fetch_pull(pull, repository)
         is_let_in = self._has_settled(link, pull) and await forge.labelled(pull, rules.fork_label) == commit
-        checks = checks_of(files, review_environment(link.app, pull.name).environment)
-        return Wish(commit=commit, part=PullPart.OWN, checks=checks, label=rules.fork_label, replaced=files, is_let_in=is_let_in)
+        environment = review_environment(link.app, pull.name)
+        replaced = await asyncio.to_thread(
+            rules_at, repository, self._manifests[link.app, pull.base][0], environment=environment, branch=pull.name
+        )
+        checks = checks_of(files, environment.environment)
+        return Wish(commit=commit, part=PullPart.OWN, checks=checks, label=rules.fork_label, replaced=replaced, is_let_in=is_let_in)
 
     def _has_settled(self, link: ForgeLink, pull: Pull) -> bool:
         return self._platform.clock.monotonic() - self._heads[link.app, pull.number][1] >= self._settled

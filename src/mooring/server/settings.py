@@ -23,7 +23,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     caches may take.
 
     `acme_email` empty: the platform orders no certificates. `acme_directory` is `letsencrypt`, `staging` or an address, whose own HTTPS
-    is checked with the roots in `acme_ca_file` (empty: the system's). `acme_dns_hook` is argv of the program that sets TXT records."""
+    is checked with the roots in `acme_ca_file` (empty: the system's). `acme_dns_hook` is argv of the program that sets TXT records.
+
+    `unconfined_strangers`: what strangers' pull requests bring may be built and run where nothing keeps it apart from the platform."""
 
     edge: str = ENVOY
     http_port: int = 8080
@@ -36,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     acme_directory: str = "letsencrypt"
     acme_ca_file: str = ""
     acme_dns_hook: tuple[str, ...] = ()
+    unconfined_strangers: bool = False
 
 
 def load(state: Path) -> Settings:

@@ -65,12 +65,18 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     secrets = Redactors(memory)
     clock = SystemClock()
     machinery = Machinery(installation)
-    runtime = ProcessRuntime(machinery.supervisor)
+    runtime = ProcessRuntime(machinery.supervisor, takes_strangers=settings.unconfined_strangers)
     edge = edge_of(installation, settings)
-    workshop = Workshop(installation.workshop, standard_builders(os.environ, workshop=installation.workshop, logins=memory.registry_logins))
+    workshop = Workshop(
+        installation.workshop,
+        standard_builders(os.environ, workshop=installation.workshop, logins=memory.registry_logins),
+        takes_strangers=settings.unconfined_strangers,
+    )
     hosts = SshHosts(
         installation.ssh,
-        lambda host, transport: runtime_on(host, transport, hosts.controller, logins=memory.registry_logins),
+        lambda host, transport: runtime_on(
+            host, transport, hosts.controller, logins=memory.registry_logins, takes_strangers=settings.unconfined_strangers
+        ),
         edge_kit(installation),
     )
     controller = Controller(
@@ -123,8 +129,11 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     return Wired(platform=platform, machinery=machinery, memory=memory, edge=edge, workshop=workshop, secrets=secrets, forges=forges)
 
 
-def runtime_on(host: Host, transport: Transport, controller: str, *, logins: Logins) -> Runtime:
-    """The runtime of a host, over the way to it. Raises InvalidInput for a kind that only the controller's own machine has."""
+def runtime_on(host: Host, transport: Transport, controller: str, *, logins: Logins, takes_strangers: bool = False) -> Runtime:
+    """The runtime of a host, over the way to it. `takes_strangers`: also where nothing keeps their code apart.
+
+    Raises InvalidInput for a kind that only the controller's own machine has.
+    """
     match host.runtime:  # imported here: a platform without such a host does not pay for it
         case HostRuntime.DOCKER:
             from mooring.drivers.runtime.docker.runtime import DockerRuntime
@@ -138,7 +147,11 @@ def runtime_on(host: Host, transport: Transport, controller: str, *, logins: Log
         case HostRuntime.SYSTEMD:
             from mooring.drivers.runtime.systemd.runtime import SystemdRuntime, SystemdSettings
 
-            return SystemdRuntime(transport, SystemdSettings(memory_budget=host.memory, processors=host.processors, address=host.bind))
+            is_root = host.address.user == "root"  # else all units run as that account
+            units = SystemdSettings(
+                memory_budget=host.memory, processors=host.processors, address=host.bind, takes_strangers=is_root or takes_strangers
+            )
+            return SystemdRuntime(transport, units)
         case _:
             hint = "use --runtime docker or --runtime systemd"
             raise InvalidInput(f"{host.name} cannot run {host.runtime.value}", hint=hint, where=host.name)

@@ -63,7 +63,12 @@ class FakeRuntime:
         first_port: int = 20_000,
     ) -> None:
         self.capabilities = RuntimeCapabilities(
-            limits_memory=False, limits_processors=False, runs_interactively=False, memory_budget=memory_budget, processors=processors
+            limits_memory=False,
+            limits_processors=False,
+            runs_interactively=False,
+            takes_strangers=True,
+            memory_budget=memory_budget,
+            processors=processors,
         )
         self.faults: DriverFaults[object] = DriverFaults("runtime")
         self.behave: Callable[[InstanceSpec], Behaviour] = lambda _: Behaviour()

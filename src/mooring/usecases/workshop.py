@@ -18,7 +18,7 @@ import msgspec
 
 from mooring.drivers.builder.archive import ArchiveLimits, extract
 from mooring.drivers.builder.catalogue import Catalogue, Choice
-from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest, KeepsSecrets, KeptElsewhere
+from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest, BuildsApart, KeepsSecrets, KeptElsewhere
 from mooring.drivers.builder.sandbox import DISK_RESERVE, free_bytes
 from mooring.drivers.builder.shelf import Shelf
 from mooring.drivers.builder.surroundings import DOWNLOADS
@@ -51,7 +51,9 @@ class Workshop:
         limits: ArchiveLimits | None = None,
         free: Callable[[Path], int] = free_bytes,
         handed_out: float = HANDED_OUT,
+        takes_strangers: bool = False,
     ) -> None:
+        """`takes_strangers`: their code may run as the user who runs the platform."""
         self._sources = directory / "sources"
         self._cache = directory / "cache"
         for place in (directory, self._sources, self._cache):
@@ -62,6 +64,7 @@ class Workshop:
         self._limits = limits or ArchiveLimits()
         self._free = free
         self._protection = handed_out
+        self._takes_strangers = takes_strangers
         self._handed_out: dict[str, float] = {}
         self._building = 0
         self._unpacked: dict[Path, Path] = {}  # by archive
@@ -103,6 +106,9 @@ class Workshop:
         app, digest = await to_completion(_app_of, source, settings, origin)
         choice = self._catalogue.choose(app, settings)
         chosen(choice.builder.name, choice.reason)
+        is_foreign = is_strangers(origin.branch)
+        if is_foreign and not self._takes_strangers:
+            _check_apart(choice.builder, settings)
         if settings.secrets:
             place = _secret_place(choice.builder)
             log(f"steps that mount them find {', '.join(settings.secrets)} in {place}")
@@ -110,9 +116,7 @@ class Workshop:
             log(choice.note)
         self._building += 1
         try:
-            artifact = await self._once(
-                app, digest, settings, secrets=secrets, choice=choice, is_foreign=is_strangers(origin.branch), log=log
-            )
+            artifact = await self._once(app, digest, settings, secrets=secrets, choice=choice, is_foreign=is_foreign, log=log)
         finally:
             self._building -= 1
         self._handed_out[artifact.id] = time.monotonic()
@@ -255,6 +259,17 @@ def _app_of(source: Path, settings: BuildSettings, origin: Source) -> tuple[Path
     if not app.is_relative_to(source.resolve()) or not app.is_dir():
         raise BuildFailed(f"build.root is {settings.root!r}, which is no folder of the source", hint="name the folder that holds the app")
     return app, tree_digest(app)
+
+
+def _check_apart(builder: Builder, settings: BuildSettings) -> None:
+    """Raises BuildFailed where a stranger's code would be run by the build itself."""
+    if isinstance(builder, BuildsApart) and builder.is_apart(settings):
+        return
+    raise BuildFailed(
+        f"this is a stranger's code, and the builder {builder.name} would run it as the user who runs the platform",
+        hint="have review apps built from a Dockerfile (`[review.build]` with `builder`); or allow it, for all strangers: "
+        "`mooring up --unconfined-strangers`",
+    )
 
 
 def _secret_place(builder: Builder) -> str:

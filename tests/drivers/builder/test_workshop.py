@@ -267,8 +267,28 @@ async def test_a_builder_is_told_that_a_source_is_a_strangers(build: Build, app:
             return await super().build(request, log)
 
     for number, branch in enumerate(("feature/pull-12", strangers_branch(12, "feature"))):
-        await build(Workshop(tmp_path / f"workshop{number}", [Asked()], handed_out=0.0), app, Source(digest="", branch=branch))
+        await build(
+            Workshop(tmp_path / f"workshop{number}", [Asked()], handed_out=0.0, takes_strangers=True), app, Source(digest="", branch=branch)
+        )
     assert told == [False, True]
+
+
+async def test_a_build_that_would_run_a_strangers_code_as_ours_is_refused_before_it_runs_anything(
+    build: Build, app: Path, tmp_path: Path
+) -> None:
+    class Contained(Forgetful):
+        def is_apart(self, settings: BuildSettings) -> bool:
+            return not settings.command
+
+    bare, contained = Forgetful(), Contained()
+    theirs = Source(digest="", branch=strangers_branch(12, "feature"))
+    with pytest.raises(BuildFailed, match=r"a stranger's code, and the builder \w+ would run it as the user who runs the platform"):
+        await build(Workshop(tmp_path / "bare", [bare]), app, theirs)
+    workshop = Workshop(tmp_path / "contained", [contained])
+    with pytest.raises(BuildFailed, match="a stranger's code"):
+        await build(workshop, app, theirs, command="make")
+    await build(workshop, app, theirs)
+    assert (bare.builds, contained.builds) == (0, 1)
 
 
 async def test_an_artifact_just_given_away_is_not_pruned_before_its_release_is_known(

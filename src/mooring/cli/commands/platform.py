@@ -40,6 +40,11 @@ PASSPHRASE_FILE = click.option(
 @click.option("--acme-directory", metavar="URL", help="Of which authority (first: letsencrypt; also: staging).")
 @click.option("--acme-ca-file", metavar="FILE", help="Roots for the authority's own HTTPS (first: the system's).")
 @click.option("--acme-dns-hook", metavar="COMMAND", help="The program that sets TXT records, with its arguments: for wildcards.")
+@click.option(
+    "--unconfined-strangers/--no-unconfined-strangers",
+    default=None,
+    help="Build and run strangers' pull requests also where nothing keeps their code apart from the platform (first: no).",
+)
 def up_command(session: Session, /, **settings: Any) -> None:
     session.check_local("up")
     from mooring.cli.starting import tell, up_lines

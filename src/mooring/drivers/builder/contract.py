@@ -68,6 +68,14 @@ class KeptElsewhere(Protocol):
 
 
 @runtime_checkable
+class BuildsApart(Protocol):
+    """The optional power of a builder that can run nothing of a source's as the user who runs the platform."""
+
+    def is_apart(self, settings: BuildSettings) -> bool:
+        """Whether it does not, with these."""
+
+
+@runtime_checkable
 class KeepsSecrets(Protocol):
     """The optional power of a builder that shows secrets to single steps of a build, and to nothing else."""
 

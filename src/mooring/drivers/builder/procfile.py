@@ -27,6 +27,9 @@ class ProcfileBuilder:
         file = next((name for name in ("Procfile", "mooring.toml") if (source / name).is_file()), None)
         return Detection(self.name, f"{file} is present, and nothing to install") if file else None
 
+    def is_apart(self, settings: BuildSettings) -> bool:
+        return not settings.command
+
     async def build(self, request: BuildRequest, log: BuildLog) -> Artifact:
         await to_completion(copy_tree, request.source, request.output)
         if request.settings.command:

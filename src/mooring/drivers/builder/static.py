@@ -45,6 +45,9 @@ class StaticBuilder:
         found = _directory_with_index(source)
         return None if found is None else Detection(self.name, f"{Path(found) / 'index.html'} is present")
 
+    def is_apart(self, settings: BuildSettings) -> bool:
+        return not settings.command
+
     async def build(self, request: BuildRequest, log: BuildLog) -> Artifact:
         work = request.output / "work"
         if request.settings.command:

@@ -34,11 +34,16 @@ Variables = Mapping[str, str | Secret]
 
 
 class RuntimeCapabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """`processors` of this host, which declared ones may add up to; 0: not known. `limits_processors`: none takes more than it declares."""
+    """`processors` of this host, which declared ones may add up to; 0: not known. `limits_processors`: none takes more than it declares.
+
+    `takes_strangers`: code that nobody vouches for may run here, since what runs of one environment reaches nothing of another's or of
+    the platform's, or because the operator says so.
+    """
 
     limits_memory: bool
     limits_processors: bool
     runs_interactively: bool
+    takes_strangers: bool
     memory_budget: int  # bytes that declared memory may add up to on this host
     processors: float
 

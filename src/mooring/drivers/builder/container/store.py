@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 
 from mooring.drivers.builder.container.program import Program
+from mooring.model.build import BuildSettings
 from mooring.model.release import Artifact
 
 _PATIENCE = 60.0  # seconds
@@ -16,6 +17,10 @@ _PATIENCE = 60.0  # seconds
 class ImageStore:
     def __init__(self, program: Program) -> None:
         self._program = program
+
+    def is_apart(self, settings: BuildSettings) -> bool:
+        """The steps of a build run in containers, whatever the settings."""
+        return True
 
     def has(self, artifact: Artifact) -> bool:
         return bool(self._ask("image", "inspect", "--format", "{{.Id}}", "--", self._program.tag(artifact.id)))

@@ -85,6 +85,7 @@ class DockerRuntime:
             limits_memory=True,
             limits_processors=True,
             runs_interactively=True,
+            takes_strangers=True,
             memory_budget=settings.memory_budget,
             processors=settings.processors,
         )

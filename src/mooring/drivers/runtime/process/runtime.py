@@ -57,9 +57,19 @@ _ADDRESS = "127.0.0.1"
 
 
 class ProcessRuntime:
-    """Of one host, in one state directory. `ports` are the first and last that instances may get; `memory_budget` in bytes."""
+    """Of one host, in one state directory. `ports` are the first and last that instances may get; `memory_budget` in bytes.
 
-    def __init__(self, supervisor: Supervisor, *, ports: tuple[int, int] = (20_000, 29_999), memory_budget: int | None = None) -> None:
+    All runs as the user who runs the platform: `takes_strangers` is the operator's word alone.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        *,
+        ports: tuple[int, int] = (20_000, 29_999),
+        memory_budget: int | None = None,
+        takes_strangers: bool = False,
+    ) -> None:
         directory = supervisor.directory
         self._supervisor = supervisor
         self._run = directory / "run"
@@ -75,6 +85,7 @@ class ProcessRuntime:
             limits_memory=True,
             limits_processors=False,
             runs_interactively=True,
+            takes_strangers=takes_strangers,
             memory_budget=budget() if memory_budget is None else memory_budget,
             processors=float(os.cpu_count() or 0),
         )

@@ -51,6 +51,7 @@ class SystemdSettings(msgspec.Struct, frozen=True, kw_only=True):
     processors: float = 0.0
     address: str = "127.0.0.1"
     ports: tuple[int, int] = INSTANCE_PORTS[HostRuntime.SYSTEMD]
+    takes_strangers: bool = False
     directory: str = ""
 
 
@@ -65,6 +66,7 @@ class SystemdRuntime:
             limits_memory=True,
             limits_processors=True,
             runs_interactively=True,
+            takes_strangers=settings.takes_strangers,
             memory_budget=settings.memory_budget,
             processors=settings.processors,
         )
