@@ -5,6 +5,7 @@
     hosts[0].ssh()                       how drivers/transport/ssh.py reaches it, its key pinned
     hosts[0].kill(); .start()            the plug is pulled; it boots again with the same disk
     hosts[0].cut(); .mend()              its network cable
+    hosts[0].freeze(); .thaw()           every program on it stops; its kernel goes on answering
     hosts[0].give_cpu(0.5)               half a core for all that runs there; None: as much as there is
     hosts[0].run("systemctl", "status")  as root, from outside: also with the cable cut
     fleet.stop()                         nothing is left but the image
@@ -107,6 +108,20 @@ class Host:
 
     def mend(self) -> None:
         self._network.mend(self.number)
+
+    def freeze(self) -> None:
+        init = self._init()
+        init.suspend()
+        while running := [
+            each for each in init.children(recursive=True) if each.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+        ]:
+            for each in running:
+                each.suspend()
+
+    def thaw(self) -> None:
+        init = self._init()
+        for each in (*init.children(recursive=True), init):
+            each.resume()
 
     def give_cpu(self, share: float | None) -> None:
         """Of one core. Source: sched-bwc in the kernel's documentation, and cgroup-v2."""

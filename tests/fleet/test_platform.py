@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from fleet.rig import Fleet, Host
 
 from mooring.model.host import fingerprint
 
+AT_ONCE = 40  # requests: so many that each host is given some, by any lot
 MANIFEST = """\
 runtime = "systemd"
 
@@ -142,6 +144,10 @@ def check_proof(app: App, traffic: Traffic) -> None:
     assert receipt["traffic"]["requests"] > 20
 
 
+def pids_of(app: App) -> list[int]:
+    return [view["pid"] for view in app.mooring("ps", "--json").json["instances"]]
+
+
 def troubles(app: App) -> dict[str, str]:
     """What is in trouble, and what is said of it."""
     return {each["subject"]: each["said"] for each in app.platform.mooring("status", "--json").json["troubles"]}
@@ -192,6 +198,32 @@ def test_a_host_that_is_cut_off_keeps_a_deployment_from_beginning_and_the_others
         fleet.hosts[2].mend()
     eventually(lambda: answering(app) == before, within=90)
     eventually(lambda: "host host3" not in troubles(app), within=60)
+
+
+def test_a_host_that_is_frozen_keeps_a_deployment_from_beginning_and_answers_what_it_had_taken_when_it_goes_on(
+    app: App, fleet: Fleet
+) -> None:
+    """Its kernel goes on answering: neither the edge nor SSH is told that it is gone."""
+    before, pids = answering(app), pids_of(app)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        fleet.hosts[2].freeze()
+        try:
+            asked = [pool.submit(lambda: app.get("/", timeout=240)[0]) for _ in range(AT_ONCE)]
+            eventually(lambda: left_out(app, "host3"), within=60)
+            eventually(lambda: "host host3" in troubles(app), within=60)
+            app.release(4)
+            with Traffic(app) as traffic:
+                answer = app.deploy()
+            assert answer.code == 1, answer
+            assert "host3" in answer.out + answer.err
+            assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+            assert not all(each.done() for each in asked)
+        finally:
+            fleet.hosts[2].thaw()
+        assert {each.result() for each in asked} == {200}
+    eventually(lambda: answering(app) == before, within=90)
+    eventually(lambda: "host host3" not in troubles(app), within=60)
+    assert pids_of(app) == pids, "nothing was started anew"
 
 
 def test_a_host_that_loses_its_power_is_left_out_and_comes_back_as_it_was(app: App, fleet: Fleet) -> None:
