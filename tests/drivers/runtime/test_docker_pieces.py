@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -20,8 +21,10 @@ from mooring.drivers.runtime.docker.archive import shorten
 from mooring.drivers.runtime.docker.carried import carried, started_by
 from mooring.drivers.runtime.docker.containers import Container, body
 from mooring.drivers.runtime.docker.delivery import check_platform
+from mooring.drivers.runtime.docker.dialect import DOCKER, PODMAN, dialect_of
 from mooring.drivers.runtime.docker.host import listeners
 from mooring.drivers.runtime.docker.images import image, layer_sizes, shared
+from mooring.drivers.runtime.docker.layout import lay_out
 from mooring.drivers.runtime.docker.observing import memory_of
 from mooring.drivers.runtime.docker.settings import DockerSettings
 from mooring.drivers.runtime.docker.views import End, instance_view, task_state
@@ -63,8 +66,8 @@ class TestViews:
         whole = {"Running": True, "StartedAt": "2026-11-21T16:00:00.5Z", "FinishedAt": "2026-11-21T16:00:01Z", "Pid": 7, **state}
         return {"State": whole, "Config": {"Labels": marks}, "RestartCount": restarts}
 
-    def view(self, end: End | None = None, *, is_retired: bool = False, **answer: Any) -> InstanceView | None:
-        return instance_view(self.answer(**answer), end=end, is_retired=is_retired, address="10.0.0.1", memory=5)
+    def view(self, end: End | None = None, *, is_retired: bool = False, dies_often: bool = False, **answer: Any) -> InstanceView | None:
+        return instance_view(self.answer(**answer), end=end, is_retired=is_retired, dies_often=dies_often, address="10.0.0.1", memory=5)
 
     def test_one_that_runs(self) -> None:
         view = self.view()
@@ -85,6 +88,20 @@ class TestViews:
         assert view is not None
         assert (view.state, view.exit_code) == (state, 3)
         assert view.retry_at == pytest.approx(1795276801 + wait if wait else 0)
+
+    def test_with_an_engine_that_does_not_wait_it_is_told_that_it_dies_often(self) -> None:
+        view = self.view(End(code=3), dies_often=True, restarts=20)
+        assert view is not None
+        assert (view.state, view.exit_code, view.retry_at) == (ProcessState.BACKOFF, 3, 1795276801)
+
+    def test_what_podman_calls_stopped_it_starts_again_unless_it_was_put_away_or_is_a_task(self) -> None:
+        stopped = {"Running": False, "Status": "stopped", "ExitCode": 3}
+        kept = {**self.answer(**stopped), "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}}}
+        found = [
+            instance_view(each, end=None, is_retired=is_retired, dies_often=False, address="", memory=0)
+            for each, is_retired in ((kept, False), (kept, True), (self.answer(**stopped), False))
+        ]
+        assert [view.state if view else None for view in found] == [ProcessState.STARTING, None, None]
 
     def test_why_it_ended_last(self) -> None:
         killed, hungry = self.view(End(code=137)), self.view(End(code=137, is_out_of_memory=True))
@@ -154,6 +171,12 @@ class TestImages:
             check_platform("linux/arm64", {"OSType": "linux", "Architecture": "x86_64"}, "h")
 
 
+def test_an_engine_says_what_it_is() -> None:
+    assert dialect_of({"Components": [{"Name": "Podman Engine", "Version": "4.3.1"}, {"Name": "Conmon"}]}) is PODMAN
+    assert dialect_of({"Components": [{"Name": "Engine", "Version": "20.10.24"}]}) is DOCKER
+    assert dialect_of({"Version": "20.10.24"}) is DOCKER
+
+
 class TestArchive:
     def shortened(self, files: dict[str, bytes], layers: list[str], present: int) -> dict[str, bytes]:
         manifest = json.dumps([{"Config": "config.json", "RepoTags": ["app:1"], "Layers": layers}]).encode()
@@ -180,6 +203,46 @@ class TestArchive:
     def test_what_is_no_archive_of_an_image_is_unavailable(self, content: bytes) -> None:
         with pytest.raises(Unavailable, match="cannot be read"):
             shorten(io.BytesIO(content), io.BytesIO(), tag="t", present=0)
+
+
+class TestLayout:
+    """As OCI lays out an image, for an engine that takes no archive of Docker's without all layers."""
+
+    def laid_out(self, layers: list[bytes], present: int, directory: Path) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+        """What its manifest says of layers, and the blobs that it holds."""
+        digests = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
+        files = {f"{number}/layer.tar": layer for number, layer in enumerate(layers)}
+        manifest = json.dumps([{"Config": "config.json", "RepoTags": ["app:1"], "Layers": list(files)}]).encode()
+        config = json.dumps({"rootfs": {"diff_ids": digests}}).encode()
+        target = io.BytesIO()
+        whole = io.BytesIO(_tar({**files, "config.json": config, "manifest.json": manifest}))
+        lay_out(whole, target, present=present, spool=directory)
+        with tarfile.open(fileobj=io.BytesIO(target.getvalue())) as tar:
+            found = {member.name: file.read() for member in tar if (file := tar.extractfile(member))}
+        blobs = {f"sha256:{name.rpartition('/')[2]}": content for name, content in found.items() if name.startswith("blobs/")}
+        assert all(digest == f"sha256:{hashlib.sha256(content).hexdigest()}" for digest, content in blobs.items())
+        described = json.loads(blobs[json.loads(found["index.json"])["manifests"][0]["digest"]])
+        assert blobs[described["config"]["digest"]] == config
+        return described["layers"], blobs
+
+    def test_a_layer_that_is_there_is_named_by_its_content_and_left_out(self, tmp_path: Path) -> None:
+        layers, blobs = self.laid_out([b"one", b"two"], 1, tmp_path)
+        assert layers[0] == {
+            "mediaType": "application/vnd.oci.image.layer.v1.tar",
+            "digest": f"sha256:{hashlib.sha256(b'one').hexdigest()}",
+            "size": 3,
+        }
+        assert layers[0]["digest"] not in blobs
+        assert gzip.decompress(blobs[layers[1]["digest"]]) == b"two"
+        assert layers[1]["size"] == len(blobs[layers[1]["digest"]])
+
+    def test_a_layer_that_comes_twice_is_there_where_it_is_needed(self, tmp_path: Path) -> None:
+        layers, blobs = self.laid_out([b"same", b"same"], 1, tmp_path)
+        assert [gzip.decompress(blobs[each["digest"]]) for each in layers] == [b"same", b"same"]
+
+    def test_what_is_no_archive_of_an_image_is_unavailable(self, tmp_path: Path) -> None:
+        with pytest.raises(Unavailable, match="cannot be read"):
+            lay_out(io.BytesIO(_tar({"x": b""})), io.BytesIO(), present=0, spool=tmp_path)
 
 
 def _tar(files: dict[str, bytes]) -> bytes:

@@ -10,6 +10,8 @@ import gzip
 import io
 import json
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any, cast
 
 from mooring.errors import Unavailable
@@ -17,22 +19,28 @@ from mooring.errors import Unavailable
 _MANIFEST = "manifest.json"
 _OTHER_NAMES = ("repositories", "index.json")
 _MOST_MANIFEST = 10_000_000  # bytes
-_QUICKLY = 1  # of gzip's levels
+QUICKLY = 1  # of gzip's levels
 
 
 def shorten(whole: IO[bytes], shortened: IO[bytes], *, tag: str, present: int) -> None:
     """Copy the archive of one image, compressed, without its `present` lowest layers. Raises Unavailable when it is none."""
+    with of_an_image(), tarfile.open(fileobj=whole, mode="r:") as source:
+        manifest = manifest_of(source)
+        left_out = set(manifest["Layers"][:present]) - set(manifest["Layers"][present:])
+        with gzip.GzipFile(fileobj=shortened, mode="wb", compresslevel=QUICKLY) as packed:
+            _copy(source, cast(IO[bytes], packed), left_out=left_out, manifest={**manifest, "RepoTags": [tag]}, is_whole=not present)
+
+
+@contextmanager
+def of_an_image() -> Iterator[None]:
+    """Raises Unavailable for what turns out to be no archive of one."""
     try:
-        with tarfile.open(fileobj=whole, mode="r:") as source:
-            manifest = _manifest(source)
-            left_out = set(manifest["Layers"][:present]) - set(manifest["Layers"][present:])
-            with gzip.GzipFile(fileobj=shortened, mode="wb", compresslevel=_QUICKLY) as packed:
-                _copy(source, cast(IO[bytes], packed), left_out=left_out, manifest={**manifest, "RepoTags": [tag]}, is_whole=not present)
+        yield
     except (tarfile.TarError, KeyError, ValueError) as error:
         raise Unavailable(f"the engine's archive of an image cannot be read: {error}") from error
 
 
-def _manifest(source: tarfile.TarFile) -> dict[str, Any]:
+def manifest_of(source: tarfile.TarFile) -> dict[str, Any]:
     file = source.extractfile(_MANIFEST)
     manifests = json.loads(file.read(_MOST_MANIFEST)) if file else []
     if len(manifests) != 1:

@@ -16,8 +16,9 @@ from mooring.drivers.runtime.contract import Delivery
 from mooring.drivers.runtime.docker.archive import shorten
 from mooring.drivers.runtime.docker.engine import Engine, Missing
 from mooring.drivers.runtime.docker.host import HostFiles
-from mooring.drivers.runtime.docker.images import Image, image, layer_sizes, shared
+from mooring.drivers.runtime.docker.images import Image, familiar, image, layer_sizes, shared
 from mooring.drivers.runtime.docker.labels import CONTROLLER
+from mooring.drivers.runtime.docker.layout import lay_out
 from mooring.drivers.runtime.docker.making import not_an_image, repository
 from mooring.drivers.runtime.docker.registry import progress, pull, push
 from mooring.drivers.runtime.docker.settings import DockerSettings
@@ -30,7 +31,7 @@ from mooring.model.release import Artifact
 _RESERVE = 200_000_000  # bytes that stay free on the engine's disk
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}  # as kernels call them, and as images do
 _OWN_STORE = "io.containerd.snapshotter"  # an engine that keeps images as containerd does takes whole archives only
-_LIVE = ("running", "restarting", "paused")
+_LIVE = ("running", "restarting", "paused", "stopped")
 _PIECE = 1_000_000
 
 
@@ -61,7 +62,8 @@ class Deliveries:
     async def reclaim(self, keep: frozenset[ArtifactId]) -> int:
         async with self._turn:
             tagged = await self._engine.listed("images/json", {"reference": [self._repository]})
-            tags = [tag for each in tagged for tag in each.get("RepoTags") or () if tag.startswith(f"{self._repository}:")]
+            every = [familiar(tag) for each in tagged for tag in each.get("RepoTags") or ()]
+            tags = [tag for tag in every if tag.startswith(f"{self._repository}:")]
             return sum([await self._removed(tag) for tag in tags if tag.partition(":")[2] not in keep])
 
     async def _pulled(self, artifact: Artifact) -> Delivery:
@@ -94,14 +96,23 @@ class Deliveries:
         carrier = next((each for each in self._logins() if each.registry.images), None)
         if carrier is not None:
             return await self._fetched(artifact, await push(self._source, theirs.id, carrier, tag=artifact.id))
+        tag = f"{self._repository}:{artifact.id}"
+        takes_docker_archives = (await self._engine.dialect()).takes_docker_archives
         with tempfile.TemporaryFile(dir=self._settings.spool) as whole, tempfile.TemporaryFile(dir=self._settings.spool) as packed:
             await _save(self._source, theirs.id, whole)
-            tag = f"{self._repository}:{artifact.id}"
-            await asyncio.to_thread(shorten, whole, packed, tag=tag, present=present)
+            if takes_docker_archives:
+                await asyncio.to_thread(shorten, whole, packed, tag=tag, present=present)
+            else:
+                await asyncio.to_thread(lay_out, whole, packed, present=present, spool=self._settings.spool)
             sent = packed.tell()
             packed.seek(0)
-            await self._load(packed, tag)
-        return Delivery(sent=sent, total=theirs.size)
+            await self._load(packed)
+        if not takes_docker_archives:  # the other layout holds no name that Podman would take over
+            await self._engine.post(f"images/{theirs.id}/tag", {"repo": self._repository, "tag": artifact.id})
+        brought = await _found(self._engine, tag)
+        if brought is None:
+            raise OutcomeUnknown("the engine took an image, and does not have it", where=self._engine.host)
+        return Delivery(sent=sent, total=brought.size)
 
     async def _present(self, wanted: Image) -> int:
         """How many of the layers, from the lowest, the host has. Raises InvalidInput when its machine is of another kind."""
@@ -125,12 +136,10 @@ class Deliveries:
                 where=self._engine.host,
             )
 
-    async def _load(self, packed: IO[bytes], tag: str) -> None:
+    async def _load(self, packed: IO[bytes]) -> None:
         async with self._engine.stream("images/load", {"quiet": 1}, method="POST", content=packed) as content:
             async for _ in progress(content):
                 pass  # until it has ended well
-        if await _found(self._engine, tag) is None:
-            raise OutcomeUnknown("the engine took an image, and does not have it", where=self._engine.host)
 
     async def _removed(self, tag: str) -> int:
         """Bytes that went with it: none while another name holds the image, and nothing happens while anything runs from it."""
@@ -139,7 +148,7 @@ class Deliveries:
             return 0
         freed = await self._own_bytes(known)
         try:
-            await self._engine.delete(f"images/{tag}", force=1)
+            await self._engine.delete(f"images/{tag}", force=await self._force())
         except Missing:
             return 0
         await self._let_go(known.id)
@@ -150,11 +159,18 @@ class Deliveries:
         with contextlib.suppress(Missing):
             left = await self._engine.get(f"images/{identity}/json")
             for reference in () if left.get("RepoTags") else left.get("RepoDigests") or ():
-                await self._engine.delete(f"images/{reference}", force=1)
+                await self._engine.delete(f"images/{reference}", force=await self._force())
+
+    async def _force(self) -> int:
+        """1 where that is harmless."""
+        return int((await self._engine.dialect()).spares_containers)
 
     async def _is_used(self, known: Image) -> bool:
-        """By what runs, or by what is somebody else's."""
-        users = await self._engine.listed("containers/json", {"ancestor": [known.id]}, all=1)
+        """By what runs, or by what is somebody else's; by anything where the engine would take that away too."""
+        identity = known.id.removeprefix("sha256:")  # with which Podman finds nothing
+        users = await self._engine.listed("containers/json", {"ancestor": [identity]}, all=1)
+        if users and not (await self._engine.dialect()).spares_containers:
+            return True
         return any(each["State"] in _LIVE or (each["Labels"] or {}).get(CONTROLLER) != self._settings.controller for each in users)
 
     async def _own_bytes(self, known: Image) -> int:

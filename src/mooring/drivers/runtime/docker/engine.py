@@ -1,6 +1,6 @@
 """One container engine's API, over the socket that a transport leads to. Foreign errors end here. Must not: know what is ours.
 
-Works with Docker's engine from 20.10 (API 1.41) and what speaks its API.
+Works with Docker's engine from 20.10 (API 1.41) and with Podman's service; in what they differ stands in dialect.py.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ import aiohttp
 from aiodocker.execs import Exec
 from aiodocker.stream import Stream
 
+from mooring.drivers.runtime.docker.dialect import Dialect, dialect_of
 from mooring.drivers.transport.contract import Transport
 from mooring.errors import OutcomeUnknown, Unavailable
 
 _PATIENCE = 60.0  # seconds for an answer
 _CONNECT_WITHIN = 10.0  # seconds
 _NOT_CONNECTED = 900  # aiodocker's own word for it
+_STUMBLE = "no such process"  # Podman, about a process that ends while it answers: refuses the whole question
+_MOST_STUMBLES = 10
 DETACH_KEYS = ",".join(["ctrl-^"] * 8)  # the engine's usual ones are Ctrl-P Ctrl-Q, which people type; there is no way to have none
 
 Answer = Any
@@ -47,12 +50,24 @@ class Engine:
         self._client: aiodocker.Docker | None = None
         self._stack = AsyncExitStack()
         self._connecting = asyncio.Lock()
+        self._dialect: Dialect | None = None
 
     @property
     def host(self) -> str:
         return self._transport.host
 
+    async def dialect(self) -> Dialect:
+        if self._dialect is None:
+            self._dialect = dialect_of(await self.get("version"))
+        return self._dialect
+
     async def get(self, path: str, parameters: Parameters | None = None) -> Answer:
+        for _ in range(_MOST_STUMBLES):
+            try:
+                return await self._asked("GET", path, parameters)
+            except Unavailable as error:
+                if _STUMBLE not in error.message:
+                    raise
         return await self._asked("GET", path, parameters)
 
     async def listed(self, path: str, filters: Mapping[str, list[str]], **parameters: int) -> list[Answer]:
@@ -168,6 +183,7 @@ class Engine:
     def _forget_connection(self) -> None:
         """The next call makes a new one; who still reads from the old one finds its end."""
         client, self._client = self._client, None
+        self._dialect = None  # another may listen there by then
         stack, self._stack = self._stack, AsyncExitStack()
         if client is not None:
             closing = asyncio.ensure_future(_closed(client, stack))

@@ -55,8 +55,13 @@ def image(inspected: Mapping[str, Any]) -> Image:
         ports=tuple(sorted(int(port.partition("/")[0]) for port in config.get("ExposedPorts") or {} if port.endswith("/tcp"))),
         layers=tuple((inspected.get("RootFS") or {}).get("Layers") or ()),
         size=int(inspected.get("Size") or 0),
-        tags=tuple(inspected.get("RepoTags") or ()),
+        tags=tuple(familiar(tag) for tag in inspected.get("RepoTags") or ()),
     )
+
+
+def familiar(tag: str) -> str:
+    """As Docker says it, which leaves away where a name of one word is understood to be."""
+    return tag.removeprefix("docker.io/library/")
 
 
 def shared(layers: tuple[str, ...], others: Iterable[tuple[str, ...]]) -> int:

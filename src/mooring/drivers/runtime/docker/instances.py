@@ -28,7 +28,7 @@ from mooring.model.instance import InstanceKey, InstanceSpec
 
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 _MOST_TRIES = 20
-_NOT_ENDED = ("created", "running", "restarting", "paused")
+_NOT_ENDED = ("created", "running", "restarting", "paused", "stopped")  # the last is Podman's, of what it starts again
 _KILL_PATIENCE = 30.0  # seconds beyond the grace, for the engine to end what it killed
 
 
@@ -45,7 +45,7 @@ class Instances:
     async def start(self, spec: InstanceSpec, variables: Variables) -> None:
         name = self._names.instance(spec.key)
         known = await self._found(name)
-        if known is not None and is_running(known["State"]):
+        if known is not None and is_running(known):
             return
         image = await self._maker.image(spec.artifact)
         if known is not None:
@@ -80,7 +80,7 @@ class Instances:
     async def running(self, key: InstanceKey) -> dict[str, Any]:
         """Its container. Raises Unavailable where none runs."""
         known = await self._found(self._names.instance(key))
-        if known is None or not is_running(known["State"]):
+        if known is None or not is_running(known):
             raise not_running(str(key))
         return known
 

@@ -16,12 +16,12 @@ from mooring.drivers.runtime.contract import LogQuery
 from mooring.drivers.runtime.docker import labels
 from mooring.drivers.runtime.docker.engine import Engine
 from mooring.drivers.runtime.docker.labels import asking
-from mooring.drivers.runtime.docker.reading import Said, said
+from mooring.drivers.runtime.docker.reading import BEGINNING, Place, Said, said
 from mooring.model.instance import LogLine
 
 _LOOK = 0.3  # seconds between two looks for new containers
 _WAITING = 1000  # lines that may wait for whoever follows
-_LIVE = ("running", "restarting")
+_LIVE = ("running", "restarting", "stopped")
 
 
 class Source(msgspec.Struct, frozen=True, order=True):
@@ -36,7 +36,7 @@ class Source(msgspec.Struct, frozen=True, order=True):
 
 async def tell(engine: Engine, controller: str, query: LogQuery) -> AsyncGenerator[LogLine, None]:
     """Ends after the history, or never when the query follows."""
-    reached: dict[str, str] = {}
+    reached: dict[str, Place] = {}
     async with aclosing(_history(engine, controller, query, reached)) as history:
         async for line in history:
             yield line
@@ -69,7 +69,7 @@ def _is_asked(query: LogQuery, source: Source, marks: dict[str, str]) -> bool:
     return query.slot is None or marks.get(labels.SLOT) == str(query.slot)
 
 
-async def _history(engine: Engine, controller: str, query: LogQuery, reached: dict[str, str]) -> AsyncGenerator[LogLine, None]:
+async def _history(engine: Engine, controller: str, query: LogQuery, reached: dict[str, Place]) -> AsyncGenerator[LogLine, None]:
     """Of each instance its newest lines; one line of each container in memory, unless an instance had several containers."""
     groups = groupby(await sources(engine, controller, query), key=lambda each: (each.release, each.source))
     told = [_of_instance(engine, list(group), query.lines, reached) for _, group in groups]
@@ -89,7 +89,7 @@ async def _push(heap: list[tuple[float, int, LogLine, AsyncIterator[LogLine]]], 
         heapq.heappush(heap, (line.at, next(numbers), line, lines))
 
 
-async def _of_instance(engine: Engine, containers: list[Source], lines: int, reached: dict[str, str]) -> AsyncIterator[LogLine]:
+async def _of_instance(engine: Engine, containers: list[Source], lines: int, reached: dict[str, Place]) -> AsyncIterator[LogLine]:
     if len(containers) == 1:
         async for line in _of_container(engine, containers[0], lines, reached):
             yield line
@@ -101,15 +101,15 @@ async def _of_instance(engine: Engine, containers: list[Source], lines: int, rea
         yield line
 
 
-async def _of_container(engine: Engine, source: Source, lines: int, reached: dict[str, str]) -> AsyncIterator[LogLine]:
-    reached.setdefault(source.container, "")
+async def _of_container(engine: Engine, source: Source, lines: int, reached: dict[str, Place]) -> AsyncIterator[LogLine]:
+    reached.setdefault(source.container, BEGINNING)
     async for line in said(engine, source.container, lines=max(lines, 1)):
-        reached[source.container] = line.stamp
+        reached[source.container] = line.place
         if lines:
             yield _told(source, line)
 
 
-async def _news(engine: Engine, controller: str, query: LogQuery, reached: dict[str, str]) -> AsyncGenerator[LogLine, None]:
+async def _news(engine: Engine, controller: str, query: LogQuery, reached: dict[str, Place]) -> AsyncGenerator[LogLine, None]:
     """What every container says from where the history ended; those that began later, from their first line."""
     waiting: asyncio.Queue[LogLine] = asyncio.Queue(_WAITING)
     follower = asyncio.create_task(_follow_all(engine, controller, query, reached, waiting))
@@ -127,7 +127,7 @@ async def _news(engine: Engine, controller: str, query: LogQuery, reached: dict[
         await asyncio.gather(follower, return_exceptions=True)
 
 
-async def _follow_all(engine: Engine, controller: str, query: LogQuery, reached: dict[str, str], waiting: asyncio.Queue[LogLine]) -> None:
+async def _follow_all(engine: Engine, controller: str, query: LogQuery, reached: dict[str, Place], waiting: asyncio.Queue[LogLine]) -> None:
     """One stream for each container that runs; of one that ended, its last words once more."""
     ended: set[str] = set()
     following: dict[str, asyncio.Task[None]] = {}
@@ -149,10 +149,10 @@ async def _follow_all(engine: Engine, controller: str, query: LogQuery, reached:
         await asyncio.gather(*following.values(), return_exceptions=True)
 
 
-async def _follow(engine: Engine, source: Source, reached: dict[str, str], waiting: asyncio.Queue[LogLine]) -> None:
-    after = reached.get(source.container, "")
+async def _follow(engine: Engine, source: Source, reached: dict[str, Place], waiting: asyncio.Queue[LogLine]) -> None:
+    after = reached.get(source.container, BEGINNING)
     async for line in said(engine, source.container, lines=None, follow=source.is_live, after=after):
-        reached[source.container] = line.stamp
+        reached[source.container] = line.place
         await waiting.put(_told(source, line))
 
 

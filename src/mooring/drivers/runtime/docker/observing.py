@@ -16,7 +16,12 @@ from mooring.model.instance import InstanceView
 
 _AT_ONCE = 8  # questions
 _MEMORY_EVERY = 5.0  # seconds
-_LIVE = ("running", "restarting", "paused")  # not asked for as a filter: Podman does not know all of them
+_LIVE = (
+    "running",
+    "restarting",
+    "paused",
+    "stopped",
+)  # the last is Podman's, see views.py; not asked for as a filter: Podman does not know all of them
 
 
 class _Look(msgspec.Struct, frozen=True):
@@ -54,7 +59,15 @@ class Observer:
 
     def view_of(self, answer: dict[str, Any], *, memory: int = 0) -> InstanceView | None:
         is_retired = self._names.is_retired(answer["Name"])
-        return instance_view(answer, end=self._watcher.end(answer["Id"]), is_retired=is_retired, address=self._address, memory=memory)
+        container = answer["Id"]
+        return instance_view(
+            answer,
+            end=self._watcher.end(container),
+            is_retired=is_retired,
+            dies_often=self._watcher.dies_often(container),
+            address=self._address,
+            memory=memory,
+        )
 
     async def _inspected(self, container: str, status: str) -> dict[str, Any]:
         """As it was, if nothing has happened to it since."""

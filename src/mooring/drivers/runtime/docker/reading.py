@@ -7,6 +7,7 @@ than 16 kB comes in several frames. Source: Docker Engine API 1.41, ContainerAtt
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -22,6 +23,12 @@ _STREAMS = {1: "stdout", 2: "stderr"}
 _LONGEST_FRAME = 1_000_000
 
 
+Place = tuple[str, int]
+"""Of a line in its log: its stamp, and which it is of those that have the same. Podman's stamps are whole seconds."""
+
+BEGINNING: Place = ("", 0)
+
+
 class Said(msgspec.Struct, frozen=True):
     """One line; `at` wall seconds, `stamp` the same as the engine wrote it."""
 
@@ -29,14 +36,24 @@ class Said(msgspec.Struct, frozen=True):
     stamp: str
     stream: str
     text: str
+    place: Place = BEGINNING
 
 
 async def last_lines(engine: Engine, container: str, count: int) -> tuple[str, ...]:
     return tuple([line.text async for line in said(engine, container, lines=count)])
 
 
-async def said(engine: Engine, container: str, *, lines: int | None, follow: bool = False, after: str = "") -> AsyncIterator[Said]:
-    """The last `lines` of a container (None: all); where there is a stamp `after`, those later. Following ends with the container."""
+async def said(engine: Engine, container: str, *, lines: int | None, follow: bool = False, after: Place = BEGINNING) -> AsyncIterator[Said]:
+    """The last `lines` of a container (None: all); of those, what comes after a place. Following ends with the container."""
+    if lines is None or (await engine.dialect()).cuts_logs:
+        async for line in _asked(engine, container, lines=lines, follow=follow, after=after):
+            yield line
+    else:
+        for line in deque([each async for each in _asked(engine, container, lines=None, follow=False, after=after)], maxlen=lines):
+            yield line
+
+
+async def _asked(engine: Engine, container: str, *, lines: int | None, follow: bool, after: Place) -> AsyncIterator[Said]:
     asked: dict[str, str | int] = {
         "stdout": 1,
         "stderr": 1,
@@ -44,13 +61,15 @@ async def said(engine: Engine, container: str, *, lines: int | None, follow: boo
         "tail": "all" if lines is None else lines,
         "follow": int(follow),
     }
-    if after:
-        asked |= {"since": f"{times.seconds(after):.9f}", "tail": "all"}
+    if after > BEGINNING:
+        asked |= {"since": f"{times.seconds(after[0]):.9f}", "tail": "all"}
     try:
         async with engine.stream(f"containers/{container}/logs", asked) as content:
+            stamp, count = BEGINNING
             async for line in _lines(content):
-                if not after or line.stamp > after:
-                    yield line
+                stamp, count = line.stamp, count + 1 if line.stamp == stamp else 1
+                if (stamp, count) > after:
+                    yield msgspec.structs.replace(line, place=(stamp, count))
     except Missing:
         return  # it was forgotten meanwhile
 

@@ -196,7 +196,7 @@ class DockerRuntime:
         """Bytes of one that does not run: what it wrote, and its log where the host lets us see it."""
         try:
             found = await self._engine.get(f"containers/{container}/json", {"size": 1})
-            if is_running(found["State"]):
+            if is_running(found):
                 return 0
             taken = int(found.get("SizeRw") or 0) + await self._on_disk(found.get("LogPath") or "")
             await self._maker.discard(container, found["Name"].lstrip("/"))

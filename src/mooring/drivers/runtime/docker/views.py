@@ -24,26 +24,43 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     is_out_of_memory: bool = False
 
 
-def is_running(state: Mapping[str, Any]) -> bool:
+def is_running(inspected: Mapping[str, Any]) -> bool:
     """Whether it runs, or the engine will start it again by itself."""
-    return bool(state.get("Running") or state.get("Restarting") or state.get("Paused"))
+    state = inspected["State"]
+    return bool(state.get("Running") or state.get("Paused") or _is_restarting(inspected))
+
+
+def _is_restarting(inspected: Mapping[str, Any]) -> bool:
+    """`stopped` is Podman's word for what has just ended: what is kept it starts again then, what is not has exited then."""
+    state = inspected["State"]
+    return bool(state.get("Restarting")) or (state.get("Status") == "stopped" and _is_kept(inspected))
+
+
+def _is_kept(inspected: Mapping[str, Any]) -> bool:
+    policy = (inspected.get("HostConfig") or {}).get("RestartPolicy") or {}
+    return policy.get("Name") not in (None, "", "no")
 
 
 def has_begun(state: Mapping[str, Any]) -> bool:
     return times.seconds(str(state.get("StartedAt", ""))) > 0
 
 
-def instance_view(inspected: Mapping[str, Any], *, end: End | None, is_retired: bool, address: str, memory: int) -> InstanceView | None:
-    """None of what is not, or no longer, an instance: what the engine will not run again by itself has to be started anew."""
+def instance_view(
+    inspected: Mapping[str, Any], *, end: End | None, is_retired: bool, dies_often: bool, address: str, memory: int
+) -> InstanceView | None:
+    """None of what is not, or no longer, an instance: what the engine will not run again by itself has to be started anew.
+
+    `dies_often`: it does just now, and the engine does not let it wait.
+    """
     state, marks = inspected["State"], inspected["Config"].get("Labels") or {}
     key = labels.key_of(marks)
-    if key is None or not is_running(state):
+    if key is None or not is_running(inspected) or (is_retired and not state.get("Running")):
         return None
     restarts = int(inspected.get("RestartCount") or 0)
-    last = end_of(state) if state.get("Restarting") else end
+    last = end_of(state) if _is_restarting(inspected) else end
     code, name = _ending(last)
     port = int(labels.number(marks, labels.PORT))
-    shown = _state(state, restarts, is_retired=is_retired)
+    shown = ProcessState.BACKOFF if dies_often and not is_retired else _state(inspected, restarts, is_retired=is_retired)
     return InstanceView(
         key=key,
         state=shown,
@@ -55,7 +72,7 @@ def instance_view(inspected: Mapping[str, Any], *, end: End | None, is_retired: 
         exit_code=code,
         signal=name,
         end_reason=_reason(last, int(labels.number(marks, labels.MEMORY))),
-        retry_at=_retry_at(state, restarts) if shown is ProcessState.BACKOFF else 0.0,
+        retry_at=_retry_at(state, 0 if dies_often else restarts) if shown is ProcessState.BACKOFF else 0.0,
         memory=memory,
     )
 
@@ -67,7 +84,7 @@ def end_of(state: Mapping[str, Any]) -> End:
 def task_state(inspected: Mapping[str, Any]) -> tuple[TaskState, int | None]:
     """What was ended because its time was over has failed with TIMED_OUT, whatever it made of the signal."""
     state = inspected["State"]
-    if is_running(state):
+    if is_running(inspected):
         return TaskState.RUNNING, None
     if not has_begun(state):
         return TaskState.ABSENT, None
@@ -90,12 +107,12 @@ def lived(state: Mapping[str, Any], *, now: float) -> float:
     return (ended if ended >= began else now) - began if began else 0.0
 
 
-def _state(state: Mapping[str, Any], restarts: int, *, is_retired: bool) -> ProcessState:
+def _state(inspected: Mapping[str, Any], restarts: int, *, is_retired: bool) -> ProcessState:
     if is_retired:
         return ProcessState.STOPPING
-    if state.get("Restarting"):
+    if _is_restarting(inspected):
         return ProcessState.BACKOFF if restarts >= OFTEN else ProcessState.STARTING
-    return ProcessState.UNKNOWN if state.get("Paused") else ProcessState.RUNNING
+    return ProcessState.UNKNOWN if inspected["State"].get("Paused") else ProcessState.RUNNING
 
 
 def _ending(end: End | None) -> tuple[int | None, str]:
@@ -117,4 +134,5 @@ def _reason(end: End | None, memory: int) -> str:
 
 
 def _retry_at(state: Mapping[str, Any], restarts: int) -> float:
-    return times.seconds(str(state.get("FinishedAt", ""))) + times.wait_before(restarts)
+    """`restarts` 0: at once."""
+    return times.seconds(str(state.get("FinishedAt", ""))) + (times.wait_before(restarts) if restarts else 0.0)

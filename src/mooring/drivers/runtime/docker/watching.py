@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from typing import Any
 
 from mooring.drivers.runtime.docker.engine import Engine
 from mooring.drivers.runtime.docker.labels import asking
-from mooring.drivers.runtime.docker.views import End
+from mooring.drivers.runtime.docker.views import OFTEN, End
 from mooring.errors import MooringError
 
 _AGAIN_AFTER = 1.0  # seconds, when the stream broke
+_SHORT_LIVES = 10.0  # seconds for OFTEN of them
+_JUST_NOW = 3.0  # seconds
 _BEGIN_WITHIN = 2.0  # seconds until the stream is open, before the first look goes on without it
 
 
@@ -30,6 +32,8 @@ class Watcher:
         self._versions: Counter[str] = Counter()
         self._ends: dict[str, End] = {}
         self._out_of_memory: set[str] = set()
+        self._deaths: dict[str, deque[float]] = {}
+        self._waits = True
         self._is_open = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -51,9 +55,15 @@ class Watcher:
         """How it ended last, where that was seen."""
         return self._ends.get(container)
 
+    def dies_often(self, container: str) -> bool:
+        """Just now, with an engine that does not wait before it starts it again: what is seen as running is gone in a moment."""
+        deaths = self._deaths.get(container, deque())
+        now = asyncio.get_running_loop().time()
+        return not self._waits and len(deaths) == OFTEN and deaths[-1] - deaths[0] < _SHORT_LIVES and now - deaths[-1] < _JUST_NOW
+
     def forget(self, alive: frozenset[str]) -> None:
         """What is known of containers that are gone."""
-        for known in (self._versions, self._ends):
+        for known in (self._versions, self._ends, self._deaths):
             for container in known.keys() - alive:
                 del known[container]
         self._out_of_memory &= alive
@@ -75,6 +85,7 @@ class Watcher:
     async def _follow(self) -> None:
         """The engine tells those again first that it remembers: how something ended before this controller began is among them."""
         filters = json.dumps({"type": ["container"], **asking(self._controller)})
+        self._waits = (await self._engine.dialect()).waits
         async with self._engine.stream("events", {"filters": filters, "since": "1"}) as content:
             self._is_open.set()
             while line := await content.readline():
@@ -88,5 +99,6 @@ class Watcher:
             self._out_of_memory.add(container)
         if action == "die":
             code = int((actor.get("Attributes") or {}).get("exitCode") or 0)
+            self._deaths.setdefault(container, deque(maxlen=OFTEN)).append(asyncio.get_running_loop().time())
             self._ends[container] = End(code=code, is_out_of_memory=container in self._out_of_memory)
             self._out_of_memory.discard(container)
