@@ -29,7 +29,7 @@ from parts.showing import Figure, show
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from docker.engine import ContainerEngine  # noqa: E402 (the tests' own hosts and engines are those measured)
+from docker.engine import ContainerEngine, DockerEngine  # noqa: E402 (the tests' own hosts and engines are those measured)
 from docker.engine import missing as engine_missing  # noqa: E402
 from e2e.platform import App, Platform, free_port  # noqa: E402
 from fleet.rig import Fleet, Host  # noqa: E402
@@ -76,7 +76,7 @@ def main() -> int:
         raise SystemExit(reason)
     directory = Path(tempfile.mkdtemp(prefix="b-", dir="/tmp"))
     engine, fleet, here = (
-        ContainerEngine(directory / "e", bridge="mooring-bench", subnet="10.77.251.1/24"),
+        DockerEngine(directory / "e", bridge="mooring-bench", subnet="10.77.251.1/24"),
         Fleet(),
         Platform(directory / "m"),
     )

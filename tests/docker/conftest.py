@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
-from docker.engine import ContainerEngine, missing
+from docker.engine import ContainerEngine, DockerEngine, missing
 
 from mooring.drivers.runtime.docker.runtime import DockerRuntime
 from mooring.drivers.runtime.docker.settings import DockerSettings
@@ -44,8 +44,8 @@ def engines() -> Iterator[tuple[ContainerEngine, ContainerEngine]]:
     number = os.getpid()
     with tempfile.TemporaryDirectory(prefix="mooring-", ignore_cleanup_errors=True) as directory:
         network = f"10.{200 + number % 50}.{number // 50 % 250}"
-        host = ContainerEngine(Path(directory) / "host", bridge=f"mrgh{number}", subnet=f"{network}.1/25")
-        own = ContainerEngine(Path(directory) / "own", bridge=f"mrgo{number}", subnet=f"{network}.129/25")
+        host = DockerEngine(Path(directory) / "host", bridge=f"mrgh{number}", subnet=f"{network}.1/25")
+        own = DockerEngine(Path(directory) / "own", bridge=f"mrgo{number}", subnet=f"{network}.129/25")
         try:
             host.start()
             host.make_base("base:1")
@@ -89,6 +89,7 @@ def settings(host_engine: ContainerEngine, own_engine: ContainerEngine, memory_p
         directory=PurePosixPath(tmp_path / "kept"),
         secrets=PurePosixPath(memory_place),
         ports=(first, first + 99),
+        bind=host_engine.address,
         source=own_engine.socket,
         spool=tmp_path,
     )

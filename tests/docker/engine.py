@@ -1,4 +1,5 @@
 """A real container engine of the tests' own: dockerd with its state in a temporary directory and a bridge of its own, ended afterwards.
+What is asked of it works with any engine that has its API.
 
 Needs root, `dockerd` and a static `busybox` (Debian: docker.io, busybox-static). No image is fetched: they are made of busybox here.
 """
@@ -18,7 +19,8 @@ import subprocess
 import tarfile
 import time
 import urllib.parse
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,33 +31,35 @@ NEEDED = ("dockerd", "containerd", "docker-registry", "busybox", "ip")
 
 def missing() -> str:
     """What keeps an engine from being started here; empty when nothing does."""
+    return absent_of(NEEDED, packages="docker.io docker-registry busybox-static iproute2")
+
+
+def absent_of(programs: Sequence[str], *, packages: str) -> str:
+    """Why an engine that needs these cannot be started here; empty when it can."""
     if os.geteuid() != 0:
         return "only root can start a container engine"
-    absent = [program for program in NEEDED if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
-    return f"there is no {', '.join(absent)} (Debian: apt-get install docker.io docker-registry busybox-static iproute2)" if absent else ""
+    absent = [program for program in programs if shutil.which(program, path=environment()["PATH"]) is None]
+    return f"there is no {', '.join(absent)} (Debian: apt-get install {packages})" if absent else ""
 
 
-class ContainerEngine:
-    """`directory` has to be short: a socket's path may have 107 bytes."""
+class ContainerEngine(ABC):
+    """One that has Docker's API, and is asked directly. `directory` has to be short: a socket's path may have 107 bytes."""
 
-    def __init__(self, directory: Path, *, bridge: str, subnet: str) -> None:
+    kept_in = "containers"
+    address = "127.0.0.1"  # where containers that publish a port are reached
+
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.socket = directory / "engine.sock"
-        self._bridge = bridge
-        self._subnet = subnet
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        _run("ip", "link", "add", self._bridge, "type", "bridge")
-        _run("ip", "address", "add", self._subnet, "dev", self._bridge)
-        _run("ip", "link", "set", self._bridge, "up")
+        self._make_network()
         self._launch()
 
     def start_again(self) -> None:
         """After `kill`."""
-        for stale in ("pid", "exec/containerd/containerd.pid"):  # what died may still be a zombie, which the engine takes for alive
-            (self.directory / stale).unlink(missing_ok=True)
         self._launch()
 
     def kill(self) -> None:
@@ -65,7 +69,7 @@ class ContainerEngine:
         self._process.wait()
 
     def stop(self) -> None:
-        """It and everything that it started; its mounts and its bridge."""
+        """It and everything that it started; its mounts and its network."""
         with contextlib.suppress(OSError, http.client.HTTPException, AssertionError):
             for each in self.ask("GET", "/containers/json?all=1"):
                 self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
@@ -81,7 +85,7 @@ class ContainerEngine:
                 os.kill(pid, signal.SIGKILL)
         for mount in _mounts_below(self.directory):
             subprocess.run(["umount", "-l", mount], check=False)
-        subprocess.run(["ip", "link", "delete", self._bridge], check=False, env=_environment())
+        self._remove_network()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def ask(self, method: str, path: str, body: bytes | dict[str, Any] = b"", *, kind: str = "application/json") -> Any:
@@ -93,13 +97,15 @@ class ContainerEngine:
         said = response.read()
         connection.close()
         assert response.status < 400, f"{method} {path}: {response.status} {said.decode()}"
-        return json.loads(said) if response.headers.get_content_type() == "application/json" and said.strip().count(b"\n") == 0 else said
+        return json.loads(said) if said[:1] in (b"{", b"[") and said.strip().count(b"\n") == 0 else said
 
     def make_base(self, tag: str, *, marker: str = "", config: tuple[str, ...] = (), size: int = 0) -> str:
         """An image of one layer that holds busybox, and `size` bytes which do not compress; its id."""
-        parameters = {"fromSrc": "-", "repo": tag.partition(":")[0], "tag": tag.partition(":")[2], "changes": list(config)}
-        self.ask("POST", f"/images/create?{urllib.parse.urlencode(parameters, doseq=True)}", base(marker, size), kind="application/x-tar")
-        return str(self.ask("GET", f"/images/{tag}/json")["Id"])
+        parameters = urllib.parse.urlencode({"fromSrc": "-", "changes": list(config)}, doseq=True)
+        made = self.ask("POST", f"/images/create?{parameters}", base(marker, size), kind="application/x-tar")["status"]
+        name, _, version = tag.partition(":")
+        self.ask("POST", f"/images/{made}/tag?repo={name}&tag={version}")
+        return str(made)
 
     def build(self, tag: str, dockerfile: str, **files: bytes) -> str:
         """By its own classic builder; the image's id."""
@@ -127,9 +133,34 @@ class ContainerEngine:
             self.ask("DELETE", f"/volumes/{each['Name']}?force=1")
         self._remove("images", self._images, "?force=1")
 
+    def events(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
+        """All that it remembers."""
+        asked = {"since": 1, **self._until_now(), "filters": json.dumps(filters)}
+        said = self.ask("GET", f"/events?{urllib.parse.urlencode(asked)}")
+        return [said] if isinstance(said, dict) else [json.loads(line) for line in said.splitlines()]
+
+    def _until_now(self) -> dict[str, object]:
+        return {"until": time.time()}
+
+    def records(self) -> list[Path]:
+        """The files in which it keeps what it knows of containers."""
+        return [path for path in (self.directory / "data" / self.kept_in).rglob("*") if path.is_file()]
+
+    @contextlib.contextmanager
+    def occupied(self, port: int) -> Iterator[None]:
+        """Another program listens there, where containers publish theirs."""
+        with contextlib.closing(socket.create_server((self.address, port))):
+            yield
+
+    def pids(self, container: str) -> list[int]:
+        """Of all its processes, the init among them, as the host sees them."""
+        table = self.ask("GET", f"/containers/{container}/top")
+        return [int(row[table["Titles"].index("PID")]) for row in table["Processes"]]
+
     def _images(self) -> list[dict[str, Any]]:
         """All that are not called base."""
-        return [each for each in self.ask("GET", "/images/json") if not any(tag.startswith("base:") for tag in each["RepoTags"] or [])]
+        every = self.ask("GET", "/images/json")
+        return [each for each in every if not any(tag.rpartition("/")[2].startswith("base:") for tag in each["RepoTags"] or [])]
 
     def _remove(self, kind: str, found: Callable[[], list[dict[str, Any]]], how: str) -> None:
         """Until none is left: a container may be on its way already, an image waits for those that were made from it."""
@@ -140,18 +171,22 @@ class ContainerEngine:
                 with contextlib.suppress(AssertionError):
                     self.ask("DELETE", f"/{kind}/{each['Id']}{how}")
 
+    @abstractmethod
+    def _argv(self) -> tuple[str, ...]:
+        """What serves its API in the foreground."""
+
+    @abstractmethod
+    def _make_network(self) -> None: ...
+
+    @abstractmethod
+    def _remove_network(self) -> None:
+        """Also where it was only half made."""
+
     def _launch(self) -> None:
-        place = self.directory.absolute()
-        with (place / "log").open("ab") as log:
+        with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    "dockerd", "--data-root", f"{place}/data", "--exec-root", f"{place}/exec", "--pidfile", f"{place}/pid",
-                    "--host", f"unix://{self.socket}", "--bridge", self._bridge, "--iptables=false", "--ip-masq=false",
-                    "--ip-forward=false", "--shutdown-timeout", "1", "--log-level", "warn",
-                ],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
-            )  # fmt: skip
+                self._argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment()
+            )
         self._until_it_answers()
 
     def _until_it_answers(self) -> None:
@@ -164,6 +199,36 @@ class ContainerEngine:
             except OSError:
                 assert time.monotonic() < deadline, (self.directory / "log").read_text()[-3000:]
                 time.sleep(0.05)
+
+
+class DockerEngine(ContainerEngine):
+    """dockerd, whose containers are reached on loopback."""
+
+    def __init__(self, directory: Path, *, bridge: str, subnet: str) -> None:
+        super().__init__(directory)
+        self._bridge = bridge
+        self._subnet = subnet
+
+    def start_again(self) -> None:
+        for stale in ("pid", "exec/containerd/containerd.pid"):  # what died may still be a zombie, which the engine takes for alive
+            (self.directory / stale).unlink(missing_ok=True)
+        super().start_again()
+
+    def _argv(self) -> tuple[str, ...]:
+        place = self.directory.absolute()
+        return (
+            "dockerd", "--data-root", f"{place}/data", "--exec-root", f"{place}/exec", "--pidfile", f"{place}/pid",
+            "--host", f"unix://{self.socket}", "--bridge", self._bridge, "--iptables=false", "--ip-masq=false",
+            "--ip-forward=false", "--shutdown-timeout", "1", "--log-level", "warn",
+        )  # fmt: skip
+
+    def _make_network(self) -> None:
+        execute("ip", "link", "add", self._bridge, "type", "bridge")
+        execute("ip", "address", "add", self._subnet, "dev", self._bridge)
+        execute("ip", "link", "set", self._bridge, "up")
+
+    def _remove_network(self) -> None:
+        subprocess.run(["ip", "link", "delete", self._bridge], check=False, env=environment())
 
 
 class _Connection(http.client.HTTPConnection):
@@ -203,12 +268,12 @@ def tar(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
     return archive.getvalue()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
 
 
-def _run(*argv: str) -> None:
-    subprocess.run(argv, check=True, env=_environment())
+def execute(*argv: str) -> None:
+    subprocess.run(argv, check=True, env=environment())
 
 
 def _pids_below(directory: Path) -> list[int]:

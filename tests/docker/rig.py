@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import time
-import urllib.parse
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -109,12 +106,9 @@ class DockerRig:
 
     def times_run(self, spec: TaskSpec) -> int:
         """By the engine's own memory of what it started."""
-        filters = json.dumps({"label": [f"mooring.task={spec.name}"], "event": ["start"]})
-        asked = urllib.parse.urlencode({"since": 1, "until": time.time(), "filters": filters})
         ids = {each["Id"] for each in self.engine.ask("GET", "/containers/json?all=1") if each["Labels"].get("mooring.task") == spec.name}
-        said = self.engine.ask("GET", f"/events?{asked}")
-        lines = [said] if isinstance(said, dict) else [json.loads(line) for line in said.splitlines()]
-        return sum(line["Actor"]["ID"] in ids for line in lines)
+        starts = self.engine.events({"label": [f"mooring.task={spec.name}"], "event": ["start"]})
+        return sum(each["Actor"]["ID"] in ids for each in starts)
 
     def artifact(self, name: str, *, size: int = 10_000) -> Artifact:
         image = self._own.make_base(f"{name}:1", marker=name, size=size)
@@ -129,8 +123,7 @@ class DockerRig:
         for each in self.engine.ask("GET", "/containers/json"):
             wanted = {"environment": str(key.environment), "release": str(key.release), "slot": str(key.slot)}
             if wanted.items() <= {name.removeprefix("mooring."): text for name, text in each["Labels"].items()}.items():
-                table = self.engine.ask("GET", f"/containers/{each['Id']}/top")
-                found += [int(row[table["Titles"].index("PID")]) for row in table["Processes"]]
+                found += self.engine.pids(each["Id"])
         return sorted(found)
 
     def inspected(self, key: InstanceKey) -> dict[str, Any]:

@@ -1,0 +1,148 @@
+"""The runtime `docker` with Podman's engine, which has Docker's API: what Docker's is asked too. What is not about how Podman differs
+takes its time, and runs with --long.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker.test_containers as containers
+import pytest
+from docker.engine import ContainerEngine
+from docker.podman import PodmanEngine, missing
+from docker.rig import DockerRig
+
+from mooring.drivers.runtime.docker.runtime import DockerRuntime
+from mooring.testing.interactive_contract import InteractiveContract
+from mooring.testing.lasting_contract import LastingContract
+from mooring.testing.runtime_contract import SHOP, DeliveryContract, RuntimeContract, a_key, a_mark, started, view_of
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def podman() -> Iterator[PodmanEngine]:
+    reason = missing()
+    assert not reason, reason
+    number = os.getpid()
+    with tempfile.TemporaryDirectory(prefix="mooring-", ignore_cleanup_errors=True) as directory:
+        network = f"10.{100 + number % 50}.{number // 50 % 250}"
+        engine = PodmanEngine(Path(directory) / "podman", name=f"mrgp{number}", network=network)
+        try:
+            engine.start()
+            engine.make_base("base:1")
+            yield engine
+        finally:
+            engine.stop()
+
+
+@pytest.fixture
+def host_engine(podman: PodmanEngine) -> ContainerEngine:
+    podman.clear()
+    return podman
+
+
+@pytest.fixture
+def rig(runtime: DockerRuntime, host_engine: ContainerEngine, own_engine: ContainerEngine) -> DockerRig:
+    return DockerRig(runtime, host_engine, own_engine)
+
+
+class TestPodmanRuntime(RuntimeContract):
+    pass
+
+
+@pytest.mark.long
+class TestPodmanInteractive(InteractiveContract):
+    pass
+
+
+@pytest.mark.long
+class TestPodmanLasting(LastingContract):
+    pass
+
+
+class TestPodmanDelivery(DeliveryContract):
+    pass
+
+
+@pytest.mark.long
+class TestWhatAContainerMayDo(containers.TestWhatAContainerMayDo):
+    async def test_more_memory_than_declared_ends_it_and_says_so(self, rig: DockerRig) -> None:
+        """Podman does not say that it was for its memory: only the signal is known."""
+        hungry = "x=0123456789abcdef; while :; do x=$x$x; done"
+        await rig.runtime.start(a_mark(), containers.running(rig, hungry, memory=16_000_000), {})
+
+        async def is_told() -> bool:
+            view = await view_of(rig, a_key())
+            return view is not None and view.signal == "SIGKILL"
+
+        await rig.until(is_told)
+
+
+@pytest.mark.long
+class TestHowItIsReached(containers.TestHowItIsReached):
+    pass
+
+
+@pytest.mark.long
+class TestSecrets(containers.TestSecrets):
+    pass
+
+
+@pytest.mark.long
+class TestWhoseItIs(containers.TestWhoseItIs):
+    pass
+
+
+@pytest.mark.long
+class TestWorseDays(containers.TestWorseDays):
+    async def test_what_was_put_away_is_not_brought_back_by_the_engine(self, rig: DockerRig, host_engine: ContainerEngine) -> None:
+        """After a boot Podman's own unit starts what has the policy `always`, and nothing else."""
+        await started(rig, rig.instance(a_key()))
+        await rig.runtime.stop(a_mark(), a_key(), grace=5)
+        (left,) = host_engine.ask("GET", "/containers/json?all=1")
+        policy = host_engine.ask("GET", f"/containers/{left['Id']}/json")["HostConfig"]["RestartPolicy"]["Name"]
+        assert (left["State"], policy) == ("exited", "unless-stopped")
+
+
+@pytest.mark.long
+class TestLogs(containers.TestLogs):
+    async def test_a_talkative_app_takes_no_more_of_the_disk_than_its_share(self, rig: DockerRig) -> None:
+        """Podman keeps one file, of the half of it."""
+        flood = "head -c 25000000 /dev/zero | tr '\\0' a; echo; echo the-end; exec sleep 100000"
+        await rig.runtime.start(a_mark(), containers.running(rig, flood, is_routed=False), {})
+        await rig.until(lambda: containers.has_said(rig, "the-end"))
+        kept = [path.stat().st_size for path in Path(rig.inspected(a_key())["LogPath"]).parent.glob("ctr.log*")]
+        assert 0 < sum(kept) < 12_000_000
+
+
+@pytest.mark.long
+class TestSessions(containers.TestSessions):
+    pass
+
+
+@pytest.mark.long
+class TestDelivery(containers.TestDelivery):
+    pass
+
+
+class TestWherePodmanDiffers:
+    async def test_only_layers_that_are_missing_are_sent(self, rig: DockerRig, own_engine: ContainerEngine) -> None:
+        await containers.TestDelivery().test_only_layers_that_are_missing_are_sent(rig, own_engine)
+
+    async def test_the_newest_lines_are_told_and_following_goes_on_after_them(self, rig: DockerRig) -> None:
+        await containers.TestLogs().test_the_newest_lines_are_told_and_following_goes_on_after_them(rig)
+
+    async def test_an_image_of_what_has_ended_stays_with_its_log(self, rig: DockerRig, host_engine: ContainerEngine) -> None:
+        """Podman would take the container along."""
+        artifact = rig.artifact("one")
+        await rig.runtime.deliver(a_mark(), artifact)
+        await started(rig, rig.from_artifact(a_key(), artifact))
+        await rig.runtime.stop(a_mark(), a_key(), grace=5)
+        assert await rig.runtime.reclaim(a_mark(), keep=frozenset()) == 0
+        assert len(host_engine.ask("GET", "/containers/json?all=1")) == 1
+        await rig.runtime.forget(a_mark(), SHOP, releases=None)
+        assert await rig.runtime.reclaim(a_mark(), keep=frozenset()) > 0
