@@ -6,12 +6,12 @@ import asyncio
 
 import msgspec
 
-from mooring.errors import CapacityExceeded, InvalidInput, NotFound, Refused
+from mooring.engine.hosts import placed
+from mooring.errors import InvalidInput, NotFound, Refused
 from mooring.model.access import Actor
-from mooring.model.host import EdgePorts, Host, HostAddress, HostRuntime, HostStep, Preparation, fingerprint
+from mooring.model.host import EdgePorts, Host, HostAddress, HostRuntime, fingerprint
 from mooring.model.names import HostId, host_id, region_name
 from mooring.planner import hosts as planner
-from mooring.planner.goal import Wanted, wanted_of
 from mooring.usecases.answers import HostAdded, HostPlan, HostStatus
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
@@ -24,12 +24,12 @@ async def hosts(platform: Platform, actor: Actor) -> tuple[HostStatus, ...]:
     fleet, edges = platform.controller.fleet, platform.controller.edges
     await asyncio.gather(fleet.look_around(), edges.look_around())
     sights, edge_errors = {sight.host: sight for sight in fleet.sights()}, {sight.host: sight.error for sight in edges.sights()}
-    placed = _placed(platform)
+    everything = placed(platform.memory)
     found = []
     for host in platform.memory.hosts():
         sight = sights.get(host.name)
-        keys = [key for wanted in placed for key in wanted.instances() if key.host == host.name]
-        environments = sorted({str(wanted.release.environment) for wanted in placed if host.name in wanted.hosts()})
+        keys = [key for wanted in everything for key in wanted.instances() if key.host == host.name]
+        environments = sorted({str(wanted.release.environment) for wanted in everything if host.name in wanted.hosts()})
         found.append(
             HostStatus(
                 host=host,
@@ -54,7 +54,8 @@ async def plan_host(platform: Platform, actor: Actor, request: HostRequest) -> H
     if not request.host_key:
         offered = await platform.hosts.offered_key(host.address)
         return HostPlan(host=msgspec.structs.replace(host, host_key=offered), fingerprint=fingerprint(offered))
-    return await _planned(platform, host, request)
+    host, facts, preparation = await platform.desk.planned(host, take_over=request.take_over)
+    return HostPlan(host=host, fingerprint=host.fingerprint, facts=facts, preparation=preparation)
 
 
 async def add_host(platform: Platform, actor: Actor, request: HostRequest) -> HostAdded:
@@ -66,25 +67,8 @@ async def add_host(platform: Platform, actor: Actor, request: HostRequest) -> Ho
     platform.allow(actor, Permission.ADMINISTER, "host add", address=request.address[:200], host_key=request.host_key[:200])
     if not request.host_key:
         raise InvalidInput("no host key is given", hint="ask for the plan first: it tells which one the host shows")
-    plan = await _planned(platform, _asked(platform, request), request)
-    _check(plan.preparation)
-    done = tuple(each.step for each in plan.preparation.steps)
-    for step in done:
-        await platform.hosts.perform(plan.host, step)
-    known = _known(platform, plan.host.name)
-    prepared = dict.fromkeys((*(known.prepared if known else ()), *(step.value for step in done)))
-    host = msgspec.structs.replace(plan.host, prepared=tuple(prepared), added_at=platform.clock.wall())
-    if host.edge is None and HostStep.EDGE.value in prepared:
-        host = await _without_edge(platform, host)
-    edge = platform.hosts.edge(host) if host.edge else None
-    if edge is not None:
-        await edge.tend()
-    platform.memory.save_host(host)
-    await platform.controller.fleet.replace(host.name, platform.hosts.runtime(host))
-    platform.controller.edges.place(host.name, host.region)
-    if edge is not None:
-        platform.controller.edges.add(host.name, edge)
-    return HostAdded(host=host, fingerprint=host.fingerprint, done=tuple(each.what for each in plan.preparation.steps))
+    host, done = await platform.desk.take_in(_asked(platform, request), take_over=request.take_over)
+    return HostAdded(host=host, fingerprint=host.fingerprint, done=tuple(each.what for each in done))
 
 
 async def check_host(platform: Platform, actor: Actor, name: str) -> HostPlan:
@@ -111,21 +95,13 @@ async def remove_host(platform: Platform, actor: Actor, name: str, *, is_lost: b
     """
     platform.allow(actor, Permission.ADMINISTER, "host remove", host=name[:100], lost=str(is_lost))
     host = _existing(platform, name)
-    used_by = sorted({str(wanted.release.environment) for wanted in _placed(platform) if host.name in wanted.hosts()})
+    used_by = sorted({str(wanted.release.environment) for wanted in placed(platform.memory) if host.name in wanted.hosts()})
     if used_by and not is_lost:
         hint = f"`mooring host drain {host.name}`, then deploy them again; if the host is gone for good: --lost"
         raise Refused(f"{', '.join(used_by)} still run on {host.name}", hint=hint)
     if not is_lost:
-        left = await platform.controller.fleet.runtime_of(host.name).observe()
-        if left:
-            hint = "it may be a leftover: `mooring status` names what belongs to nobody"
-            raise Refused(f"{len(left)} instances still run on {host.name}", hint=hint)
-        for step in reversed(host.prepared):
-            await platform.hosts.undo(host, HostStep(step))
-    await platform.controller.fleet.remove(host.name)
-    platform.controller.edges.forget(host.name)
-    await platform.hosts.close(host)
-    platform.memory.forget_host(host.name)
+        await platform.desk.check_unused(host)
+    await platform.desk.let_go(host, is_lost=is_lost)
     return host
 
 
@@ -135,41 +111,6 @@ def host_key(platform: Platform, actor: Actor) -> str:
     return platform.hosts.public_key
 
 
-async def _planned(platform: Platform, host: Host, request: HostRequest) -> HostPlan:
-    _check_reach(platform, host)
-    facts = await platform.hosts.survey(host, now=platform.clock.wall())
-    bind, memory = request.bind or facts.address or host.bind, request.memory or planner.budget(facts)
-    host = msgspec.structs.replace(host, bind=bind, memory=memory, processors=facts.processors, uid=facts.uid)
-    seen = msgspec.structs.replace(facts, owner="") if request.take_over else facts
-    preparation = planner.prepare(host, seen, controller=platform.hosts.controller)
-    return HostPlan(host=host, fingerprint=host.fingerprint, facts=facts, preparation=preparation)
-
-
-async def _without_edge(platform: Platform, host: Host) -> Host:
-    """It carries none any more."""
-    platform.controller.edges.drop(host.name)
-    await platform.hosts.undo(host, HostStep.EDGE)
-    return msgspec.structs.replace(host, prepared=tuple(step for step in host.prepared if step != HostStep.EDGE.value))
-
-
-def _check_reach(platform: Platform, host: Host) -> None:
-    """A firewall lets in the controller alone. Raises InvalidInput where that would keep out an edge of the region on another host."""
-    others = [each for each in platform.memory.hosts() if each.region == host.region and each.name != host.name]
-    pairs = [(each, host) for each in others if each.edge and host.has_firewall]
-    pairs += [(host, each) for each in others if host.edge and each.has_firewall]
-    if pairs:
-        edge, closed = pairs[0]
-        hint = "leave --firewall out where a region's edge and its instances are on several hosts, and close the ports in your own network"
-        raise InvalidInput(f"the edge on {edge.name} could not reach instances behind the firewall of {closed.name}", hint=hint)
-
-
-def _check(preparation: Preparation) -> None:
-    faults = preparation.faults
-    if faults:
-        said = "; ".join(f"{fault.subject}: {fault.said}" for fault in faults)
-        raise CapacityExceeded(f"the host cannot be used: {said}", hint=faults[0].hint)
-
-
 def _asked(platform: Platform, request: HostRequest) -> Host:
     """Raises InvalidInput, InvalidName."""
     address = HostAddress.parse(request.address)
@@ -177,7 +118,7 @@ def _asked(platform: Platform, request: HostRequest) -> Host:
     host_key = request.host_key
     if host_key:
         fingerprint(host_key)
-    known = _known(platform, name)
+    known = platform.desk.known(name)
     if known is not None and known.address != address:
         hint = "give this one another name with --name"
         raise InvalidInput(f"{name} is {known.address} already", hint=hint)
@@ -192,6 +133,7 @@ def _asked(platform: Platform, request: HostRequest) -> Host:
         host_key=host_key,
         region=region_name(request.region),
         labels=labels,
+        bind=request.bind,
         memory=request.memory,
         has_firewall=request.firewall or (known is not None and known.has_firewall),
         is_draining=known.is_draining if known else False,
@@ -217,24 +159,7 @@ def _likely_name(address: HostAddress) -> str:
 
 
 def _existing(platform: Platform, name: str) -> Host:
-    host = _known(platform, HostId(name))
+    host = platform.desk.known(HostId(name))
     if host is None:
         raise NotFound(f"there is no host {name[:100]}", hint="`mooring host ls` lists them")
     return host
-
-
-def _known(platform: Platform, name: HostId) -> Host | None:
-    return next((host for host in platform.memory.hosts() if host.name == name), None)
-
-
-def _placed(platform: Platform) -> list[Wanted]:
-    """What every environment is to run, and what each deployment that goes on would have it run."""
-    memory = platform.memory
-    revisions = [(record.environment, record.revision) for record in memory.environments()]
-    revisions += [(each.environment, each.target) for each in memory.unfinished_deployments()]
-    found = []
-    for environment, revision in revisions:
-        release = memory.release(environment, revision.release) if revision else None
-        if revision is not None and release is not None:
-            found.append(wanted_of(revision, release))
-    return found

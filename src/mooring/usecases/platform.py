@@ -14,6 +14,7 @@ from mooring.drivers.runtime.contract import Interactive, Runtime
 from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.contract import Clock
 from mooring.engine.controller import Controller
+from mooring.engine.hosts import HostDesk
 from mooring.engine.lookout import Lookout
 from mooring.errors import NotFound
 from mooring.model.access import Actor
@@ -74,6 +75,10 @@ class Platform:
     hidden: Mapping[str, Path]  # further secret files a backup may hold, by their names in the state directory
     version: str
     started_at: float
+
+    @property
+    def desk(self) -> HostDesk:
+        return HostDesk(self.hosts, self.memory, self.controller.fleet, self.controller.edges, self.clock)
 
     def allow(self, actor: Actor, permission: Permission, what: str, environment: EnvironmentId | None = None, **detail: str) -> None:
         """Check the permission, then write who asks for what into the audit log: before it is done, since it may end in a crash.
