@@ -175,7 +175,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "drivers/edge/haproxy/log_space.py": "fallocate, which cuts the access log",
         "drivers/edge/haproxy/programs.py": "HAProxy's own word on its version",
         "drivers/forge/remote.py": "git, about a repository elsewhere",
-        "drivers/issuer/hook.py": "the operator's program that sets TXT records",
+        "drivers/operator_program.py": "the operator's program that sets TXT records, or lends hosts",
         "drivers/probe/network.py": "a health check's command",
         "drivers/runtime/process/controlling.py": "a terminal for an app's command",
         "drivers/runtime/process/daemon.py": "the supervisor leaves its parent",
