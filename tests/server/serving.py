@@ -17,11 +17,14 @@ import httpx
 
 from mooring.client.client import Client
 from mooring.drivers.runtime.contract import Variables
+from mooring.engine.capacity import CapacityKeeper
 from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
+from mooring.engine.hosts import HostDesk
 from mooring.engine.lookout import Lookout
 from mooring.model.access import Role
+from mooring.model.capacity import CapacityTerms
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, TaskSpec
@@ -38,6 +41,7 @@ from mooring.server.sse import Streams
 from mooring.store.authorized_keys import AuthorizedKeys
 from mooring.store.memory import SqliteMemory
 from mooring.testing.bucket import FakeBuckets
+from mooring.testing.capacity import FakeCapacity
 from mooring.testing.edge import FakeEdge
 from mooring.testing.hosts import FakeHosts
 from mooring.testing.prober import FakeProber, FakeStreamOpener
@@ -125,6 +129,7 @@ class World:
     def __post_init__(self) -> None:
         self.hosts = FakeHosts(self.clock)
         self.servers = FakeServers()
+        self.capacity = FakeCapacity()
 
     @property
     def socket_path(self) -> Path:
@@ -219,6 +224,7 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
     desk = ForgeDesk(
         world.state / "forges", world.state / "uploads", forge=forge_of, remote=remote_of, patience=(0.01, 0.01), settled=settled
     )
+    hosts = HostDesk(world.hosts, world.memory, controller.fleet, controller.edges, world.clock)
     platform = Platform(
         controller=controller,
         memory=world.memory,
@@ -228,6 +234,17 @@ async def _serve(world: World, path: Path, ready: threading.Event, made: dict[st
             memory=world.memory, edge=world.edge, issuer=None, dns=None, clock=world.clock, tell=controller.tell, glance_every=0.05
         ),
         hosts=world.hosts,
+        desk=hosts,
+        capacity=CapacityKeeper(
+            memory=world.memory,
+            desk=hosts,
+            reviews=controller.reviews,
+            driver=world.capacity,
+            terms=CapacityTerms(),
+            clock=world.clock,
+            tell=controller.tell,
+            controller=lambda: world.hosts.controller,
+        ),
         lookout=Lookout(world.hosts, world.memory.hosts, world.clock),
         forges=desk,
         push_keys=AuthorizedKeys(world.state / "home" / ".ssh" / "authorized_keys", state=world.state),

@@ -154,7 +154,7 @@ def test_a_review_app_that_waits_for_room_is_a_warning_with_the_reason() -> None
     waits, rests = (
         EnvironmentRecord(environment=SHOP, created_at=NOW, review=each) for each in (mark, msgspec.structs.replace(mark, waiting=""))
     )
-    (trouble,) = of_review_apps([waits, rests])
+    (trouble,) = of_review_apps([waits, rests], lambda mark: f"{mark.waiting}; one more host is asked for soon")
     assert (trouble.subject, trouble.weight) == ("shop/production", Weight.WARNING)
-    assert trouble.said == "it waits for room: declared memory does not fit this host"
+    assert trouble.said == "it waits for room: declared memory does not fit this host; one more host is asked for soon"
     assert "`mooring review ls -a shop`" in trouble.hint

@@ -32,6 +32,7 @@ from mooring.model.registry import Registry
 from mooring.model.secret import Secret
 from mooring.store import translation
 from mooring.store.memory import SqliteMemory
+from mooring.testing.loan_contract import a_loan
 from mooring.testing.samples import (
     SHOP,
     a_deployment,
@@ -149,6 +150,8 @@ WRITES: dict[str, Callable[[SqliteMemory], object]] = {
     "forget_registry": lambda memory: memory.forget_registry("ghcr.io"),
     "save_host": lambda memory: memory.save_host(a_host()),
     "forget_host": lambda memory: memory.forget_host(HostId("web-1")),
+    "save_loan": lambda memory: memory.save_loan(a_loan()),
+    "forget_loan": lambda memory: memory.forget_loan("c0ffee-00000001"),
     "save_forge": lambda memory: memory.save_forge(a_forge("blog"), SECRETS),
     "forget_forge": lambda memory: memory.forget_forge(AppName("shop")),
     "save_forge_head": lambda memory: memory.save_forge_head(AppName("shop"), "main", "c2"),
@@ -189,6 +192,7 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "open_intents": lambda memory: memory.open_intents(),
     "events": lambda memory: memory.events(),
     "hosts": lambda memory: memory.hosts(),
+    "loans": lambda memory: memory.loans(),
     "registries": lambda memory: memory.registries(),
     "registry_logins": lambda memory: memory.registry_logins(),
     "forges": lambda memory: memory.forges(),
@@ -248,6 +252,7 @@ RECORDS = {
     "config_versions": lambda memory: memory.config_versions(SHOP),
     "events": lambda memory: memory.events(),
     "hosts": lambda memory: memory.hosts(),
+    "loans": lambda memory: memory.loans(),
     "forges": lambda memory: memory.forges(),
     "forge_watches": lambda memory: memory.forge_watches(),
     "forge_pulls": lambda memory: memory.forge_pulls(AppName("shop")),
@@ -263,6 +268,7 @@ def test_a_garbled_record_is_told_and_not_guessed(table: str, record: str | byte
     memory.put_config(SHOP, changes={"A": "1"}, by="anna", at=1.0)
     memory.append_event(an_event())
     memory.save_host(a_host())
+    memory.save_loan(a_loan())
     memory.save_forge(a_forge(), SECRETS)
     memory.save_forge_watch(a_watch())
     memory.save_forge_pull(a_pull())
@@ -318,6 +324,7 @@ def filled(memory: SqliteMemory) -> SqliteMemory:
     memory.save_lock(Lock(environment=SHOP, by="ben", reason="sale", since=0.0))
     memory.remember_answer(an_answer("old"))
     memory.save_host(msgspec.structs.replace(a_host("web-1"), is_draining=True))
+    memory.save_loan(msgspec.structs.replace(a_loan(), leaving="nothing is on it"))
     memory.save_forge(a_forge(), SECRETS)
     memory.save_forge_head(AppName("shop"), "main", "c1")
     memory.save_forge_watch(a_watch())
@@ -355,6 +362,7 @@ import sys
 from pathlib import Path
 from mooring.errors import MooringError
 from mooring.store.memory import SqliteMemory
+from mooring.testing.loan_contract import a_loan
 from mooring.testing.samples import SHOP, a_step
 memory = SqliteMemory.open(Path(sys.argv[1]))
 print("open", flush=True)

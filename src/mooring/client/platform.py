@@ -57,16 +57,27 @@ def start(
     acme_ca_file: str | None = None,
     acme_dns_hook: str | None = None,
     unconfined_strangers: bool | None = None,
+    capacity: str | None = None,
+    capacity_limit: int | None = None,
+    capacity_idle: float | None = None,
 ) -> Iterator[Progress | Summary]:
     """What `mooring up` does: progress as it comes, the summary last. None: as it was the last time.
 
     `edge` is `envoy`, `haproxy` or `auto`. `api` is an `address:port` on which the API listens besides its socket; it takes a token.
     With `acme_email` certificates are ordered from `acme_directory`. `unconfined_strangers`: the code of
-    strangers' pull requests may run where nothing keeps it apart. Raises what stands in the way."""
-    options = {"--edge": edge, "--http-port": http_port, "--https-port": https_port, "--bind": bind, "--api": api}
+    strangers' pull requests may run where nothing keeps it apart. `capacity` is the program that lends hosts, `capacity_limit` at most,
+    each given back after `capacity_idle` seconds of no use. Raises what stands in the way."""
+    options: dict[str, str | float | None] = {
+        "--edge": edge,
+        "--http-port": http_port,
+        "--https-port": https_port,
+        "--bind": bind,
+        "--api": api,
+    }
     options |= {"--acme-email": acme_email, "--acme-directory": acme_directory}
     options |= {"--acme-ca-file": acme_ca_file, "--acme-dns-hook": acme_dns_hook}
     options |= {"--unconfined-strangers": None if unconfined_strangers is None else "on" if unconfined_strangers else "off"}
+    options |= {"--capacity": capacity, "--capacity-limit": capacity_limit, "--capacity-idle": capacity_idle}
     given = [word for option, value in options.items() if value is not None for word in (option, str(value))]
     return _lines("up", *given)
 

@@ -12,6 +12,7 @@ from mooring.drivers.builder.contract import BuildLog
 from mooring.errors import StateDamaged
 from mooring.model.assets import AssetFile
 from mooring.model.build import BuildSettings
+from mooring.model.capacity import Loan
 from mooring.model.certificate import Attempt, AttemptOutcome, Certificate, CertificateSource
 from mooring.model.config import ConfigVersion
 from mooring.model.deployment import Deployment
@@ -105,6 +106,11 @@ class Memory(Protocol):
 
     def save_host(self, host: Host) -> None: ...
     def forget_host(self, name: HostId) -> None: ...
+    def loans(self) -> tuple[Loan, ...]:
+        """Of hosts that are borrowed or asked for, by key."""
+
+    def save_loan(self, loan: Loan) -> None: ...
+    def forget_loan(self, key: str) -> None: ...
 
     # services
     def service_servers(self) -> tuple[ServiceServer, ...]:

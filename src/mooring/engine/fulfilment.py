@@ -23,7 +23,7 @@ from mooring.engine.provision import provide
 from mooring.engine.pushing import push
 from mooring.engine.rollout import Rollout, first_phase
 from mooring.engine.room import await_room
-from mooring.engine.targets import check, target_of
+from mooring.engine.targets import check, roomiest, target_of
 from mooring.engine.witness import Witness
 from mooring.errors import Aborted, CapacityExceeded, DriverError, LeaseHeld, MooringError, NeedsPerson, OutcomeUnknown, StaleFence
 from mooring.model.deployment import Deployment, Outcome, Phase
@@ -138,7 +138,7 @@ class Fulfilment:
         target = await self._kept_meanwhile(self._made(order, lease, before, witness), lease)
         await self._parts.observer.look(self.deployment.environment)
         while target is not None and not self._fits(target, before):
-            await self._kept_meanwhile(await_room(self._parts, target, before), lease)
+            target = await self._kept_meanwhile(await_room(self._parts, target, before), lease)
         self._say(EventKind.PHASE_ENDED, phase=phase.value, seconds=witness.leave() or 0.0)
         if isinstance(order, DestroyOrder):
             self._mark_destroyed()
@@ -184,7 +184,7 @@ class Fulfilment:
         """The target, with its services, its assets and all that its hosts need to start it; nothing is sent of what would not fit."""
         target = await target_of(self._parts, order, self.deployment, before)
         if target is not None:
-            await await_room(self._parts, target, before)
+            target = await await_room(self._parts, target, before)
             await provide(self._parts, target.release, self.deployment, lease)
         if target is not None and any(host != LOCAL for host in target.hosts()):
             await self._parts.observer.look(self.deployment.environment)
@@ -201,6 +201,8 @@ class Fulfilment:
         """
         record = self._parts.memory.environment(self.deployment.environment)
         mark = record.review if record is not None else None
+        if mark is not None and roomiest(self._parts, target, before) != (target, frozenset()):
+            return False  # a borrowed host of its may be on its way back
         try:
             check(self._parts, target, before)
         except MooringError as error:

@@ -102,9 +102,10 @@ class HostDesk:
             raise InvalidInput(f"the edge on {edge.name} could not reach instances behind the firewall of {closed.name}", hint=hint)
 
 
-def placed(memory: Memory) -> list[Wanted]:
-    """What every environment is to run, also one that sleeps, and what each deployment that goes on would have it run."""
-    revisions = [(record.environment, record.revision) for record in memory.environments()]
+def placed(memory: Memory, *, is_awake: bool = False) -> list[Wanted]:
+    """What every environment is to run, also one that sleeps unless `is_awake`, and what each deployment that goes on would have it run."""
+    records = [record for record in memory.environments() if not (is_awake and record.is_asleep)]
+    revisions = [(record.environment, record.revision) for record in records]
     revisions += [(each.environment, each.target) for each in memory.unfinished_deployments()]
     found = []
     for environment, revision in revisions:

@@ -12,12 +12,13 @@ from typing import Protocol
 
 from mooring.engine.orders import DestroyOrder, Order
 from mooring.engine.parts import Parts
-from mooring.engine.room import make_room, note_waiting
+from mooring.engine.room import make_room, move_sleepers, note_waiting
 from mooring.engine.targets import check_room
 from mooring.errors import CapacityExceeded, MooringError
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
+from mooring.model.names import HostId
 from mooring.model.records import Answering
 from mooring.model.review import ReviewMark, ReviewSettings, idle_since
 from mooring.planner.goal import Wanted
@@ -100,6 +101,10 @@ class ReviewKeeper:
     async def make_room(self, wanted: Wanted, before: Wanted | None) -> str:
         """Empty where there is room for a review app now, else why not yet; others that are idle go to sleep for it. Raises Unavailable."""
         return await make_room(self._parts, wanted, before, sleep=self._put_to_sleep)
+
+    def move_away(self, host: HostId) -> None:
+        """Whatever sleeps there wakes elsewhere. Raises InvalidInput where it has no other place, Unavailable."""
+        move_sleepers(self._parts, host)
 
     async def _seek_room(self, environment: EnvironmentId) -> None:
         """For one that is waited for and could not wake."""

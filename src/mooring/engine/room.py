@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mooring.engine.parts import Parts
-from mooring.engine.targets import check_room
-from mooring.errors import CapacityExceeded, DriverError
+import msgspec
+
+from mooring.engine.parts import Parts, revision_of
+from mooring.engine.targets import check_room, placed, roomiest
+from mooring.errors import CapacityExceeded, DriverError, LeaseHeld
+from mooring.model.capacity import Need
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
+from mooring.model.names import HostId
 from mooring.planner.goal import Wanted
 from mooring.planner.review import ReviewApp, review_apps
-from mooring.planner.room import LEAST_IDLE, may_give_way, sleepers
+from mooring.planner.room import LEAST_IDLE, may_give_way, need_of, sleepers
 
 LONGEST_WAIT = 1800.0  # seconds in which a deployment waits for room
 _LOOK_EVERY = 2.0  # seconds between two looks for it
@@ -33,16 +37,24 @@ async def make_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, slee
     return ""
 
 
-async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
-    """Of a review app, before anything of it is made; others are judged when they are to start. Raises CapacityExceeded at the end."""
+async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None) -> Wanted:
+    """Where it has room: as it was to be placed, or elsewhere in its regions. Of a review app, before anything of it is made; others are
+    judged when they are to start. Raises CapacityExceeded at the end.
+    """
     environment = wanted.release.environment
     record = parts.memory.environment(environment)
     if record is None or record.review is None:
-        return
+        return wanted
     until = parts.clock.monotonic() + LONGEST_WAIT
     try:
-        while why := await parts.make_room(wanted, before):
-            note_waiting(parts, environment, why)
+        while True:
+            wanted, crowded = roomiest(parts, wanted, before)
+            why = await parts.make_room(wanted, before)
+            if not why and not crowded:
+                return wanted
+            regions = {host.name: host.region for host in parts.memory.hosts()}
+            need = need_of(wanted, crowded, regions)
+            note_waiting(parts, environment, why or f"{', '.join(sorted(crowded))} is given back", need=need)
             if parts.clock.monotonic() >= until:
                 hint = "`mooring review ls` shows those that could go; `mooring review down BRANCH` takes one down"
                 raise CapacityExceeded(f"there was no room for 30 minutes: {why}", hint=hint, where=str(environment))
@@ -51,13 +63,14 @@ async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None) -> Non
         note_waiting(parts, environment, "")
 
 
-def note_waiting(parts: Parts, environment: EnvironmentId, why: str) -> None:
-    """On record, for whoever looks at it; told once, not with each look, though the numbers in it change."""
+def note_waiting(parts: Parts, environment: EnvironmentId, why: str, *, need: Need | None = None) -> None:
+    """On record, for whoever looks at it; told once, not with each look, though the numbers in it change. `need`: of one more host."""
     record = parts.memory.environment(environment)
-    if record is None or record.review is None or record.review.waiting == why:
+    if record is None or record.review is None or (record.review.waiting, record.review.need) == (why, need):
         return
     is_news = bool(why) != bool(record.review.waiting)
-    parts.mark_review(environment, waiting=why)
+    since = parts.clock.wall() if is_news else record.review.waiting_since
+    parts.mark_review(environment, waiting=why, waiting_since=since if why else 0.0, need=need)
     if is_news:
         message = f"it waits for room: {why}" if why else "it waits for room no more"
         parts.announcer.say(EventKind.ENVIRONMENT_CHANGED, environment=environment, what="review", message=message)
@@ -93,3 +106,16 @@ async def _is_visited(parts: Parts, app: ReviewApp, now: float) -> bool:
         return bool(traffic.last_at) or any(each.in_flight or each.streams for each in await parts.edge.observe(app.environment))
     except DriverError:
         return True  # what cannot be seen is not known to be idle
+
+
+def move_sleepers(parts: Parts, host: HostId) -> None:
+    """Those that are placed on it and sleep are placed elsewhere: there they wake. Raises InvalidInput where they have no other place,
+    LeaseHeld while one of them is being deployed.
+    """
+    for record in parts.memory.environments():
+        wanted = parts.wanted(record.environment) if record.is_asleep else None
+        if wanted is None or host not in wanted.hosts():
+            continue
+        if parts.unfinished(record.environment):
+            raise LeaseHeld(f"{record.environment}, which slept there, is being deployed", hint="it goes on when that has ended")
+        parts.memory.save_environment(msgspec.structs.replace(record, revision=revision_of(placed(parts, wanted))))

@@ -23,7 +23,7 @@ from mooring.engine.orders import (
     ScaleOrder,
 )
 from mooring.engine.parts import Parts
-from mooring.engine.strangers import check_kept_apart
+from mooring.engine.strangers import check_kept_apart, is_strangers_release
 from mooring.engine.variables import build_secrets_of, check_deliverable, names_given
 from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
 from mooring.model.assets import digest_of as digest_of_assets
@@ -37,7 +37,7 @@ from mooring.model.placement import Placement
 from mooring.model.release import Artifact, Release, Source
 from mooring.model.review import REVIEW_PASSWORD
 from mooring.planner.accessories import pinned
-from mooring.planner.capacity import check_memory, check_processors, declared_by
+from mooring.planner.capacity import check_memory, check_processors, crowded, declared_by
 from mooring.planner.goal import Wanted
 from mooring.planner.placement import place
 
@@ -98,13 +98,13 @@ def previewed(
 
 
 def placed(parts: Parts, wanted: Wanted, *, kept: Placement | None = None) -> Wanted:
-    """With a host for each of its instances.
+    """With a host for each of its instances, a borrowed one never: those are for who waits for room.
 
     Raises InvalidInput where a region of its has none that may be used, Refused where a stranger's code would not be kept apart there.
     """
     if wanted.release.environment.accessory is not None:
         return msgspec.structs.replace(wanted, placement=pinned(wanted.release, wanted.counts))
-    hosts = parts.memory.hosts()
+    hosts = [host for host in parts.memory.hosts() if not host.loan]
     load = declared_by(parts.others(wanted.release.environment), [host.name for host in hosts]) if wanted.release.regions else {}
     placement = place(wanted.release, wanted.counts, hosts, kept=kept, load=load)
     wanted = msgspec.structs.replace(wanted, placement=placement)
@@ -139,6 +139,38 @@ def check_room(
     leftover = {} if is_settled else _leftover(parts, known)
     check_memory(wanted, before, others=others, budgets=parts.runtime.budgets(), leftover=leftover)
     check_processors(wanted, [other for other, _ in others], processors=parts.runtime.processors())
+
+
+def roomiest(parts: Parts, wanted: Wanted, before: Wanted | None) -> tuple[Wanted, frozenset[HostId]]:
+    """As it is where it fits; else on other hosts of its regions, borrowed ones too. And which of them it does not fit."""
+    others, hosts = parts.others(wanted.release.environment), parts.memory.hosts()
+    closed = frozenset(host.name for host in hosts if host.loan and host.is_draining)
+    if is_strangers_release(parts.memory, wanted.release):
+        closed |= frozenset(host.name for host in hosts) - parts.runtime.taking_strangers()
+
+    def crowded_by(candidate: Wanted) -> frozenset[HostId]:
+        known = [each for pair in [(candidate, before), *others] for each in pair if each is not None]
+        leftover = _leftover(parts, known)
+        budgets, processors = parts.runtime.budgets(), parts.runtime.processors()
+        full = crowded(candidate, before, others=others, budgets=budgets, processors=processors, leftover=leftover)
+        return full | closed.intersection(candidate.hosts())
+
+    crowded_now = crowded_by(wanted)
+    full = set(crowded_now)
+    load = declared_by(others, [host.name for host in hosts])
+    while full and wanted.release.regions:
+        try:
+            placement = place(wanted.release, wanted.counts, [host for host in hosts if host.name not in full], load=load)
+        except InvalidInput:
+            break
+        candidate = msgspec.structs.replace(wanted, placement=placement)
+        lacking = crowded_by(candidate)
+        if not lacking:
+            return candidate, frozenset()
+        if lacking <= full:
+            break
+        full |= lacking
+    return wanted, crowded_now
 
 
 def _leftover(parts: Parts, known: list[Wanted]) -> dict[HostId, int]:

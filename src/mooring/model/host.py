@@ -76,7 +76,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     to. `processors`: how many it has, 0 where nobody has counted them. `uid`: of the account there. `is_draining`: nothing new is placed
     on it, and what is there moves away with the next deployment. `has_firewall`: its instances' ports are closed to everybody but the
     edge. `prepared`: the names of the steps that were done for it, so that they can be undone. `edge`: it carries one, for its region;
-    None: it does not.
+    None: it does not. `loan`: the key of the loan that it is here by; empty for one that a person added.
     """
 
     name: HostId
@@ -94,6 +94,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     added_at: float = 0.0
     prepared: tuple[str, ...] = ()
     edge: EdgePorts | None = None
+    loan: str = ""
 
     @property
     def fingerprint(self) -> str:

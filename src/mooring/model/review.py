@@ -13,6 +13,7 @@ import re
 import msgspec
 
 from mooring.errors import InvalidName
+from mooring.model.capacity import Need
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName, EnvironmentName, Hostname, VariableName, hostname
 
@@ -77,6 +78,8 @@ class ReviewMark(msgspec.Struct, frozen=True, kw_only=True):
     is_asleep: bool = False  # nothing of it runs until somebody visits it
     leaving: str = ""
     waiting: str = ""  # for room on its hosts: why there is none
+    waiting_since: float = 0.0
+    need: Need | None = None  # what one more host would have to be like; None: it would be of no use
 
 
 def idle_since(mark: ReviewMark) -> float:

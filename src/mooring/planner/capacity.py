@@ -5,7 +5,7 @@ Memory at the rollout's highest point; processors, which are shared, when it is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from mooring.errors import CapacityExceeded
 from mooring.model.instance import InstanceKey
@@ -44,9 +44,8 @@ def check_memory(
     `others`: what each is to run and, while it is being deployed, what it ran before. `leftover`: bytes declared by what runs though
     nothing wants it any more.
     """
-    elsewhere = declared_by(others, dict.fromkeys((*wanted.hosts(), *(before.hosts() if before else ()))))
-    for host, declared in elsewhere.items():
-        _check_host(wanted, host, peak_memory(wanted, before, host=host), declared, budgets.get(host, 0), (leftover or {}).get(host, 0))
+    for _, error in _short_of_memory(wanted, before, others, budgets, leftover or {}):
+        raise error
 
 
 def check_processors(wanted: Wanted, others: Iterable[Wanted], *, processors: Mapping[HostId, float]) -> None:
@@ -54,17 +53,23 @@ def check_processors(wanted: Wanted, others: Iterable[Wanted], *, processors: Ma
 
     What runs side by side for the time of a rollout shares them: unlike memory, nobody dies of having fewer for a while.
     """
+    for _, error in _short_of_processors(wanted, others, processors):
+        raise error
+
+
+def crowded(
+    wanted: Wanted,
+    before: Wanted | None,
+    *,
+    others: Iterable[tuple[Wanted, Wanted | None]],
+    budgets: Mapping[HostId, int],
+    processors: Mapping[HostId, float],
+    leftover: Mapping[HostId, int] | None = None,
+) -> frozenset[HostId]:
+    """The hosts that it does not fit, by `check_memory` or by `check_processors`."""
     known = tuple(others)
-    for host in wanted.hosts():
-        own, elsewhere, has = _processors(wanted, host), sum(_processors(each, host) for each in known), processors.get(host, 0.0)
-        if own == 0 or has == 0 or round(own + elsewhere, 3) <= has:
-            continue
-        place = "this host" if host == LOCAL else f"host {host}"
-        raise CapacityExceeded(
-            f"declared cpus do not fit {place}: {own:g} for this app, {elsewhere:g} for other apps, and it has {has:g}",
-            hint="lower count or cpus, or place it on more hosts",
-            where=str(wanted.release.environment),
-        )
+    memory = _short_of_memory(wanted, before, known, budgets, leftover or {})
+    return frozenset(host for host, _ in (*memory, *_short_of_processors(wanted, [other for other, _ in known], processors)))
 
 
 def declared_by(others: Iterable[tuple[Wanted, Wanted | None]], hosts: Iterable[HostId]) -> dict[HostId, int]:
@@ -73,20 +78,51 @@ def declared_by(others: Iterable[tuple[Wanted, Wanted | None]], hosts: Iterable[
     return {host: sum(peak_memory(other, earlier, host=host) for other, earlier in known) for host in hosts}
 
 
+def _short_of_memory(
+    wanted: Wanted,
+    before: Wanted | None,
+    others: Iterable[tuple[Wanted, Wanted | None]],
+    budgets: Mapping[HostId, int],
+    leftover: Mapping[HostId, int],
+) -> Iterator[tuple[HostId, CapacityExceeded]]:
+    elsewhere = declared_by(others, dict.fromkeys((*wanted.hosts(), *(before.hosts() if before else ()))))
+    for host, declared in elsewhere.items():
+        peak, left, budget = peak_memory(wanted, before, host=host), leftover.get(host, 0), budgets.get(host, 0)
+        if peak and peak + declared + left > budget:
+            yield host, _too_little_memory(wanted, host, peak, declared, budget, left)
+
+
+def _short_of_processors(
+    wanted: Wanted, others: Iterable[Wanted], processors: Mapping[HostId, float]
+) -> Iterator[tuple[HostId, CapacityExceeded]]:
+    known = tuple(others)
+    for host in wanted.hosts():
+        own, elsewhere, has = _processors(wanted, host), sum(_processors(each, host) for each in known), processors.get(host, 0.0)
+        if own == 0 or has == 0 or round(own + elsewhere, 3) <= has:
+            continue
+        place = "this host" if host == LOCAL else f"host {host}"
+        yield (
+            host,
+            CapacityExceeded(
+                f"declared cpus do not fit {place}: {own:g} for this app, {elsewhere:g} for other apps, and it has {has:g}",
+                hint="lower count or cpus, or place it on more hosts",
+                where=str(wanted.release.environment),
+            ),
+        )
+
+
 def _processors(wanted: Wanted, host: HostId) -> float:
     """Declared on one host."""
     of = [process.cpus * wanted.hosts_of(process).count(host) for process in wanted.release.processes]
     return round(sum(of), 3)
 
 
-def _check_host(wanted: Wanted, host: HostId, peak: int, elsewhere: int, budget: int, leftover: int) -> None:
-    if peak == 0 or peak + elsewhere + leftover <= budget:
-        return
+def _too_little_memory(wanted: Wanted, host: HostId, peak: int, elsewhere: int, budget: int, leftover: int) -> CapacityExceeded:
     numbers = f"{format_size(peak)} while old and new run side by side, {format_size(elsewhere)} for other apps"
     if leftover:
         numbers += f", {format_size(leftover)} for instances that could not be stopped yet"
     place = "this host" if host == LOCAL else f"host {host}"
-    raise CapacityExceeded(
+    return CapacityExceeded(
         f"declared memory does not fit {place}: {numbers}, {format_size(budget)} may be declared in all",
         hint="lower count or memory, or set deploy.max_surge = 0 with deploy.max_unavailable = 1 to replace in place",
         where=str(wanted.release.environment),

@@ -1,11 +1,15 @@
-"""Which review apps go to sleep so that another has room: the longest idle, and no more than it takes. Must not: read a clock."""
+"""How a review app comes to room: who goes to sleep for it, what one more host would have to be like. Must not: read a clock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from mooring.model.capacity import Need
 from mooring.model.environment import EnvironmentId
+from mooring.model.host import HostRuntime
+from mooring.model.names import HostId, RegionName
 from mooring.model.review import idle_since
+from mooring.planner.goal import Wanted
 from mooring.planner.review import ReviewApp
 
 LEAST_IDLE = 60.0  # seconds without a visitor: two that are both in use do not put each other to sleep in turn
@@ -32,3 +36,17 @@ def sleepers(apps: Sequence[ReviewApp], *, fits: Callable[[frozenset[Environment
         if fits(others):
             chosen.remove(environment)
     return tuple(chosen)
+
+
+def need_of(wanted: Wanted, crowded: Collection[HostId], regions: Mapping[HostId, RegionName]) -> Need | None:
+    """The host that would give it room in the region of one that is crowded; None where no host can join its region.
+
+    `regions`: of each host.
+    """
+    joinable = [region.name for region in wanted.release.regions if not region.hosts]
+    region = next((regions[host] for host in wanted.hosts() if host in crowded and regions.get(host) in joinable), None)
+    if region is None:
+        return None
+    processes = wanted.release.processes
+    memory = sum(process.memory for process in processes for host in wanted.hosts_of(process) if regions.get(host) == region)
+    return Need(region=region, memory=memory, runtime=wanted.release.runtime or HostRuntime.DOCKER)

@@ -17,8 +17,12 @@ from mooring.errors import MooringError, NeedsPerson
 from mooring.server.installation import Installation
 from mooring.server.telling import Teller
 
-_SETTINGS = ("edge", "http_port", "https_port", "bind", "api", "acme_email", "acme_directory", "acme_ca_file", "acme_dns_hook")
+_SETTINGS = (
+    *("edge", "http_port", "https_port", "bind", "api", "acme_email", "acme_directory", "acme_ca_file", "acme_dns_hook"),
+    *("capacity", "capacity_limit", "capacity_idle"),
+)
 _SWITCHES = ("unconfined_strangers",)
+_PROGRAMS = {"acme_dns_hook": "--acme-dns-hook", "capacity": "--capacity"}
 
 
 def main() -> int:
@@ -56,14 +60,14 @@ def _act(asked: argparse.Namespace, installation: Installation, teller: Teller) 
         case "up":
             from mooring.server import settings, starting
             from mooring.server.edges import chosen
-            from mooring.server.issuing import hook_words
+            from mooring.server.operator_programs import words
 
             known = settings.load(installation.state)
             given = {name: getattr(asked, name) for name in _SETTINGS if getattr(asked, name) is not None}
             given |= {name: getattr(asked, name) == "on" for name in _SWITCHES if getattr(asked, name) is not None}
             given |= {name: "" for name in ("api", "acme_email", "acme_ca_file") if given.get(name) == "off"}
-            if "acme_dns_hook" in given:
-                given["acme_dns_hook"] = () if given["acme_dns_hook"] == "off" else hook_words(given["acme_dns_hook"])
+            for name in _PROGRAMS.keys() & given.keys():
+                given[name] = () if given[name] == "off" else words(_PROGRAMS[name], given[name])
             if "edge" in given:
                 given["edge"] = chosen(given["edge"])
             starting.up(installation, msgspec.structs.replace(known, **given), teller)
@@ -93,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--acme-ca-file", help="roots for the authority's own HTTPS; `off` for the system's")
     up.add_argument("--acme-dns-hook", help="the program that sets TXT records, with its arguments; `off` for none")
     up.add_argument("--unconfined-strangers", choices=("on", "off"), help="what strangers bring runs also where nothing keeps it apart")
+    up.add_argument("--capacity", help="the program that lends hosts, with its arguments; `off` for none")
+    up.add_argument("--capacity-limit", type=int)
+    up.add_argument("--capacity-idle", type=float, help="seconds")
     verbs.add_parser("down", help="stop everything")
     restore = verbs.add_parser("restore", help="bring back what a backup holds")
     restore.add_argument("backup")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from mooring.errors import InvalidInput
 from mooring.planner.certificates import Terms
 from mooring.server.installation import Installation
 from mooring.server.machinery import passed_variables
+from mooring.server.operator_programs import check_program
 from mooring.server.settings import Settings
 
 if TYPE_CHECKING:
@@ -75,14 +75,4 @@ def check_acme(settings: Settings) -> None:
         raise InvalidInput(f"--acme-directory {settings.acme_directory!r} is none", hint=hint)
     if settings.acme_ca_file and not Path(settings.acme_ca_file).is_file():
         raise InvalidInput(f"--acme-ca-file {settings.acme_ca_file} is no file", hint="it holds the PEM roots of the directory's own HTTPS")
-    if settings.acme_dns_hook and not (Path(settings.acme_dns_hook[0]).is_absolute() and os.access(settings.acme_dns_hook[0], os.X_OK)):
-        hint = "name an executable file by its whole path, its arguments behind it"
-        raise InvalidInput(f"--acme-dns-hook {settings.acme_dns_hook[0]} is no program that can be run", hint=hint)
-
-
-def hook_words(text: str) -> tuple[str, ...]:
-    """A command's words as a shell would part them; none is ever run. Raises InvalidInput."""
-    try:
-        return tuple(shlex.split(text))
-    except ValueError as error:
-        raise InvalidInput(f"--acme-dns-hook {text!r} cannot be read: {error}", hint="close every quote") from error
+    check_program("--acme-dns-hook", settings.acme_dns_hook)

@@ -104,6 +104,7 @@ def _chores(installation: Installation, settings: Settings, wired: Wired, servic
         asyncio.create_task(services.metrics.watch(wired.platform)),
         asyncio.create_task(wired.platform.certificates.run(), name="certificates"),
         asyncio.create_task(wired.platform.lookout.run(), name="survey the hosts"),
+        asyncio.create_task(wired.platform.capacity.run(), name="keep borrowed hosts"),
     ]
 
 

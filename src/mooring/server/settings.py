@@ -25,7 +25,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `acme_email` empty: the platform orders no certificates. `acme_directory` is `letsencrypt`, `staging` or an address, whose own HTTPS
     is checked with the roots in `acme_ca_file` (empty: the system's). `acme_dns_hook` is argv of the program that sets TXT records.
 
-    `unconfined_strangers`: what strangers' pull requests bring may be built and run where nothing keeps it apart from the platform."""
+    `unconfined_strangers`: what strangers' pull requests bring may be built and run where nothing keeps it apart from the platform.
+
+    `capacity` is argv of the program that lends hosts; `capacity_limit` how many at most, `capacity_idle` the seconds after which one that
+    nothing is on is given back."""
 
     edge: str = ENVOY
     http_port: int = 8080
@@ -39,6 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     acme_ca_file: str = ""
     acme_dns_hook: tuple[str, ...] = ()
     unconfined_strangers: bool = False
+    capacity: tuple[str, ...] = ()
+    capacity_limit: int = 1
+    capacity_idle: float = 600.0
 
 
 def load(state: Path) -> Settings:

@@ -15,6 +15,7 @@ from mooring.server import settings as kept
 from mooring.server.edges import edge_of, edge_programs, is_another
 from mooring.server.installation import Installation
 from mooring.server.issuing import check_acme
+from mooring.server.lending import check_capacity
 from mooring.server.machinery import CONTROLLER, EDGE, Machinery
 from mooring.server.ports import check_free
 from mooring.server.settings import Settings
@@ -62,6 +63,7 @@ async def _up(installation: Installation, wanted: Settings, teller: Teller) -> N
 
 def _checked(wanted: Settings) -> Settings:
     check_acme(wanted)
+    check_capacity(wanted)
     return kept.checked(wanted)
 
 

@@ -20,9 +20,11 @@ from mooring.drivers.runtime import listeners
 from mooring.drivers.runtime.contract import Runtime
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
 from mooring.drivers.transport.contract import Transport
+from mooring.engine.capacity import CapacityKeeper
 from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.clock import SystemClock
 from mooring.engine.controller import Controller
+from mooring.engine.hosts import HostDesk
 from mooring.engine.lookout import Lookout
 from mooring.engine.secure_edges import SecureEdges
 from mooring.errors import InvalidInput
@@ -34,6 +36,7 @@ from mooring.server.forges import forge_of, remote_of
 from mooring.server.forging import ForgeDesk
 from mooring.server.installation import Installation
 from mooring.server.issuing import hook_for, issuer_for, terms_for
+from mooring.server.lending import capacity_for, capacity_terms
 from mooring.server.machinery import Machinery
 from mooring.server.redaction import Redactors
 from mooring.server.service_drivers import Drivers
@@ -98,6 +101,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         controller.edges.place(host.name, host.region)
         if host.edge is not None:
             controller.edges.add(host.name, hosts.edge(host))
+    desk = HostDesk(hosts, memory, controller.fleet, controller.edges, clock)
     forges = ForgeDesk(installation.state / "forges", installation.uploads, forge=forge_of, remote=remote_of)
     platform = Platform(
         controller=controller,
@@ -114,6 +118,17 @@ def wire(installation: Installation, settings: Settings) -> Wired:
             terms=terms_for(settings),
         ),
         hosts=hosts,
+        desk=desk,
+        capacity=CapacityKeeper(
+            memory=memory,
+            desk=desk,
+            reviews=controller.reviews,
+            driver=capacity_for(settings, hosts, secrets.redact_all),
+            terms=capacity_terms(settings),
+            clock=clock,
+            tell=controller.tell,
+            controller=lambda: hosts.controller,
+        ),
         lookout=Lookout(hosts, memory.hosts, clock),
         forges=forges,
         push_keys=AuthorizedKeys(installation.authorized_keys, state=installation.state),

@@ -21,6 +21,7 @@ from mooring.store.forges import ForgeShelf
 from mooring.store.hosts import HostShelf
 from mooring.store.journal import JournalShelf
 from mooring.store.leases import LeaseShelf
+from mooring.store.loans import LoanShelf
 from mooring.store.opening import open_database
 from mooring.store.registries import RegistryShelf
 from mooring.store.releases import ReleaseShelf
@@ -38,6 +39,7 @@ class SqliteMemory(
     EventShelf,
     ForgeShelf,
     HostShelf,
+    LoanShelf,
     RegistryShelf,
     ServiceShelf,
     LeaseShelf,

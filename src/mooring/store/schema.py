@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every version that this program can open, oldest first; the last is the one it writes."""
 
 metadata = MetaData()
@@ -104,6 +104,13 @@ hosts = Table(
     "hosts",
     metadata,
     Column("name", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+)
+
+loans = Table(
+    "loans",
+    metadata,
+    Column("key", Text, primary_key=True),
     Column("record", Text, nullable=False),
 )
 

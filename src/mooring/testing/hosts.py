@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 import msgspec
 
@@ -34,17 +35,24 @@ GOOD = Facts(
 )
 
 
+Hook = Callable[[str, str, str], None]
+
+
 def a_host_key(seed: str) -> str:
     return "ssh-ed25519 " + base64.b64encode(f"key of {seed}".encode()).decode()
 
 
 class FakeHosts:
-    """`facts` by address, as each host is; who is not in it does not answer. `keys` what each shows, where it is not its own."""
+    """`facts` by address, as each host is; who is not in it does not answer. `keys` what each shows, where it is not its own.
+
+    `passed` is called before and after each effect and may raise: nothing has happened, or it has landed.
+    """
 
     controller = "c0ffee"
     public_key = "ssh-ed25519 AAAA mooring"
 
     def __init__(self, clock: Clock) -> None:
+        self.passed: Hook = lambda moment, name, host: None
         self.facts: dict[str, Facts] = {}
         self.keys: dict[str, str] = {}
         self.done: list[tuple[HostId, HostStep]] = []
@@ -63,6 +71,7 @@ class FakeHosts:
 
     async def perform(self, host: Host, step: HostStep) -> None:
         await self._reached(host)
+        self.passed("before", "perform", host.name)
         self.done.append((host.name, step))
         facts = self._found(host.address)
         match step:
@@ -77,12 +86,15 @@ class FakeHosts:
             case HostStep.EDGE:
                 facts = msgspec.structs.replace(facts, is_edge_up=True)
         self.facts[str(host.address)] = facts
+        self.passed("after", "perform", host.name)
 
     async def undo(self, host: Host, step: HostStep) -> None:
         await self._reached(host)
+        self.passed("before", "undo", host.name)
         self.undone.append((host.name, step))
         if step is HostStep.CLAIM:
             self.facts[str(host.address)] = msgspec.structs.replace(self._found(host.address), owner="")
+        self.passed("after", "undo", host.name)
 
     def runtime(self, host: Host) -> Runtime:
         return self.runtimes.setdefault(host.name, FakeRuntime(self._clock, memory_budget=host.memory, room=10_000_000_000))

@@ -161,7 +161,10 @@ class Laws:
     def _check_intent(self, point: Point) -> None:
         leases = {entry.environment: self._memory.lease(entry.environment) for entry in self._memory.open_intents()}
         mine = [entry for entry in self._memory.open_intents() if (held := leases[entry.environment]) and held.fence == entry.fence]
-        if not any(_is_of(entry.step, point) for entry in mine):
+        loans = self._memory.loans()  # on record before whoever lends, or a host of theirs, is touched
+        names = [name for loan in loans for name in (loan.key, loan.host)]
+        is_of_a_loan = point.name.startswith(("capacity.", "host.")) and point.subject in names
+        if not is_of_a_loan and not any(_is_of(entry.step, point) for entry in mine):
             self.tell(11, f"no intent on disk {point}")
 
     def _check_stop(self, key: InstanceKey) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from mooring.engine.contract import Memory
 from mooring.errors import LeaseHeld, NotFound, Refused, StaleFence
+from mooring.model.capacity import Loan
 from mooring.model.config import ConfigVersion, differences, next_config
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
@@ -47,6 +48,7 @@ class FakeMemory:
         self._fences: dict[EnvironmentId, int] = {}
         self._locks: dict[EnvironmentId, Lock] = {}
         self._hosts: dict[HostId, Host] = {}
+        self._loans: dict[str, Loan] = {}
         self._servers: dict[ServerName, tuple[ServiceServer, Secret]] = {}
         self._services: dict[tuple[EnvironmentId, ServiceName], tuple[ServiceRecord, Passwords]] = {}
         self._last_entry = 0
@@ -84,6 +86,18 @@ class FakeMemory:
     def forget_host(self, name: HostId) -> None:
         with self.faults.around("forget_host"):
             self._hosts.pop(name, None)
+
+    def loans(self) -> tuple[Loan, ...]:
+        """By key."""
+        return tuple(loan for _, loan in sorted(self._loans.items()))
+
+    def save_loan(self, loan: Loan) -> None:
+        with self.faults.around("save_loan"):
+            self._loans[loan.key] = loan
+
+    def forget_loan(self, key: str) -> None:
+        with self.faults.around("forget_loan"):
+            self._loans.pop(key, None)
 
     # services
 

@@ -24,6 +24,7 @@ from mooring.model.secret import Secret
 from mooring.model.service import ServiceServer
 from mooring.model.steps import Conclude
 from mooring.store.memory import SqliteMemory
+from mooring.testing.loan_contract import LoanContract
 from mooring.testing.memory import FakeMemory
 from mooring.testing.samples import BLOG, SHOP, a_deployment, a_host, a_release, a_server, a_service, a_step, an_answer, an_event
 
@@ -382,6 +383,7 @@ class MemoryContract(
     JournalContract,
     EventContract,
     HostContract,
+    LoanContract,
     ServiceContract,
     LeaseContract,
     LockContract,

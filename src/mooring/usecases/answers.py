@@ -108,6 +108,7 @@ class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `unowned` is what runs or is routed and belongs to no environment; empty too while the runtime or the edge cannot be asked.
     `troubles`: all that is not as it should be, worst first. `backed_up_at`: when a backup was last asked for, 0 for never.
+    `borrowed`: how each host stands that is borrowed for review apps, in words.
     """
 
     version: str
@@ -120,6 +121,7 @@ class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):
     unowned: tuple[Unowned, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     backed_up_at: float = 0.0
+    borrowed: tuple[str, ...] = ()
 
 
 class EnvironmentDetail(msgspec.Struct, frozen=True, kw_only=True):

@@ -101,6 +101,7 @@ async def remove_host(platform: Platform, actor: Actor, name: str, *, is_lost: b
         raise Refused(f"{', '.join(used_by)} still run on {host.name}", hint=hint)
     if not is_lost:
         await platform.desk.check_unused(host)
+    platform.capacity.give_back(host, f"{actor.name} took it away")
     await platform.desk.let_go(host, is_lost=is_lost)
     return host
 
@@ -138,6 +139,7 @@ def _asked(platform: Platform, request: HostRequest) -> Host:
         has_firewall=request.firewall or (known is not None and known.has_firewall),
         is_draining=known.is_draining if known else False,
         edge=_checked_ports(request.edge) if request.edge else None,
+        loan=known.loan if known else "",
     )
 
 

@@ -11,6 +11,7 @@ from mooring.drivers.edge.contract import Edge
 from mooring.drivers.forge.contract import Forge, Remote
 from mooring.drivers.host.contract import HostKeeper
 from mooring.drivers.runtime.contract import Interactive, Runtime
+from mooring.engine.capacity import CapacityKeeper
 from mooring.engine.certificates import CertificateKeeper
 from mooring.engine.contract import Clock
 from mooring.engine.controller import Controller
@@ -64,6 +65,8 @@ class Platform:
     edge: Edge
     certificates: CertificateKeeper
     hosts: HostKeeper
+    desk: HostDesk
+    capacity: CapacityKeeper
     lookout: Lookout
     push_keys: AuthorizedKeys
     forges: Forges
@@ -75,10 +78,6 @@ class Platform:
     hidden: Mapping[str, Path]  # further secret files a backup may hold, by their names in the state directory
     version: str
     started_at: float
-
-    @property
-    def desk(self) -> HostDesk:
-        return HostDesk(self.hosts, self.memory, self.controller.fleet, self.controller.edges, self.clock)
 
     def allow(self, actor: Actor, permission: Permission, what: str, environment: EnvironmentId | None = None, **detail: str) -> None:
         """Check the permission, then write who asks for what into the audit log: before it is done, since it may end in a crash.

@@ -19,6 +19,7 @@ from mooring.model.release import Source
 from mooring.model.review import REVIEW_PASSWORD, ReviewMark, ReviewSettings, branch_name, is_strangers, review_environment, used_now
 from mooring.planner.review import TearDown, plan, review_apps
 from mooring.usecases.answers import ReviewAppStatus, ReviewDown, ReviewLogin
+from mooring.usecases.borrowing import waiting_words
 from mooring.usecases.deploy import checked_origin
 from mooring.usecases.discretion import shown_source
 from mooring.usecases.permission import Permission, require
@@ -202,7 +203,7 @@ async def _status(platform: Platform, actor: Actor, record: EnvironmentRecord, m
         used_at=mark.used_at,
         expires_at=mark.expires_at,
         leaving=mark.leaving,
-        waiting=mark.waiting,
+        waiting=waiting_words(platform, mark),
         error=last[0].error if failed else "",
         summary=await environment_summary(platform, actor, record.environment),
         pulls=tuple(pull.number for pull in pulls if pull.branch == mark.branch and pull.part is not PullPart.NOTHING),

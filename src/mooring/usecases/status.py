@@ -17,6 +17,7 @@ from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
 from mooring.planner.goal import Wanted, wanted_of
 from mooring.usecases.answers import EnvironmentDetail, EnvironmentSummary, PlatformStatus
+from mooring.usecases.borrowing import stands
 from mooring.usecases.discretion import shown_release
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
@@ -41,6 +42,7 @@ async def platform_status(platform: Platform, actor: Actor) -> PlatformStatus:
         environments=_without_accessories(summaries),
         unowned=unowned,
         troubles=troubles(platform, parts, summaries),
+        borrowed=tuple(stands(loan) for loan in platform.memory.loans()),
         backed_up_at=platform.memory.last_asked(BACKUP),
     )
 

@@ -6,7 +6,7 @@ Must not: look at anything by itself that could keep the answer waiting.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from mooring.drivers.edge.contract import Reloads
 from mooring.engine.lookout import Ailment
@@ -15,10 +15,12 @@ from mooring.model.host import FRESH, Sight, Weight
 from mooring.model.names import LOCAL, HostId
 from mooring.model.quantity import format_duration, format_size
 from mooring.model.records import EnvironmentRecord
+from mooring.model.review import ReviewMark
 from mooring.model.trouble import Trouble
 from mooring.planner.certificates import SOON
 from mooring.planner.hosts import LEAST_DISK
 from mooring.usecases.answers import EnvironmentSummary, ForgeStatus, PartStatus
+from mooring.usecases.borrowing import of_loans, waiting_words
 from mooring.usecases.platform import Platform
 
 _DAY = 86_400.0
@@ -31,7 +33,8 @@ def troubles(platform: Platform, parts: Iterable[PartStatus], environments: Iter
     found = [
         *of_parts(parts),
         *of_environments(environments),
-        *of_review_apps(platform.memory.environments()),
+        *of_review_apps(platform.memory.environments(), lambda mark: waiting_words(platform, mark)),
+        *of_loans(platform.memory.loans(), platform.capacity.orphans, is_lender_there=platform.capacity.is_there),
         *of_hosts(controller.fleet.sights(), platform.lookout.ailments(), now=now, since=platform.started_at),
         *of_edges(controller.edges.sights(), controller.edges.reloads(), now=now, since=platform.started_at),
         *of_certificates(platform.certificates.views(), now=now),
@@ -67,8 +70,8 @@ def of_environments(environments: Iterable[EnvironmentSummary]) -> list[Trouble]
     return found
 
 
-def of_review_apps(records: Iterable[EnvironmentRecord]) -> list[Trouble]:
-    """Those that have no room on their hosts."""
+def of_review_apps(records: Iterable[EnvironmentRecord], words: Callable[[ReviewMark], str]) -> list[Trouble]:
+    """Those that have no room on their hosts; `words` says why."""
     hint = (
         "it starts by itself when something has gone: `mooring review ls -a {app}` shows what could, `mooring review down` takes one down"
     )
@@ -76,7 +79,7 @@ def of_review_apps(records: Iterable[EnvironmentRecord]) -> list[Trouble]:
         Trouble(
             subject=str(record.environment),
             weight=Weight.WARNING,
-            said=f"it waits for room: {record.review.waiting}",
+            said=f"it waits for room: {words(record.review)}",
             hint=hint.format(app=record.environment.app),
         )
         for record in records

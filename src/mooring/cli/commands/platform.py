@@ -45,11 +45,17 @@ PASSPHRASE_FILE = click.option(
     default=None,
     help="Build and run strangers' pull requests also where nothing keeps their code apart from the platform (first: no).",
 )
+@click.option("--capacity", metavar="COMMAND", help="The program that lends hosts to review apps without room; `off` for none.")
+@click.option("--capacity-limit", type=click.IntRange(1, 1000), metavar="COUNT", help="How many it lends at most (first: 1).")
+@click.option("--capacity-idle", metavar="TIME", help="How long nothing has to be on one to give it back (first: 10m).")
 def up_command(session: Session, /, **settings: Any) -> None:
     session.check_local("up")
     from mooring.cli.starting import tell, up_lines
     from mooring.client import platform
+    from mooring.model.quantity import parse_duration
 
+    if idle := settings.pop("capacity_idle"):
+        settings["capacity_idle"] = parse_duration(idle)
     summary = tell(session, platform.start(**settings))
     session.answer(summary, up_lines(summary, width=session.out.width))
 

@@ -53,7 +53,7 @@ def plan_lines(plan: HostPlan, *, width: int | None) -> list[Line]:
 def _row(each: HostStatus) -> list[Line]:
     host = each.host
     return [
-        line(host.name),
+        line(host.name, Span(" borrowed", Style.DIM) if host.loan else ""),
         line(str(host.address)),
         line(host.region),
         line(host.runtime.value),

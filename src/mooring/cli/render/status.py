@@ -32,6 +32,7 @@ def status_lines(status: PlatformStatus, *, now: float, width: int | None) -> li
         *labelled("ports", f"http {status.http_port}{https}", width=width),
         *labelled("state", status.state_directory, width=width),
         *labelled("backup", f"last asked for {ago(status.backed_up_at, now=now)} ago" if status.backed_up_at else "none yet", width=width),
+        *(row for said in status.borrowed for row in labelled("borrowed", said, width=width)),
         *(row for part in status.parts for row in _part(part, width=width)),
         *(row for trouble in status.troubles for row in _trouble(trouble, now=now, width=width)),
         (),

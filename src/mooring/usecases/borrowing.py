@@ -1,0 +1,58 @@
+"""How borrowed hosts stand, in words: for who waits for one, and for who pays for them. Must not: ask whoever lends."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from mooring.model.capacity import CapacityTerms, Lent, Loan
+from mooring.model.host import Weight
+from mooring.model.review import ReviewMark
+from mooring.model.trouble import Trouble
+from mooring.usecases.platform import Platform
+
+
+def waiting_words(platform: Platform, mark: ReviewMark) -> str:
+    """Why it has no room yet, and what is done about it; empty where it does not wait."""
+    if not mark.waiting:
+        return ""
+    joined = {host.loan for host in platform.memory.hosts()}
+    keeper = platform.capacity
+    prospect = _prospect(mark, platform.memory.loans(), joined, keeper.terms) if keeper.is_there else ""
+    return f"{mark.waiting}; {prospect}" if prospect else mark.waiting
+
+
+def stands(loan: Loan) -> str:
+    """How far a loan is, and why there is one."""
+    if loan.leaving:
+        return f"{loan.host} is given back: {loan.leaving}"
+    if loan.lent is None:
+        return f"{loan.host} is asked for: {loan.reason}"
+    if loan.idle_since:
+        return f"{loan.host} ({loan.lent.address}) has nothing on it; it was borrowed since {loan.reason}"
+    return f"{loan.host} ({loan.lent.address}) is borrowed: {loan.reason}"
+
+
+def of_loans(loans: Iterable[Loan], orphans: Iterable[Lent], *, is_lender_there: bool) -> list[Trouble]:
+    """Those that do not come further, that nobody can take back, and what is known to the lender alone."""
+    found = []
+    for each in loans:
+        if each.error:
+            hint = "it is tried again by itself; `mooring events` says what went before"
+            found.append(Trouble(subject=f"borrowed host {each.host}", weight=Weight.WARNING, said=each.error, hint=hint, since=each.since))
+        elif not is_lender_there:
+            said, hint = "nobody can be told that it is given back", "`mooring up --capacity COMMAND` names the program that lent it"
+            found.append(Trouble(subject=f"borrowed host {each.host}", weight=Weight.WARNING, said=said, hint=hint))
+    for orphan in orphans:
+        said = f"{orphan.address} was made for the key {orphan.key}, and is not known here"
+        hint = "look whether a platform on an older copy of this state uses it; else do away with it where it was made"
+        found.append(Trouble(subject="a borrowed host", weight=Weight.WARNING, said=said, hint=hint))
+    return found
+
+
+def _prospect(mark: ReviewMark, loans: Sequence[Loan], joined: Collection[str], terms: CapacityTerms) -> str:
+    if mark.need is None:
+        return ""
+    coming = [each for each in loans if each.need.region == mark.need.region and not each.leaving and each.key not in joined]
+    if coming:
+        return stands(coming[0])
+    return f"{len(loans)} of {terms.limit} hosts are borrowed already" if len(loans) >= terms.limit else "one more host is asked for soon"
