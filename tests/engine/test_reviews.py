@@ -166,6 +166,19 @@ async def test_one_that_nobody_visits_sleeps_and_the_first_request_wakes_it_and_
 
 
 @story
+async def test_a_wake_takes_what_the_app_takes_to_start_and_hardly_longer(platform: FakePlatform) -> None:
+    await deployed(platform)
+    await brought_up(platform, rules=SLEEPY)
+    platform.runtime.behave = lambda _: Behaviour(ready_after=0.4)
+    for _ in range(5):
+        await asleep(platform)
+        began = platform.clock.monotonic()
+        assert await visit(platform) == (200, "")
+        assert platform.clock.monotonic() - began < 0.4 + 0.3
+        await platform.clock.sleep(0.23)  # for the next visit to come at another moment between two looks
+
+
+@story
 async def test_a_browser_is_shown_a_page_that_loads_again_and_then_the_app(platform: FakePlatform) -> None:
     await brought_up(platform, rules=SLEEPY)
     await asleep(platform)

@@ -23,6 +23,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.lease import Lease
 from mooring.model.names import DeploymentId
+from mooring.model.steps import Step
 from mooring.planner.goal import Goal, asleep
 from mooring.planner.rollout import plan
 
@@ -50,6 +51,7 @@ class Keeper:
         self._refusals = 0
         self._told = ""
         self._pause = _KEEP_EVERY
+        self._last_steps: tuple[Step, ...] = ()
         self._tidy_at = parts.clock.monotonic() + _FIRST_TIDYING
         self._may_have_left = True  # intents without an outcome: an earlier controller, or this one when it could not write
 
@@ -191,15 +193,19 @@ class Keeper:
             is_asleep=is_asleep,
         )
         steps = plan(goal, current, now=self._parts.clock.monotonic()).steps
+        is_new, self._last_steps = steps != self._last_steps, steps
         if not steps:
             return True
         held = lease or take_lease(self._parts, self.environment)
         self._may_have_left = True
         try:
-            return len(await Hands(self._parts, held, None).take(steps)) == len(steps)
+            is_done = len(await Hands(self._parts, held, None).take(steps)) == len(steps)
         finally:
             if lease is None:
                 release_lease(self._parts, held)
+        if is_done and is_new:
+            self._bell.ring()  # what was started is asked how it is from the next look on, and somebody may wait for it
+        return is_done
 
     # a deployment
 
