@@ -26,7 +26,7 @@ from mooring.planner.review import BringUp, ReviewApp, Sleep, TearDown, Warn, pl
 
 BY = "mooring"  # who asks for it
 _LOOK_EVERY = 5.0  # seconds
-_WATCH_EVERY = 0.1  # seconds between two looks whether a request waits, while something sleeps
+_WATCH_EVERY = 0.05  # seconds between two looks whether a request waits, while something sleeps
 _VISITOR_GONE = 30.0  # seconds after the last look for room for one that nobody waits for
 _ROOM_EVERY = 2.0  # seconds between two looks for room for one that somebody waits for
 WAKES_WITHIN = 60.0  # seconds that somebody who woke one waits for it at the least

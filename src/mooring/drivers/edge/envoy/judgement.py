@@ -11,7 +11,7 @@ from mooring.drivers.edge.pages import PAGES
 from mooring.drivers.edge.traffic import MIDDLE, NOBODY, Fate, Request
 from mooring.model.routing import Page
 
-LOOK_EVERY = 0.05  # seconds; as the attendant's waiting room does
+HELD_FROM = 0.05  # seconds; less is the time that it takes to look
 
 _REASONS = {
     "UF": "the instance did not accept the connection",
@@ -95,8 +95,8 @@ def _is_stream(line: Line) -> bool:
 
 
 def _was_held(line: Line) -> bool:
-    """Sent more than once, and not at once: the waiting room looks for an instance at intervals of this length."""
-    return (line.attempts or 0) > 1 and (line.waited_us or 0) >= LOOK_EVERY * 1_000_000
+    """Sent more than once, and not at once: the waiting room looks for an instance from time to time."""
+    return (line.attempts or 0) > 1 and (line.waited_us or 0) >= HELD_FROM * 1_000_000
 
 
 def _reason(line: Line) -> str:

@@ -10,8 +10,9 @@ import msgspec
 from mooring.drivers.edge.pages import BUSY, PAGES, WAKES_WITHIN, Message
 from mooring.model.routing import Endpoint, EndpointState, Page, RouteTable
 
-LOOK_EVERY = 0.05  # seconds
-NOTED_EVERY = 20  # looks: a word that was lost is said again
+SOONEST, LATEST = 0.02, 0.05  # seconds between two looks for an instance of one route
+LOOK = 0.002  # the same for each route that is waited for, so that many cost no more than a few
+NOTED_EVERY = 1.0  # seconds: a word that was lost is said again
 CONNECT_WITHIN = 1.0
 
 ReadTable = Callable[[str], RouteTable | None]
@@ -69,12 +70,14 @@ class WaitingRoom:
                     del self._doors[route]
 
     async def _look(self, route: str) -> None:
-        looks = 0
+        waited = 0.0
         while not await self._is_settled(route):
-            await asyncio.sleep(LOOK_EVERY)
-            looks += 1
-            if looks % NOTED_EVERY == 0:
+            pause = max(SOONEST, min(LATEST, LOOK * len(self._doors)))
+            await asyncio.sleep(pause)
+            waited += pause
+            if waited >= NOTED_EVERY:
                 self._note(_slug(route))
+                waited = 0.0
 
     async def _is_settled(self, route: str) -> bool:
         """Whether waiting has an end: an instance accepts, or nothing is routed there any more."""
