@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ from forge.origin import Origin
 from forge.server import SECRET, TOKEN, FakeForge, encoded, github_headers, github_push, listed_pull, pull_request
 from server.forged import NEVER, Add, deployments, ended, heard
 from server.serving import TREE, Served, serving, started
+from server.test_pulls import settled
 
 from mooring.client.source import Package, pack_pushed
 from mooring.errors import InvalidInput, NotFound, Unavailable
@@ -400,6 +403,28 @@ def test_a_branch_made_anew_while_its_review_app_is_torn_down_has_one_again(
     heard(served, "anew", github_push(branch="topic", after=commit, at=time.time() + 1))
     assert ended(forge, commit, name=f"mooring/{environment.environment}")["state"] == "success"
     assert [(each.head, each.leaving) for each in served.client.reviews(AppName("anew"))] == [(commit, "")]
+
+
+def test_once_a_day_what_no_branch_has_any_more_is_given_back(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:
+    add("tidy")
+    origin.git("switch", "-qc", "idea")
+    gone = origin.commit("an idea")
+    assert heard(served, "tidy", github_push(branch="idea", after=gone, at=time.time())).status_code == 202
+    repository = served.world.state / "forges" / "tidy.git"
+    forge.wait(lambda: "idea" in served.world.memory.forge_heads(AppName("tidy")) and holds(repository, gone))
+    origin.git("switch", "-q", "main")
+    origin.git("branch", "-qD", "idea")
+    settled(served, "tidy")
+    assert holds(repository, gone), "it came just now"
+    for each in (repository / "HEAD", *(repository / "objects").rglob("*")):
+        os.utime(each, (time.time() - 2 * DAY,) * 2)
+    settled(served, "tidy")
+    forge.wait(lambda: not holds(repository, gone))
+    assert served.client.forges()[0].error == "" and (repository / "tidied").is_file()
+
+
+def holds(repository: Path, commit: str) -> bool:
+    return subprocess.run(["git", f"--git-dir={repository}", "cat-file", "-e", commit], capture_output=True).returncode == 0
 
 
 def test_a_branch_may_be_named_below_one_that_is_gone_and_above_too(served: Served, forge: FakeForge, origin: Origin, add: Add) -> None:

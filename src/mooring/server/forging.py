@@ -32,6 +32,8 @@ MakeRemote = Callable[[ForgeLink, ForgeSecrets], Remote]
 CHECKS_EVERY = 15.0  # seconds between two looks at checks that have not ended
 SETTLED = 10.0  # seconds after which a forge's memory of a push is complete
 PATIENCE = (1.0, 5.0, 25.0)  # seconds before a report is tried again
+TIDY_EVERY = 86_400.0  # seconds
+_TIDIED = "tidied"  # a file in a repository, as old as its last tidying
 _NOTHING = "-"  # stands for the commit of a branch of which nothing has begun yet
 
 
@@ -123,6 +125,7 @@ class ForgeDesk:
             try:
                 if await self._look(link):
                     pause = min(link.every, CHECKS_EVERY)
+                await self._tidy(link)
             except MooringError as failure:
                 error = str(failure)
                 if self._looked.get(link.app, (0.0, ""))[1] != error:
@@ -134,6 +137,16 @@ class ForgeDesk:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await reason.wait()
+
+    async def _tidy(self, link: ForgeLink) -> None:
+        """Once a day, between two looks; what has just come, and may be about to be deployed, stays. Raises Unavailable."""
+        repository = self._errands.repository(link)
+        if self.platform.clock.wall() < _tidied_at(repository) + TIDY_EVERY:
+            return
+        memory = self.platform.memory
+        pulls = {each.number for each in memory.forge_pulls(link.app)}
+        await self.remote(link, memory.forge_secrets(link.app)).tidy(repository, pulls=pulls, older=TIDY_EVERY)
+        (repository / _TIDIED).touch(mode=0o600)
 
     async def _look(self, link: ForgeLink) -> bool:
         """Whether a commit waits for its checks, or its turn. Raises what went wrong first, after every branch and pull request."""
@@ -213,3 +226,11 @@ class ForgeDesk:
             await take_down(self.platform, actor_of(link), link.app, branch)
         await remote.forget(branch, self._errands.repository(link))
         self.platform.memory.save_forge_head(link.app, branch, "")
+
+
+def _tidied_at(repository: Path) -> float:
+    """When it was tidied last, else made, in wall seconds; never where there is none."""
+    for name in (_TIDIED, "HEAD"):
+        with contextlib.suppress(FileNotFoundError):
+            return (repository / name).stat().st_mtime
+    return float("inf")

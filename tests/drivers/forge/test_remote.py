@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from mooring.drivers.forge.remote import GitRemote, check_url
 from mooring.errors import InvalidInput, NotFound, Unavailable
-from mooring.model.forge import ForgeKind, ForgeLink
+from mooring.model.forge import ForgeKind, ForgeLink, Pull
 from mooring.model.names import AppName
 from mooring.model.secret import Secret
 
@@ -123,3 +125,80 @@ async def test_the_token_goes_to_its_own_host_in_a_header_and_into_no_argument(m
     assert "http.https://forge.example/.extraHeader" in environment
     assert "GIT_ALLOW_PROTOCOL=https\n" in environment
     assert "GIT_DIR" not in environment
+
+
+def aged(repository: Path, *, by: float) -> None:
+    """As if all that lies in it had come earlier."""
+    for each in (repository / "objects").rglob("*"):
+        if each.is_file():
+            os.utime(each, (each.stat().st_mtime - by,) * 2)
+
+
+def size(repository: Path) -> int:
+    return sum(each.stat().st_size for each in repository.rglob("*") if each.is_file())
+
+
+async def test_what_fifty_deleted_branches_and_closed_pull_requests_held_is_given_back(origin: Path, tmp_path: Path) -> None:
+    mine, repository = remote(f"file://{origin}"), tmp_path / "kept" / "shop.git"
+    kept = [await mine.fetch("main", repository), await mine.fetch("team/next", repository)]
+    git(origin, "update-ref", "refs/pull/4/head", "main")
+    kept.append(await mine.fetch_pull(pull(4), repository))
+    small = size(repository)
+    for number in range(50):
+        git(origin, "switch", "-qC", f"feature-{number}", "main")
+        (origin / "payload").write_bytes(os.urandom(50_000))
+        git(origin, "add", "-A")
+        git(origin, "commit", "-qm", "a large one")
+        if number % 2:
+            await mine.fetch(f"feature-{number}", repository)
+            await mine.forget(f"feature-{number}", repository)
+        else:
+            git(origin, "update-ref", f"refs/pull/{100 + number}/head", "HEAD")
+            await mine.fetch_pull(pull(100 + number), repository)
+    assert size(repository) > small + 2_000_000
+    await mine.tidy(repository, pulls={4}, older=3600.0)
+    assert size(repository) > small + 2_000_000, "what has just come stays"
+    aged(repository, by=7200.0)
+    await mine.tidy(repository, pulls={4}, older=3600.0)
+    assert size(repository) < small + 100_000
+    for commit in kept:
+        assert git(repository, "cat-file", "-t", commit) == "commit"
+    git(repository, "fsck", "--connectivity-only")
+    await mine.tidy(tmp_path / "none.git", pulls=(), older=0.0)
+
+
+async def test_a_fetch_and_a_tidying_beside_it_lose_nothing(origin: Path, tmp_path: Path) -> None:
+    """Git has them wait for each other, or one of them fail: then it is tried again."""
+    mine, repository = remote(f"file://{origin}"), tmp_path / "kept" / "shop.git"
+    await mine.fetch("main", repository)
+    is_over = asyncio.Event()
+
+    async def tidied() -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(Unavailable):
+                await mine.tidy(repository, pulls=(), older=60.0)
+
+    async def fetched(branch: str) -> str:
+        while True:
+            with contextlib.suppress(Unavailable):
+                return await mine.fetch(branch, repository)
+
+    tidying = asyncio.create_task(tidied())
+    commits = []
+    for number in range(20):
+        git(origin, "switch", "-qC", f"feature-{number}", "main")
+        (origin / "payload").write_bytes(os.urandom(10_000))
+        git(origin, "add", "-A")
+        git(origin, "commit", "-qm", "one more")
+        async with asyncio.timeout(60):
+            commits.append(await fetched(f"feature-{number}"))
+    is_over.set()
+    await tidying
+    git(repository, "fsck", "--connectivity-only")
+    for commit in commits:
+        assert git(repository, "ls-tree", "--name-only", commit).split() == ["VERSION", "payload"]
+    await mine.tidy(repository, pulls=(), older=60.0)
+
+
+def pull(number: int) -> Pull:
+    return Pull(number=number, branch="b", base="main", head="", ref=f"refs/pull/{number}/head", is_from_fork=True, is_open=True)

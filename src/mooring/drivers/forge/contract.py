@@ -7,7 +7,7 @@ may not). No address is taken from what a forge sends. Must not: decide what is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -56,3 +56,8 @@ class Remote(Protocol):
 
     async def fetch_pull(self, pull: Pull, repository: Path) -> str:
         """As `fetch`, the head of a pull request, out of the app's own repository."""
+
+    async def tidy(self, repository: Path, *, pulls: Collection[int], older: float) -> None:
+        """Give back the disk of what no branch has, and no pull request but these, and that came more than `older` seconds ago.
+
+        Of a fetch that goes on meanwhile one of the two may fail, and nothing is lost. Raises Unavailable."""

@@ -10,6 +10,7 @@ import base64
 import os
 import resource
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -84,6 +85,15 @@ class GitRemote:
     async def forget(self, branch: str, repository: Path) -> None:
         if (repository / "HEAD").is_file():
             await self._git(f"--git-dir={repository}", "update-ref", "--no-deref", "-d", f"{_KEPT}{branch}")
+
+    async def tidy(self, repository: Path, *, pulls: Collection[int], older: float) -> None:
+        if not (repository / "HEAD").is_file():
+            return
+        there = f"--git-dir={repository}"
+        named = await self._git(there, "for-each-ref", "--format=%(refname)", _KEPT_PULLS)
+        for ref in sorted(set(named.decode("ascii").split()) - {f"{_KEPT_PULLS}{number}" for number in pulls}):
+            await self._git(there, "update-ref", "--no-deref", "-d", ref)
+        await self._git(there, "gc", "--quiet", f"--prune={round(older)}.seconds.ago")
 
     async def _git(self, *words: str) -> bytes:
         """What it says. Raises Unavailable with git's own last words."""
