@@ -75,7 +75,8 @@ def test_a_branch_comes_up_beside_production_is_brought_up_to_date_and_leaves_no
     assert answer.code == 0, answer
     assert visit(app, "Feature/New_Checkout") == (200, b"3")
     assert (platform.directory / "seeds").read_text() == "seeded\n", "once, over two releases"
-    assert app.mooring("review", "reseed", "Feature/New_Checkout").code == 0
+    answer = app.mooring("review", "reseed", "Feature/New_Checkout")
+    assert answer.code == 0 and "Seeding site/feature-new-checkout-" in answer.out + answer.err, answer
     assert (platform.directory / "seeds").read_text() == "seeded\nseeded\n"
 
     host = found["summary"]["urls"][0].removeprefix("http://")

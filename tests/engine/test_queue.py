@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from engine.stories import BLOG, FULL, QUICK, SHOP, WEB, check_order, deployed, kinds, only_release, running, serving, story, until
 
-from mooring.engine.orders import ConfigOrder, DestroyOrder, RestartOrder, RollbackOrder, ScaleOrder
+from mooring.engine.orders import ConfigOrder, DestroyOrder, ReseedOrder, RestartOrder, RollbackOrder, ScaleOrder
 from mooring.errors import NotFound, Refused
 from mooring.model.deployment import Deployment, Outcome, Phase
 from mooring.model.names import DeploymentId, ProcessName
@@ -51,6 +51,20 @@ async def test_a_later_snapshot_of_config_replaces_one_that_waits(platform: Fake
     assert (await platform.end(orders[0])).outcome is Outcome.SUPERSEDED
     assert (await platform.end(orders[1])).outcome is Outcome.SUCCEEDED
     assert platform.memory.releases(SHOP)[-1].config_version == 2
+
+
+@story
+async def test_data_laid_in_once_more_take_no_change_of_config_away_that_waits(platform: FakePlatform) -> None:
+    await deployed(platform)
+    busy = platform.deploy(SHOP, SLOW)
+    await reached(platform, busy, Phase.BUILD)
+    version = platform.memory.put_config(SHOP, changes={"KEY": "a"}, by="ann", at=platform.clock.wall())
+    orders = [
+        platform.submit(SHOP, ConfigOrder(config_version=version, description="config set KEY")),
+        platform.submit(SHOP, ReseedOrder()),
+    ]
+    assert [(await platform.end(each)).outcome for each in orders] == [Outcome.SUCCEEDED] * 2
+    assert [release.config_version for release in platform.memory.releases(SHOP)[-2:]] == [version, version]
 
 
 @story

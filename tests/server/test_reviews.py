@@ -13,7 +13,7 @@ from server.serving import TREE, Served
 
 from mooring.errors import InvalidName, NotFound, Refused
 from mooring.model.access import Role
-from mooring.model.deployment import Outcome
+from mooring.model.deployment import Outcome, Trigger
 from mooring.model.edge import Access, digest_of
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName, EnvironmentName, app_name
@@ -67,7 +67,9 @@ def test_a_branch_comes_up_is_seeded_once_and_is_brought_up_to_date(served: Serv
 
 def test_data_are_laid_in_once_more_when_asked_for(served: Served, app: AppName, tmp_path: Path) -> None:
     environment = up(served, app, "one", tmp_path)
-    assert served.ended(served.client.reseed_review(app, "one").id).outcome is Outcome.SUCCEEDED
+    asked = served.client.reseed_review(app, "one")
+    assert asked.trigger is Trigger.RESEED
+    assert served.ended(asked.id).outcome is Outcome.SUCCEEDED
     assert served.world.runtime.task_counts(environment) == {"seed.v1": 1, "seed.v2": 1}
     served.world.workshop.tree = TREE
     up(served, app, "two", tmp_path)

@@ -27,18 +27,13 @@ from mooring.engine.kept import kept_artifacts
 from mooring.engine.observer import Observer
 from mooring.engine.orders import (
     AccessoryOrder,
-    ConfigOrder,
     DeployOrder,
-    DestroyOrder,
     Order,
     Preview,
-    RestartOrder,
-    RollbackOrder,
-    RotateOrder,
-    ScaleOrder,
     Snapshot,
     describe,
     encode_order,
+    trigger_of,
 )
 from mooring.engine.parts import Parts
 from mooring.engine.preview import examined, preview
@@ -59,16 +54,6 @@ from mooring.model.review import ReviewSettings
 from mooring.model.secret import Secret
 from mooring.model.steps import ServiceStep
 
-_TRIGGERS: dict[type, Trigger] = {
-    DeployOrder: Trigger.DEPLOY,
-    ConfigOrder: Trigger.CONFIG,
-    RollbackOrder: Trigger.ROLLBACK,
-    ScaleOrder: Trigger.SCALE,
-    RestartOrder: Trigger.RESTART,
-    AccessoryOrder: Trigger.DEPLOY,
-    RotateOrder: Trigger.ROTATE,
-    DestroyOrder: Trigger.DESTROY,
-}
 _MAINTENANCE_WAIT = 10.0  # seconds for the edge to take the maintenance page
 
 
@@ -166,7 +151,7 @@ class Controller:
             id=DeploymentId(self._new_id()),
             environment=environment,
             number=self._next_number(environment),
-            trigger=_TRIGGERS[type(order)],
+            trigger=trigger_of(order),
             requested_at=self._parts.clock.wall(),
             requested_by=by,
             description=description or describe(order),

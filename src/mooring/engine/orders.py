@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mooring.model.accessory import Accessory
+from mooring.model.deployment import Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import Sight
 from mooring.model.instance import InstanceView
@@ -55,6 +56,10 @@ class RotateOrder(msgspec.Struct, frozen=True, kw_only=True, tag="rotate"):
     service: ServiceName
 
 
+class ReseedOrder(msgspec.Struct, frozen=True, kw_only=True, tag="reseed"):
+    """A review app's data laid in once more, by a new release of the same code and config."""
+
+
 class DestroyOrder(msgspec.Struct, frozen=True, kw_only=True, tag="destroy"):
     """Stop and remove all that this environment owns, its accessories too; `keeps_volume`: but for what it has kept on disk.
 
@@ -75,8 +80,21 @@ def decode_order(text: str) -> Order:
     return _DECODER.decode(text)
 
 
-Order = DeployOrder | ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | RotateOrder | AccessoryOrder | DestroyOrder
+Order = DeployOrder | ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | RotateOrder | ReseedOrder | AccessoryOrder | DestroyOrder
 _DECODER: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
+
+
+_TRIGGERS: dict[type, Trigger] = {
+    DeployOrder: Trigger.DEPLOY,
+    ConfigOrder: Trigger.CONFIG,
+    RollbackOrder: Trigger.ROLLBACK,
+    ScaleOrder: Trigger.SCALE,
+    RestartOrder: Trigger.RESTART,
+    AccessoryOrder: Trigger.DEPLOY,
+    RotateOrder: Trigger.ROTATE,
+    ReseedOrder: Trigger.RESEED,
+    DestroyOrder: Trigger.DESTROY,
+}
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +116,11 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+def trigger_of(order: Order) -> Trigger:
+    """What kind of deployment it becomes."""
+    return _TRIGGERS[type(order)]
+
+
 def describe(order: Order) -> str:
     """In a few words."""
     match order:
@@ -114,6 +137,8 @@ def describe(order: Order) -> str:
             return f"service rotate {name}"
         case RestartOrder():
             return "restart"
+        case ReseedOrder():
+            return "the seed command once more, in a new release of the same code"
         case AccessoryOrder(accessory=accessory):
             return f"accessory {accessory.name}"
         case DestroyOrder():

@@ -17,10 +17,12 @@ from mooring.engine.orders import (
     DeployOrder,
     DestroyOrder,
     Order,
+    ReseedOrder,
     RestartOrder,
     RollbackOrder,
     RotateOrder,
     ScaleOrder,
+    describe,
 )
 from mooring.engine.parts import Parts
 from mooring.engine.strangers import check_kept_apart, is_strangers_release
@@ -42,7 +44,7 @@ from mooring.planner.goal import Wanted
 from mooring.planner.placement import place
 
 _SHORTEST_PASSWORD = 16  # characters: what is kept of it withstands guessing only where there is much to guess
-Change = ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | RotateOrder
+Change = ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | RotateOrder | ReseedOrder
 
 
 async def target_of(parts: Parts, order: Order, deployment: Deployment, before: Wanted | None) -> Wanted | None:
@@ -73,6 +75,9 @@ def changed(parts: Parts, order: Change, environment: EnvironmentId, before: Wan
         case ConfigOrder(config_version=version, description=description):
             release = guarded(parts, _copy(parts, before.release, at=at, config=version, what=description))
             return placed(parts, msgspec.structs.replace(before, release=release))
+        case ReseedOrder():
+            release = _copy(parts, before.release, at=at, config=before.release.config_version, what=describe(order))
+            return placed(parts, msgspec.structs.replace(before, release=guarded(parts, release)))
         case RollbackOrder(number=number):
             return placed(parts, msgspec.structs.replace(before, release=_earlier(parts, environment, before, number, at=at)))
         case ScaleOrder(counts=counts):

@@ -21,6 +21,7 @@ class Trigger(enum.Enum):
     SCALE = "scale"
     RESTART = "restart"
     ROTATE = "rotate"
+    RESEED = "reseed"
     DESTROY = "destroy"
 
 

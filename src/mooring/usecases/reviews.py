@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from mooring.engine.orders import ConfigOrder, DeployOrder
+from mooring.engine.orders import DeployOrder, ReseedOrder
 from mooring.errors import NotFound, Refused
 from mooring.model.access import Actor
 from mooring.model.config import revealed
@@ -134,7 +134,7 @@ async def reseed(platform: Platform, actor: Actor, app: str, branch: str, *, ans
         raise NotFound(f"the review app of {branch} runs nothing yet", hint="`mooring review up` brings it up")
     if not release.seed_command:
         raise Refused("the app has no seed command", hint='write it below [review] in mooring.toml, like seed = "./seed", and bring it up')
-    order = ConfigOrder(config_version=release.config_version, description="the seed command once more, in a new release of the same code")
+    order = ReseedOrder()
     await platform.controller.examine(environment, order)
     platform.memory.save_environment(msgspec.structs.replace(record, review=msgspec.structs.replace(mark, is_seeded=False)))
     return platform.controller.submit(environment, order, by=actor.name, answering=answering)

@@ -26,6 +26,7 @@ _VERBS = {
     Trigger.SCALE: "Scaling",
     Trigger.RESTART: "Restarting",
     Trigger.ROTATE: "Changing a password of",
+    Trigger.RESEED: "Seeding",
     Trigger.DESTROY: "Destroying",
 }
 
