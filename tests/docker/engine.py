@@ -185,7 +185,13 @@ class ContainerEngine(ABC):
     def _launch(self) -> None:
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment()
+                self._argv(),
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=environment(),
             )
         self._until_it_answers()
 

@@ -5,8 +5,11 @@ takes its time, and runs with --long.
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import docker.test_containers as containers
@@ -15,7 +18,9 @@ from docker.engine import ContainerEngine
 from docker.podman import PodmanEngine, missing
 from docker.rig import DockerRig
 
+from mooring.drivers.host.ssh import facts_of
 from mooring.drivers.runtime.docker.runtime import DockerRuntime
+from mooring.drivers.transport.local import LocalTransport
 from mooring.testing.interactive_contract import InteractiveContract
 from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime_contract import SHOP, DeliveryContract, RuntimeContract, a_key, a_mark, started, view_of
@@ -146,3 +151,14 @@ class TestWherePodmanDiffers:
         assert len(host_engine.ask("GET", "/containers/json?all=1")) == 1
         await rig.runtime.forget(a_mark(), SHOP, releases=None)
         assert await rig.runtime.reclaim(a_mark(), keep=frozenset()) > 0
+
+    @pytest.mark.parametrize("program", ["docker", "python3"])
+    async def test_the_survey_of_a_host_asks_its_socket_with_whatever_program_is_there(
+        self, host_engine: ContainerEngine, tmp_path: Path, program: str
+    ) -> None:
+        for name in ("sed", "id", program):
+            (tmp_path / name).symlink_to(sys.executable if name == "python3" else str(shutil.which(name)))
+        survey = resources.files("mooring.drivers.host").joinpath("survey.sh").read_text()
+        argv = ("env", f"PATH={tmp_path}", "/bin/sh", "-c", survey, "survey", "/none", str(host_engine.socket))
+        facts = facts_of((await LocalTransport().run(argv)).out.decode(), asked_at=0.0)
+        assert (facts.engine, facts.engine_socket) == ("1.41", str(host_engine.socket))

@@ -64,6 +64,16 @@ def test_a_host_is_prepared_once_and_used_from_then_on(client: Client, served: S
     assert HostId("web-1") in served.services.platform.controller.fleet.budgets()
 
 
+def test_the_engines_socket_is_found_or_chosen_and_remembered(client: Client, served: Served) -> None:
+    served.world.hosts.facts[WEB_1] = msgspec.structs.replace(GOOD, engine_socket="/run/podman/podman.sock")
+    assert client.add_host(REQUEST).host.engine_socket == "/run/podman/podman.sock"
+    chosen = msgspec.structs.replace(REQUEST, engine_socket="unix:///run/user/1000/podman/podman.sock")
+    client.add_host(chosen)
+    assert [each.host.engine_socket for each in client.hosts()] == ["/run/user/1000/podman/podman.sock"]
+    with pytest.raises(InvalidInput, match="no socket of an engine"):
+        client.add_host(msgspec.structs.replace(REQUEST, engine_socket="tcp://10.0.0.5:2375"))
+
+
 def test_a_host_with_a_fault_is_refused_with_the_first_thing_to_do(client: Client, served: Served) -> None:
     served.world.hosts.facts[WEB_1] = msgspec.structs.replace(GOOD, owner="another", disk_free=5)
     with pytest.raises(CapacityExceeded, match="it serves another controller, another") as refused:

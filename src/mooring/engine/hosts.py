@@ -36,6 +36,7 @@ class HostDesk:
         facts = await self._keeper.survey(host, now=self._clock.wall())
         bind, memory = host.bind or facts.address or _ITSELF, host.memory or planner.budget(facts)
         host = msgspec.structs.replace(host, bind=bind, memory=memory, processors=facts.processors, uid=facts.uid)
+        host = msgspec.structs.replace(host, engine_socket=host.engine_socket or facts.engine_socket)
         seen = msgspec.structs.replace(facts, owner="") if take_over else facts
         return host, facts, planner.prepare(host, seen, controller=self._keeper.controller)
 

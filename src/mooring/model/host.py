@@ -17,6 +17,9 @@ from mooring.model.names import HostId, RegionName
 _USER = re.compile(r"\A[a-z_][a-z0-9._-]{0,31}\Z")
 _ADDRESS = re.compile(r"\A[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?\Z")
 FRESH = 15.0  # seconds: what was seen longer ago is not of now
+_SOCKET = re.compile(r"\A(?:/[A-Za-z0-9._-]+)+\Z")
+_LONGEST_SOCKET = 107  # bytes. Source: unix(7)
+DOCKER_SOCKET = "/var/run/docker.sock"
 DEFAULT_REGION = RegionName("default")
 
 
@@ -62,6 +65,14 @@ class HostAddress(msgspec.Struct, frozen=True):
         return cls(user, host, port)
 
 
+def engine_socket(text: str) -> str:
+    """Where a container engine listens on a host, from `[unix://]/path`. Raises InvalidInput."""
+    path = text.removeprefix("unix://")
+    if not _SOCKET.match(path) or ".." in path.split("/") or len(path) > _LONGEST_SOCKET:
+        raise InvalidInput(f"{text[:120]!r} is no socket of an engine", hint="write it like unix:///run/user/1000/podman/podman.sock")
+    return path
+
+
 class EdgePorts(msgspec.Struct, frozen=True, kw_only=True):
     """Where a host's edge listens, for everybody. `https` 0: no HTTPS."""
 
@@ -73,7 +84,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """One that was added. `host_key` is the public key that it was pinned to, as `ssh-keyscan` writes it.
 
     `bind` is the address of its own at which instances listen and the edge reaches them. `memory`: bytes that declared memory may add up
-    to. `processors`: how many it has, 0 where nobody has counted them. `uid`: of the account there. `is_draining`: nothing new is placed
+    to. `processors`: how many it has, 0 where nobody has counted them. `uid`: of the account there. `engine_socket`: where its container
+    engine listens; empty for one whose engine was not there yet, and is then Docker's. `is_draining`: nothing new is placed
     on it, and what is there moves away with the next deployment. `has_firewall`: its instances' ports are closed to everybody but the
     edge. `prepared`: the names of the steps that were done for it, so that they can be undone. `edge`: it carries one, for its region;
     None: it does not. `loan`: the key of the loan that it is here by; empty for one that a person added.
@@ -89,6 +101,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     memory: int = 0
     processors: int = 0
     uid: int = 0
+    engine_socket: str = ""
     has_firewall: bool = False
     is_draining: bool = False
     added_at: float = 0.0
@@ -118,7 +131,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What was found on a host. Sizes in bytes; `clock` is its wall time, `asked_at` the controller's in the middle of asking.
 
     `owner`: the controller that it serves already, empty for none. `engine`: the version of its container engine's API, empty without one
-    that the user may speak to. `address`: its own, as the connection reached it; `edge` the controller's, as it came there.
+    that the user may speak to; `engine_socket` where it listens. `address`: its own, as the connection reached it; `edge` the controller's,
+    as it came there.
     `firewall`: which ports Mooring's rules close there, as `closed_to_all_but` says it; empty without such rules.
     `haproxy`: the version that is installed, empty for none. `is_edge_up`: the unit of an edge of ours runs. `listening`: the TCP ports
     that somebody listens on.
@@ -138,6 +152,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     systemd: int = 0
     is_lingering: bool = False
     engine: str = ""
+    engine_socket: str = ""
     owner: str = ""
     address: str = ""
     edge: str = ""

@@ -39,10 +39,10 @@ def prepare(host: Host, facts: Facts, *, controller: str) -> Preparation:
         findings.append(_systemd(facts))
         steps += _lingering(facts, "its units run without a login", reason="else every app would end with the last SSH session")
     elif host.runtime is HostRuntime.DOCKER:
-        findings.append(_engine(facts))
+        findings.append(_engine(host, facts))
         if facts.engine:
             steps += _lingering(facts, "its memory last without a login", reason="secrets of containers lie there")
-        if not facts.engine and facts.is_root:
+        if not facts.engine and facts.is_root and not host.engine_socket:
             what = "install the distribution's container engine (docker.io)"
             steps.append(PlannedStep(step=HostStep.ENGINE, what=what, reason="there is none, and it is to run containers"))
     else:
@@ -182,8 +182,12 @@ def _edge_fault(ports: EdgePorts, facts: Facts) -> tuple[str, str] | None:
     return None
 
 
-def _engine(facts: Facts) -> Finding:
+def _engine(host: Host, facts: Facts) -> Finding:
     if not facts.engine:
+        if host.engine_socket:
+            said = f"none answers {facts.user} at {host.engine_socket}"
+            hint = "start it there (Podman's: systemctl enable --now podman.socket), or add the host again without --engine"
+            return Finding(subject="engine", weight=Weight.FAULT, said=said, hint=hint)
         if facts.is_root:
             return Finding(subject="engine", weight=Weight.WARNING, said="there is none yet", hint="it is installed when the host is added")
         hint = f"install one as root, and let {facts.user} use it: usermod -aG docker {facts.user}"
@@ -194,5 +198,9 @@ def _engine(facts: Facts) -> Finding:
         return Finding(subject="engine", weight=Weight.FAULT, said=said, hint=hint)
     major, _, minor = facts.engine.partition(".")
     if major.isdigit() and minor.isdigit() and (int(major), int(minor)) >= LEAST_ENGINE:
-        return Finding(subject="engine", weight=Weight.GOOD, said=f"API {facts.engine}")
+        return Finding(subject="engine", weight=Weight.GOOD, said=f"API {facts.engine}{_where(facts)}")
     return Finding(subject="engine", weight=Weight.FAULT, said=f"API {facts.engine}", hint="Docker 20.10 or newer is needed")
+
+
+def _where(facts: Facts) -> str:
+    return f", at {facts.engine_socket}" if facts.engine_socket else ""

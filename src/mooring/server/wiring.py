@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from mooring import __version__
 from mooring.drivers.builder.container.program import Program
@@ -28,7 +29,7 @@ from mooring.engine.hosts import HostDesk
 from mooring.engine.lookout import Lookout
 from mooring.engine.secure_edges import SecureEdges
 from mooring.errors import InvalidInput
-from mooring.model.host import Host, HostRuntime
+from mooring.model.host import DOCKER_SOCKET, Host, HostRuntime
 from mooring.model.registry import Logins
 from mooring.server.buckets import S3Buckets
 from mooring.server.edges import edge_kit, edge_of
@@ -156,7 +157,12 @@ def runtime_on(host: Host, transport: Transport, controller: str, *, logins: Log
 
             own = Program.of(os.environ, installation=controller).socket
             settings = DockerSettings(
-                controller=controller, memory_budget=host.memory, processors=host.processors, bind=host.bind, source=own
+                controller=controller,
+                memory_budget=host.memory,
+                processors=host.processors,
+                socket=PurePosixPath(host.engine_socket or DOCKER_SOCKET),
+                bind=host.bind,
+                source=own,
             )
             return DockerRuntime(transport, of_account(settings, host.uid) if host.uid else settings, logins=logins)
         case HostRuntime.SYSTEMD:

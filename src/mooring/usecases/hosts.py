@@ -9,7 +9,7 @@ import msgspec
 from mooring.engine.hosts import placed
 from mooring.errors import InvalidInput, NotFound, Refused
 from mooring.model.access import Actor
-from mooring.model.host import EdgePorts, Host, HostAddress, HostRuntime, fingerprint
+from mooring.model.host import EdgePorts, Host, HostAddress, HostRuntime, engine_socket, fingerprint
 from mooring.model.names import HostId, host_id, region_name
 from mooring.planner import hosts as planner
 from mooring.usecases.answers import HostAdded, HostPlan, HostStatus
@@ -136,6 +136,7 @@ def _asked(platform: Platform, request: HostRequest) -> Host:
         labels=labels,
         bind=request.bind,
         memory=request.memory,
+        engine_socket=engine_socket(request.engine_socket) if request.engine_socket else "",
         has_firewall=request.firewall or (known is not None and known.has_firewall),
         is_draining=known.is_draining if known else False,
         edge=_checked_ports(request.edge) if request.edge else None,

@@ -111,6 +111,7 @@ class PlanAccessory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class HostRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`address` like root@203.0.113.7. `host_key` as the plan told it; empty there: it is asked for. Empty or 0 elsewhere: found out.
 
+    `engine_socket`: where its container engine listens, like unix:///run/podman/podman.sock; found out as often as it is not given.
     `firewall`: close its instances' ports to everybody but the edge; once it was asked for, it stays. `take_over`: also from another
     controller, which must not use it any more. `edge`: it carries one for its region, at these ports; without
     it, it carries none any more.
@@ -124,6 +125,7 @@ class HostRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     labels: dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=1_000)]] = {}
     bind: Annotated[str, Meta(max_length=100)] = ""
     memory: Annotated[int, Meta(ge=0, le=2**50)] = 0
+    engine_socket: Annotated[str, Meta(max_length=200)] = ""
     firewall: bool = False
     take_over: bool = False
     edge: EdgePorts | None = None

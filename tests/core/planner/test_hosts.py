@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from mooring.model.host import EdgePorts, Facts, Host, HostAddress, HostRuntime, HostStep, Weight
+from mooring.errors import InvalidInput
+from mooring.model.host import EdgePorts, Facts, Host, HostAddress, HostRuntime, HostStep, Weight, engine_socket
 from mooring.model.names import HostId
 from mooring.planner.hosts import prepare
 from mooring.testing.hosts import GOOD
@@ -18,6 +19,7 @@ def host(runtime: HostRuntime = HostRuntime.DOCKER, *, bind: str = "10.0.0.5", m
     return Host(name=HostId("web-1"), address=address, runtime=runtime, bind=bind, memory=memory, has_firewall=has_firewall)
 
 
+PODMAN = msgspec.structs.replace(host(), engine_socket="/run/podman/podman.sock")
 EDGE = msgspec.structs.replace(host(), edge=EdgePorts())
 
 
@@ -61,6 +63,8 @@ def changed(**facts: object) -> Facts:
         ("engine", changed(engine="1.41"), None, Weight.GOOD),
         ("engine", changed(engine="1.40"), None, Weight.FAULT),
         ("engine", changed(engine=""), None, Weight.WARNING),
+        ("engine", changed(engine=""), PODMAN, Weight.FAULT),
+        ("engine", changed(engine_socket="/run/podman/podman.sock"), PODMAN, Weight.GOOD),
         ("engine", changed(engine="", is_root=False), None, Weight.FAULT),
         ("engine", changed(is_root=False), None, Weight.GOOD),
         ("engine", changed(is_root=False, systemd=0), None, Weight.FAULT),
@@ -156,3 +160,22 @@ def test_ports_are_closed_only_where_it_is_asked_for_and_again_when_the_edge_com
     assert steps(changed(owner=OWN)) == [HostStep.FIREWALL]
     assert steps(changed(owner=OWN, firewall="30000-32767 but from 10.0.0.1")) == []
     assert steps(changed(owner=OWN, firewall="30000-32767 but from 10.0.0.9")) == [HostStep.FIREWALL]
+
+
+def test_no_engine_is_installed_beside_the_one_that_was_named_and_does_not_answer() -> None:
+    assert prepare(PODMAN, changed(owner=OWN, engine=""), controller=OWN).steps == ()
+    assert found("engine", changed(engine=""), PODMAN)[1] == "none answers root at /run/podman/podman.sock"
+    assert found("engine", changed(engine_socket="/run/docker.sock"))[1] == "API 1.45, at /run/docker.sock"
+
+
+@pytest.mark.parametrize(("text", "path"), [("unix:///run/a.sock", "/run/a.sock"), ("/run/user/1000/podman/podman.sock",) * 2])
+def test_a_socket_reads_as_it_is_written(text: str, path: str) -> None:
+    assert engine_socket(text) == path
+
+
+@pytest.mark.parametrize(
+    "text", ["", "run/a.sock", "tcp://1.2.3.4:2375", "unix://a", "/a b", "/a/../b", "/a;b", "/a\n", "/", "/" + "a" * 110]
+)
+def test_what_is_no_socket_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="no socket of an engine"):
+        engine_socket(text)

@@ -24,6 +24,9 @@ _RUNTIMES = (HostRuntime.DOCKER.value, HostRuntime.SYSTEMD.value)
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Something to find it by; may be given again.")
 @click.option("--bind", default="", metavar="ADDRESS", help="Its own address for apps to listen on; else the one that SSH reached.")
 @click.option("--memory", default="", metavar="SIZE", help="How much memory apps may declare there; else four fifths of what it has.")
+@click.option(
+    "--engine", default="", metavar="SOCKET", help="Where its container engine listens, like unix:///run/podman/podman.sock; else found."
+)
 @click.option("--fingerprint", default="", metavar="SHA256:…", help="The host key that it has to show; else you are asked.")
 @click.option("--firewall", is_flag=True, help="Close the ports of its instances to everybody but this platform.")
 @click.option("--edge", "is_edge", is_flag=True, help="Let it carry an edge too: apps on hosts of its region are reached through it.")
@@ -40,6 +43,7 @@ def host_add_command(
     labels: tuple[str, ...],
     bind: str,
     memory: str,
+    engine: str,
     fingerprint: str,
     firewall: bool,
     is_edge: bool,
@@ -59,6 +63,7 @@ def host_add_command(
         labels=parsed_pairs(labels),
         bind=bind,
         memory=parse_size(memory) if memory else 0,
+        engine_socket=engine,
         firewall=firewall,
         take_over=take_over,
         edge=_ports(edge_ports) if is_edge else None,

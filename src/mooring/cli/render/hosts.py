@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mooring.cli.render.styled import Line, Span, Style, hanging, line
 from mooring.cli.render.table import Column, table
-from mooring.model.host import FRESH, Host, Weight
+from mooring.model.host import DOCKER_SOCKET, FRESH, Host, Weight
 from mooring.model.quantity import format_duration
 from mooring.usecases.answers import HostPlan, HostStatus
 
@@ -56,12 +56,17 @@ def _row(each: HostStatus) -> list[Line]:
         line(host.name, Span(" borrowed", Style.DIM) if host.loan else ""),
         line(str(host.address)),
         line(host.region),
-        line(host.runtime.value),
+        line(_runtime(host)),
         line(_ports(host)),
         line(_seen(each)),
         line(str(each.instances)),
         line(", ".join(each.environments) or ("draining" if host.is_draining else "")),
     ]
+
+
+def _runtime(host: Host) -> str:
+    """With where the engine listens, unless that is where Docker does."""
+    return host.runtime.value + (f", {host.engine_socket}" if host.engine_socket not in ("", DOCKER_SOCKET) else "")
 
 
 def _ports(host: Host) -> str:

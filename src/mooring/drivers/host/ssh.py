@@ -84,7 +84,7 @@ class SshHosts:
         """`now`: wall seconds of the controller when it is asked."""
         transport, began = self._transport(host), time.monotonic()
         script = await asyncio.to_thread(_SURVEY.read_text)
-        done = await transport.run(["sh", "-c", script, "survey", _mark(host)])
+        done = await transport.run(["sh", "-c", script, "survey", _mark(host), host.engine_socket])
         took = time.monotonic() - began
         return facts_of(done.out.decode("utf-8", "replace"), asked_at=now + took / 2)
 
@@ -185,6 +185,7 @@ def facts_of(text: str, *, asked_at: float) -> Facts:
         systemd=_whole(said.get("systemd", "")),
         is_lingering=said.get("linger") == "yes",
         engine=said.get("engine", "").strip(),
+        engine_socket=said.get("socket", ""),
         owner=said.get("owner", "").strip(),
         address=said.get("address", ""),
         edge=said.get("edge", ""),

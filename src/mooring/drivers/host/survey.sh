@@ -1,4 +1,5 @@
-# What a host is like, one fact a line. Changes nothing; reads nothing but the system's own description. $1: where Mooring keeps its mark.
+# What a host is like, one fact a line. Changes nothing; reads nothing but the system's own description. $1: where Mooring keeps its mark; $2: where its
+# container engine listens, empty where that is to be found out.
 . /etc/os-release 2>/dev/null
 echo "system=${ID:-} ${VERSION_ID:-}"
 echo "architecture=$(uname -m)"
@@ -13,7 +14,23 @@ echo "address=$(echo "${SSH_CONNECTION:-}" | cut -d ' ' -f 3)"
 echo "edge=$(echo "${SSH_CONNECTION:-}" | cut -d ' ' -f 1)"
 test -d /run/systemd/system && echo "systemd=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
 test -e "/var/lib/systemd/linger/$(id -un)" && echo "linger=yes"
-test -w /var/run/docker.sock && echo "engine=$(docker version --format '{{.Server.APIVersion}}' 2>/dev/null)"
+asked() { # the API's version that the engine behind socket $1 says; whatever program is there to ask with
+  DOCKER_HOST="unix://$1" docker version --format '{{.Server.APIVersion}}' 2>/dev/null && return
+  { curl -sf -m 5 --unix-socket "$1" http://localhost/version 2>/dev/null || python3 -c '
+import http.client, socket, sys
+connection = http.client.HTTPConnection("localhost")
+connection.sock = socket.socket(socket.AF_UNIX)
+connection.sock.settimeout(5)
+connection.sock.connect(sys.argv[1])
+connection.request("GET", "/version")
+print(connection.getresponse().read().decode())' "$1" 2>/dev/null; } | sed -n 's/.*"ApiVersion":"\([0-9.]*\)".*/\1/p'
+}
+own="/run/user/$(id -u)"
+for socket in ${2:-/var/run/docker.sock /run/podman/podman.sock $own/podman/podman.sock $own/docker.sock}; do
+  test -S "$socket" && test -w "$socket" || continue
+  engine=$(asked "$socket")
+  test "$engine" && echo "engine=$engine" && echo "socket=$socket" && break
+done
 PATH="$PATH:/usr/sbin:/sbin" nft list table inet mooring >/dev/null 2>&1 && echo "firewall=$(sed -n '1s/^# //p' /etc/mooring/firewall.nft 2>/dev/null)"
 command -v python3 >/dev/null && echo "python=yes"
 haproxy=$(command -v haproxy || echo /usr/sbin/haproxy)

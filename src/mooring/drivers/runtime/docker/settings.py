@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from mooring.errors import InvalidInput
-from mooring.model.host import INSTANCE_PORTS, HostRuntime
+from mooring.model.host import DOCKER_SOCKET, INSTANCE_PORTS, HostRuntime
 
 _NAME = re.compile(r"\A[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z")
 
@@ -23,7 +23,7 @@ class DockerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     controller: str
     memory_budget: int
-    socket: PurePosixPath = PurePosixPath("/var/run/docker.sock")
+    socket: PurePosixPath = PurePosixPath(DOCKER_SOCKET)
     directory: PurePosixPath = PurePosixPath("/var/lib/mooring/docker")
     secrets: PurePosixPath = PurePosixPath("/run/mooring")
     bind: str = "127.0.0.1"
