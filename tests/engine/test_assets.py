@@ -241,6 +241,24 @@ async def test_a_newer_controllers_list_is_not_changed_by_an_older_one(platform:
 
 
 @story
+async def test_a_list_that_a_newer_controller_writes_after_the_older_has_read_it_stays(platform: FakePlatform) -> None:
+    """Two with the same state, in the same moment."""
+    shelf = a_bucket(platform)
+    await deployed(platform, a_tree(FIRST))
+    index = read_index(shelf[INDEX].content, where=INDEX)
+    newer = Stored(msgspec.json.encode(msgspec.structs.replace(index, fence=index.fence + 10**9)), "", "")
+
+    def write_first(moment: str, name: str, key: str) -> None:
+        if (moment, name, key) == ("before", "write", INDEX):
+            shelf[INDEX] = newer
+
+    platform.buckets.passed = write_first
+    platform.deploy(SHOP, a_tree(SECOND))
+    await platform.rest(20)
+    assert shelf[INDEX] is newer and ours(shelf) == FIRST
+
+
+@story
 async def test_a_destroyed_environment_leaves_none_and_nothing_of_others_goes(platform: FakePlatform) -> None:
     shelf = a_bucket(platform)
     await deployed(platform, a_tree(FIRST))

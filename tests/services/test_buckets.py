@@ -13,17 +13,20 @@ from pathlib import Path
 import psutil
 import pytest
 from services.s3 import KEY_SECRET, S3Rig, S3Server, s3_server
+from services.seaweed import SeaweedRig
 
 from mooring.drivers.bucket.contract import Bucket
 from mooring.drivers.bucket.s3 import S3Bucket
+from mooring.drivers.service.bucket.session import halves
 from mooring.errors import InvalidInput, Unavailable
 from mooring.model.assets import CACHED, AssetSettings
 from mooring.model.secret import Secret
 from mooring.testing.bucket import FakeBuckets
-from mooring.testing.bucket_contract import BucketContract, Served
+from mooring.testing.bucket_contract import BucketContract, ComparingContract, Served
 
 SETTINGS = AssetSettings(path="public", bucket="shop-assets", endpoint="https://s3.test")
 KEY = Secret("key")
+ASKED = 5  # times that the library asks what answers 5xx
 
 
 @dataclass
@@ -41,16 +44,31 @@ class FakeRig:
         return Served(found.content, found.media_type, found.cache) if found else None
 
 
-class TestFakeBucket(BucketContract):
+class TestFakeBucket(BucketContract, ComparingContract):
     @pytest.fixture
     def rig(self) -> FakeRig:
         return FakeRig()
+
+    @pytest.fixture
+    def comparing(self, rig: FakeRig) -> Bucket:
+        return rig.bucket
 
 
 class TestS3Bucket(BucketContract):
     @pytest.fixture
     def rig(self, s3: S3Server) -> S3Rig:
         return S3Rig(s3)
+
+
+class TestComparingS3Bucket(ComparingContract):
+    """SeaweedFS compares, as the clouds do; rclone does not."""
+
+    @pytest.fixture
+    def comparing(self, seaweed_rig: SeaweedRig) -> S3Bucket:
+        address = seaweed_rig.address
+        key_id, key_secret = halves(address.administrator)
+        settings = AssetSettings(path="public", bucket=address.bucket, endpoint=address.endpoint)
+        return S3Bucket(settings, key_id=Secret(key_id), key_secret=key_secret)
 
 
 @pytest.fixture
@@ -63,7 +81,7 @@ async def test_large_files_side_by_side_take_little_memory(s3: S3Server, tmp_pat
     rig, process, seen = S3Rig(s3), psutil.Process(), []
     large = tmp_path / "large"
     large.write_bytes(os.urandom(40_000_000))
-    await rig.bucket.write("a", b"x")
+    await rig.bucket.write("a", b"x", over=None)
     before = process.memory_info().rss
 
     async def watch() -> None:
@@ -81,16 +99,17 @@ async def test_large_files_side_by_side_take_little_memory(s3: S3Server, tmp_pat
 
 async def test_the_secret_key_stands_in_no_request(s3: S3Server) -> None:
     rig = S3Rig(s3)
-    await rig.bucket.write("a", b"x")
+    await rig.bucket.write("a", b"x", over=None)
     _, _, requests = s3.log.read_text().partition("Starting s3 server")
     assert KEY_SECRET not in requests and "shop-assets" in requests
     assert KEY_SECRET not in repr(vars(rig.bucket))
 
 
 class Flaky:
-    """An endpoint that answers 500 to the first `failures` requests, and takes every one after those."""
+    """An endpoint that answers 500 to the first `failures` requests, or as told, and takes every one after those."""
 
-    def __init__(self, failures: int) -> None:
+    def __init__(self, failures: int, answer: str = "500 Internal Server Error", body: str = "") -> None:
+        self._answer, self._body = answer, body
         self.asked: list[str] = []
         self.said = ""  # all of the requests but their contents
         self._failures = failures
@@ -120,24 +139,37 @@ class Flaky:
                     name, _, value = line.decode().partition(":")
                     length = int(value) if name.lower() == "content-length" else length
                 said.read(length)
-                status = "500 Internal Server Error" if len(self.asked) <= self._failures else "200 OK"
-                connection.sendall(f'HTTP/1.1 {status}\r\nETag: "x"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'.encode())
+                status, body = (self._answer, self._body) if len(self.asked) <= self._failures else ("200 OK", "")
+                head = f'HTTP/1.1 {status}\r\nETag: "x"\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n'
+                connection.sendall((head + body).encode())
 
 
 async def test_what_answers_500_is_asked_again() -> None:
     endpoint = Flaky(2)
     try:
-        await endpoint.bucket().write("a", b"x")
+        await endpoint.bucket().write("a", b"x", over=None)
     finally:
         endpoint.close()
     assert [line.split()[0] for line in endpoint.asked] == ["PUT", "PUT", "PUT"]
+
+
+@pytest.mark.parametrize(("over", "condition"), [(None, "if-none-match: *"), ('"y"', 'if-match: "y"')])
+async def test_a_server_that_cannot_compare_is_asked_without(over: str | None, condition: str) -> None:
+    """Once the library has given up asking again."""
+    endpoint = Flaky(ASKED, "501 Not Implemented", "<Error><Code>NotImplemented</Code></Error>")
+    try:
+        await endpoint.bucket().write("a", b"x", over=over)
+    finally:
+        endpoint.close()
+    assert [line.split()[0] for line in endpoint.asked] == ["PUT"] * (ASKED + 1)
+    assert endpoint.said.lower().count(condition) == ASKED
 
 
 async def test_what_answers_500_for_ever_is_told_once_with_where_and_what_to_do() -> None:
     endpoint = Flaky(1_000)
     try:
         with pytest.raises(Unavailable, match="the bucket does not do its work") as told:
-            await endpoint.bucket().write("a", b"x")
+            await endpoint.bucket().write("a", b"x", over=None)
     finally:
         endpoint.close()
     assert (told.value.where, told.value.hint) == (f"{endpoint.address}/shop-assets", "nothing was touched that serves")
@@ -148,14 +180,14 @@ async def test_what_answers_500_for_ever_is_told_once_with_where_and_what_to_do(
 async def test_what_is_no_address_is_told_by_the_first_request(address: str) -> None:
     bucket = S3Bucket(AssetSettings(path="p", bucket="b", endpoint=address), key_id=KEY, key_secret=Secret("sesame"))
     with pytest.raises(InvalidInput, match="that is no address of an S3 endpoint"):
-        await bucket.write("a", b"x")
+        await bucket.write("a", b"x", over=None)
 
 
 async def test_a_session_of_the_controllers_own_is_not_put_into_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of-the-controller")
     endpoint = Flaky(0)
     try:
-        await endpoint.bucket().write("a", b"x")
+        await endpoint.bucket().write("a", b"x", over=None)
     finally:
         endpoint.close()
     assert "PUT /shop-assets/a" in endpoint.said and "of-the-controller" not in endpoint.said

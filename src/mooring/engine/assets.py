@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -48,6 +49,14 @@ for _ending, _type in (
     _TYPES.add_type(_type, _ending)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """Mooring's list as it was read, and its version there; None: there is none yet."""
+
+    index: AssetIndex
+    version: str | None
+
+
 class Assets:
     """Of one controller."""
 
@@ -70,10 +79,10 @@ class Assets:
         bucket = await self._bucket(settings, self._memory.config(mark.environment, release.config_version), mark.environment)
         files = await asyncio.to_thread(self._workshop.assets, artifact, settings.path)
         folder = folder_of(mark.environment, settings, release.assets_digest)
-        index = await self._index(bucket, mark)
+        known = await self._index(bucket, mark)
         present = await bucket.listing(folder_of_all(mark.environment))
-        push = planner.push(index, {folder + each.path: each for each in files}, present, release=release.number)
-        await self._write(bucket, mark, push.index)
+        push = planner.push(known.index, {folder + each.path: each for each in files}, present, release=release.number)
+        await self._write(bucket, mark, push.index, over=known.version)
 
         async def send(key: str) -> None:
             opened = partial(self._workshop.opened, artifact, settings.path, push.missing[key].path)
@@ -87,20 +96,19 @@ class Assets:
         record = self._memory.environment(mark.environment)
         serving = record.revision.release if record is not None and record.revision is not None else None
         for settings in self.used(mark.environment):
-            bucket, index = await self._known(settings, mark)
-            stays, gone = planner.prune(index, serving=serving, keep=settings.keep, now=self._clock.wall())
+            bucket, known = await self._known(settings, mark)
+            stays, gone = planner.prune(known.index, serving=serving, keep=settings.keep, now=self._clock.wall())
             if gone:
                 await bucket.remove(gone)
-            if stays != index:
-                await self._write(bucket, mark, stays)
+            if stays != known.index:
+                await self._write(bucket, mark, stays, over=known.version)
 
     async def remove(self, mark: Mark) -> None:
         """All of them, then the list. Raises as `push`."""
         for settings in self.used(mark.environment):
-            bucket, index = await self._known(settings, mark)
-            objects = tuple(index.objects)
-            if await bucket.read(index_key(mark.environment)) is not None:
-                await bucket.remove(objects)
+            bucket, known = await self._known(settings, mark)
+            if known.version is not None:
+                await bucket.remove(tuple(known.index.objects))
                 await bucket.remove((index_key(mark.environment),))
 
     def used(self, environment: EnvironmentId) -> tuple[AssetSettings, ...]:
@@ -113,7 +121,7 @@ class Assets:
         key_id, key_secret = _keys(config, environment)
         return await asyncio.to_thread(self._buckets.bucket, settings, key_id=key_id, key_secret=key_secret)
 
-    async def _known(self, settings: AssetSettings, mark: Mark) -> tuple[Bucket, AssetIndex]:
+    async def _known(self, settings: AssetSettings, mark: Mark) -> tuple[Bucket, _Known]:
         """A bucket that was pushed to, by the newest keys that get in: a change of them may have failed, or come since nothing serves."""
         tried: list[tuple[Secret, Secret]] = []
         refused: MooringError | None = None
@@ -133,22 +141,23 @@ class Assets:
             f"nothing opens the bucket of {mark.environment}", hint=_setting(mark.environment), where=settings.place
         )
 
-    async def _index(self, bucket: Bucket, mark: Mark) -> AssetIndex:
+    async def _index(self, bucket: Bucket, mark: Mark) -> _Known:
         """Raises Refused where it is another platform's, StaleFence where a newer controller has changed it."""
         key = index_key(mark.environment)
-        content = await bucket.read(key)
+        kept = await bucket.read(key)
         mine = AssetIndex(controller=await asyncio.to_thread(lambda: self._buckets.controller), environment=str(mark.environment))
-        found = mine if content is None else read_index(content, where=key)
+        found = mine if kept is None else read_index(kept.content, where=key)
         if (found.controller, found.environment) != (mine.controller, mine.environment):
             hint = "give one of them another bucket, or call its app something else"
             raise Refused(f"the assets of {mark.environment} in that bucket are another platform's", hint=hint, where=key)
         if found.fence > mark.fence:
             raise StaleFence(f"{key} has seen {found.fence}, and this is {mark.fence}")
-        return found
+        return _Known(found, kept.version if kept is not None else None)
 
-    async def _write(self, bucket: Bucket, mark: Mark, index: AssetIndex) -> None:
+    async def _write(self, bucket: Bucket, mark: Mark, index: AssetIndex, *, over: str | None) -> None:
+        """Not over what a newer controller has written since: tried again, that is found."""
         content = msgspec.json.encode(msgspec.structs.replace(index, fence=mark.fence))
-        await bucket.write(index_key(mark.environment), content)
+        await bucket.write(index_key(mark.environment), content, over=over)
 
 
 def _keys(config: Variables, environment: EnvironmentId) -> tuple[Secret, Secret]:

@@ -6,11 +6,12 @@ Must not: keep anything beyond the process.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from mooring.drivers.bucket.contract import Bucket, Buckets
+from mooring.drivers.bucket.contract import Bucket, Buckets, Kept
 from mooring.errors import Refused, Unavailable
 from mooring.model.assets import AssetSettings
 from mooring.model.secret import Secret
@@ -51,17 +52,25 @@ class FakeBucket:
         self._place = place
         self._key = key
 
-    async def read(self, key: str) -> bytes | None:
+    async def read(self, key: str) -> Kept | None:
         self._answer()
         found = self._buckets.shelves.get(self._place, {}).get(key)
-        return found.content if found is not None else None
+        return Kept(found.content, _version(found)) if found is not None else None
 
-    async def write(self, key: str, content: bytes) -> None:
-        self._store("write", key, Stored(content, "application/json", "no-store"))
+    async def write(self, key: str, content: bytes, *, over: str | None) -> None:
+        stored = Stored(content, "application/json", "no-store")
+        self._buckets.passed("before", "write", key)
+        found = self._shelf().get(key)
+        if (None if found is None else _version(found)) != over:
+            raise Unavailable("somebody else has written it since it was read", where=key)
+        self._shelf()[key] = stored
+        self._buckets.passed("after", "write", key)
 
     async def push(self, key: str, opened: Callable[[], BinaryIO], *, media_type: str, cache: str) -> None:
         with opened() as file:
-            self._store("push", key, Stored(file.read(), media_type, cache))
+            self._buckets.passed("before", "push", key)
+            self._shelf()[key] = Stored(file.read(), media_type, cache)
+            self._buckets.passed("after", "push", key)
 
     async def listing(self, prefix: str) -> Mapping[str, int]:
         return {key: len(each.content) for key, each in sorted(self._shelf().items()) if key.startswith(prefix)}
@@ -72,11 +81,6 @@ class FakeBucket:
         for key in keys:
             shelf.pop(key, None)
         self._buckets.passed("after", "remove", self._place)
-
-    def _store(self, name: str, key: str, stored: Stored) -> None:
-        self._buckets.passed("before", name, key)
-        self._shelf()[key] = stored
-        self._buckets.passed("after", name, key)
 
     def _shelf(self) -> dict[str, Stored]:
         self._answer()
@@ -89,6 +93,10 @@ class FakeBucket:
             raise Unavailable("the bucket does not do its work", where=self._place)
         if self._key != self._buckets.admitted:
             raise Refused("the bucket does not let Mooring in", where=self._place)
+
+
+def _version(stored: Stored) -> str:
+    return hashlib.sha256(stored.content).hexdigest()
 
 
 _: type[Bucket] = FakeBucket

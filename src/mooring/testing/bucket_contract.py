@@ -64,7 +64,8 @@ class BucketContract:
             await _push(rig, key, key.encode())
         assert set(await rig.bucket.listing("shop/")) == keys
         for key in keys:
-            assert await rig.bucket.read(key) == key.encode()
+            found = await rig.bucket.read(key)
+            assert found is not None and found.content == key.encode()
 
     async def test_a_listing_is_of_all_that_begin_so_and_of_nothing_else(self, rig: BucketRig) -> None:
         for number in range(30):
@@ -76,9 +77,12 @@ class BucketContract:
 
     async def test_what_is_written_is_read_and_the_later_replaces_the_earlier(self, rig: BucketRig) -> None:
         assert await rig.bucket.read(".mooring/shop.json") is None
+        over = None
         for content in (b"{}", b'{"a": 1}'):
-            await rig.bucket.write(".mooring/shop.json", content)
-            assert await rig.bucket.read(".mooring/shop.json") == content
+            await rig.bucket.write(".mooring/shop.json", content, over=over)
+            found = await rig.bucket.read(".mooring/shop.json")
+            assert found is not None and found.content == content
+            over = found.version
         served = await rig.served(".mooring/shop.json")
         assert served is not None and served.cache == "no-store"
 
@@ -96,7 +100,7 @@ class BucketContract:
             rig.locked.read("shop/a"),
             rig.locked.listing("shop/"),
             rig.locked.remove(("shop/a",)),
-            rig.locked.write("shop/b", b""),
+            rig.locked.write("shop/b", b"", over=None),
         ):
             with pytest.raises(Refused, match="does not let Mooring in") as refused:
                 await act
@@ -105,9 +109,29 @@ class BucketContract:
 
     async def test_a_bucket_that_is_not_there_holds_nothing_and_takes_nothing(self, rig: BucketRig) -> None:
         assert await rig.absent.read("shop/a") is None
-        for act in (rig.absent.write("shop/a", b""), rig.absent.listing("shop/")):
+        for act in (rig.absent.write("shop/a", b"", over=None), rig.absent.listing("shop/")):
             with pytest.raises(Unavailable, match="there is no such bucket"):
                 await act
+
+
+class ComparingContract:
+    """Of a server that can compare: the fixture `comparing` is a bucket there."""
+
+    async def test_what_somebody_else_has_written_since_it_was_read_is_not_replaced(self, comparing: Bucket) -> None:
+        key = ".mooring/shop.json"
+        await comparing.write(key, b"1", over=None)
+        read = await comparing.read(key)
+        assert read is not None
+        await comparing.write(key, b"2", over=read.version)
+        for over in (None, read.version):
+            with pytest.raises(Unavailable, match="somebody else has written it since it was read"):
+                await comparing.write(key, b"3", over=over)
+        found = await comparing.read(key)
+        assert found is not None and found.content == b"2"
+        await comparing.remove((key,))
+        with pytest.raises(Unavailable, match="somebody else has written it since it was read"):
+            await comparing.write(key, b"3", over=found.version)
+        assert await comparing.read(key) is None
 
 
 async def _push(rig: BucketRig, key: str, content: bytes, *, media_type: str = "application/octet-stream") -> None:

@@ -2,7 +2,8 @@
 
 Promises, tested by `mooring.testing.bucket_contract` on every driver and on the fake:
   - An object is there as a whole or not at all: what is being written is not listed, and what was there before stays until then.
-  - Writing may be repeated; removing what is gone is no error.
+  - Writing a file may be repeated; removing what is gone is no error.
+  - What `write` replaces is what its caller has read, where the server can compare: a few cannot, and there the later one wins.
   - Keys come back as they were given, whatever letters they have.
   - Content is streamed: a large file takes little memory.
 Raises Unavailable (it may be tried again, nothing is lost by that), Refused or InvalidInput, never a foreign error; no secret stands
@@ -12,18 +13,25 @@ in one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from mooring.model.assets import AssetSettings
 from mooring.model.secret import Secret
 
 
-class Bucket(Protocol):
-    async def read(self, key: str) -> bytes | None:
-        """Its whole content; None where there is no such object, or no such bucket."""
+class Kept(NamedTuple):
+    """An object as it was read. `version` is the server's own word for this content; empty where it has none."""
 
-    async def write(self, key: str, content: bytes) -> None:
-        """Not to be cached by anybody."""
+    content: bytes
+    version: str
+
+
+class Bucket(Protocol):
+    async def read(self, key: str) -> Kept | None:
+        """None where there is no such object, or no such bucket."""
+
+    async def write(self, key: str, content: bytes, *, over: str | None) -> None:
+        """Not to be cached by anybody. `over`: the version that it replaces, None for no object; Unavailable where there is another."""
 
     async def push(self, key: str, opened: Callable[[], BinaryIO], *, media_type: str, cache: str) -> None:
         """A file, with the headers under which it is to be served. `opened` is called once, and what it gives is closed."""

@@ -15,15 +15,16 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import S3Store
 
-from mooring.drivers.bucket.contract import Bucket
+from mooring.drivers.bucket.contract import Bucket, Kept
 from mooring.errors import InvalidInput, MooringError, Refused, Unavailable
 from mooring.model.assets import KEY_ID, KEY_SECRET, AssetSettings
 from mooring.model.secret import Secret
 
 if TYPE_CHECKING:
+    from obstore import PutMode
     from obstore.store import S3Credential
 
 _PART = 5 * 2**20  # bytes: the least that S3 takes as a part of an upload
@@ -51,18 +52,26 @@ class S3Bucket:
             retry_config={"max_retries": _TRIES, "retry_timeout": _FOR},
         )
 
-    async def read(self, key: str) -> bytes | None:
+    async def read(self, key: str) -> Kept | None:
         async with self._translated():
             try:
                 found = await obstore.get_async(self._store, key)
-                return bytes(await found.bytes_async())
+                return Kept(bytes(await found.bytes_async()), found.meta["e_tag"] or "")
             except FileNotFoundError:
                 return None
 
-    async def write(self, key: str, content: bytes) -> None:
+    async def write(self, key: str, content: bytes, *, over: str | None) -> None:
+        """By If-Match and If-None-Match. A server that answers 501 to them is asked without: it cannot compare."""
         async with self._translated():
-            headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-            await obstore.put_async(self._store, key, content, attributes=headers)
+            try:
+                await self._put(key, content, mode=_mode(over))
+            except (AlreadyExistsError, PreconditionError):
+                hint = "nothing was touched; it is tried again with what is there now"
+                raise Unavailable("somebody else has written it since it was read", hint=hint, where=key) from None
+            except BaseError as error:
+                if _code(error) != "NotImplemented":
+                    raise
+                await self._put(key, content, mode="overwrite")
 
     async def push(self, key: str, opened: Callable[[], BinaryIO], *, media_type: str, cache: str) -> None:
         with opened() as file:
@@ -81,6 +90,10 @@ class S3Bucket:
             for first in range(0, len(keys), _REMOVED_AT_ONCE):
                 await obstore.delete_async(self._store, keys[first : first + _REMOVED_AT_ONCE])
 
+    async def _put(self, key: str, content: bytes, *, mode: PutMode) -> None:
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+        await obstore.put_async(self._store, key, content, attributes=headers, mode=mode)
+
     @asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:
         """Raises Refused, Unavailable. Of what the library says only the server's own code is told: the rest is of use to nobody."""
@@ -96,6 +109,18 @@ class S3Bucket:
             raise InvalidInput("that is no address of an S3 endpoint", hint="mend [assets] endpoint", where=self._where) from None
 
 
+def _mode(over: str | None) -> PutMode:
+    if over is None:
+        return "create"
+    return {"e_tag": over} if over else "overwrite"
+
+
+def _code(error: Exception) -> str:
+    """The server's own; empty where it said none."""
+    found = _SAID.search(str(error))
+    return found[1] if found else ""
+
+
 def _credential(key_id: Secret, key_secret: Secret) -> S3Credential:
     """By this way alone the library leaves the controller's own AWS_SESSION_TOKEN out of its signatures."""
     return {"access_key_id": key_id.reveal(), "secret_access_key": key_secret.reveal(), "token": None, "expires_at": None}
@@ -103,8 +128,7 @@ def _credential(key_id: Secret, key_secret: Secret) -> S3Credential:
 
 def _translation(error: Exception, where: str) -> Refused | Unavailable:
     """Which of the library's errors it is differs from request to request: the server's own code tells more."""
-    found = _SAID.search(str(error))
-    code = found[1] if found else ""
+    code = _code(error)
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code in _NOT_LET_IN:
         hint = f"see that {KEY_ID} and {KEY_SECRET} may list, read, write and delete there"
         return Refused(f"the bucket does not let Mooring in: {code or 'no reason given'}", hint=hint, where=where)
