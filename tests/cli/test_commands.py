@@ -175,7 +175,11 @@ def test_an_empty_oversized_or_undecodable_secret_is_refused(platform: FakePlatf
 def test_a_secret_is_taken_from_a_file_byte_for_byte(platform: FakePlatform, tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
     key.write_bytes(b"a\0b\xff\r\n\n")
-    assert mooring("secret", "set", "TLS_KEY", "--file", str(key), platform=platform).code == 0
+    answer = mooring("secret", "set", "TLS_KEY", "--file", str(key), platform=platform)
+    assert answer.code == 0
+    assert 'no environment can carry TLS_KEY: it reaches an app whose mooring.toml has [secrets] files = ["TLS_KEY"]' in answer.err
+    key.write_bytes(b"text")
+    assert "no environment" not in mooring("secret", "set", "OTHER", "--file", str(key), platform=platform).err
     assert platform.variables[SHOP]["TLS_KEY"] == Secret("a\0b\udcff\r\n\n")
 
 

@@ -106,6 +106,19 @@ async def test_bytes_that_no_environment_carries_are_refused_before_anything_is_
 
 
 @story
+async def test_bytes_that_no_environment_carries_wait_for_the_release_that_takes_them_as_a_file(platform: FakePlatform) -> None:
+    await deployed(platform, Tree(processes=WEB, policy=QUICK))
+    version = platform.memory.put_config(
+        SHOP, changes={"TLS_KEY": Secret("a\0b"), "OTHER": Secret("c")}, by="ann", at=platform.clock.wall()
+    )
+    await platform.run(SHOP, ConfigOrder(config_version=version, description="secret set"))
+    found = variables(platform, 2)
+    assert (found["OTHER"], "TLS_KEY" in found, "TLS_KEY_FILE" in found) == ("c", False, False)
+    await deployed(platform, AS_FILE)
+    assert variables(platform, 3)["TLS_KEY_FILE"] == "a\0b"
+
+
+@story
 async def test_what_a_build_needs_is_given_to_it_and_to_no_process(platform: FakePlatform) -> None:
     await deployed(platform, Tree(processes=WEB, policy=QUICK))
     tree = Tree(processes=WEB, policy=QUICK, build_secrets=("NPM_TOKEN",))

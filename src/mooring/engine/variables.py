@@ -19,7 +19,7 @@ def variables_of(memory: Memory, services: Services, release: Release, *, proces
     """The builder's, who it is, where accessories, services and assets are, the manifest's, what was set: the later wins.
 
     `process`: `web.1`. What the release takes as a file is a SecretFile, wherever its value comes from. What is for its build or its
-    bucket alone is left out."""
+    bucket alone is left out, and so is what no environment can carry."""
     about = {
         "MOORING_APP": str(release.environment.app),
         "MOORING_ENVIRONMENT": str(release.environment.home.environment),
@@ -30,7 +30,7 @@ def variables_of(memory: Memory, services: Services, release: Release, *, proces
     config = {
         name: value
         for name, value in memory.config(release.environment, release.config_version).items()
-        if name not in _withheld(release) or name in release.secret_files
+        if name in release.secret_files or (name not in _withheld(release) and is_carried(value))
     }
     found = {**_of_accessories(memory, release), **services.variables(release)} if release.environment.accessory is None else {}
     assets = {str(URL): url_of(release.environment, release.assets, release.assets_digest)} if release.assets else {}
@@ -71,13 +71,18 @@ def _of_accessories(memory: Memory, release: Release) -> Variables:
     }
 
 
+def is_carried(value: str | Secret) -> bool:
+    """Whether an environment can hold it: a NUL byte ends a variable (execve(2))."""
+    return "\0" not in revealed(value)
+
+
 def check_deliverable(config: Variables, release: Release) -> None:
     """Raises InvalidInput for a secret that no environment can carry and the release does not take as a file."""
     for name, value in config.items():
-        if "\0" in revealed(value) and name not in release.secret_files and name not in release.build_secrets:
+        if not is_carried(value) and name not in release.secret_files and name not in release.build_secrets:
             raise InvalidInput(
                 f"the secret {name} holds a NUL byte, and no environment can carry that",
-                hint=f'let the app read it from a file: [secrets] files = ["{name}"] in mooring.toml, then deploy and set it',
+                hint=f'let the app read it from a file: [secrets] files = ["{name}"] in mooring.toml, and deploy that',
                 where=str(release.environment),
             )
 

@@ -56,6 +56,8 @@ def secret_set_command(session: Session, name: str, surplus: tuple[str, ...], fi
         )
     checked = variable_name(name)
     value = read_file(Path(file), checked) if file is not None else read_secret(session, checked)
+    if "\0" in value.reveal():
+        session.remark(f'no environment can carry {checked}: it reaches an app whose mooring.toml has [secrets] files = ["{checked}"]')
     return _changed(session, session.client.set_secret(session.environment, name, value), is_detached=detach)
 
 
