@@ -11,7 +11,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from recordings import FOLDER, in_a_file, names, on_a_terminal, recording, told_as_text
 
+from mooring.cli.render.ending import ending_lines
+from mooring.cli.render.story import opening
 from mooring.cli.render.styled import plain, width_of
+from mooring.model.deployment import Deployment, Outcome, Revision, Trigger
+from mooring.model.environment import EnvironmentId
+from mooring.model.names import DeploymentId, ProcessName
+from mooring.model.receipt import Receipt
+from mooring.model.routing import Traffic
 
 
 @pytest.mark.parametrize("name", names())
@@ -38,6 +45,31 @@ def test_output_of_a_build_that_succeeds_is_folded_on_a_terminal_and_kept_in_a_f
     told = recording("redeploy")
     assert not any("Resolved 14 packages" in plain(line) for line in on_a_terminal(told, width=80))
     assert any("Resolved 14 packages" in plain(line) for line in in_a_file(told))
+
+
+def scaled(environment: EnvironmentId, **counts: int) -> Deployment:
+    before = Revision(release=4, counts={ProcessName(name): 1 for name in counts})
+    target = Revision(release=4, counts={ProcessName(name): count for name, count in counts.items()})
+    releases = {"from_release": 4, "to_release": 4, "serving_release": 4}
+    counted = {"phases": (), "traffic": Traffic(), "probes": None, "seconds": 0.7}
+    receipt = Receipt(environment=str(environment), deployment="d-1", outcome="succeeded", **releases, **counted)
+    given = {"trigger": Trigger.SCALE, "outcome": Outcome.SUCCEEDED, "requested_at": 1.0, "requested_by": "ann", "started_at": 1.0}
+    return Deployment(id=DeploymentId("d-1"), environment=environment, number=1, baseline=before, target=target, receipt=receipt, **given)
+
+
+@pytest.mark.parametrize(
+    ("environment", "counts", "said"),
+    [
+        ("shop", {"web": 3}, "✓ shop/production v4 serves in 0.70s"),
+        ("shop", {"web": 3, "worker": 0}, "✓ shop/production runs with worker=0 in 0.70s"),
+        ("shop/production.redis", {"redis": 0}, "✓ shop/production.redis is stopped in 0.70s"),
+        ("shop/production.redis", {"redis": 1}, "✓ shop/production.redis v4 serves in 0.70s"),
+    ],
+)
+def test_what_was_scaled_to_nothing_is_not_said_to_serve(environment: str, counts: dict[str, int], said: str) -> None:
+    deployment = scaled(EnvironmentId.parse(environment), **counts)
+    assert plain(ending_lines(deployment, width=None)[0]) == said
+    assert plain(opening(deployment, width=None)[0]) == f"Scaling {deployment.environment}  v4  d-1"
 
 
 def test_a_failed_build_is_not_called_built() -> None:

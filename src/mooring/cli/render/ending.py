@@ -32,11 +32,20 @@ def _success(deployment: Deployment, *, width: int | None) -> list[Line]:
         return _verdict("✓ ", f"{deployment.environment} is destroyed", Style.SUCCESS, width=width)
     seconds = f" in {format_duration(receipt.seconds)}" if receipt else ""
     if receipt is None or receipt.failed == 0:
-        serving = f"v{receipt.serving_release} serves" if receipt else "is serving"
+        serving = _emptied(deployment) or (f"v{receipt.serving_release} serves" if receipt else "is serving")
         return _verdict("✓ ", f"{deployment.environment} {serving}{seconds}{_way(deployment)}", Style.SUCCESS, width=width)
     count = f"{receipt.failed} request{'s' if receipt.failed != 1 else ''} failed"
     said = f"{deployment.environment} v{receipt.serving_release} serves, but {count} on the way{_way(deployment)}"
     return _verdict("✗ ", said, Style.FAILURE, width=width)
+
+
+def _emptied(deployment: Deployment) -> str:
+    """Of what was scaled to nothing, which serves nobody."""
+    counts = deployment.target.counts if deployment.target and deployment.trigger is Trigger.SCALE else {}
+    none = [f"{process}=0" for process, count in counts.items() if not count]
+    if not none:
+        return ""
+    return "is stopped" if deployment.environment.accessory else f"runs with {', '.join(none)}"
 
 
 def _way(deployment: Deployment) -> str:

@@ -29,6 +29,7 @@ _VERBS = {
     Trigger.RESEED: "Seeding",
     Trigger.DESTROY: "Destroying",
 }
+_STAYS = (Trigger.SCALE, Trigger.RESTART, Trigger.ROTATE)  # the release is the same afterwards
 
 
 def opening(deployment: Deployment, *, width: int | None, source: Source | None = None) -> list[Line]:
@@ -43,10 +44,12 @@ def opening(deployment: Deployment, *, width: int | None, source: Source | None 
 
 
 def _way(deployment: Deployment) -> str:
-    """`v6 → new release`; nothing while it waits, since what serves when its turn comes is not known yet."""
+    """`v6 → new release`, or the one that stays; nothing while it waits, since what serves when its turn comes is not known yet."""
     if deployment.started_at is None or deployment.trigger is Trigger.DESTROY:
         return ""
     before = f"v{deployment.baseline.release}" if deployment.baseline else "nothing"
+    if deployment.trigger in _STAYS:
+        return f"  {before}"
     return f"  {before} → {f'v{deployment.target.release}' if deployment.target else 'new release'}"
 
 
