@@ -15,6 +15,7 @@ from mooring.errors import NotFound, Unauthorized
 from mooring.model.access import Role
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
+from mooring.model.names import ProcessName
 from mooring.model.release import Source
 from mooring.model.secret import Secret
 from mooring.server import sse
@@ -69,13 +70,21 @@ def test_stored_events_come_as_json_the_newest_on_request(served: Served) -> Non
     assert {event.environment for event in everything} == {app}
 
 
+def test_the_log_of_a_process_type_that_there_is_not_is_refused_with_those_that_there_are(served: Served) -> None:
+    app = EnvironmentId.parse("typed")
+    served.deploy(app)
+    with pytest.raises(NotFound, match="typed/production has no process type 'wbe'") as refused:
+        list(served.client.logs(app, process=ProcessName("wbe")))
+    assert refused.value.hint == "it has web"
+
+
 def test_logs_come_without_secrets_and_follow_what_comes(served: Served) -> None:
     app = EnvironmentId.parse("spoken")
     served.client.set_secret(app, "KEY", Secret("hush-hush-value"))
     served.world.runtime.behave = lambda _: Behaviour(lines=("hello", "the key is hush-hush-value"))
     served.deploy(app)
     assert [line.text for line in served.client.logs(app)] == ["hello", "the key is [redacted]"]
-    assert list(served.client.logs(app, process="worker")) == []
+    assert [line.text for line in served.client.logs(app, process=ProcessName("web"))] == ["hello", "the key is [redacted]"]
     following = served.client.logs(app, follow=True)
     assert [next(following).text, next(following).text] == ["hello", "the key is [redacted]"]
     following.close()  # type: ignore[attr-defined]  # it is a generator

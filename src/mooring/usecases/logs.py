@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from mooring.drivers.runtime.contract import LogQuery
-from mooring.errors import InvalidInput
+from mooring.errors import InvalidInput, NotFound
 from mooring.model.access import Actor
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import LogLine
@@ -32,6 +32,9 @@ def logs(platform: Platform, actor: Actor, query: LogQuery) -> AsyncIterator[Log
     """History first. Raises NotFound, Forbidden at once."""
     require(actor, Permission.SEE)
     platform.existing(query.environment)
+    known = {process.name for release in platform.memory.releases(query.environment) for process in release.processes}
+    if known and query.process is not None and query.process not in known:
+        raise NotFound(f"{query.environment} has no process type {query.process!r}", hint=f"it has {', '.join(sorted(known))}")
     return _redacted(platform, query)
 
 
