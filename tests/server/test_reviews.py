@@ -102,8 +102,9 @@ def test_one_that_is_taken_down_leaves_nothing_and_it_is_shown(served: Served, a
     kinds = [trace.kind for trace in served.client.review_traces(app, "one", going)]
     assert kinds == ["instance", "route", "certificate", "service", "accessory", "config", "release", "artifact", "log"]
     assert [each.branch for each in served.client.reviews(app)] == ["two"]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="has no review app of one") as absent:
         served.client.review_down(app, "one")
+    assert absent.value.hint == "`mooring review ls` lists them"
 
 
 def test_at_the_limit_the_longest_idle_makes_room(served: Served, app: AppName, tmp_path: Path) -> None:

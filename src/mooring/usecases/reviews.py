@@ -75,7 +75,10 @@ async def take_down(platform: Platform, actor: Actor, app: str, branch: str, *, 
     platform.allow(actor, Permission.CHANGE, "review down", environment, branch=branch)
     _refuse_strangers(platform, environment, branch)
     if platform.memory.environment(environment) is None:
-        await platform.controller.adopt(environment)
+        try:
+            await platform.controller.adopt(environment)
+        except NotFound as error:
+            raise _absent(environment, branch) from error
     releases = platform.memory.releases(environment)
     hostnames = tuple(dict.fromkeys(name for release in releases for name in release.hostnames))
     artifacts = tuple(dict.fromkeys(release.artifact.id for release in releases))
@@ -154,10 +157,14 @@ def _refuse_strangers(platform: Platform, environment: EnvironmentId, branch: st
         )
 
 
+def _absent(environment: EnvironmentId, branch: str) -> NotFound:
+    return NotFound(f"{environment.app} has no review app of {branch}", hint="`mooring review ls` lists them")
+
+
 def _marked(platform: Platform, environment: EnvironmentId, branch: str) -> tuple[EnvironmentRecord, ReviewMark]:
     record = platform.memory.environment(environment)
     if record is None or record.review is None or record.review.branch != branch:
-        raise NotFound(f"{environment.app} has no review app of {branch}", hint="`mooring review ls` lists them")
+        raise _absent(environment, branch)
     return record, record.review
 
 
