@@ -90,7 +90,8 @@ def test_what_is_declared_anew_is_shown_by_a_deploy_and_applied_by_a_person_and_
     assert redis(app)["place"] == before["place"]
     assert visits(app) > first
     nothing = app.mooring("accessory", "apply", "redis")
-    assert (nothing.code, nothing.out) == (0, "Nothing to do: accessory redis runs as it is declared.\n")
+    said = "Nothing to do: accessory redis runs as it is declared; a change of mooring.toml counts once it is deployed.\n"
+    assert (nothing.code, nothing.out) == (0, said)
 
     assert app.mooring("accessory", "stop", "redis").code == 0
     assert app.get("/")[0] == 500

@@ -127,7 +127,7 @@ async def test_what_a_deploy_leaves_to_a_person_is_said_with_what_to_do(platform
         "accessory redis is declared otherwise than it runs (memory none → 64.0 MB): `mooring accessory apply redis` changes it",
         "accessory redis is not declared and goes on: `mooring accessory rm redis` removes it",
     )
-    assert changed[0] in preview.notes
+    assert f"{changed[0]}, once this is deployed" in preview.notes
     assert changed[1] in (await platform.controller.preview(SHOP, platform.order(WITHOUT))).notes
     deployment = await deployed(platform, WITH_LARGER)
     assert changed[0] in [event.fields.get("line") for event in platform.events(deployment=deployment.id)], "told when it is deployed too"

@@ -33,6 +33,9 @@ REDIS = Accessory(
 )
 
 
+APPLIED = "accessory redis runs as it is declared; a change of mooring.toml counts once it is deployed"
+
+
 @pytest.fixture
 def declare(served: Served) -> Iterator[Callable[[EnvironmentId, Tree], None]]:
     """Deploys an app that declares these."""
@@ -85,7 +88,7 @@ def test_its_verbs_do_what_they_say_or_say_why_nothing_has_to_be_done(
 ) -> None:
     app = EnvironmentId.parse("verbs")
     declare(app, with_accessories(REDIS))
-    for verb, said in (("apply", "accessory redis runs as it is declared"), ("start", "accessory redis is to run already")):
+    for verb, said in (("apply", APPLIED), ("start", "accessory redis is to run already")):
         change = served.client.accessories(app).change("redis", verb)  # type: ignore[arg-type]  # a list of words is no list of literals
         assert (change.deployment, change.said) == (None, said)
     done(served, app, "restart")

@@ -77,7 +77,11 @@ def _accessory_notes(parts: Parts, wanted: Wanted) -> tuple[str, ...]:
     """What a deploy makes, and what it leaves for a person to do. Raises InvalidInput where one that is missing could not run."""
     found = accessories.judgements(parts.memory, wanted.release.environment, wanted.release.accessories)
     accessories.check_makeable(parts, wanted, found)
-    return tuple(each.reason for each in found if each.condition is not Condition.AS_DECLARED)
+    return tuple(
+        f"{each.reason}, once this is deployed" if each.condition is Condition.CHANGED else each.reason
+        for each in found
+        if each.condition is not Condition.AS_DECLARED
+    )
 
 
 def _unlimited(parts: Parts, target: Wanted | None) -> tuple[str, ...]:

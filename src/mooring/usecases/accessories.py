@@ -154,7 +154,7 @@ def _order(platform: Platform, environment: EnvironmentId, name: AccessoryName, 
         case "apply":
             if known.condition in (Condition.MISSING, Condition.CHANGED):
                 return _as_declared(platform, environment, name), known.reason
-            return None, known.reason
+            return None, f"{known.reason}; a change of mooring.toml counts once it is deployed"
         case "start":
             if not is_there:
                 return _as_declared(platform, environment, name), known.reason
