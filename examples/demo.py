@@ -29,19 +29,19 @@ def main() -> int:
     parser.add_argument("--stop", action="store_true", help="stop and remove everything at the end")
     options = parser.parse_args()
     if options.down:
-        return take_down()
+        return take_down("The demonstration is stopped, and what it made is removed.")
     port = set_up()
     deploy_first()
     code = deploy_second_under_traffic(port)
     say(f"It runs at http://minitwit.localhost:{port} and goes on running; `bin/demo --down` stops and removes it.")
     if options.stop:
-        take_down()
+        take_down("The demonstration is stopped, and what it made is removed.")
     return code
 
 
 def set_up() -> int:
     """The platform in the background, and the app as a repository of its own; the edge's port."""
-    take_down(quiet=True)
+    take_down()
     shutil.copytree(ROOT / "examples" / "minitwit", APP, ignore=shutil.ignore_patterns("__pycache__", "data", ".*_cache"))
     git("init", "--quiet")
     commit("Minitwit, first version")
@@ -84,12 +84,17 @@ def stop_traffic(traffic: subprocess.Popen[str]) -> dict[str, dict[str, int] | i
     return json.loads(said)
 
 
-def take_down(*, quiet: bool = False) -> int:
+def take_down(said: str = "") -> int:
+    """Away with an earlier demonstration; its files stay where it could not be stopped."""
     if (HOME / "state").exists():
-        subprocess.run([*MOORING, "down"], env=VARIABLES, stdout=subprocess.DEVNULL if quiet else None, check=False)
+        down = subprocess.run([*MOORING, "down"], env=VARIABLES, stdout=subprocess.DEVNULL, check=False)
+        if down.returncode:
+            sys.exit(down.returncode)
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.parent.mkdir(exist_ok=True)
     HOME.mkdir(mode=0o700, exist_ok=True)
+    if said:
+        say(said)
     return 0
 
 
