@@ -184,6 +184,12 @@ def test_how_long_a_review_app_stays_is_told_in_its_two_largest_units(seconds: f
     assert until(review("fix", expires_at=NOW + seconds), now=NOW) == words
 
 
+def test_a_review_app_that_will_be_gone_soon_says_so_and_what_keeps_it() -> None:
+    rows = [plain(row) for row in review_lines("shop", [review("fix", is_warned=True, expires_at=NOW + 360)], now=NOW, width=120)]
+    assert rows[-1] == "fix: it goes in 6m; `mooring review extend fix` keeps it"
+    assert len(review_lines("shop", [review("fix", is_warned=True, leaving="its time is over")], now=NOW, width=120)) == 2
+
+
 def test_a_review_app_without_room_says_so_and_why() -> None:
     waits = review("fix", waiting="declared memory does not fit this host")
     rows = [plain(row) for row in review_lines("shop", [waits], now=NOW, width=120)]

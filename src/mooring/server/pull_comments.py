@@ -6,7 +6,9 @@ What it should say follows from what is on record, so that what could not be tol
 from __future__ import annotations
 
 import asyncio
+import datetime
 import itertools
+import shlex
 from collections.abc import Sequence
 
 import msgspec
@@ -17,7 +19,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.forge import ForgeLink, PullPart, PullRecord
 from mooring.model.names import AppName
 from mooring.model.records import EnvironmentRecord
-from mooring.model.review import is_strangers, review_environment
+from mooring.model.review import ReviewMark, is_strangers, review_environment
 from mooring.usecases.platform import Platform
 
 GONE = "The review app of this pull request is gone, with all that it owned."
@@ -84,7 +86,7 @@ def comment_text(pull: PullRecord, environment: EnvironmentId, record: Environme
     """What the comment says; empty while there is nothing new to say. `recent`: its review app's deployments, newest first."""
     barred = _barred(pull)
     if record is None and not pull.refusal:
-        return barred or (GONE if pull.told else "")
+        return barred or (f"{GONE} {_way_back(pull)}" if pull.told else "")
     mark = record.review if record is not None else None
     present = tuple(itertools.takewhile(lambda each: each.trigger is not Trigger.DESTROY, recent)) if mark is not None else ()
     ended = [each for each in present if each.outcome not in (None, Outcome.SUPERSEDED)]
@@ -96,7 +98,26 @@ def comment_text(pull: PullRecord, environment: EnvironmentId, record: Environme
     what = "What was there before serves" if trouble or barred else "The review app of this pull request"
     rows = [barred] if barred else []
     rows += [f"`{pull.head[:7]}` does not serve: `{_quoted(trouble)}`"] if trouble else []
-    return "\n\n".join([*rows, f"{what}: {url}", _below(pull, environment)] if url else rows)
+    ends = [_end(pull, mark)] if mark is not None and mark.is_warned else []
+    return "\n\n".join([*rows, f"{what}: {url}", *ends, _below(pull, environment)] if url else rows)
+
+
+def _end(pull: PullRecord, mark: ReviewMark) -> str:
+    """When it goes, and what keeps it."""
+    at = datetime.datetime.fromtimestamp(mark.expires_at, datetime.UTC)
+    return f"It goes on {at:%Y-%m-%d at %H:%M} UTC: `mooring review extend {_typed(pull.branch)}` keeps it, and so does a new commit."
+
+
+def _way_back(pull: PullRecord) -> str:
+    """Of one that is gone while its pull request is open."""
+    if is_strangers(pull.branch):
+        return f"The label `{_quoted(pull.label)}` brings it back, taken off and given again."
+    return f"`mooring review up {_typed(pull.branch)}` brings it back, and so does a new commit."
+
+
+def _typed(branch: str) -> str:
+    """As a word of a command line, in a quotation."""
+    return _quoted(shlex.quote(branch))
 
 
 def _barred(pull: PullRecord) -> str:

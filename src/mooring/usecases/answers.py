@@ -61,7 +61,7 @@ class ReviewAppStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A review app. `error`: what its last deployment failed of, empty where it did not. Times are wall seconds.
 
     `summary` is of its environment; `leaving` says why it is being torn down, `waiting` why it has no room yet; `pulls` are
-    the numbers of the pull requests that offer it.
+    the numbers of the pull requests that offer it. `is_warned`: its time is nearly over.
     """
 
     branch: str
@@ -74,6 +74,7 @@ class ReviewAppStatus(msgspec.Struct, frozen=True, kw_only=True):
     summary: EnvironmentSummary
     pulls: tuple[int, ...] = ()
     waiting: str = ""
+    is_warned: bool = False
 
 
 class ReviewLogin(msgspec.Struct, frozen=True, kw_only=True):

@@ -211,6 +211,7 @@ async def _status(platform: Platform, actor: Actor, record: EnvironmentRecord, m
         expires_at=mark.expires_at,
         leaving=mark.leaving,
         waiting=waiting_words(platform, mark),
+        is_warned=mark.is_warned,
         error=last[0].error if failed else "",
         summary=await environment_summary(platform, actor, record.environment),
         pulls=tuple(pull.number for pull in pulls if pull.branch == mark.branch and pull.part is not PullPart.NOTHING),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from mooring.cli.render.moments import ago
@@ -22,7 +23,7 @@ _MINUTES = ((1440, "d"), (60, "h"), (1, "m"))
 
 
 def review_lines(app: str, reviews: Sequence[ReviewAppStatus], *, now: float, width: int | None) -> list[Line]:
-    """One row each, then why one does not serve."""
+    """One row each, then why one does not serve, and which will be gone soon."""
     if not reviews:
         return [line(f"{app} has no review app; `mooring review up BRANCH` brings one up.")]
     troubles = [
@@ -32,7 +33,13 @@ def review_lines(app: str, reviews: Sequence[ReviewAppStatus], *, now: float, wi
         if said
         for row in hanging(line(Span(f"{each.branch}: ", Style.BAD)), said, width=width)
     ]
-    return [*table_with_places(_COLUMNS, [_row(each, now=now) for each in reviews], width=width), *troubles]
+    ends = [
+        row
+        for each in reviews
+        if each.is_warned and not each.leaving
+        for row in hanging(line(Span(f"{each.branch}: ", Style.WARN)), _end(each, now=now), width=width)
+    ]
+    return [*table_with_places(_COLUMNS, [_row(each, now=now) for each in reviews], width=width), *troubles, *ends]
 
 
 def until(review: ReviewAppStatus, *, now: float) -> str:
@@ -42,6 +49,10 @@ def until(review: ReviewAppStatus, *, now: float) -> str:
         count, left = divmod(left, size)
         units += [f"{count}{letter}"] if count else []
     return " ".join(units[:2]) or "0m"
+
+
+def _end(review: ReviewAppStatus, *, now: float) -> str:
+    return f"it goes in {until(review, now=now)}; `mooring review extend {shlex.quote(review.branch)}` keeps it"
 
 
 def is_clean(traces: Sequence[Trace]) -> bool:
