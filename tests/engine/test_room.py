@@ -10,7 +10,7 @@ from engine.stories import QUICK, SHOP, deployed, running, story, told, until
 from engine.test_reviews import REVIEW, RULES, found
 
 from mooring.engine.orders import ConfigOrder, DestroyOrder
-from mooring.engine.room import LONGEST_WAIT
+from mooring.engine.waits import LONGEST_WAIT
 from mooring.errors import CapacityExceeded
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId

@@ -16,6 +16,7 @@ import msgspec
 from mooring.engine.bell import Bell
 from mooring.engine.delivery import deliver
 from mooring.engine.ending import Ending
+from mooring.engine.hands import Hands
 from mooring.engine.insist import insist
 from mooring.engine.orders import DeployOrder, DestroyOrder, Order, decode_order
 from mooring.engine.parts import Parts, revision_of
@@ -24,6 +25,7 @@ from mooring.engine.pushing import push
 from mooring.engine.rollout import Rollout, first_phase
 from mooring.engine.room import await_room
 from mooring.engine.targets import check, roomiest, target_of
+from mooring.engine.waits import with_disk
 from mooring.engine.witness import Witness
 from mooring.errors import Aborted, CapacityExceeded, DriverError, LeaseHeld, MooringError, NeedsPerson, OutcomeUnknown, StaleFence
 from mooring.model.deployment import Deployment, Outcome, Phase
@@ -31,6 +33,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.lease import Lease
 from mooring.model.names import LOCAL
+from mooring.model.steps import ForgetReleases
 from mooring.planner.goal import Wanted
 
 Result = TypeVar("Result")
@@ -189,10 +192,20 @@ class Fulfilment:
         if target is not None and any(host != LOCAL for host in target.hosts()):
             await self._parts.observer.look(self.deployment.environment)
             check(self._parts, target, before)
-            witness.bytes_sent = await deliver(self._parts, target, self.deployment, lease)
+            witness.bytes_sent = await self._delivered(target, lease)
         if target is not None:
             witness.assets = await push(self._parts, target, before, self.deployment, lease)
         return target
+
+    async def _delivered(self, target: Wanted, lease: Lease) -> int:
+        """Bytes that were sent."""
+        freeing = ForgetReleases(releases=(), reason="a host's disk has no room: what nobody may want any more goes")
+        return await with_disk(
+            self._parts,
+            self.deployment.environment,
+            lambda: deliver(self._parts, target, self.deployment, lease),
+            reclaim=lambda: Hands(self._parts, lease, self.deployment.id).apply(freeing),
+        )
 
     def _fits(self, target: Wanted, before: Wanted | None) -> bool:
         """Last of all, with the target on record before anybody else is heard: two that fit alone may not fit together.

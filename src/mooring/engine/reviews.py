@@ -12,8 +12,9 @@ from typing import Protocol
 
 from mooring.engine.orders import DestroyOrder, Order
 from mooring.engine.parts import Parts
-from mooring.engine.room import make_room, move_sleepers, note_waiting
+from mooring.engine.room import make_room, move_sleepers
 from mooring.engine.targets import check_room
+from mooring.engine.waits import note_waiting
 from mooring.errors import CapacityExceeded, MooringError
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId

@@ -11,16 +11,14 @@ import msgspec
 
 from mooring.engine.parts import Parts, revision_of
 from mooring.engine.targets import check_room, placed, roomiest
+from mooring.engine.waits import LONGEST_WAIT, note_waiting
 from mooring.errors import CapacityExceeded, DriverError, LeaseHeld
-from mooring.model.capacity import Need
 from mooring.model.environment import EnvironmentId
-from mooring.model.events import EventKind
 from mooring.model.names import HostId
 from mooring.planner.goal import Wanted
 from mooring.planner.review import ReviewApp, review_apps
 from mooring.planner.room import LEAST_IDLE, may_give_way, need_of, sleepers
 
-LONGEST_WAIT = 1800.0  # seconds in which a deployment waits for room
 _LOOK_EVERY = 2.0  # seconds between two looks for it
 
 
@@ -61,19 +59,6 @@ async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None) -> Wan
             await parts.clock.sleep(_LOOK_EVERY)
     finally:
         note_waiting(parts, environment, "")
-
-
-def note_waiting(parts: Parts, environment: EnvironmentId, why: str, *, need: Need | None = None) -> None:
-    """On record, for whoever looks at it; told once, not with each look, though the numbers in it change. `need`: of one more host."""
-    record = parts.memory.environment(environment)
-    if record is None or record.review is None or (record.review.waiting, record.review.need) == (why, need):
-        return
-    is_news = bool(why) != bool(record.review.waiting)
-    since = parts.clock.wall() if is_news else record.review.waiting_since
-    parts.mark_review(environment, waiting=why, waiting_since=since if why else 0.0, need=need)
-    if is_news:
-        message = f"it waits for room: {why}" if why else "it waits for room no more"
-        parts.announcer.say(EventKind.ENVIRONMENT_CHANGED, environment=environment, what="review", message=message)
 
 
 async def _sleepers(parts: Parts, wanted: Wanted, before: Wanted | None) -> tuple[EnvironmentId, ...]:

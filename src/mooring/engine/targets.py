@@ -11,6 +11,7 @@ import msgspec
 from mooring.engine import accessories
 from mooring.engine.contract import ReleasePlan
 from mooring.engine.generated import config_with_generated
+from mooring.engine.kept import kept_artifacts
 from mooring.engine.orders import (
     AccessoryOrder,
     ConfigOrder,
@@ -27,6 +28,7 @@ from mooring.engine.orders import (
 from mooring.engine.parts import Parts
 from mooring.engine.strangers import check_kept_apart, is_strangers_release
 from mooring.engine.variables import build_secrets_of, check_deliverable, names_given
+from mooring.engine.waits import with_disk
 from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
 from mooring.model.assets import digest_of as digest_of_assets
 from mooring.model.config import revealed
@@ -207,7 +209,12 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
         for note in planned.notes:
             log(f"note: {note}")
         secrets = build_secrets_of(parts.memory.config(environment, config_in_force(parts, environment)), planned.build)
-        artifact = await parts.workshop.build(source, planned.build, origin, secrets=secrets, log=log, chosen=chosen)
+        artifact = await with_disk(
+            parts,
+            environment,
+            lambda: parts.workshop.build(source, planned.build, origin, secrets=secrets, log=log, chosen=chosen),
+            reclaim=lambda: asyncio.to_thread(parts.workshop.prune, kept_artifacts(parts)),
+        )
         if not planned.is_complete:
             planned = parts.workshop.plan(source, environment, origin, offered=artifact.processes)
     finally:
