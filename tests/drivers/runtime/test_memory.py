@@ -75,7 +75,7 @@ async def test_an_instance_over_its_memory_is_told_to_stop_and_started_again_wit
     assert seen.end_reason == inspection.view.end_reason
     diagnosis = diagnose(a_key(), inspection, (), check=Check(), is_routed=False)
     assert diagnosis.likely_cause == f"{seen.end_reason}, and was restarted 1 time"
-    assert "processes.NAME.memory" in diagnosis.hint
+    assert f"processes.{a_key().process}.memory" in diagnosis.hint
 
 
 async def test_that_it_will_be_told_to_stop_is_seen_before_so_that_it_gets_no_new_requests(runtime: ProcessRuntime, tmp_path: Path) -> None:
