@@ -32,7 +32,7 @@ async def rig(host: Host, ssh: SshTransport, tmp_path: Path) -> AsyncIterator[Sy
         rig.remove()
 
 
-def with_command(rig: SystemdRig, command: str, **changed: int) -> InstanceSpec:
+def with_command(rig: SystemdRig, command: str, **changed: float) -> InstanceSpec:
     return msgspec.structs.replace(rig.instance(a_key()), command=command, **changed)
 
 
@@ -72,6 +72,17 @@ async def test_what_takes_more_memory_than_it_declared_is_ended_and_says_so(rig:
     assert inspection.is_out_of_memory
     assert inspection.view is not None
     assert inspection.view.end_reason == "OOM: used more than 64 MB declared"
+
+
+async def test_what_wants_more_of_the_processors_than_it_declared_has_to_wait(rig: SystemdRig) -> None:
+    """A loop without end would take one of its own: the kernel says how often it made it wait."""
+    await rig.runtime.start(a_mark(), with_command(rig, "while :; do :; done", cpus=0.2), {})
+
+    async def has_waited() -> bool:
+        told = rig.host.run("sh", "-c", f"find /sys/fs/cgroup -path '*/{UNIT}/cpu.stat' -exec cat {{}} +").stdout.decode()
+        return any(int(line.split()[1]) > 0 for line in told.splitlines() if line.startswith("nr_throttled "))
+
+    await rig.until(has_waited)
 
 
 async def test_standard_error_is_told_apart_and_every_line_arrives_whole(rig: SystemdRig) -> None:
