@@ -198,6 +198,16 @@ async def test_an_orphan_can_be_stopped_while_there_is_no_daemon(supervisor: Sup
     assert supervisor.programs() == ()
 
 
+async def test_a_program_that_was_paused_hears_that_it_is_to_end(supervisor: Supervisor, tmp_path: Path) -> None:
+    command = "trap 'echo goodbye; exit 0' TERM; echo listening; while :; do sleep 0.02; done"
+    view = await started(supervisor, a_program(tmp_path, command))
+    await until((tmp_path / "out").exists)
+    await until(lambda: (tmp_path / "out").read_text() == "listening\n")
+    os.kill(view.pid, signal.SIGSTOP)
+    await supervisor.stop_program("one", grace=20)
+    assert (tmp_path / "out").read_text() == "listening\ngoodbye\n"
+
+
 async def test_a_dead_program_is_started_again_at_once_and_what_it_left_is_ended(supervisor: Supervisor, tmp_path: Path) -> None:
     before = await started(supervisor, a_program(tmp_path, f"setsid sleep 3600 & exec {PYTHON} 'import time; time.sleep(3600)'"))
     directory = str(supervisor.run_directory("one"))

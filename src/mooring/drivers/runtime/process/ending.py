@@ -9,7 +9,8 @@ Whom to signal was decided by trying (a request of 1.5 s in flight; `main`: only
 
 and some servers, Celery's pool among them, abort work when their children are signalled behind their back. So: first the main
 process alone; once it has gone, whatever of the program still lives gets the same signal; at the end of the grace, SIGKILL to all.
-That finishes every request in the table. Must not: signal a process that is not the program's.
+That finishes every request in the table. One that was paused (SIGSTOP) is told to go on: else it would hear of its end by SIGKILL
+alone, when its grace is over. Must not: signal a process that is not the program's.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ async def end(directory: str, *, stop_signal: int, grace: float, child: int = 0)
     if launched is not None:
         known[launched.pid] = launched
     if main is not None:
-        kernel.send(main, stop_signal)
+        _tell(main, stop_signal)
         await _wait_for(main, until=deadline)
     if await _until_nobody(directory, known, main, signal_number=stop_signal, until=deadline):
         return
@@ -64,6 +65,11 @@ def _left(directory: str, known: dict[int, kernel.Process], main: kernel.Process
     found = _known(directory, main if is_leading else None)
     known.update(found)
     return [process for process in known.values() if process.pid in found or kernel.is_same(process.pid, process.ticks)]
+
+
+def _tell(process: kernel.Process, signal_number: int) -> None:
+    kernel.send(process, signal_number)
+    kernel.send(process, signal.SIGCONT)
 
 
 async def _wait_for(process: kernel.Process, *, until: float) -> None:
@@ -97,7 +103,7 @@ async def _until_nobody(
     while left := await asyncio.to_thread(_left, directory, known, main):
         for process in left:
             if process.pid not in told or signal_number == signal.SIGKILL:
-                kernel.send(process, signal_number)
+                _tell(process, signal_number)
                 told.add(process.pid)
         if loop.time() >= until:
             return False
