@@ -23,6 +23,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.secret import Secret
 from mooring.server.installation import Installation
 from mooring.server.machinery import Machinery
+from mooring.server.settings import load
 from mooring.store.memory import SqliteMemory
 
 
@@ -159,6 +160,15 @@ def test_another_port_moves_the_edge(state: Path, ports: list[int]) -> None:
     assert finish(platform.start(http_port=ports[3])).http_port == ports[3]
     with socket.create_connection(("127.0.0.1", ports[3]), timeout=10):
         pass
+
+
+def test_that_strangers_code_may_run_as_the_platform_is_said_by_the_operator_and_holds_until_it_is_taken_back(state: Path) -> None:
+    assert not load(state).unconfined_strangers
+    finish(platform.start(unconfined_strangers=True))
+    assert load(state).unconfined_strangers
+    assert not finish(platform.start()).changed and load(state).unconfined_strangers
+    finish(platform.start(unconfined_strangers=False))
+    assert not load(state).unconfined_strangers
 
 
 def test_a_restore_is_refused_while_the_platform_runs(state: Path, tmp_path: Path) -> None:
