@@ -228,12 +228,17 @@ async def test_a_list_that_cannot_be_read_stops_it_and_nothing_is_touched(platfo
         assert shelf == before
 
 
+def of_a_newer_controller(stored: Stored) -> Stored:
+    """The same list, as one with a higher number has written it."""
+    index = read_index(stored.content, where=INDEX)
+    return Stored(msgspec.json.encode(msgspec.structs.replace(index, fence=index.fence + 10**9)), "", "")
+
+
 @story
 async def test_a_newer_controllers_list_is_not_changed_by_an_older_one(platform: FakePlatform) -> None:
     shelf = a_bucket(platform)
     await deployed(platform, a_tree(FIRST))
-    index = read_index(shelf[INDEX].content, where=INDEX)
-    newer = Stored(msgspec.json.encode(msgspec.structs.replace(index, fence=index.fence + 10**9)), "", "")
+    newer = of_a_newer_controller(shelf[INDEX])
     shelf[INDEX] = newer
     platform.deploy(SHOP, a_tree(SECOND))
     await platform.rest(20)
@@ -245,8 +250,7 @@ async def test_a_list_that_a_newer_controller_writes_after_the_older_has_read_it
     """Two with the same state, in the same moment."""
     shelf = a_bucket(platform)
     await deployed(platform, a_tree(FIRST))
-    index = read_index(shelf[INDEX].content, where=INDEX)
-    newer = Stored(msgspec.json.encode(msgspec.structs.replace(index, fence=index.fence + 10**9)), "", "")
+    newer = of_a_newer_controller(shelf[INDEX])
 
     def write_first(moment: str, name: str, key: str) -> None:
         if (moment, name, key) == ("before", "write", INDEX):

@@ -12,6 +12,7 @@ from mooring.model.assets import digest_of
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
 from mooring.usecases.asset_files import asset_files, opened_asset
+from mooring.usecases.workshop import Workshop
 
 
 def an_artifact(directory: Path, **changes: str) -> Artifact:
@@ -90,3 +91,13 @@ def test_a_file_that_became_a_link_or_is_gone_is_not_read(tree: Path) -> None:
 def test_an_image_has_no_folder(tree: Path) -> None:
     with pytest.raises(InvalidInput, match="this one left an image"):
         asset_files(an_artifact(tree, image="sha256:1"), "public")
+
+
+def test_a_deployment_that_asks_twice_reads_them_once(tree: Path, tmp_path: Path) -> None:
+    """For their digest, and for what is to be pushed."""
+    workshop = Workshop(tmp_path / "workshop", [])
+    found = workshop.assets(an_artifact(tree), "public")
+    (tree / "public" / "app.js").unlink()
+    assert workshop.assets(an_artifact(tree), "public") == found
+    assert [each.path for each in workshop.assets(an_artifact(tree), "public/css")] == ["site.css"]
+    assert [each.path for each in workshop.assets(an_artifact(tree), "public")] == ["css/site.css"]

@@ -68,6 +68,7 @@ class Workshop:
         self._handed_out: dict[str, float] = {}
         self._building = 0
         self._unpacked: dict[Path, Path] = {}  # by archive
+        self._listed: tuple[tuple[str, str] | None, tuple[AssetFile, ...]] = None, ()
 
     def tidy(self) -> None:
         """Remove what a controller that died left behind. Once, before anything else is asked of this workshop."""
@@ -123,7 +124,12 @@ class Workshop:
         return artifact
 
     def assets(self, artifact: Artifact, path: str) -> tuple[AssetFile, ...]:
-        return asset_files(artifact, path)
+        """Those of the artifact that was asked for last are not read again: an artifact never changes."""
+        asked, files = self._listed
+        if asked != (artifact.id, path):
+            files = asset_files(artifact, path)
+            self._listed = (artifact.id, path), files
+        return files
 
     def opened(self, artifact: Artifact, path: str, name: str) -> BinaryIO:
         return opened_asset(artifact, path, name)
