@@ -309,3 +309,18 @@ async def test_a_request_for_two_hosts_reaches_neither(rig: ProxyRig, shop: Shop
     await _serving(rig, shop, _echo_head)
     answer = await rig.raw(f"GET / HTTP/1.1\r\nhost: {shop.hostname}\r\nhost: other\r\nconnection: close\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 400" if proxy == "haproxy" else b"HTTP/1.1 404")
+
+
+async def test_of_two_instances_the_one_with_fewer_requests_in_flight_gets_most(rig: ProxyRig, shop: Shop) -> None:
+    """Envoy compares two that it draws by chance, so that about a quarter comes to the busy one of two; each its turn would be half."""
+    busy, idle = await rig.listen("busy"), await rig.listen("idle")
+    await shop.apply(shop.table(shop.endpoint(busy)))
+    held = [asyncio.create_task(shop.ask("/slow")) for _ in range(10)]
+    async with asyncio.timeout(PATIENCE):
+        while busy.asked < len(held):
+            await asyncio.sleep(0.01)
+    await shop.apply(shop.table(shop.endpoint(busy), shop.endpoint(idle, release=2)))
+    answers = [(await shop.ask()).text for _ in range(200)]
+    busy.released.set()
+    await asyncio.gather(*held)
+    assert answers.count("busy") < 85, "five standard deviations above a quarter"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path, PurePosixPath
@@ -103,6 +104,27 @@ async def test_a_key_that_the_host_does_not_know_is_told(sshd: Sshd, tmp_path: P
     stranger = sshd.make_key(f"stranger-{tmp_path.name}")
     with pytest.raises(Unavailable, match="accepts none of the keys"):
         await SshTransport(msgspec.structs.replace(host_of(sshd), keys=(stranger,))).run(["true"])
+
+
+async def test_without_a_key_file_the_agent_is_asked(sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    socket = Path(tempfile.mkdtemp(prefix="m-")) / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    monkeypatch.setenv("HOME", str(tmp_path))  # where no key is
+    transport = SshTransport(msgspec.structs.replace(host_of(sshd), keys=()))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not socket.is_socket():
+                await asyncio.sleep(0.01)
+        with pytest.raises(Unavailable, match="accepts none of the keys"):
+            await transport.run(["true"])
+        subprocess.run(["ssh-add", "-q", str(sshd.directory / "id")], check=True)
+        assert (await transport.run(["echo", "by agent"])).out == b"by agent\n"
+    finally:
+        await transport.close()
+        agent.terminate()
+        agent.wait(PATIENCE)
+        shutil.rmtree(socket.parent)
 
 
 async def test_a_host_that_does_not_answer_did_certainly_nothing(sshd: Sshd) -> None:
