@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mooring.errors import NotFound, Unavailable
-from mooring.model.host import Facts, Host, HostAddress, fingerprint
+from mooring.model.host import Bastion, Facts, Host, HostAddress, fingerprint
 from mooring.model.names import host_id, region_name
 from mooring.model.registry import Registry
 from mooring.planner.hosts import budget, prepare
@@ -41,6 +41,7 @@ class FakeHostDesk:
     def plan_host(self, request: HostRequest) -> HostPlan:
         if request.address not in self.found:
             raise Unavailable(f"{request.address} cannot be reached: no answer")
+        bastion = Bastion(address=HostAddress.parse(request.bastion), host_key=request.bastion_key) if request.bastion else None
         address, facts = HostAddress.parse(request.address), self.found[request.address]
         key = request.host_key or a_host_key(request.address)
         host = Host(
@@ -53,7 +54,11 @@ class FakeHostDesk:
             bind=request.bind or facts.address,
             memory=request.memory or budget(facts),
             edge=request.edge,
+            bastion=bastion,
         )
+        if bastion is not None and not bastion.host_key:
+            shown = msgspec.structs.replace(bastion, host_key=a_host_key(request.bastion))
+            return HostPlan(host=msgspec.structs.replace(host, bastion=shown), fingerprint="")
         if not request.host_key:
             return HostPlan(host=host, fingerprint=fingerprint(key))
         return HostPlan(host=host, fingerprint=fingerprint(key), facts=facts, preparation=prepare(host, facts, controller="c1"))

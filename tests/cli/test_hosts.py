@@ -43,6 +43,22 @@ def test_another_fingerprint_than_the_wanted_one_ends_it(platform: FakePlatform)
     assert f"shows the host key {PRINT}, not SHA256:other" in " ".join(answer.err.split())
 
 
+def test_the_key_of_a_bastion_is_confirmed_before_it_is_gone_through(platform: FakePlatform) -> None:
+    gate = "deploy@gate.example.com"
+    words = ("host", "add", WEB_1, "--bastion", gate, "--fingerprint", PRINT)
+    shown = fingerprint(a_host_key(gate))
+    answer = mooring(*words, platform=platform)
+    assert (answer.code, platform.kept) == (2, {})
+    assert f"{gate} shows the host key {shown}, and nobody has confirmed it" in " ".join(answer.err.split())
+    assert f"add --bastion-fingerprint {shown}" in " ".join(answer.err.split())
+    answer = mooring(*words, "--bastion-fingerprint", shown, platform=platform)
+    assert answer.code == 0, answer.err
+    assert f"{WEB_1}, by {gate}" in " ".join(answer.err.split())
+    bastion = platform.kept["web-1"].bastion
+    assert bastion is not None and bastion.host_key == a_host_key(gate)
+    assert gate in mooring("host", "ls", platform=platform).out
+
+
 def test_a_plan_changes_nothing_and_a_fault_says_what_to_do(platform: FakePlatform) -> None:
     shown = mooring("host", "add", WEB_1, "--fingerprint", PRINT, "--plan", platform=platform)
     assert (shown.code, platform.kept) == (0, {})

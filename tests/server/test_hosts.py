@@ -31,7 +31,7 @@ def client(served: Served) -> Client:
     for host in served.world.memory.hosts():
         served.client.remove_host(host.name, is_lost=True)
     served.world.memory.forget_environment(SHOP)
-    for known in (hosts.done, hosts.undone, hosts.keys, hosts.facts, hosts.edges):
+    for known in (hosts.done, hosts.undone, hosts.keys, hosts.facts, hosts.edges, hosts.behind):
         known.clear()
     hosts.facts[WEB_1] = GOOD
     return served.client
@@ -72,6 +72,30 @@ def test_the_engines_socket_is_found_or_chosen_and_remembered(client: Client, se
     assert [each.host.engine_socket for each in client.hosts()] == ["/run/user/1000/podman/podman.sock"]
     with pytest.raises(InvalidInput, match="no socket of an engine"):
         client.add_host(msgspec.structs.replace(REQUEST, engine_socket="tcp://10.0.0.5:2375"))
+
+
+def test_through_a_bastion_both_keys_are_told_confirmed_and_pinned(client: Client, served: Served) -> None:
+    gate, hosts = "deploy@gate.example.com", served.world.hosts
+    hosts.behind[WEB_1] = gate
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        client.plan_host(HostRequest(address=WEB_1))
+    asked = HostRequest(address=WEB_1, bastion=gate)
+    plan = client.plan_host(asked)
+    assert plan.host.bastion is not None
+    assert (plan.fingerprint, plan.host.bastion.host_key, plan.host.host_key) == ("", a_host_key(gate), "")
+    asked = msgspec.structs.replace(asked, bastion_key=a_host_key(gate))
+    assert client.plan_host(asked).host.host_key == KEY
+    asked = msgspec.structs.replace(asked, host_key=KEY)
+    assert client.add_host(asked).host.bastion == plan.host.bastion
+    with pytest.raises(InvalidInput, match="no key of the bastion is given"):
+        client.add_host(msgspec.structs.replace(asked, bastion_key=""))
+    with pytest.raises(InvalidInput, match=f"{gate} is pinned to SHA256:.*, and this is another key"):
+        client.add_host(msgspec.structs.replace(asked, bastion_key=a_host_key("another")))
+    hosts.keys[gate] = a_host_key("another")
+    with pytest.raises(NeedsPerson, match="another host key"):
+        client.check_host("web-1")
+    hosts.behind.clear()
+    assert client.add_host(REQUEST).host.bastion is None, "without it, it is reached at once"
 
 
 def test_a_host_with_a_fault_is_refused_with_the_first_thing_to_do(client: Client, served: Served) -> None:

@@ -73,6 +73,17 @@ def engine_socket(text: str) -> str:
     return path
 
 
+class Bastion(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine that is gone through on the way to a host (ssh's ProxyJump). `host_key`: as of a host, pinned."""
+
+    address: HostAddress
+    host_key: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.host_key)
+
+
 class EdgePorts(msgspec.Struct, frozen=True, kw_only=True):
     """Where a host's edge listens, for everybody. `https` 0: no HTTPS."""
 
@@ -88,7 +99,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     engine listens; empty for one whose engine was not there yet, and is then Docker's. `is_draining`: nothing new is placed
     on it, and what is there moves away with the next deployment. `has_firewall`: its instances' ports are closed to everybody but the
     edge. `prepared`: the names of the steps that were done for it, so that they can be undone. `edge`: it carries one, for its region;
-    None: it does not. `loan`: the key of the loan that it is here by; empty for one that a person added.
+    None: it does not. `bastion`: on the way to it; None: it is reached at once. `loan`: the key of the loan that it is here by; empty for
+    one that a person added.
     """
 
     name: HostId
@@ -107,6 +119,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     added_at: float = 0.0
     prepared: tuple[str, ...] = ()
     edge: EdgePorts | None = None
+    bastion: Bastion | None = None
     loan: str = ""
 
     @property

@@ -27,6 +27,7 @@ OWN = frozenset({CONTROLLER, *(name for names in PARTS.values() for name in name
 
 _STOP_GRACE = 15.0
 _APP_GRACE = 10.0
+_FOR_SSH = ("SSH_AUTH_SOCK",)  # for the controller alone, which reaches hosts and repositories
 _PASSED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR")
 _PASSED_PREFIXES = ("UV_", "PIP_", "NPM_CONFIG_", "SSL_CERT_", "MOORING_")
 _PASSED_NAMES = (
@@ -135,7 +136,8 @@ class Machinery:
         argv = (sys.executable, "-P", "-m", "mooring.server", "serve")
         program = self._program(CONTROLLER, argv, directory=str(self._installation.state), priority=300)
         own = {"MOORING_STATE": str(self._installation.state), **_ONE_HEAP}
-        return program, {**passed_variables(os.environ), **own}
+        agent = {name: os.environ[name] for name in _FOR_SSH if name in os.environ}
+        return program, {**passed_variables(os.environ), **agent, **own}
 
     def _program(
         self, name: str, argv: tuple[str, ...], *, directory: str, priority: int, stop_signal: str = "TERM", umask: int = 0o077

@@ -12,7 +12,7 @@ from mooring.drivers.host.contract import HostKeeper
 from mooring.drivers.runtime.contract import Runtime
 from mooring.engine.contract import Clock
 from mooring.errors import NeedsPerson, Unavailable
-from mooring.model.host import Facts, Host, HostAddress, HostStep, closed_to_all_but
+from mooring.model.host import Bastion, Facts, Host, HostAddress, HostStep, closed_to_all_but
 from mooring.model.names import HostId
 from mooring.testing.edge import FakeEdge
 from mooring.testing.runtime import FakeRuntime
@@ -43,7 +43,8 @@ def a_host_key(seed: str) -> str:
 
 
 class FakeHosts:
-    """`facts` by address, as each host is; who is not in it does not answer. `keys` what each shows, where it is not its own.
+    """`facts` by address, as each host is; who is not in it does not answer. `keys` what each shows, where it is not its own. `behind` by
+    address the bastion without which it is not reached.
 
     `passed` is called before and after each effect and may raise: nothing has happened, or it has landed.
     """
@@ -55,15 +56,21 @@ class FakeHosts:
         self.passed: Hook = lambda moment, name, host: None
         self.facts: dict[str, Facts] = {}
         self.keys: dict[str, str] = {}
+        self.behind: dict[str, str] = {}
         self.done: list[tuple[HostId, HostStep]] = []
         self.undone: list[tuple[HostId, HostStep]] = []
         self.runtimes: dict[HostId, FakeRuntime] = {}
         self.edges: dict[HostId, FakeEdge] = {}
         self._clock = clock
 
-    async def offered_key(self, address: HostAddress) -> str:
-        self._found(address)
-        return self.keys.get(str(address), a_host_key(str(address)))
+    async def offered_key(self, address: HostAddress, *, bastion: Bastion | None = None) -> str:
+        shown = self.keys.get(str(address), a_host_key(str(address)))
+        if str(address) in self.behind.values():
+            return shown
+        if bastion is not None and await self.offered_key(bastion.address) != bastion.host_key:
+            raise NeedsPerson("another host key than the pinned one is shown", where=str(bastion.address))
+        self._found(address, by=str(bastion.address) if bastion else "")
+        return shown
 
     async def survey(self, host: Host, *, now: float) -> Facts:
         await self._reached(host)
@@ -106,11 +113,13 @@ class FakeHosts:
         """There is no connection."""
 
     async def _reached(self, host: Host) -> None:
-        if await self.offered_key(host.address) != host.host_key:
+        if await self.offered_key(host.address, bastion=host.bastion) != host.host_key:
             raise NeedsPerson("another host key than the pinned one is shown", where=host.name)
 
-    def _found(self, address: HostAddress) -> Facts:
-        if str(address) not in self.facts:
+    def _found(self, address: HostAddress, *, by: str | None = None) -> Facts:
+        """`by`: the bastion that was gone through; None where that was seen to before."""
+        is_out_of_reach = by is not None and self.behind.get(str(address), by) != by
+        if is_out_of_reach or str(address) not in self.facts:
             raise Unavailable(f"{address} cannot be reached: no answer", where=address.host)
         return self.facts[str(address)]
 

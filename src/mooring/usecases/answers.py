@@ -220,7 +220,9 @@ class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found on a host and what would be done. `facts` None: only the host key that it shows was looked at."""
+    """What was found on a host and what would be done. `facts` None: only the host key that it shows was looked at. `fingerprint` empty:
+    only that of the bastion before it.
+    """
 
     host: Host
     fingerprint: str

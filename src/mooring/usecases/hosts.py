@@ -9,7 +9,7 @@ import msgspec
 from mooring.engine.hosts import placed
 from mooring.errors import InvalidInput, NotFound, Refused
 from mooring.model.access import Actor
-from mooring.model.host import EdgePorts, Host, HostAddress, HostRuntime, engine_socket, fingerprint
+from mooring.model.host import Bastion, EdgePorts, Host, HostAddress, HostRuntime, engine_socket, fingerprint
 from mooring.model.names import HostId, host_id, region_name
 from mooring.planner import hosts as planner
 from mooring.usecases.answers import HostAdded, HostPlan, HostStatus
@@ -45,14 +45,18 @@ async def hosts(platform: Platform, actor: Actor) -> tuple[HostStatus, ...]:
 
 
 async def plan_host(platform: Platform, actor: Actor, request: HostRequest) -> HostPlan:
-    """What is there, and what would be done; nothing is. Without a host key in the request only the one that is offered is told.
+    """What is there, and what would be done; nothing is. Without a host key in the request only the one that is offered is told, that of
+    the bastion first.
 
     Raises InvalidInput, Unavailable, NeedsPerson, Forbidden.
     """
     platform.allow(actor, Permission.ADMINISTER, "host plan", address=request.address[:200])
     host = _asked(platform, request)
+    if host.bastion is not None and not host.bastion.host_key:
+        offered = await platform.hosts.offered_key(host.bastion.address)
+        return HostPlan(host=msgspec.structs.replace(host, bastion=msgspec.structs.replace(host.bastion, host_key=offered)), fingerprint="")
     if not request.host_key:
-        offered = await platform.hosts.offered_key(host.address)
+        offered = await platform.hosts.offered_key(host.address, bastion=host.bastion)
         return HostPlan(host=msgspec.structs.replace(host, host_key=offered), fingerprint=fingerprint(offered))
     host, facts, preparation = await platform.desk.planned(host, take_over=request.take_over)
     return HostPlan(host=host, fingerprint=host.fingerprint, facts=facts, preparation=preparation)
@@ -65,8 +69,9 @@ async def add_host(platform: Platform, actor: Actor, request: HostRequest) -> Ho
     Raises InvalidInput, CapacityExceeded for one with faults, Unavailable, NeedsPerson, Forbidden.
     """
     platform.allow(actor, Permission.ADMINISTER, "host add", address=request.address[:200], host_key=request.host_key[:200])
-    if not request.host_key:
-        raise InvalidInput("no host key is given", hint="ask for the plan first: it tells which one the host shows")
+    if not request.host_key or (request.bastion and not request.bastion_key):
+        what = "host key" if not request.host_key else "key of the bastion"
+        raise InvalidInput(f"no {what} is given", hint="ask for the plan first: it tells which one is shown")
     host, done = await platform.desk.take_in(_asked(platform, request), take_over=request.take_over)
     return HostAdded(host=host, fingerprint=host.fingerprint, done=tuple(each.what for each in done))
 
@@ -126,6 +131,7 @@ def _asked(platform: Platform, request: HostRequest) -> Host:
     if known is not None and host_key and known.host_key != host_key:
         hint = f"if it was installed anew: `mooring host rm {name} --lost`, then add it again"
         raise InvalidInput(f"{name} is pinned to {known.fingerprint}, and this is another key", hint=hint)
+    bastion = _bastion(request, known.bastion if known else None)
     labels = {str(label): str(value) for label, value in request.labels.items()}
     return Host(
         name=name,
@@ -140,8 +146,22 @@ def _asked(platform: Platform, request: HostRequest) -> Host:
         has_firewall=request.firewall or (known is not None and known.has_firewall),
         is_draining=known.is_draining if known else False,
         edge=_checked_ports(request.edge) if request.edge else None,
+        bastion=bastion,
         loan=known.loan if known else "",
     )
+
+
+def _bastion(request: HostRequest, known: Bastion | None) -> Bastion | None:
+    """Raises InvalidInput, also for another key than the one that it was pinned to before."""
+    if not request.bastion:
+        return None
+    bastion = Bastion(address=HostAddress.parse(request.bastion), host_key=request.bastion_key)
+    if bastion.host_key:
+        fingerprint(bastion.host_key)
+    if known is not None and known.address == bastion.address and bastion.host_key and known.host_key != bastion.host_key:
+        hint = "find out who answers there; if it was installed anew, add the host without it first"
+        raise InvalidInput(f"{bastion.address} is pinned to {known.fingerprint}, and this is another key", hint=hint)
+    return bastion
 
 
 def _checked_ports(ports: EdgePorts) -> EdgePorts:

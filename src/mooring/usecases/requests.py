@@ -112,9 +112,9 @@ class HostRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`address` like root@203.0.113.7. `host_key` as the plan told it; empty there: it is asked for. Empty or 0 elsewhere: found out.
 
     `engine_socket`: where its container engine listens, like unix:///run/podman/podman.sock; found out as often as it is not given.
-    `firewall`: close its instances' ports to everybody but the edge; once it was asked for, it stays. `take_over`: also from another
-    controller, which must not use it any more. `edge`: it carries one for its region, at these ports; without
-    it, it carries none any more.
+    `bastion`: what is gone through on the way, like deploy@gate.example.com, with `bastion_key` like `host_key`. `firewall`: close its
+    instances' ports to everybody but the edge; once it was asked for, it stays. `take_over`: also from another controller, which must not
+    use it any more. `edge`: it carries one for its region, at these ports; without it, it carries none any more.
     """
 
     address: Annotated[str, Meta(max_length=300)]
@@ -126,6 +126,8 @@ class HostRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     bind: Annotated[str, Meta(max_length=100)] = ""
     memory: Annotated[int, Meta(ge=0, le=2**50)] = 0
     engine_socket: Annotated[str, Meta(max_length=200)] = ""
+    bastion: Annotated[str, Meta(max_length=300)] = ""
+    bastion_key: Annotated[str, Meta(max_length=5_000)] = ""
     firewall: bool = False
     take_over: bool = False
     edge: EdgePorts | None = None

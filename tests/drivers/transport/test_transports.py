@@ -111,7 +111,7 @@ async def test_without_a_key_file_the_agent_is_asked(sshd: Sshd, tmp_path: Path,
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
     monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
     monkeypatch.setenv("HOME", str(tmp_path))  # where no key is
-    transport = SshTransport(msgspec.structs.replace(host_of(sshd), keys=()))
+    transport = second = SshTransport(msgspec.structs.replace(host_of(sshd), keys=()))
     try:
         async with asyncio.timeout(PATIENCE):
             while not socket.is_socket():
@@ -120,8 +120,11 @@ async def test_without_a_key_file_the_agent_is_asked(sshd: Sshd, tmp_path: Path,
             await transport.run(["true"])
         subprocess.run(["ssh-add", "-q", str(sshd.directory / "id")], check=True)
         assert (await transport.run(["echo", "by agent"])).out == b"by agent\n"
+        second = SshTransport(msgspec.structs.replace(host_of(sshd), keys=(sshd.make_key(f"unknown-{tmp_path.name}"),)))
+        assert (await second.run(["echo", "after it"])).out == b"after it\n", "a key that is refused does not end it"
     finally:
         await transport.close()
+        await second.close()
         agent.terminate()
         agent.wait(PATIENCE)
         shutil.rmtree(socket.parent)

@@ -27,6 +27,10 @@ _RUNTIMES = (HostRuntime.DOCKER.value, HostRuntime.SYSTEMD.value)
 @click.option(
     "--engine", default="", metavar="SOCKET", help="Where its container engine listens, like unix:///run/podman/podman.sock; else found."
 )
+@click.option("--bastion", default="", metavar="USER@ADDRESS", help="A machine to go through on the way (ssh's ProxyJump).")
+@click.option(
+    "--bastion-fingerprint", default="", metavar="SHA256:…", help="The host key that the bastion has to show; else you are asked."
+)
 @click.option("--fingerprint", default="", metavar="SHA256:…", help="The host key that it has to show; else you are asked.")
 @click.option("--firewall", is_flag=True, help="Close the ports of its instances to everybody but this platform.")
 @click.option("--edge", "is_edge", is_flag=True, help="Let it carry an edge too: apps on hosts of its region are reached through it.")
@@ -44,6 +48,8 @@ def host_add_command(
     bind: str,
     memory: str,
     engine: str,
+    bastion: str,
+    bastion_fingerprint: str,
     fingerprint: str,
     firewall: bool,
     is_edge: bool,
@@ -64,11 +70,16 @@ def host_add_command(
         bind=bind,
         memory=parse_size(memory) if memory else 0,
         engine_socket=engine,
+        bastion=str(HostAddress.parse(bastion)) if bastion else "",
         firewall=firewall,
         take_over=take_over,
         edge=_ports(edge_ports) if is_edge else None,
     )
     offered = session.client.plan_host(request)
+    if offered.host.bastion is not None:
+        _confirm_key(session, request.bastion, offered.host.bastion.fingerprint, wanted=bastion_fingerprint, option="--bastion-fingerprint")
+        request = msgspec.structs.replace(request, bastion_key=offered.host.bastion.host_key)
+        offered = session.client.plan_host(request)
     _confirm_key(session, offered.host.name, offered.fingerprint, wanted=fingerprint)
     request = msgspec.structs.replace(request, host_key=offered.host.host_key)
     plan = session.client.plan_host(request)
@@ -136,7 +147,7 @@ def _ports(text: str) -> EdgePorts:
     return EdgePorts(http=int(words[0]), https=int(words[1]))
 
 
-def _confirm_key(session: Session, name: str, shown: str, *, wanted: str) -> None:
+def _confirm_key(session: Session, name: str, shown: str, *, wanted: str, option: str = "--fingerprint") -> None:
     """Raises InvalidInput, Aborted."""
     if wanted:
         if wanted != shown:
@@ -144,7 +155,7 @@ def _confirm_key(session: Session, name: str, shown: str, *, wanted: str) -> Non
             raise InvalidInput(f"{name} shows the host key {shown}, not {wanted}", hint=hint)
         return
     if not session.is_interactive:
-        hint = f"compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then add --fingerprint {shown}"
+        hint = f"compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then add {option} {shown}"
         raise InvalidInput(f"{name} shows the host key {shown}, and nobody has confirmed it", hint=hint)
     session.remark(f"{name} shows the host key {shown}")
     if session.ask("Is that the host's own? [y/N]").lower() not in ("y", "yes"):

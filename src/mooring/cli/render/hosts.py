@@ -38,7 +38,7 @@ def host_lines(hosts: Sequence[HostStatus], *, width: int | None) -> list[Line]:
 
 def plan_lines(plan: HostPlan, *, width: int | None) -> list[Line]:
     """Findings with their hints, then numbered steps."""
-    rows = [line(Span(f"{plan.host.name}: {plan.host.address}", Style.STRONG), Span(f"  {plan.fingerprint}", Style.DIM))]
+    rows = [line(Span(f"{plan.host.name}: {_way(plan.host)}", Style.STRONG), Span(f"  {plan.fingerprint}", Style.DIM))]
     for finding in plan.preparation.findings:
         rows.append(line("  ", MARKS[finding.weight], f"{finding.subject}: {finding.said}"))
         if finding.hint:
@@ -54,7 +54,7 @@ def _row(each: HostStatus) -> list[Line]:
     host = each.host
     return [
         line(host.name, Span(" borrowed", Style.DIM) if host.loan else ""),
-        line(str(host.address)),
+        line(_way(host)),
         line(host.region),
         line(_runtime(host)),
         line(_ports(host)),
@@ -62,6 +62,10 @@ def _row(each: HostStatus) -> list[Line]:
         line(str(each.instances)),
         line(", ".join(each.environments) or ("draining" if host.is_draining else "")),
     ]
+
+
+def _way(host: Host) -> str:
+    return f"{host.address}, by {host.bastion.address}" if host.bastion else str(host.address)
 
 
 def _runtime(host: Host) -> str:

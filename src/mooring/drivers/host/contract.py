@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mooring.drivers.edge.contract import HostEdge
 from mooring.drivers.runtime.contract import Runtime
-from mooring.model.host import Facts, Host, HostAddress, HostStep
+from mooring.model.host import Bastion, Facts, Host, HostAddress, HostStep
 
 
 class HostKeeper(Protocol):
@@ -26,8 +26,8 @@ class HostKeeper(Protocol):
     def public_key(self) -> str:
         """The line for an account's authorized_keys."""
 
-    async def offered_key(self, address: HostAddress) -> str:
-        """The key that whoever answers there shows, as `ssh-keyscan` writes it."""
+    async def offered_key(self, address: HostAddress, *, bastion: Bastion | None = None) -> str:
+        """The key that whoever answers there shows, as `ssh-keyscan` writes it; asked for through the bastion, which has to be pinned."""
 
     async def survey(self, host: Host, *, now: float) -> Facts: ...
 

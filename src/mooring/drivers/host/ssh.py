@@ -21,11 +21,13 @@ from mooring.drivers.host.contract import HostKeeper
 from mooring.drivers.runtime.contract import Runtime
 from mooring.drivers.transport.contract import Completed, Transport
 from mooring.errors import Unavailable
-from mooring.model.host import INSTANCE_PORTS, Facts, Host, HostAddress, HostStep
+from mooring.model.host import INSTANCE_PORTS, Bastion, Facts, Host, HostAddress, HostStep
 from mooring.model.names import HostId
 
 if TYPE_CHECKING:
-    from mooring.drivers.transport.ssh import SshTransport
+    import asyncssh
+
+    from mooring.drivers.transport.ssh import SshHost, SshTransport
 
 _SURVEY = Path(__file__).with_name("survey.sh")
 _FIREWALL, _FIREWALL_OFF = (Path(__file__).with_name(f"{name}.sh") for name in ("firewall", "firewall-off"))
@@ -65,20 +67,16 @@ class SshHosts:
         self._key()
         return (self._directory / "key.pub").read_text().strip()
 
-    async def offered_key(self, address: HostAddress) -> str:
-        import asyncssh
+    async def offered_key(self, address: HostAddress, *, bastion: Bastion | None = None) -> str:
+        if bastion is None:
+            return await _offered(address)
+        from mooring.drivers.transport.ssh import SshTransport
 
+        transport = SshTransport(self._way_through(bastion))
         try:
-            async with asyncio.timeout(_CONNECT_WITHIN):
-                key = await asyncssh.get_server_host_key(address.host, address.port, config=None)
-        except (asyncssh.Error, OSError, TimeoutError) as error:
-            said = str(error) or "no answer in time"
-            raise Unavailable(
-                f"{address} cannot be reached: {said}", hint="is it up, and is sshd's port open?", where=address.host
-            ) from error
-        if key is None:
-            raise Unavailable(f"{address} shows no host key", where=address.host)
-        return " ".join(key.export_public_key().decode().split()[:2])
+            return await _offered(address, through=await transport.connected())
+        finally:
+            await transport.close()
 
     async def survey(self, host: Host, *, now: float) -> Facts:
         """`now`: wall seconds of the controller when it is asked."""
@@ -141,7 +139,7 @@ class SshHosts:
         from mooring.drivers.transport.ssh import SshHost, SshTransport
 
         known = self._transports.get(host.name)
-        if known is not None and (known[0].address, known[0].host_key) == (host.address, host.host_key):
+        if known is not None and _way(known[0]) == _way(host):
             return known[1]
         way = SshHost(
             name=host.name,
@@ -150,10 +148,23 @@ class SshHosts:
             port=host.address.port,
             host_key=host.host_key,
             keys=(self._key(), *_own_keys()),
+            bastion=self._way_through(host.bastion) if host.bastion else None,
         )
         transport = SshTransport(way)
         self._transports[host.name] = (host, transport)
         return transport
+
+    def _way_through(self, bastion: Bastion) -> SshHost:
+        from mooring.drivers.transport.ssh import SshHost
+
+        return SshHost(
+            name=str(bastion.address),
+            address=bastion.address.host,
+            user=bastion.address.user,
+            port=bastion.address.port,
+            host_key=bastion.host_key,
+            keys=(self._key(), *_own_keys()),
+        )
 
     def _key(self) -> Path:
         path = self._directory / "key"
@@ -165,6 +176,20 @@ class SshHosts:
             private = asyncssh.read_private_key(path)
             _write(self._directory / "key.pub", private.export_public_key().decode())
         return path
+
+
+async def _offered(address: HostAddress, *, through: asyncssh.SSHClientConnection | None = None) -> str:
+    import asyncssh
+
+    try:
+        async with asyncio.timeout(_CONNECT_WITHIN):
+            key = await asyncssh.get_server_host_key(address.host, address.port, tunnel=through, config=None)
+    except (asyncssh.Error, OSError, TimeoutError) as error:
+        said = str(error) or "no answer in time"
+        raise Unavailable(f"{address} cannot be reached: {said}", hint="is it up, and is sshd's port open?", where=address.host) from error
+    if key is None:
+        raise Unavailable(f"{address} shows no host key", where=address.host)
+    return " ".join(key.export_public_key().decode().split()[:2])
 
 
 def facts_of(text: str, *, asked_at: float) -> Facts:
@@ -199,6 +224,11 @@ def facts_of(text: str, *, asked_at: float) -> Facts:
 
 def _mark(host: Host) -> str:
     return _MARK if host.address.user == "root" else _HOME_MARK
+
+
+def _way(host: Host) -> tuple[HostAddress, str, Bastion | None]:
+    """How it is reached."""
+    return host.address, host.host_key, host.bastion
 
 
 def _own_keys() -> tuple[Path, ...]:

@@ -6,10 +6,11 @@ sshd gives the command to the login shell of the account, as one text: it is quo
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shlex
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, cast
@@ -33,8 +34,8 @@ Begun = TypeVar("Begun")
 
 
 class SshHost(msgspec.Struct, frozen=True, kw_only=True):
-    """`host_key` is the pinned key as `ssh-keyscan` writes it (`ssh-ed25519 AAAA…`); `keys` are files of private keys; none: those of
-    the agent, or of the controller's account. `bastion`: another host to go through, with its own key.
+    """`host_key` is the pinned key as `ssh-keyscan` writes it (`ssh-ed25519 AAAA…`); `keys` are files of private keys. Those of the agent
+    are tried after them; without any, those of the account too. `bastion`: another host to go through, with its own key.
     """
 
     name: str
@@ -150,20 +151,11 @@ class SshTransport:
         host = self._host
         bastion = await self._bastion.connected() if self._bastion else None
         try:
-            return await asyncssh.connect(
-                host.address,
-                host.port,
-                username=host.user,
-                known_hosts=([asyncssh.import_public_key(host.host_key)], [], []),
-                **_identity(host),
-                tunnel=bastion,
-                config=None,
-                agent_forwarding=False,
-                preferred_auth=["publickey"],
-                connect_timeout=_CONNECT_WITHIN,
-                keepalive_interval=_KEEPALIVE,
-                keepalive_count_max=3,
-            )
+            *others, last = _identities(host)
+            for identity in others:
+                with suppress(asyncssh.PermissionDenied):
+                    return await self._connect_as(identity, bastion)
+            return await self._connect_as(last, bastion)
         except asyncssh.KeyImportError as error:
             raise InvalidInput(f"the host key of {host.name} cannot be read: {error}") from error
         except asyncssh.HostKeyNotVerifiable as error:
@@ -174,6 +166,23 @@ class SshTransport:
             raise Unavailable(f"{host.user}@{host.address} accepts none of the keys", hint=hint, where=host.name) from error
         except (asyncssh.Error, OSError, TimeoutError) as error:
             raise Unavailable(f"{host.address}:{host.port} cannot be reached: {_words(error)}", where=host.name) from error
+
+    async def _connect_as(self, identity: Mapping[str, Any], bastion: asyncssh.SSHClientConnection | None) -> asyncssh.SSHClientConnection:
+        host = self._host
+        return await asyncssh.connect(
+            host.address,
+            host.port,
+            username=host.user,
+            known_hosts=([asyncssh.import_public_key(host.host_key)], [], []),
+            **identity,
+            tunnel=bastion,
+            config=None,
+            agent_forwarding=False,
+            preferred_auth=["publickey"],
+            connect_timeout=_CONNECT_WITHIN,
+            keepalive_interval=_KEEPALIVE,
+            keepalive_count_max=3,
+        )
 
     async def _begun(self, program: str, begin: Callable[[], Awaitable[Begun]]) -> Begun:
         """A host that has not put away its earlier sessions yet refuses one more: then nothing was begun, and it is asked again."""
@@ -248,9 +257,10 @@ async def _parted(process: asyncssh.SSHClientProcess[bytes]) -> None:
             await process.wait_closed()
 
 
-def _identity(host: SshHost) -> dict[str, Any]:
-    """Those keys and no agent; or what asyncssh finds by itself: the agent, else the account's own keys."""
-    return {"client_keys": [str(key) for key in host.keys], "agent_path": None} if host.keys else {}
+def _identities(host: SshHost) -> list[Mapping[str, Any]]:
+    """One after the other, since a host counts what it refuses: those keys; then what asyncssh finds, the agent's and the account's."""
+    own: Mapping[str, Any] = {"client_keys": [str(key) for key in host.keys], "agent_path": None}
+    return ([own] if host.keys else []) + ([{}] if not host.keys or os.environ.get("SSH_AUTH_SOCK") else [])
 
 
 def _code(process: asyncssh.SSHClientProcess[bytes]) -> int | None:
