@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import ClassVar
 
 import docker.test_containers as containers
+import docker.test_image_folders as folders
 import pytest
 from docker.engine import ContainerEngine
 from docker.podman import PodmanEngine, missing
@@ -71,6 +73,22 @@ class TestPodmanLasting(LastingContract):
 
 class TestPodmanDelivery(DeliveryContract):
     pass
+
+
+class TestPodmanFolders(folders.TestFoldersOfImages):
+    """Asked by Docker's program, as builds are. A volume gets its content when its container starts, which this one does not; a link that
+    the path ends in is followed, within the image.
+    """
+
+    found: ClassVar = {**{path: files for path, files in folders.FOUND.items() if path != "/volume"}, "elsewhere": folders.FOUND["public"]}
+    refused: ClassVar = {
+        **{path: said for path, said in folders.REFUSED.items() if path not in ("elsewhere", "absolute")},
+        "/volume": "/volume",
+    }
+
+    @pytest.fixture
+    def engine(self, host_engine: ContainerEngine) -> ContainerEngine:
+        return host_engine
 
 
 @pytest.mark.long

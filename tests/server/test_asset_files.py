@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 
 from mooring.errors import InvalidInput, Unavailable
-from mooring.model.assets import digest_of
+from mooring.model.assets import AssetFile, digest_of
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
-from mooring.usecases.asset_files import asset_files, opened_asset
+from mooring.usecases.asset_files import asset_files, built_folder, opened_asset
 from mooring.usecases.workshop import Workshop
 
 
 def an_artifact(directory: Path, **changes: str) -> Artifact:
     return Artifact(id=ArtifactId("a"), builder="node", reason="", directory=str(directory), size=1, **changes)
+
+
+def files_of(tree: Path) -> tuple[AssetFile, ...]:
+    return asset_files(built_folder(an_artifact(tree), "public"), "public")
 
 
 @pytest.fixture
@@ -30,19 +34,19 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_plain_files_are_found_by_path_with_digest_and_size(tree: Path) -> None:
-    found = asset_files(an_artifact(tree), "public")
+    found = files_of(tree)
     assert [(each.path, each.size) for each in found] == [("app.js", 3), ("css/site.css", 0)]
     assert found[0].digest == "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
-    with opened_asset(an_artifact(tree), "public", "app.js") as file:
+    with opened_asset(tree / "public", "app.js") as file:
         assert file.read() == b"one"
 
 
 def test_a_trees_digest_is_of_names_and_contents(tree: Path) -> None:
-    digests = {digest_of(asset_files(an_artifact(tree), "public"))}
+    digests = {digest_of(files_of(tree))}
     (tree / "public" / "app.js").write_bytes(b"two")
-    digests.add(digest_of(asset_files(an_artifact(tree), "public")))
+    digests.add(digest_of(files_of(tree)))
     (tree / "public" / "app.js").rename(tree / "public" / "b.js")
-    digests.add(digest_of(asset_files(an_artifact(tree), "public")))
+    digests.add(digest_of(files_of(tree)))
     assert len(digests) == 3
 
 
@@ -51,21 +55,21 @@ def test_a_link_is_refused_wherever_it_leads(tree: Path, place: str) -> None:
     for target in ("../../key", ".", "/etc", "nowhere"):
         (tree / place).symlink_to(target)
         with pytest.raises(InvalidInput, match="an asset is a plain file, and no link or device"):
-            asset_files(an_artifact(tree), "public")
+            files_of(tree)
         (tree / place).unlink()
 
 
 def test_a_device_is_refused(tree: Path) -> None:
     os.mkfifo(tree / "public" / "pipe")
     with pytest.raises(InvalidInput, match="no link or device"):
-        asset_files(an_artifact(tree), "public")
+        files_of(tree)
 
 
 @pytest.mark.parametrize("path", ["absent", "public/app.js", "../built/../..", "link", "link/css"])
 def test_what_is_no_folder_of_the_artifact_is_refused(tree: Path, path: str) -> None:
     (tree / "link").symlink_to(tree / "public")
     with pytest.raises(InvalidInput, match="is no folder of what was built"):
-        asset_files(an_artifact(tree), path)
+        built_folder(an_artifact(tree), path)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +80,7 @@ def test_a_name_that_cannot_be_part_of_an_address_is_refused(tree: Path, name: s
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(b"")
     with pytest.raises(InvalidInput, match="cannot be part of an address") as refused:
-        asset_files(an_artifact(tree), "public")
+        files_of(tree)
     assert refused.value.where.isascii()
 
 
@@ -85,12 +89,7 @@ def test_a_file_that_became_a_link_or_is_gone_is_not_read(tree: Path) -> None:
         (tree / "public" / "app.js").unlink(missing_ok=True)
         change(tree / "public" / "app.js")
         with pytest.raises(Unavailable, match="an asset cannot be read"):
-            opened_asset(an_artifact(tree), "public", "app.js")
-
-
-def test_an_image_has_no_folder(tree: Path) -> None:
-    with pytest.raises(InvalidInput, match="this one left an image"):
-        asset_files(an_artifact(tree, image="sha256:1"), "public")
+            opened_asset(tree / "public", "app.js")
 
 
 def test_a_deployment_that_asks_twice_reads_them_once(tree: Path, tmp_path: Path) -> None:
@@ -101,3 +100,9 @@ def test_a_deployment_that_asks_twice_reads_them_once(tree: Path, tmp_path: Path
     assert workshop.assets(an_artifact(tree), "public") == found
     assert [each.path for each in workshop.assets(an_artifact(tree), "public/css")] == ["site.css"]
     assert [each.path for each in workshop.assets(an_artifact(tree), "public")] == ["css/site.css"]
+
+
+@pytest.mark.parametrize("path", ["/etc", "/"])
+def test_a_place_of_this_machine_is_no_folder_of_what_was_built(tree: Path, path: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{path} is a place in an image, and the builder node makes none"):
+        built_folder(an_artifact(tree), path)

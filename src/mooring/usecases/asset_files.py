@@ -17,12 +17,8 @@ MOST = 100_000  # files
 _LONGEST = 700  # bytes of a file's path: a key of S3 has at most 1,024
 
 
-def asset_files(artifact: Artifact, path: str) -> tuple[AssetFile, ...]:
-    """By path. Raises InvalidInput where there is no such folder, or something in it that is no plain file."""
-    if artifact.image:
-        hint = "leave [assets] out and let the image serve them, or build without a Dockerfile"
-        raise InvalidInput("assets are read from the folder that a build leaves, and this one left an image", hint=hint, where=MANIFEST)
-    folder = _folder(artifact, path)
+def asset_files(folder: Path, path: str) -> tuple[AssetFile, ...]:
+    """By path below the folder, which the manifest calls `path`. Raises InvalidInput where something in it is no plain file."""
     found: list[AssetFile] = []
     for place in _plain_files(folder):
         if len(found) == MOST:
@@ -35,12 +31,16 @@ def asset_files(artifact: Artifact, path: str) -> tuple[AssetFile, ...]:
     return tuple(sorted(found, key=lambda each: each.path))
 
 
-def opened_asset(artifact: Artifact, path: str, name: str) -> BufferedReader:
-    """Raises InvalidInput, Unavailable where it is gone."""
-    return _opened(_folder(artifact, path) / name)
+def opened_asset(folder: Path, name: str) -> BufferedReader:
+    """Raises Unavailable where it is gone."""
+    return _opened(folder / name)
 
 
-def _folder(artifact: Artifact, path: str) -> Path:
+def built_folder(artifact: Artifact, path: str) -> Path:
+    """A folder of what a build left as files. Raises InvalidInput where there is none."""
+    if path.startswith("/"):
+        hint = "name it from the top of the source, without a / before it"
+        raise InvalidInput(f"{path} is a place in an image, and the builder {artifact.builder} makes none", hint=hint, where=MANIFEST)
     top = Path(artifact.directory).resolve()
     folder = top / path
     if not folder.is_dir() or folder.resolve() != folder:

@@ -18,7 +18,8 @@ import msgspec
 
 from mooring.drivers.builder.archive import ArchiveLimits, extract
 from mooring.drivers.builder.catalogue import Catalogue, Choice
-from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest, BuildsApart, KeepsSecrets, KeptElsewhere
+from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest, BuildsApart, KeepsSecrets, KeptElsewhere, OpensFolders
+from mooring.drivers.builder.folders import lay_out, place_of
 from mooring.drivers.builder.sandbox import DISK_RESERVE, free_bytes
 from mooring.drivers.builder.shelf import Shelf
 from mooring.drivers.builder.surroundings import DOWNLOADS
@@ -26,7 +27,7 @@ from mooring.drivers.builder.tree import remove_tree, size_of, to_completion, tr
 from mooring.drivers.builder.workbench import TEMPORARY
 from mooring.engine import contract
 from mooring.engine.contract import ReleasePlan
-from mooring.errors import BuildFailed, CapacityExceeded, SourceInvalid, Unavailable
+from mooring.errors import BuildFailed, CapacityExceeded, InvalidInput, SourceInvalid, Unavailable
 from mooring.model.assets import AssetFile
 from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
@@ -34,7 +35,7 @@ from mooring.model.quantity import format_size
 from mooring.model.release import Artifact, Source
 from mooring.model.review import is_strangers
 from mooring.model.secret import Secret
-from mooring.usecases.asset_files import asset_files, opened_asset
+from mooring.usecases.asset_files import MANIFEST, asset_files, built_folder, opened_asset
 from mooring.usecases.source_reading import release_plan
 
 VERSION = 1  # of what a build makes from the same source and settings: raise it when that changes
@@ -61,6 +62,7 @@ class Workshop:
         self._artifacts = Shelf(directory / "artifacts")
         self._catalogue = Catalogue(builders)
         self._elsewhere = tuple(each for each in builders if isinstance(each, KeptElsewhere))
+        self._openers = {each.name: each for each in builders if isinstance(each, OpensFolders)}
         self._limits = limits or ArchiveLimits()
         self._free = free
         self._protection = handed_out
@@ -68,7 +70,7 @@ class Workshop:
         self._handed_out: dict[str, float] = {}
         self._building = 0
         self._unpacked: dict[Path, Path] = {}  # by archive
-        self._listed: tuple[tuple[str, str] | None, tuple[AssetFile, ...]] = None, ()
+        self._listed: tuple[Path | None, tuple[AssetFile, ...]] = None, ()
 
     def tidy(self) -> None:
         """Remove what a controller that died left behind. Once, before anything else is asked of this workshop."""
@@ -124,15 +126,16 @@ class Workshop:
         return artifact
 
     def assets(self, artifact: Artifact, path: str) -> tuple[AssetFile, ...]:
-        """Those of the artifact that was asked for last are not read again: an artifact never changes."""
+        """Those of the folder that was asked for last are not read again: an artifact never changes."""
+        folder = self._folder(artifact, path)
         asked, files = self._listed
-        if asked != (artifact.id, path):
-            files = asset_files(artifact, path)
-            self._listed = (artifact.id, path), files
+        if asked != folder:
+            files = asset_files(folder, path)
+            self._listed = folder, files
         return files
 
     def opened(self, artifact: Artifact, path: str, name: str) -> BinaryIO:
-        return opened_asset(artifact, path, name)
+        return opened_asset(self._folder(artifact, path), name)
 
     def discard(self, source: Path) -> None:
         if source.parent == self._sources:
@@ -234,12 +237,28 @@ class Workshop:
         needed = [*artifact.dependencies, *([f"{environment}/bin/python"] if environment else [])]
         return artifact if all(Path(path).exists() for path in needed) else None
 
+    def _folder(self, artifact: Artifact, path: str) -> Path:
+        """Of an image as files of this machine, from the first time that it is asked for. Raises InvalidInput, Unavailable."""
+        if not artifact.image:
+            return built_folder(artifact, path)
+        place = place_of(artifact, path)
+        if not place.is_dir():
+            opener = self._openers.get(artifact.builder)
+            if opener is None:
+                hint = "leave [assets] out and let the image serve them"
+                raise InvalidInput(f"nothing here reads a folder of an image of the builder {artifact.builder}", hint=hint, where=MANIFEST)
+            self._check_room(DISK_RESERVE, "taking assets out of an image")
+            lay_out(artifact, path, opener=opener, temporary=self._cache / TEMPORARY, limits=self._limits)
+        return place
+
     async def _check_disk(self, app: Path) -> None:
-        needed = DISK_RESERVE + _ROOM * await to_completion(size_of, app)
+        self._check_room(DISK_RESERVE + _ROOM * await to_completion(size_of, app), "building")
+
+    def _check_room(self, needed: int, what: str) -> None:
         free = self._free(self._cache)
         if free < needed:
             raise CapacityExceeded(
-                f"building needs about {format_size(needed)} of disk, and {format_size(free)} are free",
+                f"{what} needs about {format_size(needed)} of disk, and {format_size(free)} are free",
                 hint="free some space; fewer kept releases (deploy.keep_releases) take less",
                 where=str(self._cache.parent),
             )

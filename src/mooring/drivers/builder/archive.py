@@ -56,7 +56,7 @@ def extract(archive: Path, into: Path, *, limits: ArchiveLimits = DEFAULT_LIMITS
     try:
         with archive.open("rb") as raw:
             stream = _plain(raw)
-            extraction = _Extractor(into, limits).run(stream)
+            extraction = Extractor(into, limits).run(stream)
             _read_to_the_end(stream)
             return extraction
     except (OSError, EOFError, zlib.error, SourceInvalid) as failure:
@@ -103,10 +103,13 @@ def check_link(parts: tuple[bytes, ...], target: bytes) -> None:
         raise SourceInvalid(f"its target {_shown(target)} goes up again after a name")
 
 
-class _Extractor:
-    def __init__(self, root: Path, limits: ArchiveLimits) -> None:
+class Extractor:
+    """Into a directory that is there and empty. `noun`: what the archive is, for errors."""
+
+    def __init__(self, root: Path, limits: ArchiveLimits, *, noun: str = "the source archive") -> None:
         self._root = root
         self._limits = limits
+        self._noun = noun
         self._seen: set[tuple[bytes, ...]] = set()
         self._links: list[tuple[tuple[bytes, ...], TarEntry]] = []
         self._entries: list[TreeEntry] = []
@@ -114,19 +117,20 @@ class _Extractor:
         self._size = 0
 
     def run(self, stream: IO[bytes]) -> Extraction:
+        """Of a plain tar, to its last entry. Raises SourceInvalid naming the entry, OSError when the disk is full."""
         reader = TarReader(stream)
         for entry in reader:
             try:
                 self._take(entry, reader)
             except SourceInvalid as refusal:
-                raise _named(entry, refusal.message) from refusal
+                raise self._named(entry, refusal.message) from refusal
             except OSError as failure:
-                raise _unwritable(entry, failure) from failure
+                raise self._unwritable(entry, failure) from failure
         for parts, entry in self._links:
             try:
                 self._make_link(parts, entry)
             except OSError as failure:
-                raise _unwritable(entry, failure) from failure
+                raise self._unwritable(entry, failure) from failure
         return Extraction(digest=digest_of(self._entries), entries=len(self._entries), size=self._size)
 
     def _take(self, entry: TarEntry, reader: TarReader) -> None:
@@ -195,6 +199,16 @@ class _Extractor:
             descriptor = inner
         return descriptor
 
+    def _named(self, entry: TarEntry, why: str) -> SourceInvalid:
+        return SourceInvalid(f"{self._noun} is refused at {entry.shown}: {why}", hint="deploy a tree without this entry")
+
+    def _unwritable(self, entry: TarEntry, failure: OSError) -> Exception:
+        if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+            return failure
+        if failure.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.EISDIR):
+            return self._named(entry, "it is in the place of another entry")
+        return self._named(entry, f"it cannot be written ({failure.strerror})")
+
 
 def _plain(raw: IO[bytes]) -> IO[bytes]:
     magic = raw.read(2)
@@ -208,18 +222,6 @@ def _read_to_the_end(stream: IO[bytes]) -> None:
     """Past the last entry there is only padding; a gzip stream's checksum is checked at its very end."""
     if len(stream.read(_PADDING)) == _PADDING:
         raise SourceInvalid("the source archive goes on after its end", hint="send it again; Mooring reads tar and tar.gz")
-
-
-def _named(entry: TarEntry, why: str) -> SourceInvalid:
-    return SourceInvalid(f"the source archive is refused at {entry.shown}: {why}", hint="deploy a tree without this entry")
-
-
-def _unwritable(entry: TarEntry, failure: OSError) -> Exception:
-    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
-        return failure
-    if failure.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.EISDIR):
-        return _named(entry, "it is in the place of another entry")
-    return _named(entry, f"it cannot be written ({failure.strerror})")
 
 
 def _translate(failure: Exception) -> NoReturn:

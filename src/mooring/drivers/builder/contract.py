@@ -12,8 +12,9 @@ Promises, tested on every driver:
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import IO, Protocol, runtime_checkable
 
 import msgspec
 
@@ -65,6 +66,18 @@ class KeptElsewhere(Protocol):
 
     def prune(self, keep: frozenset[str]) -> int:
         """Remove what this builder made and is not among these artifacts; bytes freed."""
+
+
+@runtime_checkable
+class OpensFolders(Protocol):
+    """The optional power of a builder whose artifacts lie outside their directory: to read a folder of one, which may take minutes."""
+
+    def folder(self, artifact: Artifact, path: str) -> AbstractContextManager[IO[bytes]]:
+        """What is at that path as a tar stream, all below one name, by whoever made the artifact: nothing of it is checked.
+
+        Raises InvalidInput where there is nothing, Unavailable, also at the end of a stream that was not whole. Leaves nothing behind
+        that `prune` of KeptElsewhere does not remove.
+        """
 
 
 @runtime_checkable

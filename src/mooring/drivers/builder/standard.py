@@ -18,7 +18,7 @@ from uv import find_uv_bin
 from mooring.drivers.builder.container.dockerfile import DockerfileBuilder
 from mooring.drivers.builder.container.image import ImageBuilder
 from mooring.drivers.builder.container.program import Program
-from mooring.drivers.builder.contract import Builder, BuildsApart, KeepsSecrets, KeptElsewhere
+from mooring.drivers.builder.contract import Builder, BuildsApart, KeepsSecrets, KeptElsewhere, OpensFolders
 from mooring.drivers.builder.node.builder import NodeBuilder
 from mooring.drivers.builder.procfile import ProcfileBuilder
 from mooring.drivers.builder.python.builder import PythonBuilder
@@ -29,6 +29,7 @@ from mooring.model.registry import Logins, nobody
 _image: type[Builder] = ImageBuilder
 _dockerfile: type[Builder] = DockerfileBuilder
 _images: type[KeptElsewhere] = DockerfileBuilder
+_folders: tuple[type[OpensFolders], ...] = (ImageBuilder, DockerfileBuilder)
 _apart: tuple[type[BuildsApart], ...] = (ImageBuilder, DockerfileBuilder, StaticBuilder, ProcfileBuilder)
 _secrets: type[KeepsSecrets] = DockerfileBuilder
 _python: type[Builder] = PythonBuilder

@@ -196,4 +196,4 @@ def _text(field: bytes) -> bytes:
 
 
 def _damaged(why: str) -> NoReturn:
-    raise SourceInvalid(f"the source archive is damaged: {why}", hint="send it again; Mooring reads tar and tar.gz")
+    raise SourceInvalid(f"the archive is damaged: {why}", hint="send it again; Mooring reads tar and tar.gz")

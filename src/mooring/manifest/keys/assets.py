@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from mooring.manifest.keys.build import FOLDER, FOLDER_RULE
 from mooring.manifest.keys.key import Key, Section
 from mooring.manifest.kinds.numbers import Duration, Flag
 from mooring.manifest.kinds.texts import Text
 from mooring.model.assets import KEY_ID, KEY_SECRET, URL, AssetSettings
 
 _SETTINGS = AssetSettings(path="", bucket="")
+_FOLDER = r"\A(?!/(?:/|\Z))(?!.*(?:^|/)\.\.(?:/|$))[^\x00-\x1f\x7f\\]{1,200}\Z"
+_FOLDER_RULE = "a folder is named from the top of what is built, without .., or in an image with a / before it"
 _BUCKET = r"\A[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z"
 _ADDRESS = r"\Ahttps?://[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,500})?\Z"
 _ADDRESS_RULE = "an address begins with https:// or http:// and a host, and holds neither a password nor a question mark"
@@ -26,10 +27,10 @@ ASSETS = Section(
     keys=(
         Key(
             path="assets.path",
-            kind=Text(noun="a folder", pattern=rf"\A\Z|{FOLDER}", rule=FOLDER_RULE, may_be_empty=True),
+            kind=Text(noun="a folder", pattern=rf"\A\Z|{_FOLDER}", rule=_FOLDER_RULE, may_be_empty=True),
             summary="the folder that is pushed, as it is after the build",
-            text="Plain files, in folders of any depth; a link in it is refused. An empty text pushes nothing, for environments that have "
-            "no bucket.",
+            text="Plain files, in folders of any depth; a link in it is refused. In an image it begins at the WORKDIR, or at the image's "
+            'top with a / before it: "/srv/www". An empty text pushes nothing, for environments that have no bucket.',
             default_text="nothing is pushed",
             fix='write it like path = "public/assets"',
             example='[assets]\npath = "public/assets"\nbucket = "shop-assets"',

@@ -1,4 +1,4 @@
-"""The `docker` program as the builders use it: its words, and what it says of images. Must not: run it, or know what is built.
+"""The `docker` program as the builders use it: its words, and what it says of images. Must not: know what is built.
 
 Podman's program of that name takes the same words. Images made here are tagged with their artifact's id: what has no such tag is not ours.
 """
@@ -10,6 +10,7 @@ import io
 import json
 import shlex
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import msgspec
 from mooring.errors import BuildFailed
 from mooring.model.build import BuildSettings
 
+_PATIENCE = 60.0  # seconds
 SOCKET = Path("/var/run/docker.sock")
 _FIELDS = ("{{.Id}}", "{{.Os}}/{{.Architecture}}", "{{.Size}}", "{{json .Config.Entrypoint}}", "{{json .Config.Cmd}}")
 _BUILDKIT_INSIDE = (18, 23)  # majors of the client: from the first it can, from the second on only with its component buildx
@@ -56,6 +58,16 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
             )
         if not self.socket.is_socket():
             raise BuildFailed(f"no container engine listens at {self.socket}", hint="start it, or name its socket in DOCKER_HOST")
+
+    def ask(self, *words: str) -> list[str]:
+        """Its lines; none when it refuses or does not answer."""
+        try:
+            ended = subprocess.run(  # noqa: S603 - its own words and names of ours
+                [self.path, *words], env=self.variables, capture_output=True, timeout=_PATIENCE, text=True, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return []
+        return ended.stdout.splitlines() if ended.returncode == 0 else []
 
     def tag(self, artifact: str) -> str:
         return f"{self.repository}:{artifact}"
