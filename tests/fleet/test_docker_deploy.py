@@ -16,6 +16,7 @@ from e2e.platform import App, Platform, Traffic, eventually, receipt_of, running
 from fleet.faults import Deployments, is_preparing
 from fleet.rig import Fleet, Host
 from fleet.test_platform import is_at_rest
+from services.s3 import KEY_ID, KEY_SECRET, s3_server
 
 from mooring.drivers.runtime.docker.engine import Engine
 from mooring.drivers.runtime.docker.registry import push
@@ -64,6 +65,13 @@ image = "{image}"
 [deploy]
 bake = 1
 drain_timeout = 5
+"""
+WITH_ASSETS = """
+[assets]
+path = "{path}"
+bucket = "shop-assets"
+endpoint = "{address}"
+hashed_names = true
 """
 LARGE = 3_000_000  # bytes of a layer that does not change
 IN_FLIGHT = 3  # requests that were on a container of an engine in the moment in which it died
@@ -269,6 +277,37 @@ async def published(registry: Registry, engine: ContainerEngine) -> str:
     finally:
         await talking.close()
         engine.ask("DELETE", f"/images/{image}?force=1")
+
+
+def test_the_assets_of_a_dockerfiles_image_are_in_the_bucket_and_a_folder_that_is_not_there_changes_nothing(
+    platform: Platform, hosts: tuple[Host, ...], engine: ContainerEngine, tmp_path: Path
+) -> None:
+    with s3_server(tmp_path) as s3:
+        bucket, source = s3.make("shop-assets"), platform.directory / "posters-origin"
+        (source / "public" / "css").mkdir(parents=True)
+        (source / "public" / "css" / "site-1.css").write_text("body {}")
+        (source / "Dockerfile").write_text("FROM base:1\nWORKDIR /app\nCOPY public public\nCOPY VERSION /www/index.html\n")
+        (source / "VERSION").write_text("0\n")
+        app = platform.app(source, "posters")
+        for variable, value in (("ASSETS_ACCESS_KEY_ID", KEY_ID), ("ASSETS_SECRET_ACCESS_KEY", KEY_SECRET)):
+            assert app.mooring("secret", "set", variable, stdin=value).code == 0
+        plain = MANIFEST.replace("COMMAND", COMMAND)
+        app.write("mooring.toml", plain + WITH_ASSETS.format(path="public", address=s3.address))
+        app.release(1)
+        answer = app.deploy()
+        assert answer.code == 0, answer
+        receipt = receipt_of(app)["assets"]
+        assert (receipt["pushed"], receipt["pushed_bytes"], receipt["skipped"]) == (1, 7, 0)
+        assert (bucket / "posters" / "production" / "css" / "site-1.css").read_text() == "body {}"
+        app.write("mooring.toml", plain + WITH_ASSETS.format(path="/srv/absent", address=s3.address))
+        app.release(2)
+        refused = app.deploy()
+        said = " ".join((refused.out + refused.err).split())
+        assert (refused.code, "/srv/absent cannot be taken out of the image" in said) == (1, True), refused
+        assert answers(app) == {"1"}
+        assert engine.ask("GET", "/containers/json?all=1") == []
+        assert app.mooring("destroy", "--confirm", "posters").code == 0
+        assert not list(bucket.rglob("*.css"))
 
 
 def test_somebody_elses_container_is_left_alone_and_nothing_of_the_app_stays(app: App, hosts: tuple[Host, ...]) -> None:
