@@ -30,9 +30,17 @@ class FakeServiceDesk:
     def servers(self) -> tuple[ServerStatus, ...]:
         return tuple(self.statuses[name] for name in sorted(self.statuses))
 
-    def add_server(self, name: str, kind: ServiceKind, address: Secret, *, accept_open: bool = False) -> ServerStatus:
-        self.addresses[name] = address
-        server = ServiceServer(name=ServerName(name), kind=kind, place="db.test:5432", version="15.18")
+    def add_server(
+        self,
+        name: str,
+        kind: ServiceKind,
+        address: Secret | None,
+        *,
+        accept_open: bool = False,
+        accessory: EnvironmentId | None = None,
+    ) -> ServerStatus:
+        self.addresses[name] = address or Secret("")
+        server = ServiceServer(name=ServerName(name), kind=kind, place="db.test:5432", version="15.18", accessory=accessory)
         self.statuses[name] = ServerStatus(server=server)
         return self.statuses[name]
 

@@ -39,6 +39,13 @@ def test_without_an_address_it_says_how_to_give_one(platform: FakePlatform) -> N
     assert platform.addresses == {}
 
 
+def test_of_an_accessory_no_address_is_asked_for(platform: FakePlatform) -> None:
+    answer = mooring("service", "add-server", "cache", "--type", "redis", "--accessory", "data/production.redis", platform=platform)
+    assert answer.code == 0, answer.err
+    assert platform.addresses["cache"].reveal() == ""
+    assert "data/production.redis" in mooring("service", "servers", platform=platform).out
+
+
 def test_servers_are_shown_with_what_is_not_good_about_them(platform: FakePlatform) -> None:
     assert "mooring service add-server" in mooring("service", "servers", platform=platform).out
     added = platform.add_server("main", ServiceKind.POSTGRES, Secret(ADDRESS))

@@ -71,6 +71,27 @@ with socket.create_connection((url.hostname, url.port)) as connection, connectio
         connection.sendall(line.encode() + b"\\r\\n")
         assert answers.readline()[:1] in b"+:"
 """
+COUNT_KEYS = """
+import os, socket
+from urllib.parse import unquote, urlsplit
+
+url = urlsplit(os.environ["REDIS_URL"])
+with socket.create_connection((url.hostname, url.port)) as connection, connection.makefile("rb") as answers:
+    for line in (f"AUTH {url.username} {unquote(url.password)}", f"INCR {os.environ['REDIS_PREFIX']}releases"):
+        connection.sendall(line.encode() + b"\\r\\n")
+        said = answers.readline()
+        assert said[:1] in b"+:", said
+print(said[1:].decode().strip())
+"""
+ACCESSORY = """
+[accessories.redis]
+command = '''
+[ -s users.acl ] || echo "user default on >$ADMIN_PASSWORD ~* &* +@all" > users.acl
+exec redis-server --bind $HOST --port $PORT --dir $VOLUME --aclfile $VOLUME/users.acl --sanitize-dump-payload clients
+'''
+secrets = ["ADMIN_PASSWORD"]
+url = "redis://default:{ADMIN_PASSWORD}@{address}:{port}"
+"""
 UPLOADING = """
 [services.files]
 type = "bucket"
@@ -252,6 +273,34 @@ def test_a_database_of_mariadb_and_keys_of_redis_outlive_releases_and_a_branch_h
         for name in ("mysql", "redis"):
             answer = app.mooring("service", "rm-server", name)
             assert answer.code == 0, answer
+
+
+def test_keys_come_from_an_accessory_that_mooring_runs(platform: Platform) -> None:
+    data = platform.app("procfile-only", "data")
+    data.write("mooring.toml", ACCESSORY)
+    data.commit("with a server for others")
+    answer = data.deploy()
+    assert answer.code == 0, answer
+    app = platform.app("procfile-only", "cached")
+    app.write("mooring.toml", '[services.cache]\ntype = "redis"\n')
+    app.write("count.py", COUNT_KEYS)
+    app.write("Procfile", f"release: python3 count.py\n{(app.path / 'Procfile').read_text()}")
+    app.commit("with a cache")
+    added = app.mooring("service", "add-server", "cache", "--type", "redis", "--accessory", "data/production.redis")
+    assert added.code == 0, added
+    for number in (1, 2):
+        app.release(number)
+        answer = app.deploy()
+        assert answer.code == 0, answer
+    answer = app.mooring("run", "python3", "count.py")
+    assert (answer.code, answer.out.strip()) == (0, "3"), answer
+    answer = data.mooring("destroy", "--confirm", "data/production")
+    assert answer.code == 2 and "cached/production/cache come from data/production.redis" in answer.err, answer
+    for words in (("destroy", "--services", "--confirm", "cached/production"), ("service", "rm-server", "cache")):
+        answer = app.mooring(*words)
+        assert answer.code == 0, answer
+    answer = data.mooring("destroy", "--confirm", "data/production")
+    assert answer.code == 0, answer
 
 
 def written(rig: MariadbRig) -> list[list[str]]:

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from server.serving import TREE, Served
+from server.test_accessories import REDIS
 
 from mooring.client.client import Client
 from mooring.engine.orders import DestroyOrder
+from mooring.engine.variables import access_to
 from mooring.errors import InvalidInput, InvalidName, NotFound, Refused, Unavailable
-from mooring.model.deployment import Outcome, Trigger
+from mooring.model.deployment import Deployment, Outcome, Trigger
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import ServerName, ServiceName
+from mooring.model.names import AccessoryName, ServerName, ServiceName
 from mooring.model.review import review_environment
 from mooring.model.secret import Secret
 from mooring.model.service import Piece, ServiceKind, ServiceWish
@@ -232,3 +234,58 @@ def test_what_nobody_owns_is_named_and_goes_by_its_name_alone_and_what_is_not_ou
     assert orphan.identity not in server.stored and {"payroll", strangers[0].identity} < server.stored.keys()
     assert (client.servers()[0].orphans, client.services(old)) == ((), ())
     del server.stored["payroll"], server.stored[strangers[0].identity]
+
+
+@pytest.fixture
+def cache(served: Served) -> Iterator[EnvironmentId]:
+    """An accessory of another app, which runs, with an administrator's address."""
+    owner, world = EnvironmentId.parse("data"), served.world
+    world.workshop.tree = msgspec.structs.replace(TREE, accessories=(REDIS,))
+    served.deploy(owner)
+    world.workshop.tree = TREE
+    yield owner.with_accessory(REDIS.name)
+    for known in world.memory.service_servers():
+        world.memory.forget_service_server(known.name)
+    if world.memory.environment(owner) is not None:
+        served.ended(served.client.destroy(owner, confirm=str(owner)).id)
+
+
+def test_an_accessory_is_a_server_whose_address_nobody_has_to_know(served: Served, server: FakeServer, cache: EnvironmentId) -> None:
+    world = served.world
+    address = access_to(world.memory, cache)["URL"]
+    assert isinstance(address, Secret)
+    world.servers.add(address.reveal())
+    added = served.client.add_server("cache", ServiceKind.REDIS, None, accessory=cache)
+    assert added.server.accessory == cache
+    assert address.reveal() not in served.http.get("/v1/service-servers").text
+    wish = ServiceWish(name=ServiceName("cache"), kind=ServiceKind.REDIS, prefix="REDIS")
+    world.workshop.tree = msgspec.structs.replace(TREE, services=(wish,))
+    deployment = served.deploy(SHOP)
+    assert deployment.outcome is Outcome.SUCCEEDED, deployment.error
+    for going in (lambda: served.client.destroy(cache.home, confirm=str(cache.home)), lambda: removal_of(served, cache)):
+        with pytest.raises(Refused, match=r"cellar/production/cache come from data/production\.redis, and would be lost with it"):
+            going()
+    served.ended(served.client.destroy(SHOP, confirm=str(SHOP), services=True).id)
+    assert served.ended(removal_of(served, cache).id).outcome is Outcome.SUCCEEDED
+
+
+def test_what_is_no_accessory_that_can_be_a_server_is_refused(served: Served, cache: EnvironmentId) -> None:
+    def added(name: str) -> object:
+        return served.client.add_server("cache", ServiceKind.REDIS, None, accessory=EnvironmentId.parse(name))
+
+    with pytest.raises(InvalidInput, match="data/production is no accessory"):
+        added("data/production")
+    with pytest.raises(NotFound, match=r"no accessory data/production\.queue that runs"):
+        added("data/production.queue")
+    served.world.workshop.tree = msgspec.structs.replace(
+        TREE, accessories=(REDIS, msgspec.structs.replace(REDIS, name=AccessoryName("bare"), url=""))
+    )
+    served.deploy(cache.home)
+    with pytest.raises(InvalidInput, match=r"data/production\.bare has no url"):
+        added("data/production.bare")
+    assert served.client.servers() == ()
+
+
+def removal_of(served: Served, accessory: EnvironmentId) -> Deployment:
+    assert accessory.accessory is not None
+    return served.client.accessories(accessory.home).remove(accessory.accessory, is_volume_removed=True)

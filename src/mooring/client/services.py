@@ -23,12 +23,23 @@ class ServiceCalls:
     def servers(self) -> tuple[ServerStatus, ...]:
         return self._ask.get("/v1/service-servers", tuple[ServerStatus, ...])
 
-    def add_server(self, name: str, kind: ServiceKind, address: Secret, *, accept_open: bool = False) -> ServerStatus:
-        """Sent as the raw body: never in an address or an argument."""
+    def add_server(
+        self,
+        name: str,
+        kind: ServiceKind,
+        address: Secret | None,
+        *,
+        accept_open: bool = False,
+        accessory: EnvironmentId | None = None,
+    ) -> ServerStatus:
+        """Sent as the raw body: never in an address or an argument. `accessory`: it has an address that nobody has to know."""
         query: dict[str, str | bool] = {"type": kind.value, "accept_open": accept_open}
+        if accessory is not None:
+            query["accessory"] = str(accessory)
         headers = {"Content-Type": "application/octet-stream"}
         path = f"/v1/service-servers/{segment(name)}"
-        return self._ask.exchange("PUT", path, ServerStatus, query=query, body=address.reveal().encode(), headers=headers)
+        body = address.reveal().encode() if address is not None else b""
+        return self._ask.exchange("PUT", path, ServerStatus, query=query, body=body, headers=headers)
 
     def remove_server(self, name: str) -> ServiceServer:
         return self._ask.send("DELETE", f"/v1/service-servers/{segment(name)}", ServiceServer)

@@ -72,13 +72,16 @@ class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceServer(msgspec.Struct, frozen=True, kw_only=True):
-    """An existing server that pieces are made on. Its address is a secret, kept apart; `place` is what of it may be shown."""
+    """A server that pieces are made on. Its address is a secret, kept apart; `place` is what of it may be shown. `accessory`: the one that
+    it is, of an environment here; None: it is somebody else's.
+    """
 
     name: ServerName
     kind: ServiceKind
     place: str = ""
     version: str = ""
     added_at: float = 0.0
+    accessory: EnvironmentId | None = None
 
 
 class Piece(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from mooring.usecases.logs import log_query, logs
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
 from mooring.usecases.requests import AccessoryVerb, PlannedVerb
+from mooring.usecases.services import check_lost
 from mooring.usecases.status import active_deployment, snapshot_of
 
 
@@ -106,6 +107,7 @@ async def remove(
     volume = "removed" if is_volume_removed else "kept"
     platform.allow(actor, Permission.ADMINISTER, "accessory remove", environment, accessory=checked, volume=volume)
     own = environment.with_accessory(checked)
+    check_lost(platform, [own])
     if any(each.environment == own for each in await platform.controller.unowned()):
         await platform.controller.adopt(own)
     order = _removal(platform, environment, checked, is_volume_removed)

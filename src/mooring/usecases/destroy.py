@@ -10,6 +10,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.records import Answering
 from mooring.usecases.permission import Permission
 from mooring.usecases.platform import Platform
+from mooring.usecases.services import check_lost
 
 
 async def destroy(
@@ -28,6 +29,7 @@ async def destroy(
     platform.allow(actor, Permission.ADMINISTER, "destroy", environment, services=str(services))
     if confirm != str(environment):
         raise InvalidInput(f"destroying {environment} is confirmed with its full name", hint=f"confirm={environment}")
+    check_lost(platform, (each.environment for each in platform.memory.environments() if each.environment.home == environment))
     if platform.memory.environment(environment) is None:
         await platform.controller.adopt(environment)
     return platform.controller.submit(environment, DestroyOrder(services=services), by=actor.name, answering=answering)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from mooring.drivers.service.contract import ISOLATION, Login, ServerFacts
 from mooring.engine.orders import RotateOrder
+from mooring.engine.variables import access_to
 from mooring.errors import InvalidInput, MooringError, NotFound, Refused
 from mooring.model.access import Actor
+from mooring.model.config import revealed
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import Weight
@@ -27,19 +30,27 @@ LONGEST_ADDRESS = 4_000
 
 
 async def add_server(
-    platform: Platform, actor: Actor, name: str, kind: ServiceKind, address: bytes, *, accept_open: bool = False
+    platform: Platform,
+    actor: Actor,
+    name: str,
+    kind: ServiceKind,
+    address: bytes,
+    *,
+    accept_open: bool = False,
+    accessory: EnvironmentId | None = None,
 ) -> ServerStatus:
-    """Looked at, then remembered. One that is there already gets another address: what was made on it must be there too.
+    """Looked at, then remembered. One that is there already gets another address: what was made on it must be there too. With `accessory`
+    its address is that accessory's own `url`.
 
-    Raises InvalidInput, Refused for one with faults, Unavailable, Forbidden.
+    Raises InvalidInput, NotFound, Refused for one with faults, Unavailable, Forbidden.
     """
     checked = server_name(name)
     platform.allow(actor, Permission.ADMINISTER, "service add-server", server=checked, type=kind.value, accept_open=str(accept_open))
     known = {server.name: server for server in platform.memory.service_servers()}.get(checked)
     if known is not None and known.kind.value != kind.value:
         raise InvalidInput(f"{checked} is a {known.kind.value} server", hint="give this one another name")
-    secret = _address(address)
-    server = ServiceServer(name=checked, kind=kind, added_at=platform.clock.wall())
+    secret = _address_of(platform, accessory) if accessory is not None else _address(address)
+    server = ServiceServer(name=checked, kind=kind, added_at=platform.clock.wall(), accessory=accessory)
     facts = await platform.controller.services.driver_of(server, secret).inspect()
     _check(checked, facts, accept_open=accept_open)
     server = msgspec.structs.replace(server, place=facts.place, version=facts.version)
@@ -52,6 +63,16 @@ async def servers(platform: Platform, actor: Actor) -> tuple[ServerStatus, ...]:
     """All that were added, by name; each is asked how it is."""
     require(actor, Permission.SEE)
     return tuple(await asyncio.gather(*(_asked(platform, server) for server in platform.memory.service_servers())))
+
+
+def check_lost(platform: Platform, accessories: Iterable[EnvironmentId]) -> None:
+    """Raises Refused while services come from one of these, which are to go."""
+    gone = frozenset(accessories)
+    for server in platform.memory.service_servers():
+        used = _used(platform, server.name) if server.accessory in gone else ()
+        if used:
+            hint = f"remove them first with `mooring service rm`, or dump them and add another server {server.name}"
+            raise Refused(f"{', '.join(used)} come from {server.accessory}, and would be lost with it", hint=hint)
 
 
 def remove_server(platform: Platform, actor: Actor, name: str) -> ServiceServer:
@@ -124,6 +145,20 @@ async def remove_service(platform: Platform, actor: Actor, environment: Environm
         found = await platform.controller.services.adopt(environment, service)
     await platform.controller.change_service(environment, RemoveService(service=service, reason=f"{actor.name} asked for it"))
     return found
+
+
+def _address_of(platform: Platform, accessory: EnvironmentId) -> Secret:
+    """Of an accessory that runs. Raises InvalidInput, NotFound."""
+    if accessory.accessory is None:
+        raise InvalidInput(f"{accessory} is no accessory", hint="write it like data/production.redis: app, environment, accessory")
+    access = access_to(platform.memory, accessory)
+    if not access:
+        hint = "declare it in mooring.toml of its app, and deploy that; `mooring accessory ls` names those that there are"
+        raise NotFound(f"there is no accessory {accessory} that runs", hint=hint)
+    if "URL" not in access:
+        hint = f"say how an administrator reaches it: `url` below [accessories.{accessory.accessory}], and deploy that"
+        raise InvalidInput(f"{accessory} has no url", hint=hint)
+    return Secret(revealed(access["URL"]))
 
 
 def _address(content: bytes) -> Secret:

@@ -11,6 +11,7 @@ from mooring.cli.options import DETACH, command
 from mooring.cli.render.styled import Span, Style, line
 from mooring.cli.session import Session
 from mooring.errors import InvalidInput, UsageError
+from mooring.model.environment import EnvironmentId
 from mooring.model.service import ServiceKind
 
 _TYPES = tuple(kind.value for kind in ServiceKind)
@@ -20,12 +21,19 @@ _TYPES = tuple(kind.value for kind in ServiceKind)
 @click.argument("name")
 @click.option("--type", "kind", type=click.Choice(_TYPES), required=True, help="What it serves.")
 @click.option("--accept-open", is_flag=True, help="Also one where the logins of apps reach something that is not theirs.")
-def service_add_server_command(session: Session, name: str, kind: str, accept_open: bool) -> None:
+@click.option(
+    "--accessory", default="", metavar="APP/ENVIRONMENT.NAME", help="It is this accessory, whose `url` is taken; no address is asked for."
+)
+def service_add_server_command(session: Session, name: str, kind: str, accept_open: bool, accessory: str) -> None:
     from mooring.cli.render.services import server_lines
     from mooring.cli.secret_input import read_secret
 
-    address = read_secret(session, f"the administrator's address of {name}", again=f"mooring service add-server {name} --type {kind}")
-    added = session.client.add_server(name, ServiceKind(kind), address, accept_open=accept_open)
+    if accessory:
+        own = EnvironmentId.parse(accessory)
+        added = session.client.add_server(name, ServiceKind(kind), None, accept_open=accept_open, accessory=own)
+    else:
+        address = read_secret(session, f"the administrator's address of {name}", again=f"mooring service add-server {name} --type {kind}")
+        added = session.client.add_server(name, ServiceKind(kind), address, accept_open=accept_open)
     session.answer(
         added, [line(Span("✓ ", Style.SUCCESS), f"services can come from {name} now"), *server_lines([added], width=session.out.width)]
     )

@@ -63,4 +63,5 @@ def _service(each: ServiceStatus) -> list[Line]:
 
 def _server(each: ServerStatus) -> list[Line]:
     server = each.server
-    return [line(server.name), line(server.kind.value), line(server.place), line(server.version), line(", ".join(each.services))]
+    place = f"{server.place}, {server.accessory}" if server.accessory else server.place
+    return [line(server.name), line(server.kind.value), line(place), line(server.version), line(", ".join(each.services))]

@@ -9,6 +9,7 @@ from starlette.responses import FileResponse, Response
 
 from mooring.errors import InvalidInput
 from mooring.model.deployment import Deployment
+from mooring.model.environment import EnvironmentId
 from mooring.model.service import ServiceKind, ServiceRecord, ServiceServer
 from mooring.server.asked import Asked
 from mooring.server.endpoint import Body, Endpoint, Stream
@@ -26,8 +27,11 @@ async def servers(asked: Asked) -> tuple[answers.ServerStatus, ...]:
 
 async def server_added(asked: Asked) -> answers.ServerStatus:
     kind, address = _kind(asked.text("type")), asked.json(bytes)
-    accept_open = asked.flag("accept_open")
-    return await services.add_server(asked.platform, asked.actor, asked.path["name"], kind, address, accept_open=accept_open)
+    accept_open, named = asked.flag("accept_open"), asked.text("accessory")
+    accessory = EnvironmentId.parse(named) if named else None
+    return await services.add_server(
+        asked.platform, asked.actor, asked.path["name"], kind, address, accept_open=accept_open, accessory=accessory
+    )
 
 
 async def server_removed(asked: Asked) -> ServiceServer:
@@ -77,6 +81,9 @@ _TYPE = Parameter(
 _ACCEPT_OPEN = Parameter(
     name="accept_open", kind=bool, default=False, about="Also one where the logins of apps reach something that is not theirs."
 )
+_ACCESSORY = Parameter(
+    name="accessory", kind=str, default="", most=200, about="The accessory that it is, like data/production.redis; the body is empty then."
+)
 _CONFIRM = Parameter(name="confirm", kind=str, is_required=True, most=200, about="The service's full name: app/environment/service.")
 
 ENDPOINTS = (
@@ -94,7 +101,7 @@ ENDPOINTS = (
         handler=server_added,
         answer=answers.ServerStatus,
         body=Body.RAW,
-        query=(_TYPE, _ACCEPT_OPEN),
+        query=(_TYPE, _ACCEPT_OPEN, _ACCESSORY),
     ),
     Endpoint(
         method="DELETE", path=_SERVER, summary="Forget a server that nothing comes from", handler=server_removed, answer=ServiceServer
