@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "hostile"
-OUTCOMES = frozenset({"refused", "carried", "ignored", "harmless", "cut", "one reading"})
+OUTCOMES = frozenset({"refused", "carried", "withheld", "ignored", "harmless", "cut", "one reading"})
 _KEYS = frozenset({"id", "entry", "slot", "input", "base64", "prefix", "repeat", "body", "commit", "expected", "field"})
 
 

@@ -87,6 +87,10 @@ def test_a_hostile_request_is_refused_by_name_or_carried_as_it_is(desk: Desk, ca
         assert answer.headers["content-type"] == "application/problem+json"
         assert row.named(**canary.places) in f"{document['detail']} {document.get('hint', '')} {document.get('where', '')}", document
         assert len(answer.content) < 5000
+    elif row.expected == "withheld":
+        assert answer.status_code == 200, answer.text
+        assert outcome_of(desk, answer.json()["deployment"]["id"]) == "succeeded"
+        assert desk.shop.get("/environment?name=SECRET")[1] == b""
     else:
         assert answer.status_code == 200, answer.text
         name = "SECRET" if is_raw else "VALUE"
@@ -95,6 +99,13 @@ def test_a_hostile_request_is_refused_by_name_or_carried_as_it_is(desk: Desk, ca
             shown = {each["name"]: each["value"] for each in http.get(f"{BASE}/config").json()}
         assert shown[name] == (None if is_raw else content.decode())
     canary.check()
+
+
+def outcome_of(desk: Desk, deployment: str) -> str:
+    """When it has ended."""
+    with desk.http as http:
+        assert eventually(lambda: http.get(f"/v1/deployments/{deployment}").json()["outcome"] is not None)
+        return str(http.get(f"/v1/deployments/{deployment}").json()["outcome"])
 
 
 def body_of(row: Row, content: bytes, *, is_in_path: bool) -> bytes:
