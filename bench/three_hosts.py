@@ -24,7 +24,7 @@ from parts.showing import Figure, show
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from docker.engine import ContainerEngine  # noqa: E402 (the tests' own hosts and engines are those measured)
+from docker.engine import DockerEngine  # noqa: E402 (the tests' own hosts and engines are those measured)
 from docker.engine import missing as engine_missing  # noqa: E402
 from e2e.platform import App, Platform  # noqa: E402
 from fleet.rig import Fleet, Host  # noqa: E402
@@ -43,7 +43,7 @@ def main() -> int:
     if reason:
         raise SystemExit(reason)
     directory = Path(tempfile.mkdtemp(prefix="b-", dir="/tmp"))
-    engine = ContainerEngine(directory / "e", bridge="mooring-bench", subnet="10.77.251.1/24")
+    engine = DockerEngine(directory / "e", bridge="mooring-bench", subnet="10.77.251.1/24")
     fleet, here = Fleet(), Platform(directory / "m")
     try:
         engine.start()

@@ -28,6 +28,7 @@ from mooring.planner.review import BringUp, ReviewApp, Sleep, TearDown, Warn, pl
 BY = "mooring"  # who asks for it
 _LOOK_EVERY = 5.0  # seconds
 _WATCH_EVERY = 0.05  # seconds between two looks whether a request waits, while something sleeps
+_REST_EVERY = 0.5  # seconds between two looks whether something sleeps
 _VISITOR_GONE = 30.0  # seconds after the last look for room for one that nobody waits for
 _ROOM_EVERY = 2.0  # seconds between two looks for room for one that somebody waits for
 WAKES_WITHIN = 60.0  # seconds that somebody who woke one waits for it at the least
@@ -73,15 +74,16 @@ class ReviewKeeper:
     async def watch(self) -> None:
         """Until cancelled: wakes what a request waits for."""
         while True:
+            is_asleep = bool(self._asleep) or any(map(self._is_waking, self._woken))
             try:
-                if self._asleep or any(map(self._is_waking, self._woken)):
+                if is_asleep:
                     for environment in await self._parts.edge.waited_for():
                         self.wake(environment)
                         await self._seek_room(environment)
             except MooringError as error:
                 self._parts.announcer.say(EventKind.PLATFORM, message=f"it is not known who waits for a review app that sleeps: {error}")
                 await self._parts.clock.sleep(_LOOK_EVERY)
-            await self._parts.clock.sleep(_WATCH_EVERY)
+            await self._parts.clock.sleep(_WATCH_EVERY if is_asleep else _REST_EVERY)
 
     def wake(self, environment: EnvironmentId) -> None:
         """Where it sleeps and has room, it is to run again. Raises Unavailable."""
