@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from engine.stories import QUICK, SHOP, deployed, running, until
 from engine.test_room import SETTINGS, asked, up, visit, waiting
 
-from mooring.engine.orders import DestroyOrder
+from mooring.engine.orders import ConfigOrder, DestroyOrder
 from mooring.model.capacity import CapacityTerms, Lent, Loan
 from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
@@ -162,6 +163,24 @@ async def test_one_that_sleeps_on_it_keeps_nobody_and_wakes_on_another_host(plat
     assert (running(platform, second), own_hosts_alone(platform)) == ([], True)
     assert await visit(platform, second) == 200
     assert running(platform, second) == ["v1 web.1 on eu-1"]
+
+
+@lending
+async def test_one_that_sleeps_and_is_deployed_anew_gets_a_host_while_somebody_waits_for_it(platform: LendingPlatform) -> None:
+    """Who looks for room for the visitor does not forget what the deployment needs."""
+    own = platform.world.hosts[HostId("eu-1")]
+    own.capabilities = msgspec.structs.replace(own.capabilities, processors=2.0)
+    busy = msgspec.structs.replace(TREE, processes=(msgspec.structs.replace(process("web", memory=1_000_000_000), cpus=2.0),))
+    first = await up(platform, "first", tree=msgspec.structs.replace(busy, review=SETTINGS))
+    await platform.rest(300)
+    await up(platform, "second", tree=busy)
+    assert running(platform, first) == []
+    visitor = asyncio.create_task(visit(platform, first))
+    await until(platform, lambda: "declared cpus do not fit host eu-1" in waiting(platform, first))
+    deployment = platform.submit(first, ConfigOrder(config_version=1, description="again"))
+    assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED
+    assert (await visitor, running(platform, first)) == (200, [f"v2 web.1 on {loan(platform).host}"])
+    assert len(platform.capacity.needs) == 1
 
 
 @lending

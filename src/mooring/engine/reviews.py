@@ -92,7 +92,7 @@ class ReviewKeeper:
             return
         if lack := self._lack(environment):
             self._room_at.setdefault(environment, self._parts.clock.monotonic())
-            note_waiting(self._parts, environment, lack)
+            note_waiting(self._parts, environment, lack, need=record.review.need if record.review else None)  # a deployment's, if any
             return
         note_waiting(self._parts, environment, "")
         self._parts.mark_review(environment, is_asleep=False, seen_at=self._parts.clock.wall())
