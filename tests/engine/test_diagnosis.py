@@ -284,6 +284,17 @@ def test_the_keys_that_advice_names_are_keys_of_the_manifest() -> None:
     assert {name.replace(".web.", ".NAME.") for name in named} <= set(KEYS)
 
 
+def test_the_keys_that_advice_about_an_accessory_names_are_keys_of_an_accessory() -> None:
+    """Of all the cases: what it can be told of itself, and nothing that only an app has."""
+    redis = InstanceKey(EnvironmentId.parse("shop").with_accessory(accessory_name("redis")), ProcessName("redis"), 1, 7)
+    hints = {case[0]: diagnose(redis, case[1], case[2], check=HTTP).hint for case in CASES}
+    named = {name for hint in hints.values() for name in re.findall(r"\b(?:accessories|processes|deploy)\.[\w.]+", hint)}
+    assert named == {"accessories.redis.health.path"}
+    assert {name.replace(".redis.", ".NAME.") for name in named} <= set(KEYS)
+    assert hints["listens and gives no answer"] == "see what the first request waits for, such as a database"
+    assert hints["is slow: it has only just begun to listen"] == "make it start faster"
+
+
 def test_every_situation_has_its_words() -> None:
     from mooring.engine import diagnosis
 

@@ -123,17 +123,16 @@ def _only_ipv6(facts: Facts) -> Words:
 
 def _silent(facts: Facts) -> Words:
     said = facts.last_probe.said if facts.last_probe else ""
+    longer = "" if _is_accessory(facts) else f"; or set a longer {_key(facts, 'health.timeout')}"
     return (
         f"it listens on port {facts.port}, but gave no answer within {facts.check.timeout:g} s{f' ({said})' if said else ''}",
-        f"see what the first request waits for, such as a database; or set a longer {_key(facts, 'health.timeout')}",
+        f"see what the first request waits for, such as a database{longer}",
     )
 
 
 def _slow(facts: Facts) -> Words:
-    return (
-        f"it listens on port {facts.port} now, but was not ready in time",
-        "make it start faster, or give it a longer deploy.healthy_deadline",
-    )
+    longer = "" if _is_accessory(facts) else ", or give it a longer deploy.healthy_deadline"
+    return f"it listens on port {facts.port} now, but was not ready in time", f"make it start faster{longer}"
 
 
 def _host_refused(facts: Facts) -> Words:
@@ -211,6 +210,10 @@ def place(listening: Listening) -> str:
 def _often(facts: Facts) -> str:
     restarts = facts.view.restarts if facts.view else 0
     return f", and was restarted {restarts} time{'s' if restarts != 1 else ''}" if restarts else ""
+
+
+def _is_accessory(facts: Facts) -> bool:
+    return facts.key.environment.accessory is not None
 
 
 def _key(facts: Facts, name: str) -> str:
