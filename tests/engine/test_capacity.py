@@ -11,6 +11,8 @@ from engine.stories import QUICK, SHOP, deployed, running, until
 from engine.test_room import SETTINGS, asked, up, visit, waiting
 
 from mooring.engine.orders import ConfigOrder, DestroyOrder
+from mooring.engine.waits import LONGEST_WAIT
+from mooring.errors import CapacityExceeded
 from mooring.model.capacity import CapacityTerms, Lent, Loan
 from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
@@ -235,6 +237,24 @@ async def test_a_machine_that_shows_another_key_than_was_said_is_never_used_and_
     assert platform.hosts.done == [], "nothing was done on it"
     assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED, "the next one is who it is said to be"
     assert running(platform, second) == ["v1 web.1 on lent-00000002"]
+
+
+@lending
+async def test_one_that_was_to_run_on_a_host_that_is_drained_says_for_what_it_waited_at_its_end_too(platform: LendingPlatform) -> None:
+    await up(platform, "first", tree=TREE)
+    second, deployment = asked(platform, "second", tree=TREE)
+
+    def drain(_: Point) -> None:
+        lent = [host for host in platform.memory.hosts() if host.loan]
+        if lent and not waiting(platform, second):
+            platform.on_point = None
+            platform.memory.save_host(msgspec.structs.replace(lent[0], is_draining=True))
+
+    platform.on_point = drain
+    await until(platform, lambda: waiting(platform, second) == "nothing new is placed on lent-00000001")
+    ended = await platform.end(deployment, within=LONGEST_WAIT + 60)
+    assert (ended.outcome, ended.error_code) == (Outcome.FAILED, CapacityExceeded.code)
+    assert "there was no room for 30 minutes: nothing new is placed on lent-00000001" in ended.error
 
 
 @lending

@@ -50,9 +50,10 @@ async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None) -> Wan
             why = await parts.make_room(wanted, before)
             if not why and not crowded:
                 return wanted
+            why = why or f"nothing new is placed on {', '.join(sorted(crowded))}"
             regions = {host.name: host.region for host in parts.memory.hosts()}
             need = need_of(wanted, crowded, regions)
-            note_waiting(parts, environment, why or f"{', '.join(sorted(crowded))} is given back", need=need)
+            note_waiting(parts, environment, why, need=need)
             if parts.clock.monotonic() >= until:
                 hint = "`mooring review ls` shows those that could go; `mooring review down BRANCH` takes one down"
                 raise CapacityExceeded(f"there was no room for 30 minutes: {why}", hint=hint, where=str(environment))
