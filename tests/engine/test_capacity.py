@@ -12,7 +12,7 @@ from engine.test_room import SETTINGS, asked, up, visit, waiting
 
 from mooring.engine.orders import ConfigOrder, DestroyOrder
 from mooring.engine.waits import LONGEST_WAIT
-from mooring.errors import CapacityExceeded
+from mooring.errors import CapacityExceeded, Unavailable
 from mooring.model.capacity import CapacityTerms, Lent, Loan
 from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
@@ -293,6 +293,41 @@ async def test_what_was_lent_and_is_not_known_here_is_named_and_left_alone(platf
     assert orphaned == ["nobody needs the borrowed host root@203.0.113.7 (key c0ffee-11111111), and it is not known here"]
     assert platform.keeper is not None and [each.key for each in platform.keeper.orphans] == ["c0ffee-11111111"]
     assert len(platform.capacity.machines) == 2
+
+
+@lending
+async def test_what_goes_back_while_whoever_lends_counts_what_was_lent_is_not_called_unknown(platform: LendingPlatform) -> None:
+    count = platform.capacity.lent
+
+    async def slowly() -> tuple[Lent, ...]:
+        found = await count()
+        await platform.clock.sleep(500)
+        return found
+
+    platform.capacity.lent = slowly  # type: ignore[method-assign]  # an operator's program that takes its time
+    await up(platform, "first", tree=TREE)
+    second = await up(platform, "second", tree=TREE)
+    host = loan(platform).host
+    await platform.run(second, DestroyOrder())
+    await platform.rest(2 * IDLE)
+    assert f"{host} was given back" in news(platform)
+    assert [line for line in news(platform) if "not known" in line] == []
+
+
+@lending
+async def test_it_is_told_that_what_was_lent_cannot_be_compared_with_records_that_cannot_be_read(platform: LendingPlatform) -> None:
+    count, read = platform.capacity.lent, platform.memory.loans
+
+    def unreadable() -> tuple[Loan, ...]:
+        platform.memory.loans = read  # type: ignore[method-assign]  # once
+        raise Unavailable("the records cannot be read")
+
+    async def counted() -> tuple[Lent, ...]:
+        platform.memory.loans = unreadable  # type: ignore[method-assign]  # from now on, not before
+        return await count()
+
+    platform.capacity.lent = counted  # type: ignore[method-assign]
+    await until(platform, lambda: "it is not known which hosts are borrowed: the records cannot be read" in news(platform), within=700)
 
 
 async def lived(platform: LendingPlatform) -> None:

@@ -123,11 +123,11 @@ class CapacityKeeper:
     async def _sweep(self, driver: Capacity) -> None:
         """Names what was made for nobody that is known: a memory that came back from a backup does not know what was borrowed since."""
         try:
-            found = await driver.lent()
+            before, found = self._memory.loans(), await driver.lent()  # which takes its time: loans come and go meanwhile
+            known = {loan.key for loan in (*before, *self._memory.loans())}
         except MooringError as error:
             self._tell(f"it is not known which hosts are borrowed: {error}")
             return
-        known = {loan.key for loan in self._memory.loans()}
         told, self._orphans = self._orphans, tuple(each for each in found if each.key not in known)
         for each in self._orphans:
             if each not in told:
