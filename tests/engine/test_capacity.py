@@ -20,6 +20,7 @@ from mooring.model.events import EventKind
 from mooring.model.host import HostAddress
 from mooring.model.names import HostId, RegionName
 from mooring.model.placement import Region
+from mooring.model.release import Release
 from mooring.planner.loans import TAKEN_IN_WITHIN
 from mooring.testing.hosts import a_host_key
 from mooring.testing.laws import Point
@@ -281,6 +282,28 @@ async def test_a_host_that_is_gone_when_it_is_to_go_is_let_go_as_it_is(platform:
     assert "answer" in loan(platform).error
     await platform.rest(600)
     assert own_hosts_alone(platform) and platform.capacity.machines == {}
+
+
+@lending
+async def test_while_nothing_is_lent_no_look_reads_what_is_placed_where(platform: LendingPlatform) -> None:
+    await up(platform, "first", tree=TREE)
+    reads: list[EnvironmentId] = []
+    read, keeper = platform.memory.release, platform.keeper
+    assert keeper is not None
+
+    def counted(environment: EnvironmentId, number: int) -> Release | None:
+        reads.append(environment)
+        return read(environment, number)
+
+    def reads_of_a_look() -> int:
+        reads.clear()
+        keeper.turn(platform.capacity)  # nobody else does anything meanwhile
+        return len(reads)
+
+    platform.memory.release = counted  # type: ignore[method-assign]
+    assert reads_of_a_look() == 0
+    await up(platform, "second", tree=TREE)
+    assert reads_of_a_look() >= 2
 
 
 @lending

@@ -97,7 +97,7 @@ class CapacityKeeper:
         """One look at all loans. Raises Unavailable."""
         loans, hosts = self._memory.loans(), self._memory.hosts()
         self._pauses = {key: pause for key, pause in self._pauses.items() if key in {loan.key for loan in loans}}
-        used = _used(self._memory)
+        used = _used(self._memory) if loans else frozenset[HostId]()  # it reads every release
         present = frozenset(host.name for host in hosts if host.loan)
         now = self._clock.wall()
         if self._clock.monotonic() - self._swept_at >= _SWEEP_EVERY:
