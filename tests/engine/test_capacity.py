@@ -12,7 +12,7 @@ from engine.test_room import SETTINGS, asked, up, visit, waiting
 
 from mooring.engine.orders import ConfigOrder, DestroyOrder
 from mooring.engine.waits import LONGEST_WAIT
-from mooring.errors import CapacityExceeded, Unavailable
+from mooring.errors import CapacityExceeded, Refused, Unavailable
 from mooring.model.capacity import CapacityTerms, Lent, Loan
 from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
@@ -304,6 +304,34 @@ async def test_while_nothing_is_lent_no_look_reads_what_is_placed_where(platform
     assert reads_of_a_look() == 0
     await up(platform, "second", tree=TREE)
     assert reads_of_a_look() >= 2
+
+
+@lending
+async def test_a_host_that_a_person_takes_away_is_left_alone_until_they_have_done_and_they_do_not_begin_while_it_goes(
+    platform: LendingPlatform,
+) -> None:
+    await up(platform, "first", tree=TREE)
+    second = await up(platform, "second", tree=TREE)
+    host, keeper = next(host for host in platform.memory.hosts() if host.loan), platform.keeper
+    assert keeper is not None
+    with keeper.left_alone(host):
+        await platform.run(second, DestroyOrder())
+        await platform.rest(2 * IDLE)
+        assert (platform.hosts.undone, loan(platform).leaving) == ([], ""), "it does not leave of itself"
+        keeper.give_back(host, "a person took it away")
+        await platform.rest(60)
+        assert (platform.hosts.undone, len(platform.capacity.machines)) == ([], 1), "one that leaves is not undone by two"
+    refusals: list[str] = []
+
+    def ask(point: Point) -> None:
+        if point.name in ("host.undo", "capacity.remove"):
+            with pytest.raises(Refused, match=f"{host.name} is being taken away already"), keeper.left_alone(host):
+                pass
+            refusals.append(point.name)
+
+    platform.on_point = ask
+    await until(platform, lambda: own_hosts_alone(platform), within=60)
+    assert set(refusals) == {"host.undo", "capacity.remove"}
 
 
 @lending

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from server.serving import Served
 
-from mooring.errors import InvalidInput
+from mooring.errors import InvalidInput, Refused, Unavailable
 from mooring.model.capacity import Lent, Loan, Need, borrowed
 from mooring.model.host import HostAddress, HostRuntime, Weight
 from mooring.model.names import RegionName
@@ -56,6 +56,28 @@ def test_removing_a_borrowed_host_hands_it_back(borrowing: Served) -> None:
     assert loan.leaving.endswith("took it away")
     assert stands(loan) == f"lent-00000001 is given back: {loan.leaving}"
     borrowing.world.memory.forget_loan(KEY)
+
+
+def test_a_borrowed_host_that_a_person_removes_is_theirs_alone_until_it_is_undone_and_nothing_is_placed_there(borrowing: Served) -> None:
+    memory, hosts, keeper = borrowing.world.memory, borrowing.world.hosts, borrowing.services.platform.capacity
+    seen: list[tuple[str, list[bool]]] = []
+
+    def pass_by(moment: str, name: str, host: str) -> None:
+        if (moment, name) == ("before", "undo"):
+            seen.append((memory.loans()[0].leaving, [each.is_draining for each in memory.hosts()]))
+            with pytest.raises(Refused, match=f"{LOAN.host} is being taken away already"), keeper.left_alone(borrowed(LOAN, LENT)):
+                pass
+            raise Unavailable("its line is cut")
+
+    hosts.passed = pass_by
+    with pytest.raises(Unavailable, match="its line is cut"):
+        borrowing.client.remove_host(LOAN.host)
+    hosts.passed = lambda moment, name, host: None
+    assert seen == [("", [True])]
+    assert (memory.loans()[0].leaving, [each.name for each in memory.hosts()]) == ("", [LOAN.host]), "they may ask again"
+    borrowing.client.remove_host(LOAN.host)
+    assert (memory.loans()[0].leaving.endswith("took it away"), memory.hosts()) == (True, ())
+    memory.forget_loan(KEY)
 
 
 def test_status_says_how_each_loan_stands(borrowing: Served) -> None:

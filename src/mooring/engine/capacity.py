@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 
 import msgspec
 
@@ -18,7 +18,7 @@ from mooring.drivers.capacity.contract import Capacity
 from mooring.engine.contract import Clock, Memory
 from mooring.engine.hosts import HostDesk, placed
 from mooring.engine.reviews import ReviewKeeper
-from mooring.errors import DriverError, MooringError, NeedsPerson
+from mooring.errors import DriverError, MooringError, NeedsPerson, Refused
 from mooring.model.capacity import CapacityTerms, Lent, Loan, Need, borrowed
 from mooring.model.host import Host
 from mooring.model.names import HostId
@@ -57,6 +57,7 @@ class CapacityKeeper:
         self._controller = controller
         self._new_key = new_key
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._held: set[HostId] = set()  # taken out of use by hand
         self._pauses: dict[str, tuple[float, float]] = {}  # monotonic time of the next try, and the pause after it
         self._orphans: tuple[Lent, ...] = ()
         self._swept_at = float("-inf")
@@ -114,8 +115,20 @@ class CapacityKeeper:
                 case Ask(loan=loan) | TakeIn(loan=loan) | Return(loan=loan):
                     self._begin(driver, act, loan)
 
+    @contextlib.contextmanager
+    def left_alone(self, host: Host) -> Iterator[None]:
+        """While somebody takes it out of use nothing is done with its loan. Raises Refused while it is taken out of use already."""
+        if host.name in self._held or host.loan in self._tasks:
+            hint = "`mooring host ls` shows when it is gone; if it is still there in a minute, ask again"
+            raise Refused(f"{host.name} is being taken away already", hint=hint)
+        self._held.add(host.name)
+        try:
+            yield
+        finally:
+            self._held.remove(host.name)
+
     def give_back(self, host: Host, reason: str) -> None:
-        """Somebody takes it out of use: where it is borrowed, it goes back to whoever lent it. Raises Unavailable."""
+        """Somebody took it out of use: where it was borrowed, it goes back to whoever lent it. Raises Unavailable."""
         for loan in self._memory.loans():
             if host.loan == loan.key and not loan.leaving:
                 self._leave(loan, reason)
@@ -139,7 +152,7 @@ class CapacityKeeper:
         self._tell(f"one more host is asked for in region {need.region}, {loan.host}: {reason}")
 
     def _give_back(self, loan: Loan, reason: str) -> None:
-        if loan.key in self._tasks:
+        if loan.key in self._tasks or loan.host in self._held:
             return  # whoever lends is not interrupted: it may just be making it
         self._leave(loan, reason)
 
@@ -152,7 +165,7 @@ class CapacityKeeper:
         """Unless something goes on with that loan, or it is not yet time to try again."""
         now = self._clock.monotonic()
         next_try, pause = self._pauses.get(loan.key, (now, _FIRST_PAUSE))
-        if loan.key in self._tasks or now < next_try:
+        if loan.key in self._tasks or loan.host in self._held or now < next_try:
             return
         self._pauses[loan.key] = now + pause, min(_LONGEST_PAUSE, 2 * pause)
         self._go_on(loan.key, self._tried(driver, act, loan))

@@ -94,20 +94,22 @@ def drain_host(platform: Platform, actor: Actor, name: str, *, is_draining: bool
 
 
 async def remove_host(platform: Platform, actor: Actor, name: str, *, is_lost: bool = False) -> Host:
-    """What was done on it is undone, and it is forgotten. `is_lost`: it will never answer again, so nothing is asked of it.
+    """What was done on it is undone, and it is forgotten. `is_lost`: it will never answer again, so nothing is asked of it. One that was
+    borrowed then goes back. What fails on the way leaves it as a host that is drained: it is removed by asking again.
 
-    Raises Refused while something is placed on it that still could be moved, NotFound, Unavailable, Forbidden.
+    Raises Refused while something is placed on it that still could be moved, or while it is given back already, NotFound, Unavailable,
+    Forbidden.
     """
     platform.allow(actor, Permission.ADMINISTER, "host remove", host=name[:100], lost=str(is_lost))
     host = _existing(platform, name)
-    used_by = sorted({str(wanted.release.environment) for wanted in placed(platform.memory) if host.name in wanted.hosts()})
-    if used_by and not is_lost:
-        hint = f"`mooring host drain {host.name}`, then deploy them again; if the host is gone for good: --lost"
-        raise Refused(f"{', '.join(used_by)} still run on {host.name}", hint=hint)
-    if not is_lost:
-        await platform.desk.check_unused(host)
-    platform.capacity.give_back(host, f"{actor.name} took it away")
-    await platform.desk.let_go(host, is_lost=is_lost)
+    with platform.capacity.left_alone(host):
+        if not is_lost:
+            _check_free(platform, host)
+            await platform.desk.check_unused(host)
+            _check_free(platform, host)
+        platform.memory.save_host(msgspec.structs.replace(host, is_draining=True))
+        await platform.desk.let_go(host, is_lost=is_lost)
+        platform.capacity.give_back(host, f"{actor.name} took it away")
     return host
 
 
@@ -115,6 +117,14 @@ def host_key(platform: Platform, actor: Actor) -> str:
     """The line for the authorized_keys of an account on a host. Raises Forbidden."""
     require(actor, Permission.ADMINISTER)
     return platform.hosts.public_key
+
+
+def _check_free(platform: Platform, host: Host) -> None:
+    """Raises Refused while something is placed on it."""
+    used_by = sorted({str(wanted.release.environment) for wanted in placed(platform.memory) if host.name in wanted.hosts()})
+    if used_by:
+        hint = f"`mooring host drain {host.name}`, then deploy them again; if the host is gone for good: --lost"
+        raise Refused(f"{', '.join(used_by)} still run on {host.name}", hint=hint)
 
 
 def _asked(platform: Platform, request: HostRequest) -> Host:
