@@ -19,7 +19,7 @@ from mooring.errors import InvalidInput, InvalidName, NotFound, Refused, Unavail
 from mooring.model.deployment import Deployment, Outcome, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import AccessoryName, ServerName, ServiceName
-from mooring.model.review import review_environment
+from mooring.model.review import ReviewMark, review_environment
 from mooring.model.secret import Secret
 from mooring.model.service import Piece, ServiceKind, ServiceWish
 from mooring.server.chores import OrphanWatch
@@ -283,6 +283,12 @@ def test_what_is_no_accessory_that_can_be_a_server_is_refused(served: Served, ca
     served.deploy(cache.home)
     with pytest.raises(InvalidInput, match=r"data/production\.bare has no url"):
         added("data/production.bare")
+    record = served.world.memory.environment(cache.home)
+    assert record is not None
+    review = ReviewMark(branch="feature/x", used_at=0, expires_at=1e12)
+    served.world.memory.save_environment(msgspec.structs.replace(record, review=review))
+    with pytest.raises(Refused, match=r"data/production\.redis goes with its review app"):
+        added(str(cache))
     assert served.client.servers() == ()
 
 

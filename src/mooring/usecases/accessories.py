@@ -102,7 +102,7 @@ async def remove(
 ) -> Deployment:
     """Its volume and its secrets stay, unless the volume is to go too. Also one that the memory does not know, as long as it runs.
 
-    Raises NotFound, LeaseHeld, Forbidden, Unavailable."""
+    Raises Refused while services come from it, NotFound, LeaseHeld, Forbidden, Unavailable."""
     checked = accessory_name(name)
     volume = "removed" if is_volume_removed else "kept"
     platform.allow(actor, Permission.ADMINISTER, "accessory remove", environment, accessory=checked, volume=volume)

@@ -24,7 +24,8 @@ async def destroy(
 ) -> Deployment:
     """Also one that the memory does not know, as long as something of it is there. Its services stay, unless it is said.
 
-    Raises InvalidInput unless `confirm` is `app/environment`; NotFound, LeaseHeld, Forbidden, Unavailable.
+    Raises InvalidInput unless `confirm` is `app/environment`; Refused while services of others come from an accessory of it; NotFound,
+    LeaseHeld, Forbidden, Unavailable.
     """
     platform.allow(actor, Permission.ADMINISTER, "destroy", environment, services=str(services))
     if confirm != str(environment):

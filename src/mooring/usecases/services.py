@@ -42,7 +42,7 @@ async def add_server(
     """Looked at, then remembered. One that is there already gets another address: what was made on it must be there too. With `accessory`
     its address is that accessory's own `url`.
 
-    Raises InvalidInput, NotFound, Refused for one with faults, Unavailable, Forbidden.
+    Raises InvalidInput, NotFound, Refused for one with faults and for an accessory of a review app, Unavailable, Forbidden.
     """
     checked = server_name(name)
     platform.allow(actor, Permission.ADMINISTER, "service add-server", server=checked, type=kind.value, accept_open=str(accept_open))
@@ -148,9 +148,13 @@ async def remove_service(platform: Platform, actor: Actor, environment: Environm
 
 
 def _address_of(platform: Platform, accessory: EnvironmentId) -> Secret:
-    """Of an accessory that runs. Raises InvalidInput, NotFound."""
+    """Of an accessory that runs and stays. Raises InvalidInput, NotFound, Refused."""
     if accessory.accessory is None:
         raise InvalidInput(f"{accessory} is no accessory", hint="write it like data/production.redis: app, environment, accessory")
+    home = platform.memory.environment(accessory.home)
+    if home is not None and home.review is not None:
+        hint = "name an accessory of an environment that stays, like data/production.redis"
+        raise Refused(f"{accessory} goes with its review app, and so would what comes from it", hint=hint)
     access = access_to(platform.memory, accessory)
     if not access:
         hint = "declare it in mooring.toml of its app, and deploy that; `mooring accessory ls` names those that there are"
