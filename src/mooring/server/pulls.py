@@ -186,13 +186,14 @@ class PullRequests:
         if not rules.is_wanted or not rules.fork_label or rules.fork_label not in pull.labels:
             return None
         commit = await remote.fetch_pull(pull, repository)
-        is_let_in = self._has_settled(link, pull) and await forge.labelled(pull, rules.fork_label) == commit
+        if not self._has_settled(link, pull) or await forge.labelled(pull, rules.fork_label) != commit:
+            return Wish(commit=commit, part=PullPart.OWN, label=rules.fork_label, is_let_in=False)
         environment = review_environment(link.app, pull.name)
         replaced = await asyncio.to_thread(
             rules_at, repository, self._manifests[link.app, pull.base][0], environment=environment, branch=pull.name
         )
         checks = checks_of(files, environment.environment)
-        return Wish(commit=commit, part=PullPart.OWN, checks=checks, label=rules.fork_label, replaced=replaced, is_let_in=is_let_in)
+        return Wish(commit=commit, part=PullPart.OWN, checks=checks, label=rules.fork_label, replaced=replaced)
 
     def _has_settled(self, link: ForgeLink, pull: Pull) -> bool:
         return self._platform.clock.monotonic() - self._heads[link.app, pull.number][1] >= self._settled
