@@ -94,6 +94,7 @@ def test_who_waits_is_told_what_is_coming_and_what_the_limit_is(served: Served) 
     memory.save_loan(msgspec.structs.replace(LOAN, lent=None))
     said.append(waiting_words(platform, mark))
     said.append(waiting_words(platform, msgspec.structs.replace(mark, need=msgspec.structs.replace(NEED, region=RegionName("us")))))
+    said.append(waiting_words(platform, msgspec.structs.replace(mark, need=msgspec.structs.replace(NEED, runtime=HostRuntime.DOCKER))))
     memory.save_host(borrowed(LOAN, LENT))
     said += [waiting_words(platform, mark), waiting_words(platform, msgspec.structs.replace(mark, need=None))]
     memory.forget_loan(KEY)
@@ -102,6 +103,7 @@ def test_who_waits_is_told_what_is_coming_and_what_the_limit_is(served: Served) 
         "",
         "no room; one more host is asked for soon",
         "no room; lent-00000001 is asked for: shop/a waits for room",
+        "no room; 1 of 1 hosts are borrowed already",
         "no room; 1 of 1 hosts are borrowed already",
         "no room; 1 of 1 hosts are borrowed already",
         "no room",

@@ -20,6 +20,10 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     memory: int
     runtime: HostRuntime = HostRuntime.DOCKER
 
+    def is_like(self, other: Need) -> bool:
+        """Whether one host would be of use for both, as far as it is told apart."""
+        return self.region == other.region and self.runtime is other.runtime
+
 
 class Lent(msgspec.Struct, frozen=True, kw_only=True):
     """A machine that was made for a loan. `host_key` as `ssh-keyscan` writes it: nobody else is trusted to be this machine.

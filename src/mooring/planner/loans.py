@@ -89,7 +89,7 @@ def plan(
 def _next(loan: Loan, waiting: Sequence[Waiting], *, is_used: bool, is_present: bool, terms: CapacityTerms, now: float) -> LoanAct | None:
     if loan.leaving:
         return Return(loan=loan)
-    is_wanted = any(_is_alike(loan.need, each.need) for each in waiting)
+    is_wanted = any(loan.need.is_like(each.need) for each in waiting)
     if is_present:
         return _kept(loan, is_used=is_used or is_wanted, terms=terms, now=now)
     if not is_wanted:
@@ -118,12 +118,8 @@ def _borrowed(
     """For whoever waits for longest, one for each region and way to run instances."""
     found: list[Borrow] = []
     for each in sorted(waiting, key=lambda one: (one.since, one.environment)):
-        is_coming = any(_is_alike(loan.need, each.need) and loan.host not in used and not loan.leaving for loan in loans)
-        is_asked = any(_is_alike(one.need, each.need) for one in found)
+        is_coming = any(loan.need.is_like(each.need) and loan.host not in used and not loan.leaving for loan in loans)
+        is_asked = any(one.need.is_like(each.need) for one in found)
         if now - each.since >= PATIENCE and not is_coming and not is_asked and len(loans) + len(found) < terms.limit:
             found.append(Borrow(need=each.need, reason=f"{each.environment} waits for room"))
     return found
-
-
-def _is_alike(one: Need, other: Need) -> bool:
-    return one.region == other.region and one.runtime is other.runtime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from mooring.model.capacity import CapacityTerms, Lent, Loan
+from mooring.model.capacity import CapacityTerms, Lent, Loan, Need
 from mooring.model.host import Weight
 from mooring.model.review import ReviewMark
 from mooring.model.trouble import Trouble
@@ -13,12 +13,11 @@ from mooring.usecases.platform import Platform
 
 def waiting_words(platform: Platform, mark: ReviewMark) -> str:
     """Why it has no room yet, and what is done about it; empty where it does not wait."""
-    if not mark.waiting:
-        return ""
-    joined = {host.loan for host in platform.memory.hosts()}
-    keeper = platform.capacity
-    prospect = _prospect(mark, platform.memory.loans(), joined, keeper.terms) if keeper.is_there else ""
-    return f"{mark.waiting}; {prospect}" if prospect else mark.waiting
+    keeper, memory = platform.capacity, platform.memory
+    if not mark.waiting or mark.need is None or not keeper.is_there:
+        return mark.waiting
+    joined = {host.loan for host in memory.hosts()}
+    return f"{mark.waiting}; {_prospect(mark.need, memory.loans(), joined, keeper.terms)}"
 
 
 def stands(loan: Loan) -> str:
@@ -49,10 +48,8 @@ def of_loans(loans: Iterable[Loan], orphans: Iterable[Lent], *, is_lender_there:
     return found
 
 
-def _prospect(mark: ReviewMark, loans: Sequence[Loan], joined: Collection[str], terms: CapacityTerms) -> str:
-    if mark.need is None:
-        return ""
-    coming = [each for each in loans if each.need.region == mark.need.region and not each.leaving and each.key not in joined]
+def _prospect(need: Need, loans: Sequence[Loan], joined: Collection[str], terms: CapacityTerms) -> str:
+    coming = [each for each in loans if each.need.is_like(need) and not each.leaving and each.key not in joined]
     if coming:
         return stands(coming[0])
     return f"{len(loans)} of {terms.limit} hosts are borrowed already" if len(loans) >= terms.limit else "one more host is asked for soon"
