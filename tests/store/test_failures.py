@@ -362,7 +362,6 @@ import sys
 from pathlib import Path
 from mooring.errors import MooringError
 from mooring.store.memory import SqliteMemory
-from mooring.testing.loan_contract import a_loan
 from mooring.testing.samples import SHOP, a_step
 memory = SqliteMemory.open(Path(sys.argv[1]))
 print("open", flush=True)
