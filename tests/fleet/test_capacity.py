@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from e2e.platform import ROOT, App, Platform, eventually, running, short_directory
+from drivers.capacity.lender import lender_of_the_page
+from e2e.platform import App, Platform, eventually, running, short_directory
 from fleet.rig import Fleet, Host
 from fleet.test_platform import SERVE, add
 
@@ -57,9 +57,7 @@ def spare(platform: Platform, fleet: Fleet) -> Iterator[Host]:
 @pytest.fixture
 def folder(platform: Platform, spare: Host) -> Path:
     """Of the program that lends, with the one machine in it."""
-    lend, folder = platform.directory / "lend", platform.directory / "spare"
-    lend.write_text((ROOT / "docs" / "how-to" / "capacity.md").read_text().split("```sh\n")[1].split("```")[0])
-    lend.chmod(0o700)
+    lend, folder = lender_of_the_page(platform.directory), platform.directory / "spare"
     folder.mkdir()
     (folder / "box.free").write_text(f"root@{spare.address} {spare.key}\n")
     answer = platform.mooring("up", "--capacity", f"{lend} {folder}", "--capacity-idle", "10s")
@@ -75,10 +73,8 @@ def brought_up(app: App, branch: str) -> tuple[str, str]:
     assert answer.code == 0, answer
     summary = next(each["summary"] for each in app.mooring("review", "ls", "--json").json["reviews"] if each["branch"] == branch)
     (view,) = app.mooring("ps", "-e", summary["environment"]["environment"], "--json").json["instances"]
-    url = urlsplit(summary["urls"][0])
-    line = http.client.HTTPConnection("127.0.0.1", app.platform.port, timeout=10)
-    line.request("GET", "/", headers={"Host": url.netloc})
-    return view["key"]["host"], line.getresponse().read().decode()
+    _, body, _ = app.get(headers={"Host": urlsplit(summary["urls"][0]).netloc})
+    return view["key"]["host"], body.decode()
 
 
 def test_a_review_app_without_room_gets_a_machine_which_is_given_back_as_it_was(platform: Platform, spare: Host, folder: Path) -> None:

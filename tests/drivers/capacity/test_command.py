@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from drivers.capacity.lender import lender_of_the_page
 
 from mooring.drivers.capacity.command import CommandCapacity
 from mooring.errors import Unavailable
 from mooring.model.host import HostAddress
 from mooring.testing.capacity_contract import FIRST, NEED, CapacityContract
 
-PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "capacity.md"
 GOOD = f'{{"key": "{FIRST}", "address": "root@203.0.113.7", "host_key": "ssh-ed25519 AAAA"}}'
 
 
@@ -39,13 +39,11 @@ class TestTheProgramOfThePage(CapacityContract):
 
     @pytest.fixture
     def capacity(self, tmp_path: Path) -> CommandCapacity:
-        spare, lend = tmp_path / "spare", tmp_path / "lend"
+        spare = tmp_path / "spare"
         spare.mkdir()
         for number in (7, 8, 9):
             (spare / f"box{number}.free").write_text(f"root@10.0.0.{number} ssh-ed25519 AAAA\n")
-        lend.write_text(PAGE.read_text().split("```sh\n")[1].split("```")[0])
-        lend.chmod(0o700)
-        return command(lend, str(spare), pool=tmp_path)
+        return command(lender_of_the_page(tmp_path), str(spare), pool=tmp_path)
 
     async def test_it_says_when_no_machine_stands_ready(self, capacity: CommandCapacity) -> None:
         for number in (1, 2, 3):
