@@ -12,6 +12,7 @@ from collections import Counter, deque
 from contextlib import suppress
 from typing import Any
 
+from mooring.drivers.runtime.docker import times
 from mooring.drivers.runtime.docker.engine import Engine
 from mooring.drivers.runtime.docker.labels import asking
 from mooring.drivers.runtime.docker.views import OFTEN, End
@@ -32,8 +33,9 @@ class Watcher:
         self._versions: Counter[str] = Counter()
         self._ends: dict[str, End] = {}
         self._out_of_memory: set[str] = set()
-        self._deaths: dict[str, deque[float]] = {}
+        self._deaths: dict[str, deque[float]] = {}  # monotonic times
         self._waits = True
+        self._opened_at = 0.0  # on the engine's clock: what it tells from before is told again
         self._is_open = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -86,7 +88,9 @@ class Watcher:
         """The engine tells those again first that it remembers: how something ended before this controller began is among them."""
         filters = json.dumps({"type": ["container"], **asking(self._controller)})
         self._waits = (await self._engine.dialect()).waits
+        self._opened_at = times.seconds(str((await self._engine.get("info")).get("SystemTime", "")))
         async with self._engine.stream("events", {"filters": filters, "since": "1"}) as content:
+            self._deaths.clear()
             self._is_open.set()
             while line := await content.readline():
                 self._take(json.loads(line))
@@ -99,6 +103,11 @@ class Watcher:
             self._out_of_memory.add(container)
         if action == "die":
             code = int((actor.get("Attributes") or {}).get("exitCode") or 0)
-            self._deaths.setdefault(container, deque(maxlen=OFTEN)).append(asyncio.get_running_loop().time())
+            self._deaths.setdefault(container, deque(maxlen=OFTEN)).append(self._when(event))
             self._ends[container] = End(code=code, is_out_of_memory=container in self._out_of_memory)
             self._out_of_memory.discard(container)
+
+    def _when(self, event: dict[str, Any]) -> float:
+        """Monotonic time at which it happened: now, or as long ago as the engine told when it began to tell."""
+        ago = self._opened_at - int(event.get("timeNano") or 0) / 1e9
+        return asyncio.get_running_loop().time() - max(ago, 0.0)
