@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from aiohttp import web
 
 from mooring.drivers.runtime.docker import watching
 from mooring.drivers.runtime.docker.engine import Engine
+from mooring.drivers.runtime.docker.reading import said
 from mooring.drivers.runtime.docker.watching import Watcher
 from mooring.drivers.transport.local import LocalTransport
 
@@ -28,6 +30,7 @@ class Played:
     def __init__(self) -> None:
         self.events: list[bytes] = []
         self.tellings: list[web.StreamResponse] = []
+        self.log: list[str] = []
         self._ended = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -38,6 +41,8 @@ class Played:
                 return web.json_response({"SystemTime": datetime.now(UTC).isoformat().replace("+00:00", "Z")})
             case "events":
                 return await self._tell(request)
+            case "logs":
+                return await self._say(request)
         return web.HTTPNotFound()
 
     async def die(self, container: str, *, ago: float) -> None:
@@ -47,6 +52,14 @@ class Played:
         self.events.append(json.dumps(event).encode() + b"\n")
         for telling in self.tellings:
             await telling.write(self.events[-1])
+
+    async def _say(self, request: web.Request) -> web.StreamResponse:
+        saying = web.StreamResponse()
+        await saying.prepare(request)
+        for second, text in enumerate(self.log):
+            line = f"2026-11-21T16:{second // 60 % 60:02}:{second % 60:02}Z {text}\n".encode()
+            await saying.write(bytes([1, 0, 0, 0]) + len(line).to_bytes(4, "big") + line)
+        return saying
 
     def break_off(self) -> None:
         self._ended.set()
@@ -127,6 +140,18 @@ class TestDeaths:
         played.break_off()
         await _heard(watcher, c=4)
         assert not watcher.dies_often("c")
+
+
+async def test_the_last_lines_of_a_long_log_take_the_memory_of_those_alone(played: Played, engine: Engine) -> None:
+    """Podman tells all of it, however few are asked for."""
+    played.log = ["x" * 10_000] * 2_000 + ["one", "two"]  # one text 2,000 times: 10 kB here, 20 MB where they are read
+    tracemalloc.start()
+    try:
+        assert [line.text async for line in said(engine, "c", lines=2)] == ["one", "two"]
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 5_000_000, f"{most:,} bytes at once"
 
 
 async def _heard(watcher: Watcher, **counts: int) -> None:

@@ -70,7 +70,9 @@ def _is_asked(query: LogQuery, source: Source, marks: dict[str, str]) -> bool:
 
 
 async def _history(engine: Engine, controller: str, query: LogQuery, reached: dict[str, Place]) -> AsyncGenerator[LogLine, None]:
-    """Of each instance its newest lines; one line of each container in memory, unless an instance had several containers."""
+    """Of each instance its newest lines; one line of each container in memory, and those that are asked for where an instance had several
+    containers or the engine cannot cut its logs.
+    """
     groups = groupby(await sources(engine, controller, query), key=lambda each: (each.release, each.source))
     told = [_of_instance(engine, list(group), query.lines, reached) for _, group in groups]
     numbers = count()

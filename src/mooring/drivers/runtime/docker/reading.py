@@ -49,7 +49,10 @@ async def said(engine: Engine, container: str, *, lines: int | None, follow: boo
         async for line in _asked(engine, container, lines=lines, follow=follow, after=after):
             yield line
     else:
-        for line in deque([each async for each in _asked(engine, container, lines=None, follow=False, after=after)], maxlen=lines):
+        newest: deque[Said] = deque(maxlen=lines)
+        async for line in _asked(engine, container, lines=None, follow=False, after=after):
+            newest.append(line)
+        for line in newest:
             yield line
 
 
