@@ -30,13 +30,12 @@ BEGINNING: Place = ("", 0)
 
 
 class Said(msgspec.Struct, frozen=True):
-    """One line; `at` wall seconds, `stamp` the same as the engine wrote it."""
+    """One line; `at` wall seconds."""
 
     at: float
-    stamp: str
     stream: str
     text: str
-    place: Place = BEGINNING
+    place: Place
 
 
 async def last_lines(engine: Engine, container: str, count: int) -> tuple[str, ...]:
@@ -68,17 +67,18 @@ async def _asked(engine: Engine, container: str, *, lines: int | None, follow: b
         asked |= {"since": f"{times.seconds(after[0]):.9f}", "tail": "all"}
     try:
         async with engine.stream(f"containers/{container}/logs", asked) as content:
-            stamp, count = BEGINNING
+            place = BEGINNING
             async for line in _lines(content):
-                stamp, count = line.stamp, count + 1 if line.stamp == stamp else 1
-                if (stamp, count) > after:
-                    yield msgspec.structs.replace(line, place=(stamp, count))
+                is_repeated = line.place[0] == place[0]
+                place = (place[0], place[1] + 1) if is_repeated else line.place
+                if place > after:
+                    yield msgspec.structs.replace(line, place=place) if is_repeated else line
     except Missing:
         return  # it was forgotten meanwhile
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[Said]:
-    """An unfinished last line too."""
+    """An unfinished last line too; each as if it were the first with its stamp."""
     begun: dict[str, tuple[str, bytearray]] = {}
     async for stream, frame in _frames(content):
         stamp, _, text = frame.partition(b" ")
@@ -107,4 +107,4 @@ async def _frames(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, byt
 def _said(stamp: str, stream: str, line: bytes) -> Said:
     is_cut = len(line) > LONGEST_LINE
     text = line[:LONGEST_LINE].decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
-    return Said(times.seconds(stamp), stamp, stream, text + CUT if is_cut else text)
+    return Said(times.seconds(stamp), stream, text + CUT if is_cut else text, (stamp, 1))
