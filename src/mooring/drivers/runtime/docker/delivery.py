@@ -22,6 +22,7 @@ from mooring.drivers.runtime.docker.layout import lay_out
 from mooring.drivers.runtime.docker.making import not_an_image, repository
 from mooring.drivers.runtime.docker.registry import progress, pull, push
 from mooring.drivers.runtime.docker.settings import DockerSettings
+from mooring.drivers.runtime.docker.views import LIVE
 from mooring.errors import CapacityExceeded, InvalidInput, NotFound, OutcomeUnknown, Unavailable
 from mooring.model.names import ArtifactId
 from mooring.model.quantity import format_size
@@ -31,7 +32,6 @@ from mooring.model.release import Artifact
 _RESERVE = 200_000_000  # bytes that stay free on the engine's disk
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}  # as kernels call them, and as images do
 _OWN_STORE = "io.containerd.snapshotter"  # an engine that keeps images as containerd does takes whole archives only
-_LIVE = ("running", "restarting", "paused", "stopped")
 _PIECE = 1_000_000
 
 
@@ -171,7 +171,7 @@ class Deliveries:
         users = await self._engine.listed("containers/json", {"ancestor": [identity]}, all=1)
         if users and not (await self._engine.dialect()).spares_containers:
             return True
-        return any(each["State"] in _LIVE or (each["Labels"] or {}).get(CONTROLLER) != self._settings.controller for each in users)
+        return any(each["State"] in LIVE or (each["Labels"] or {}).get(CONTROLLER) != self._settings.controller for each in users)
 
     async def _own_bytes(self, known: Image) -> int:
         listed = await self._engine.listed("images/json", {}, all=1)

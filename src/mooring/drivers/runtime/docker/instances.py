@@ -19,7 +19,7 @@ from mooring.drivers.runtime.docker.images import Image
 from mooring.drivers.runtime.docker.labels import ContainerKind, Names, asking
 from mooring.drivers.runtime.docker.making import Maker
 from mooring.drivers.runtime.docker.settings import DockerSettings
-from mooring.drivers.runtime.docker.views import has_begun, is_running
+from mooring.drivers.runtime.docker.views import LIVE, has_begun, is_running
 from mooring.drivers.runtime.docker.volumes import Volumes
 from mooring.drivers.runtime.docker.watching import Watcher
 from mooring.drivers.runtime.shell import not_running, signal_name
@@ -28,7 +28,7 @@ from mooring.model.instance import InstanceKey, InstanceSpec
 
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 _MOST_TRIES = 20
-_NOT_ENDED = ("created", "running", "restarting", "paused", "stopped")  # the last is Podman's, of what it starts again
+_NOT_ENDED = ("created", *LIVE)
 _KILL_PATIENCE = 30.0  # seconds beyond the grace, for the engine to end what it killed
 
 

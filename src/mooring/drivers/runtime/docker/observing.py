@@ -9,19 +9,13 @@ import msgspec
 
 from mooring.drivers.runtime.docker.engine import Engine, Missing
 from mooring.drivers.runtime.docker.labels import ContainerKind, Names, asking
-from mooring.drivers.runtime.docker.views import instance_view
+from mooring.drivers.runtime.docker.views import LIVE, instance_view
 from mooring.drivers.runtime.docker.watching import Watcher
 from mooring.errors import MooringError
 from mooring.model.instance import InstanceView
 
 _AT_ONCE = 8  # questions
 _MEMORY_EVERY = 5.0  # seconds
-_LIVE = (
-    "running",
-    "restarting",
-    "paused",
-    "stopped",
-)  # the last is Podman's, see views.py; not asked for as a filter: Podman does not know all of them
 
 
 class _Look(msgspec.Struct, frozen=True):
@@ -43,7 +37,7 @@ class Observer:
     async def observe(self) -> tuple[InstanceView, ...]:
         await self._watcher.begin()
         every = await self._engine.listed("containers/json", asking(self._names.controller, ContainerKind.INSTANCE), all=1)
-        listed = [each for each in every if each["State"] in _LIVE]
+        listed = [each for each in every if each["State"] in LIVE]
         self._forget(frozenset(each["Id"] for each in listed))
         views = await asyncio.gather(*(self._view(each["Id"], each["State"]) for each in listed))
         return tuple(sorted((view for view in views if view is not None), key=lambda view: view.key))

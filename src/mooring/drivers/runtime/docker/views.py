@@ -12,6 +12,7 @@ from mooring.drivers.runtime.docker import labels, times
 from mooring.model.instance import InstanceView, ProcessState, TaskState
 from mooring.model.quantity import format_size
 
+LIVE = ("running", "restarting", "paused", "stopped")  # the last is Podman's, see `_is_restarting`; as a filter Podman does not know all
 OFTEN = 4  # starts after the first before its waits are told as such: they are short until then
 TIMED_OUT = 124  # as timeout(1) says it
 _SIGNALLED = 128  # added to a signal's number. Source: POSIX, Shell Command Language, 2.8.2
