@@ -12,6 +12,8 @@ import pytest
 from hostile.archives import CANARY, END, HOSTILE, LIMITS, entry, header, link
 
 from mooring.drivers.builder.archive import ArchiveLimits
+from mooring.drivers.builder.container.folders import ImageFolders
+from mooring.drivers.builder.container.program import Program
 from mooring.drivers.builder.contract import OpensFolders
 from mooring.drivers.builder.folders import lay_out, place_of
 from mooring.errors import InvalidInput, Unavailable
@@ -41,6 +43,16 @@ class Stream:
 
 
 _: type[OpensFolders] = Stream
+
+
+KILLED = """\
+#!/bin/sh
+case $2 in
+    inspect) echo '"/srv"' ;;
+    create) echo made ;;
+    cp) kill -KILL $$ ;;
+esac
+"""
 
 
 @pytest.fixture
@@ -122,3 +134,15 @@ def test_an_artifact_that_is_gone_is_told(artifact: Artifact, tmp_path: Path) ->
     with pytest.raises(Unavailable, match="public of the image cannot be kept: No such file"):
         laid_out(artifact, Stream(FOLDER + END), tmp_path)
     assert nothing_stays(artifact, tmp_path)
+
+
+def test_a_program_that_was_ended_before_it_said_anything_is_not_taken_for_a_folder_that_is_not_there(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    """As the one that copies is when its time is over."""
+    path = tmp_path / "docker"
+    path.write_text(KILLED)
+    path.chmod(0o755)
+    folders = ImageFolders(Program(path=str(path), socket=tmp_path / "socket", repository="mooring-tests"), label="mooring.builder=tests")
+    with pytest.raises(Unavailable, match="the container engine broke off in public of the image"), folders.opened(artifact, "public"):
+        raise AssertionError("nothing is there to be read")

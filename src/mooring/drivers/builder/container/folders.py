@@ -80,7 +80,8 @@ class ImageFolders:
             watch.start()
             try:
                 if not output.peek(1):
-                    process.wait()
+                    if process.wait() < 0:  # by a signal: of whoever watches it here, or of the machine
+                        raise _broken_off(path)
                     raise _refused(complaint, place, path, container)
                 yield output
                 while output.read(_CHUNK):
