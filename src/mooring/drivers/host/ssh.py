@@ -72,7 +72,7 @@ class SshHosts:
             return await _offered(address)
         from mooring.drivers.transport.ssh import SshTransport
 
-        transport = SshTransport(self._way_through(bastion))
+        transport = SshTransport(self._reached(str(bastion.address), bastion.address, bastion.host_key))
         try:
             return await _offered(address, through=await transport.connected())
         finally:
@@ -136,34 +136,26 @@ class SshHosts:
 
     def _transport(self, host: Host) -> SshTransport:
         """One connection for all that is done on it, for as long as it is reached in the same way."""
-        from mooring.drivers.transport.ssh import SshHost, SshTransport
+        from mooring.drivers.transport.ssh import SshTransport
 
         known = self._transports.get(host.name)
         if known is not None and _way(known[0]) == _way(host):
             return known[1]
-        way = SshHost(
-            name=host.name,
-            address=host.address.host,
-            user=host.address.user,
-            port=host.address.port,
-            host_key=host.host_key,
-            keys=(self._key(), *_own_keys()),
-            bastion=self._way_through(host.bastion) if host.bastion else None,
-        )
-        transport = SshTransport(way)
+        transport = SshTransport(self._reached(host.name, *_way(host)))
         self._transports[host.name] = (host, transport)
         return transport
 
-    def _way_through(self, bastion: Bastion) -> SshHost:
+    def _reached(self, name: str, address: HostAddress, host_key: str, bastion: Bastion | None = None) -> SshHost:
         from mooring.drivers.transport.ssh import SshHost
 
         return SshHost(
-            name=str(bastion.address),
-            address=bastion.address.host,
-            user=bastion.address.user,
-            port=bastion.address.port,
-            host_key=bastion.host_key,
+            name=name,
+            address=address.host,
+            user=address.user,
+            port=address.port,
+            host_key=host_key,
             keys=(self._key(), *_own_keys()),
+            bastion=self._reached(str(bastion.address), bastion.address, bastion.host_key) if bastion else None,
         )
 
     def _key(self) -> Path:
