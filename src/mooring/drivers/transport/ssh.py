@@ -259,8 +259,11 @@ async def _parted(process: asyncssh.SSHClientProcess[bytes]) -> None:
 
 def _identities(host: SshHost) -> list[Mapping[str, Any]]:
     """One after the other, since a host counts what it refuses: those keys; then what asyncssh finds, the agent's and the account's."""
-    own: Mapping[str, Any] = {"client_keys": [str(key) for key in host.keys], "agent_path": None}
-    return ([own] if host.keys else []) + ([{}] if not host.keys or os.environ.get("SSH_AUTH_SOCK") else [])
+    found: Mapping[str, Any] = {}
+    if not host.keys:
+        return [found]
+    own = {"client_keys": [str(key) for key in host.keys], "agent_path": None}
+    return [own, found] if os.environ.get("SSH_AUTH_SOCK") else [own]
 
 
 def _code(process: asyncssh.SSHClientProcess[bytes]) -> int | None:
