@@ -1,7 +1,8 @@
 """Answers DNS challenges by a program of the operator's: it sets or removes one TXT record. Must not: go through a shell.
 
 It gets the word `present` or `cleanup` as its last argument, and MOORING_DNS_NAME and MOORING_DNS_VALUE in its environment. It ends with 0
-when every server of the zone answers with the record; what it writes last is shown when it does not.
+when every server of the zone answers with the record. When it does not, the last line is shown that it wrote to standard error, or to
+standard output where it wrote nothing there.
 """
 
 from __future__ import annotations
