@@ -9,16 +9,20 @@ import pytest
 from engine.stories import QUICK, SHOP, deployed, running, story, told, until
 from engine.test_reviews import REVIEW, RULES, found
 
+from mooring.drivers.service.contract import Login
 from mooring.engine.orders import ConfigOrder, DestroyOrder
 from mooring.engine.waits import LONGEST_WAIT
 from mooring.errors import CapacityExceeded
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
-from mooring.model.names import DeploymentId
+from mooring.model.lease import Mark
+from mooring.model.names import DeploymentId, RegionName, ServiceName
+from mooring.model.placement import Region
 from mooring.model.release import Source
 from mooring.model.review import REVIEW_PASSWORD
 from mooring.model.secret import Secret
+from mooring.model.service import Piece, ServiceKind, ServiceWish
 from mooring.testing.laws import Point
 from mooring.testing.platform import Crash, FakePlatform, play
 from mooring.testing.workshop import Tree, process
@@ -157,6 +161,30 @@ async def test_several_at_once_never_declare_more_than_there_is(platform: FakePl
     assert len(ended) == 2
     for deployment in going:
         assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED
+
+
+@story
+async def test_one_whose_services_take_long_waits_when_another_took_the_room_on_its_host_meanwhile(
+    platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.add_host("eu-1", memory=4_000_000_000)
+    server = platform.add_server()
+    provide = server.provide
+
+    async def slowly(mark: Mark, piece: Piece, login: Login) -> Login | None:
+        await platform.clock.sleep(30)
+        return await provide(mark, piece, login)
+
+    monkeypatch.setattr(server, "provide", slowly)
+    quick = msgspec.structs.replace(TREE, regions=(Region(name=RegionName("eu")),))
+    slow = msgspec.structs.replace(quick, services=(ServiceWish(name=ServiceName("db"), kind=ServiceKind.POSTGRES, prefix="DATABASE"),))
+    first, deployment = asked(platform, "first", tree=slow)
+    second = await up(platform, "second", tree=quick)
+    await until(platform, lambda: bool(waiting(platform, first)))
+    await platform.run(second, DestroyOrder())
+    ended = await platform.end(deployment)
+    assert ended.outcome is Outcome.SUCCEEDED, ended.error
+    assert running(platform, first) == ["v1 web.1 on eu-1"]
 
 
 @pytest.mark.parametrize("fatal", [4, 9, 14, 19, 24, 29, 40, 60])

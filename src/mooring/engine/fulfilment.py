@@ -191,6 +191,7 @@ class Fulfilment:
             await provide(self._parts, target.release, self.deployment, lease)
         if target is not None and any(host != LOCAL for host in target.hosts()):
             await self._parts.observer.look(self.deployment.environment)
+            target = await await_room(self._parts, target, before)  # its services took a while, and somebody may have been quicker
             check(self._parts, target, before)
             witness.bytes_sent = await self._delivered(target, lease)
         if target is not None:
