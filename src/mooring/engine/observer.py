@@ -16,6 +16,7 @@ from mooring.model.names import HostId, ProcessName
 from mooring.model.release import Release
 from mooring.model.routing import EndpointState, RouteView
 from mooring.planner.goal import Current, wanted_of
+from mooring.planner.usage import Kind, Peak, with_seen
 
 
 class Observer:
@@ -36,6 +37,7 @@ class Observer:
         self._acts = 0  # how often something was done
         self._acts_before_look = 0
         self._draining: dict[str, float] = {}
+        self._peaks: dict[Kind, Peak] = {}
 
     async def look(self, environment: EnvironmentId, *, max_age: float = 0.0) -> Current:
         """The present of one environment, at most `max_age` seconds old; `is_known` False when a driver did not answer."""
@@ -77,6 +79,10 @@ class Observer:
         """As it was seen last."""
         return next((view for view in self._views.get(key.environment, ()) if view.key == key), None)
 
+    def peaks(self) -> dict[Kind, Peak]:
+        """The most memory that any instance of each process type was seen to use, since this controller started."""
+        return self._peaks
+
     def outdate(self) -> None:
         """Something was done: whatever was seen before is too old for everybody, and so is a look that goes on now."""
         self._looked_at = None
@@ -95,6 +101,7 @@ class Observer:
 
     def forget(self, environment: EnvironmentId) -> None:
         self._releases = {key: release for key, release in self._releases.items() if key[0] != environment}
+        self._peaks = {kind: peak for kind, peak in self._peaks.items() if kind[0] != environment}
 
     async def _look_at_all(self, max_age: float) -> None:
         """One look at everything serves all who ask while it goes on, and all who are content with its age."""
@@ -121,6 +128,7 @@ class Observer:
             grouped.setdefault(view.key.environment, []).append(view)
         self._health.see(views, self._asked, self._runtime.seen_at)
         self._views = grouped
+        self._peaks = with_seen(self._peaks, views, now=self._clock.wall())
         self._routes = {route.table.environment: route for route in routes}
         self._last_look = began  # what one driver said is as old as the other was slow
         self._looked_at = self._last_look if acts == self._acts else None

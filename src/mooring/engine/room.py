@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from mooring.engine.parts import Parts, revision_of
-from mooring.engine.targets import check_room, placed, roomiest
+from mooring.engine.targets import check_room, placed, roomiest, usage_for
 from mooring.engine.waits import LONGEST_WAIT, note_waiting
 from mooring.errors import CapacityExceeded, DriverError, LeaseHeld
 from mooring.model.environment import EnvironmentId
@@ -52,14 +52,21 @@ async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None) -> Wan
                 return wanted
             why = why or f"nothing new is placed on {', '.join(sorted(crowded))}"
             regions = {host.name: host.region for host in parts.memory.hosts()}
-            need = need_of(wanted, crowded, regions)
+            usage = usage_for(parts, environment)
+            need = need_of(usage.counted(wanted), crowded, regions)
             note_waiting(parts, environment, why, need=need)
             if parts.clock.monotonic() >= until:
-                hint = "`mooring review ls` shows those that could go; `mooring review down BRANCH` takes one down"
+                hint = _hint(is_declared=not usage.words(wanted))
                 raise CapacityExceeded(f"there was no room for 30 minutes: {why}", hint=hint, where=str(environment))
             await parts.clock.sleep(_LOOK_EVERY)
     finally:
         note_waiting(parts, environment, "")
+
+
+def _hint(*, is_declared: bool) -> str:
+    """What to do where there was no room. `is_declared`: all memory that it counts as."""
+    hint = "`mooring review ls` shows those that could go; `mooring review down BRANCH` takes one down"
+    return hint if is_declared else f"{hint}; `memory` below [review.processes.NAME] says what it needs"
 
 
 async def _sleepers(parts: Parts, wanted: Wanted, before: Wanted | None) -> tuple[EnvironmentId, ...]:

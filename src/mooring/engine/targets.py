@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from typing import assert_never
 
@@ -44,6 +45,7 @@ from mooring.planner.accessories import pinned
 from mooring.planner.capacity import check_memory, check_processors, crowded, declared_by
 from mooring.planner.goal import Wanted
 from mooring.planner.placement import place
+from mooring.planner.usage import Usage
 
 _SHORTEST_PASSWORD = 16  # characters: what is kept of it withstands guessing only where there is much to guess
 Change = ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | RotateOrder | ReseedOrder
@@ -143,28 +145,34 @@ def check_room(
     """
     others = [pair for pair in parts.others(wanted.release.environment) if pair[0].release.environment not in without]
     known = [each for pair in [(wanted, before), *others] for each in pair if each is not None]
-    leftover = {} if is_settled else _leftover(parts, known)
-    check_memory(wanted, before, others=others, budgets=parts.runtime.budgets(), leftover=leftover)
+    usage = usage_for(parts, wanted.release.environment)
+    leftover = {} if is_settled else _leftover(parts, known, usage)
+    (target, present), *elsewhere = _counted([(wanted, before), *others], usage)
+    budgets = parts.runtime.budgets()
+    check_memory(target, present, others=elsewhere, budgets=budgets, leftover=leftover, note=usage.words(wanted))
     check_processors(wanted, [other for other, _ in others], processors=parts.runtime.processors())
 
 
 def roomiest(parts: Parts, wanted: Wanted, before: Wanted | None) -> tuple[Wanted, frozenset[HostId]]:
     """As it is where it fits; else on other hosts of its regions, borrowed ones too. And which of them it does not fit."""
     others, hosts = parts.others(wanted.release.environment), parts.memory.hosts()
+    usage = usage_for(parts, wanted.release.environment)
+    elsewhere = _counted(others, usage)
     closed = frozenset(host.name for host in hosts if host.loan and host.is_draining)
     if is_strangers_release(parts.memory, wanted.release):
         closed |= frozenset(host.name for host in hosts) - parts.runtime.taking_strangers()
 
     def crowded_by(candidate: Wanted) -> frozenset[HostId]:
         known = [each for pair in [(candidate, before), *others] for each in pair if each is not None]
-        leftover = _leftover(parts, known)
+        leftover = _leftover(parts, known, usage)
+        ((target, present),) = _counted([(candidate, before)], usage)
         budgets, processors = parts.runtime.budgets(), parts.runtime.processors()
-        full = crowded(candidate, before, others=others, budgets=budgets, processors=processors, leftover=leftover)
+        full = crowded(target, present, others=elsewhere, budgets=budgets, processors=processors, leftover=leftover)
         return full | closed.intersection(candidate.hosts())
 
     crowded_now = crowded_by(wanted)
     full = set(crowded_now)
-    load = declared_by(others, [host.name for host in hosts])
+    load = declared_by(elsewhere, [host.name for host in hosts])
     while full and wanted.release.regions:
         try:
             placement = place(wanted.release, wanted.counts, [host for host in hosts if host.name not in full], load=load)
@@ -180,15 +188,25 @@ def roomiest(parts: Parts, wanted: Wanted, before: Wanted | None) -> tuple[Wante
     return wanted, crowded_now
 
 
-def _leftover(parts: Parts, known: list[Wanted]) -> dict[HostId, int]:
-    """Bytes declared, by host, by what was last seen to run and belongs to none of these: it could not be stopped yet."""
+def usage_for(parts: Parts, environment: EnvironmentId) -> Usage:
+    """How memory is counted while room is sought for it: what is not declared counts for nothing, unless a review app is to start."""
+    reviews = frozenset(record.environment for record in parts.memory.environments() if record.review is not None)
+    return Usage(peaks=parts.observer.peaks(), reviews=reviews) if environment in reviews else Usage()
+
+
+def _counted(pairs: Iterable[tuple[Wanted, Wanted | None]], usage: Usage) -> list[tuple[Wanted, Wanted | None]]:
+    return [(usage.counted(wanted), usage.counted(before) if before is not None else None) for wanted, before in pairs]
+
+
+def _leftover(parts: Parts, known: list[Wanted], usage: Usage) -> dict[HostId, int]:
+    """Bytes that it counts as, by host, by what was last seen to run and belongs to none of these: it could not be stopped yet."""
     wanted = frozenset(key for each in known for key in each.instances())
     left: dict[HostId, int] = {}
     for key in parts.observer.seen():
         release = None if key in wanted else parts.observer.release(key.environment, key.release)
         process = release.process(key.process) if release is not None else None
         if process is not None:
-            left[key.host] = left.get(key.host, 0) + process.memory
+            left[key.host] = left.get(key.host, 0) + usage.of(key.environment, process)
     return left
 
 

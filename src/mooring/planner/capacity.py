@@ -38,13 +38,14 @@ def check_memory(
     others: Iterable[tuple[Wanted, Wanted | None]],
     budgets: Mapping[HostId, int],
     leftover: Mapping[HostId, int] | None = None,
+    note: str = "",
 ) -> None:
     """Raise CapacityExceeded where on any host the peak, all other environments' peaks and what is left over exceed its budget (bytes).
 
     `others`: what each is to run and, while it is being deployed, what it ran before. `leftover`: bytes declared by what runs though
-    nothing wants it any more.
+    nothing wants it any more. `note`: what is to be said besides.
     """
-    for _, error in _short_of_memory(wanted, before, others, budgets, leftover or {}):
+    for _, error in _short_of_memory(wanted, before, others, budgets, leftover or {}, note=note):
         raise error
 
 
@@ -84,12 +85,14 @@ def _short_of_memory(
     others: Iterable[tuple[Wanted, Wanted | None]],
     budgets: Mapping[HostId, int],
     leftover: Mapping[HostId, int],
+    *,
+    note: str = "",
 ) -> Iterator[tuple[HostId, CapacityExceeded]]:
     elsewhere = declared_by(others, dict.fromkeys((*wanted.hosts(), *(before.hosts() if before else ()))))
     for host, declared in elsewhere.items():
         peak, left, budget = peak_memory(wanted, before, host=host), leftover.get(host, 0), budgets.get(host, 0)
         if peak and peak + declared + left > budget:
-            yield host, _too_little_memory(wanted, host, peak, declared, budget, left)
+            yield host, _too_little_memory(wanted, host, peak, declared, budget, left, note=note)
 
 
 def _short_of_processors(
@@ -117,13 +120,15 @@ def _processors(wanted: Wanted, host: HostId) -> float:
     return round(sum(of), 3)
 
 
-def _too_little_memory(wanted: Wanted, host: HostId, peak: int, elsewhere: int, budget: int, leftover: int) -> CapacityExceeded:
+def _too_little_memory(
+    wanted: Wanted, host: HostId, peak: int, elsewhere: int, budget: int, leftover: int, *, note: str
+) -> CapacityExceeded:
     numbers = f"{format_size(peak)} while old and new run side by side, {format_size(elsewhere)} for other apps"
     if leftover:
         numbers += f", {format_size(leftover)} for instances that could not be stopped yet"
     place = "this host" if host == LOCAL else f"host {host}"
     return CapacityExceeded(
-        f"declared memory does not fit {place}: {numbers}, {format_size(budget)} may be declared in all",
+        f"declared memory does not fit {place}: {numbers}, {format_size(budget)} may be declared in all" + (f"; {note}" if note else ""),
         hint="lower count or memory, or set deploy.max_surge = 0 with deploy.max_unavailable = 1 to replace in place",
         where=str(wanted.release.environment),
     )

@@ -93,7 +93,7 @@ class FakeLife:
             signal=self.signal,
             is_retired=self.stops_at is not None,
             retry_at=self.waits_until + self.wall_offset if self.waits_until is not None else 0.0,
-            memory=1_000_000 if self.waits_until is None else 0,
+            memory=self.behaviour.memory if self.waits_until is None else 0,
         )
 
     def _end(self) -> float | None:

@@ -50,7 +50,8 @@ PROCESSES = Section(
             text="Mooring refuses a deployment whose instances, old and new together, would not fit on the host. An instance that holds "
             "more for five seconds gets no new requests, is told to stop three seconds later, and is started again; one that holds "
             "twice as much is ended at once. `mooring ps` says so: `OOM: used 612 MB of 512 MB declared`. Counted is what its processes "
-            "hold and the kernel cannot take back (not mapped files); what they share counts once.",
+            "hold and the kernel cannot take back (not mapped files); what they share counts once. Where none is declared nothing is "
+            "counted, except for the room of review apps, where what was seen to be used counts.",
             default_text="not declared",
             example='[processes.web]\nmemory = "256MB"',
         ),
