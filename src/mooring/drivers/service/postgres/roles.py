@@ -17,7 +17,6 @@ _LOGINS = (
     "SELECT r.rolname, shobj_description(r.oid, 'pg_authid') FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member"
     " JOIN pg_roles o ON o.oid = m.roleid WHERE o.rolname = %s ORDER BY r.rolname"
 )
-_IS_SUPERUSER = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
 
 
 async def fence_of(connection: Connection, piece: Piece) -> int | None:
@@ -34,7 +33,7 @@ async def ensure_owner(connection: Connection, piece: Piece, *, fence: int) -> N
     """The role that owns what is in the database. It cannot log in."""
     if await _mark_of(connection, piece.identity, piece) is not None:
         return
-    async with connection.transaction():
+    async with connection.pipeline(), connection.transaction():
         await connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(piece.identity)))
         await connection.execute(_comment(piece.identity, piece, fence=fence))
         await _reach(connection, piece.identity)
@@ -45,7 +44,7 @@ async def ensure_login(connection: Connection, piece: Piece, login: Login) -> No
     name = sql.Identifier(login.name)
     verifier = connection.pgconn.encrypt_password(login.password.reveal().encode(), login.name.encode(), b"scram-sha-256").decode()
     is_there = await _mark_of(connection, login.name, piece) is not None
-    async with connection.transaction():
+    async with connection.pipeline(), connection.transaction():
         if not is_there:
             await connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
             await connection.execute(_comment(login.name, piece))
@@ -74,13 +73,8 @@ async def drop(connection: Connection, name: str) -> None:
 
 async def _reach(connection: Connection, name: str) -> None:
     """Without being a superuser the administrator could neither give it anything, nor take what it owns, nor end its sessions."""
-    if not await _is_superuser(connection):
+    if connection.info.parameter_status("is_superuser") != "on":
         await connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(name)))
-
-
-async def _is_superuser(connection: Connection) -> bool:
-    found = await (await connection.execute(_IS_SUPERUSER)).fetchone()
-    return found is not None and bool(found[0])
 
 
 async def _mark_of(connection: Connection, name: str, piece: Piece) -> marks.Written | None:

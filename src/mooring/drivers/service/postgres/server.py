@@ -7,6 +7,7 @@ Must not: run an app's SQL, or read what it has stored, with more rights than th
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from mooring.model.secret import Secret
 from mooring.model.service import Owned, Piece
 
 _DATABASE = "SELECT pg_get_userbyid(datdba), shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+_UNSYNCED = "SET synchronous_commit = off"  # until a database is opened: that waits for the disk, and so for all that was written before it
 _OWNED = (
     "SELECT 'database', datname, shobj_description(oid, 'pg_database') FROM pg_database"
     " UNION ALL SELECT 'role', rolname, shobj_description(oid, 'pg_authid') FROM pg_roles ORDER BY 1, 2"
@@ -63,13 +65,19 @@ class PostgresServer:
     async def _made(self, mark: Mark, piece: Piece, login: Login, *, source: Piece | None, mask: str) -> None:
         async with self._alone(mark, piece) as connection:
             found = await _database(connection, piece)
-            await roles.ensure_owner(connection, piece, fence=mark.fence)
-            await roles.ensure_login(connection, piece, login)
             if found is not None and found.is_ready:
+                await roles.ensure_owner(connection, piece, fence=mark.fence)
+                await roles.ensure_login(connection, piece, login)
                 return
+            await connection.execute(_UNSYNCED)
+            await roles.ensure_owner(connection, piece, fence=mark.fence)
             await _drop(connection, piece)
-            await _create(connection, piece, source=await self._templated(connection, source))
-            await self._settle(piece, source=source)
+            admitted = asyncio.create_task(self._admitted(piece, login))  # on a connection of its own, while the server copies
+            try:
+                await _create(connection, piece, source=await self._templated(connection, source))
+                await self._settle(piece, source=source)
+            finally:
+                await admitted
             if mask:
                 await self._masked(connection, piece, login, mask)
             await _open(connection, piece)
@@ -140,13 +148,20 @@ class PostgresServer:
             raise NotFound(f"{source.environment} has no {source.service} to copy on this server", where=self._address.place)
         return source.identity
 
+    async def _admitted(self, piece: Piece, login: Login) -> None:
+        async with self._connected() as connection:
+            await roles.ensure_login(connection, piece, login)
+
     async def _settle(self, piece: Piece, *, source: Piece | None) -> None:
         """Inside the new database: what is there by default, or was copied, belongs to the app's role."""
         owner = sql.Identifier(piece.identity)
         async with self._connected(database=piece.identity) as connection:
-            await connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(owner))
-            for name in (source.identity, *await roles.logins(connection, source)) if source else ():
-                await connection.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(sql.Identifier(name), owner))
+            names = (source.identity, *await roles.logins(connection, source)) if source else ()
+            async with connection.pipeline():
+                await connection.execute(_UNSYNCED)
+                await connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(owner))
+                for name in names:
+                    await connection.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(sql.Identifier(name), owner))
 
     async def _masked(self, connection: Connection, piece: Piece, login: Login, mask: str) -> None:
         """As the login, whom nobody else has yet, in one transaction: an app's SQL never runs with more rights than the app's."""
@@ -202,7 +217,7 @@ async def _create(connection: Connection, piece: Piece, *, source: str) -> None:
     name = sql.Identifier(piece.identity)
     create = "CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING 'UTF8' ALLOW_CONNECTIONS false"
     await connection.execute(sql.SQL(create).format(name, name, sql.Identifier(source)))
-    async with connection.transaction():
+    async with connection.pipeline(), connection.transaction():
         await connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(name))
         await connection.execute(_comment(piece, is_ready=False))
         await connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
@@ -212,7 +227,8 @@ async def _create(connection: Connection, piece: Piece, *, source: str) -> None:
 async def _open(connection: Connection, piece: Piece) -> None:
     """From here on the piece's logins get in."""
     name = sql.Identifier(piece.identity)
-    async with connection.transaction():
+    async with connection.pipeline(), connection.transaction():
+        await connection.execute("SET LOCAL synchronous_commit TO DEFAULT")
         await connection.execute(sql.SQL("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {} TO {}").format(name, name))
         await connection.execute(_comment(piece, is_ready=True))
 
