@@ -12,7 +12,19 @@ from typing import Any
 import msgspec
 import pytest
 from forge.origin import Origin
-from forge.server import SECRET, TOKEN, FakeForge, encoded, github_headers, github_push, listed_pull, pull_request
+from forge.server import (
+    SECRET,
+    TOKEN,
+    FakeForge,
+    encoded,
+    gitea_headers,
+    gitea_push,
+    github_headers,
+    github_push,
+    gitlab_push,
+    listed_pull,
+    pull_request,
+)
 from server.forged import NEVER, Add, deployments, ended, heard
 from server.serving import TREE, Served, serving, started
 from server.test_pulls import settled
@@ -90,6 +102,38 @@ def test_none_of_a_thousand_forged_and_replayed_messages_is_accepted(served: Ser
             codes[code] = codes.get(code, 0) + 1
     assert codes == {401: 1000}
     assert forge.posted == []
+
+
+@pytest.mark.parametrize("kind", [ForgeKind.GITLAB, ForgeKind.GITEA])
+def test_nor_of_a_thousand_of_each_other_forge(kind: ForgeKind, served: Served, forge: FakeForge, add: Add) -> None:
+    app = f"forged-{kind.value}"
+    forge.answers["/projects/acme/shop"] = {"permissions": {"project_access": {"access_level": 40}}}
+    forge.answers["/api/v1/repos/acme/shop"] = {"full_name": "acme/shop", "permissions": {"push": True}}
+    add(app, kind=kind)
+    genuine = gitlab_push() if kind is ForgeKind.GITLAB else gitea_push()
+    codes: dict[int, int] = {}
+    with served.http as http:
+        assert http.post(f"/v1/forges/{app}/hook", content=genuine, headers=believed(kind, genuine)).status_code == 202
+        for number in range(1000):
+            fresh = genuine.replace(b"heads/", b"heads/b%d-" % number)
+            match number % 4:
+                case 0:  # sent again
+                    body, headers = genuine, believed(kind, genuine)
+                case 1:  # of another secret
+                    body, headers = fresh, believed(kind, fresh, f"guess number {number}")
+                case 2:  # without one, or with one cut short
+                    body, headers = fresh, believed(kind, fresh, SECRET[: number % len(SECRET)])
+                case _:  # as another forge does it
+                    body, headers = fresh, github_headers("push", fresh)
+            code = http.post(f"/v1/forges/{app}/hook", content=body, headers=headers).status_code
+            codes[code] = codes.get(code, 0) + 1
+    assert codes == {401: 1000}
+
+
+def believed(kind: ForgeKind, body: bytes, secret: str = SECRET) -> dict[str, str]:
+    if kind is ForgeKind.GITLAB:
+        return {"x-gitlab-event": "Push Hook", "x-gitlab-token": secret}
+    return gitea_headers("push", body, secret)
 
 
 def forged_push(genuine: bytes, number: int) -> tuple[bytes, dict[str, str]]:
