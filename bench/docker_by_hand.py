@@ -103,15 +103,20 @@ def main() -> int:
 
 def app_on(here: Platform, host: Host) -> App:
     """Deployed once; its edge is Mooring's."""
-    host.says("sh", "-c", "cat >> ~root/.ssh/authorized_keys", stdin=here.mooring("host", "key").out.encode())
-    words = ("--name", host.name, "--runtime", "docker", "--fingerprint", fingerprint(host.key))
-    expect(here.mooring("host", "add", f"root@{host.address}", *words))
+    add(here, host)
     source = here.directory / "origin"
     write_app(source)
     (source / "mooring.toml").write_text(MANIFEST)
     app = here.app(source, "crate")
     expect(app.deploy())
     return app
+
+
+def add(here: Platform, host: Host) -> None:
+    """As a host with containers."""
+    host.says("sh", "-c", "cat >> ~root/.ssh/authorized_keys", stdin=here.mooring("host", "key").out.encode())
+    words = ("--name", host.name, "--runtime", "docker", "--fingerprint", fingerprint(host.key))
+    expect(here.mooring("host", "add", f"root@{host.address}", *words))
 
 
 def write_app(directory: Path) -> None:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from docker_by_hand import MANIFEST, deploy, expect, write_app
+from docker_by_hand import MANIFEST, add, deploy, expect, write_app
 from parts.showing import Figure, show
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,8 +29,6 @@ from docker.engine import missing as engine_missing  # noqa: E402
 from e2e.platform import App, Platform  # noqa: E402
 from fleet.rig import Fleet, Host  # noqa: E402
 from fleet.rig import missing as fleet_missing  # noqa: E402
-
-from mooring.model.host import fingerprint  # noqa: E402
 
 HOSTS = 3
 
@@ -53,6 +51,7 @@ def main() -> int:
         here.variables["DOCKER_HOST"] = f"unix://{engine.socket}"
         here.up()
         for host in hosts:
+            host.start_docker()
             add(here, host)
         return measure(app_on(here, hosts[:1], "one"), app_on(here, hosts, "three"), rounds)
     finally:
@@ -61,13 +60,6 @@ def main() -> int:
         fleet.stop()
         engine.stop()
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def add(here: Platform, host: Host) -> None:
-    host.start_docker()
-    host.says("sh", "-c", "cat >> ~root/.ssh/authorized_keys", stdin=here.mooring("host", "key").out.encode())
-    words = ("--name", host.name, "--runtime", "docker", "--fingerprint", fingerprint(host.key))
-    expect(here.mooring("host", "add", f"root@{host.address}", *words))
 
 
 def app_on(here: Platform, hosts: tuple[Host, ...], name: str) -> App:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
-from docker.engine import ContainerEngine, DockerEngine, missing
+from docker.engine import ContainerEngine, DockerEngine, missing, serving
 
 from mooring.drivers.runtime.docker.runtime import DockerRuntime
 from mooring.drivers.runtime.docker.settings import DockerSettings
@@ -46,14 +46,12 @@ def engines() -> Iterator[tuple[ContainerEngine, ContainerEngine]]:
         network = f"10.{200 + number % 50}.{number // 50 % 250}"
         host = DockerEngine(Path(directory) / "host", bridge=f"mrgh{number}", subnet=f"{network}.1/25")
         own = DockerEngine(Path(directory) / "own", bridge=f"mrgo{number}", subnet=f"{network}.129/25")
-        try:
-            host.start()
-            host.make_base("base:1")
-            own.start()
-            yield host, own
-        finally:
-            own.stop()
-            host.stop()
+        with serving(host):
+            try:
+                own.start()
+                yield host, own
+            finally:
+                own.stop()
 
 
 @pytest.fixture

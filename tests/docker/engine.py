@@ -22,11 +22,14 @@ import urllib.parse
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 PATIENCE = 60.0  # seconds until it answers, and until it has ended
 APPLETS = ("sh", "sleep", "cat", "echo", "id", "httpd", "setsid", "kill", "touch", "head", "grep", "stty", "tr", "wget")
 NEEDED = ("dockerd", "containerd", "docker-registry", "busybox", "ip")
+
+
+Engine = TypeVar("Engine", bound="ContainerEngine")
 
 
 def missing() -> str:
@@ -235,6 +238,17 @@ class DockerEngine(ContainerEngine):
 
     def _remove_network(self) -> None:
         subprocess.run(["ip", "link", "delete", self._bridge], check=False, env=environment())
+
+
+@contextlib.contextmanager
+def serving(engine: Engine) -> Iterator[Engine]:
+    """With an image `base:1`."""
+    try:
+        engine.start()
+        engine.make_base("base:1")
+        yield engine
+    finally:
+        engine.stop()
 
 
 class _Connection(http.client.HTTPConnection):

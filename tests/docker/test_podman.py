@@ -16,7 +16,7 @@ from typing import ClassVar
 import docker.test_containers as containers
 import docker.test_image_folders as folders
 import pytest
-from docker.engine import ContainerEngine
+from docker.engine import ContainerEngine, serving
 from docker.podman import PodmanEngine, missing
 from docker.rig import DockerRig
 
@@ -37,13 +37,8 @@ def podman() -> Iterator[PodmanEngine]:
     number = os.getpid()
     with tempfile.TemporaryDirectory(prefix="mooring-", ignore_cleanup_errors=True) as directory:
         network = f"10.{100 + number % 50}.{number // 50 % 250}"
-        engine = PodmanEngine(Path(directory) / "podman", name=f"mrgp{number}", network=network)
-        try:
-            engine.start()
-            engine.make_base("base:1")
+        with serving(PodmanEngine(Path(directory) / "podman", name=f"mrgp{number}", network=network)) as engine:
             yield engine
-        finally:
-            engine.stop()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
-from docker.engine import ContainerEngine, DockerEngine
+from docker.engine import ContainerEngine, DockerEngine, serving
 from docker.registry import PASSWORD, USERNAME, Registry
 from e2e.platform import App, Platform, Traffic, eventually, receipt_of, running, short_directory
 from fleet.faults import Deployments, is_preparing
@@ -81,13 +81,9 @@ ACCOUNTS = {"host1": ("root", "/root"), "host2": ("deploy", "/home/deploy")}  # 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[ContainerEngine]:
     """The controller's own."""
-    engine = DockerEngine(Path(tempfile.mkdtemp(prefix="e-", dir="/tmp")), bridge="mooring-own", subnet="10.77.250.1/24")
-    try:
-        engine.start()
-        engine.make_base("base:1")
+    directory = Path(tempfile.mkdtemp(prefix="e-", dir="/tmp"))
+    with serving(DockerEngine(directory, bridge="mooring-own", subnet="10.77.250.1/24")) as engine:
         yield engine
-    finally:
-        engine.stop()
 
 
 @pytest.fixture(scope="module")

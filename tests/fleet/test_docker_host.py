@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
-from docker.engine import ContainerEngine, DockerEngine
+from docker.engine import ContainerEngine, DockerEngine, serving
 from docker.engine import missing as engine_missing
 from fleet.image import USER
 from fleet.rig import Host
@@ -38,13 +38,8 @@ def own_engine() -> Iterator[ContainerEngine]:
     number = os.getpid()
     with tempfile.TemporaryDirectory(prefix="mooring-", ignore_cleanup_errors=True) as directory:
         subnet = f"10.{150 + number % 50}.{number // 50 % 250}.1/24"
-        engine = DockerEngine(Path(directory) / "own", bridge=f"mrgf{number}", subnet=subnet)
-        try:
-            engine.start()
-            engine.make_base("base:1")
+        with serving(DockerEngine(Path(directory) / "own", bridge=f"mrgf{number}", subnet=subnet)) as engine:
             yield engine
-        finally:
-            engine.stop()
 
 
 @pytest.fixture
