@@ -60,13 +60,9 @@ class Instances:
         name = self._names.instance(key)
         every = await self._engine.listed("containers/json", labels.of_key(self._names.controller, key), all=1)
         for each in every:
-            if each["State"] not in _NOT_ENDED:
-                continue
-            await self._retire(each["Id"])
-            await self._end(each["Id"], grace)
-        dead = await self._found(name)
-        if dead is not None:
-            await self._put_away(dead, name)
+            if each["State"] in _NOT_ENDED or f"/{name}" in each["Names"]:  # Podman calls ended what it starts again in a moment
+                await self._retire(each["Id"])
+                await self._end(each["Id"], grace)
         await self._files.remove(name)
 
     async def restart(self, key: InstanceKey, *, grace: float) -> None:
