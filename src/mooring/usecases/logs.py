@@ -11,7 +11,7 @@ from mooring.errors import InvalidInput, NotFound
 from mooring.model.access import Actor
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import LogLine
-from mooring.model.names import process_name
+from mooring.model.names import ProcessName, process_name
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
 
@@ -32,10 +32,16 @@ def logs(platform: Platform, actor: Actor, query: LogQuery) -> AsyncIterator[Log
     """History first. Raises NotFound, Forbidden at once."""
     require(actor, Permission.SEE)
     platform.existing(query.environment)
-    known = {process.name for release in platform.memory.releases(query.environment) for process in release.processes}
-    if known and query.process is not None and query.process not in known:
-        raise NotFound(f"{query.environment} has no process type {query.process!r}", hint=f"it has {', '.join(sorted(known))}")
+    if query.process is not None:
+        _check_named(platform, query.environment, query.process)
     return _redacted(platform, query)
+
+
+def _check_named(platform: Platform, environment: EnvironmentId, process: ProcessName) -> None:
+    """Raises NotFound where no release has it; where there is none yet, a line may still come."""
+    known = {each.name for release in platform.memory.releases(environment) for each in release.processes}
+    if known and process not in known:
+        raise NotFound(f"{environment} has no process type {process!r}", hint=f"it has {', '.join(sorted(known))}")
 
 
 async def _redacted(platform: Platform, query: LogQuery) -> AsyncIterator[LogLine]:
