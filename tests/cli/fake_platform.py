@@ -27,7 +27,7 @@ from mooring.model.health import Check, CheckKind, Checks, Health
 from mooring.model.host import Sight
 from mooring.model.instance import InstanceKey, InstanceView, LogLine, ProcessState
 from mooring.model.lease import Lock
-from mooring.model.names import Hostname
+from mooring.model.names import AppName, Hostname
 from mooring.model.policy import Policy
 from mooring.model.receipt import PhaseTime, ProbeStream, Receipt
 from mooring.model.records import EnvironmentRecord, Unowned
@@ -44,6 +44,7 @@ from mooring.usecases.answers import (
     KeyRotation,
     PartStatus,
     PlatformStatus,
+    ReviewAppStatus,
     TokenCreated,
     Variable,
     VariableKind,
@@ -75,6 +76,7 @@ class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges, FakeServiceDesk):
         self.views: dict[str, CertificateView] = {}
         self.brought: dict[str, bytes] = {}
         self.lines: list[LogLine] = []
+        self.review_apps: tuple[ReviewAppStatus, ...] = ()
         self.unowned: tuple[Unowned, ...] = ()
         self.troubles: tuple[Trouble, ...] = ()
         self.backed_up_at = 0.0
@@ -256,6 +258,10 @@ class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges, FakeServiceDesk):
         yield from [line for line in self.lines if process is None or line.source.startswith(f"{process}.")][-lines:]
         if follow and self.interrupts:
             raise KeyboardInterrupt
+
+    def reviews(self, app: AppName) -> tuple[ReviewAppStatus, ...]:
+        self._answer()
+        return self.review_apps
 
     def events(self, *, after: int = 0, environment: EnvironmentId | None = None, limit: int = 1000) -> tuple[Event, ...]:
         self._answer()
@@ -447,3 +453,12 @@ def _release(environment: EnvironmentId, number: int, description: str, origin: 
         created_by="ada",
         description=description,
     )
+
+
+def review(branch: str, **changes: object) -> ReviewAppStatus:
+    """As `review ls` has it."""
+    summary = EnvironmentSummary(
+        environment=SHOP, release=1, ready=1, desired=1, is_serving=True, urls=(f"http://shop--{branch}.localhost:8080",)
+    )
+    given = {"created_at": NOW - 20, "used_at": NOW - 20, "expires_at": NOW + 72 * 3600 - 20, "leaving": "", "error": "", **changes}
+    return ReviewAppStatus(branch=branch, head="3f2a91c0d", summary=summary, **given)

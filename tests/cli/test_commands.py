@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from console import mooring
-from fake_platform import NOW, SHOP, FakePlatform
+from fake_platform import NOW, SHOP, FakePlatform, review
 
 from mooring.errors import PlatformNotRunning
 from mooring.model.deployment import Outcome
@@ -208,6 +208,16 @@ def test_logs_are_filtered_by_process_and_harmless(platform: FakePlatform) -> No
     assert mooring("logs", "web", platform=platform).out == "v2 web.1     │ \\x1b]0;owned\\x07 [red]hi[/red]\n"
     assert mooring("logs", "-n", "1", platform=platform).out == "v2 worker.1  │ tick\n"
     assert mooring("logs", "--json", "web", platform=platform).documents[0]["text"] == "\x1b]0;owned\x07 [red]hi[/red]"
+
+
+def test_logs_of_a_branch_without_a_review_app_name_the_branch_and_not_its_environment(platform: FakePlatform) -> None:
+    answer = mooring("review", "logs", "feature/checkout", platform=platform)
+    assert (answer.code, answer.out) == (2, "")
+    assert "shop has no review app of feature/checkout" in answer.err and "`mooring review ls`" in answer.err
+    platform.review_apps = (review("feature/checkout"),)
+    assert "there is no shop/feature-checkout-" in mooring("review", "logs", "feature/checkout", platform=platform).err, (
+        "what else is not found"
+    )
 
 
 def test_events_show_the_latest_and_then_follow(platform: FakePlatform) -> None:

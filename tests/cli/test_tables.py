@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from fake_platform import NOW, SHOP, FakePlatform
+from fake_platform import NOW, SHOP, FakePlatform, review
 
 from mooring.cli.render.diagnosis import probe_words
 from mooring.cli.render.happenings import happening_words
@@ -24,7 +24,7 @@ from mooring.model.events import Event, EventKind
 from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunRelease, StopInstance
-from mooring.usecases.answers import EnvironmentSummary, PlatformStatus, ReviewAppStatus
+from mooring.usecases.answers import EnvironmentSummary, PlatformStatus
 
 KEY = InstanceKey(environment=SHOP, process="web", slot=1, release=2)
 
@@ -154,14 +154,6 @@ def test_the_address_of_an_app_is_never_cut_however_narrow_the_terminal() -> Non
         ["http://shop.staging.example.com:8080"],
         ["a-blog-of-somebody/production", "-", "runs", "nothing", "0/0", "now"],
     ]
-
-
-def review(branch: str, **changes: object) -> ReviewAppStatus:
-    summary = EnvironmentSummary(
-        environment=SHOP, release=1, ready=1, desired=1, is_serving=True, urls=(f"http://shop--{branch}.localhost:8080",)
-    )
-    given = {"created_at": NOW - 20, "used_at": NOW - 20, "expires_at": NOW + 72 * 3600 - 20, "leaving": "", "error": "", **changes}
-    return ReviewAppStatus(branch=branch, head="3f2a91c0d", summary=summary, **given)
 
 
 def test_the_address_of_a_review_app_is_never_cut_however_narrow_the_terminal() -> None:

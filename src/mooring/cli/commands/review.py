@@ -10,6 +10,7 @@ from mooring.cli.commands.logs import FOLLOW, LINES, PROCESS, show
 from mooring.cli.options import DETACH, command
 from mooring.cli.render.styled import Span, Style, line
 from mooring.cli.session import Session
+from mooring.errors import NotFound
 from mooring.model.review import branch_name, review_environment
 
 _BRANCH = click.argument("branch", metavar="BRANCH")
@@ -65,7 +66,12 @@ def review_down_command(session: Session, branch: str) -> int:
 @FOLLOW
 @LINES
 def review_logs_command(session: Session, branch: str, process: str, follow: bool, lines: int) -> None:
-    show(session, review_environment(session.app, branch_name(branch)), process=process, follow=follow, lines=lines)
+    try:
+        show(session, review_environment(session.app, branch_name(branch)), process=process, follow=follow, lines=lines)
+    except NotFound as error:
+        if any(each.branch == branch for each in session.client.reviews(session.app)):
+            raise
+        raise NotFound(f"{session.app} has no review app of {branch}", hint="`mooring review ls` lists them") from error
 
 
 @command("review access", about_environment=False, about_app=True)
