@@ -136,7 +136,8 @@ class _Walk:
         try:
             layer[".".join(inner)] = Found(key.kind.read(value), self._document.file, self._document.line(path))
         except Mismatch as mismatch:
-            self.report(path, *_said(wording.dotted(path), value, mismatch, row=key))
+            for each in (mismatch, *mismatch.others):
+                self.report(path, *_said(wording.dotted(path), value, each, row=key))
 
     def _name_fits(self, name: str, kind: Name, path: Path) -> bool:
         if path[-2:] == ("processes", RESERVED_PROCESS):

@@ -5,19 +5,22 @@ A kind says what was expected; the key and the place are the caller's to add. Mu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 Schema = dict[str, object]
 
 
 class Mismatch(Exception):
-    """The value is not of the kind. `rule` says what one is; `hint` the fix, empty for the key's own; `item` the guilty element."""
+    """The value is not of the kind. `rule` says what one is; `hint` the fix, empty for the key's own; `item` the guilty element, and
+    `others` what is wrong with the elements after it."""
 
-    def __init__(self, rule: str, *, hint: str = "", item: object = None) -> None:
+    def __init__(self, rule: str, *, hint: str = "", item: object = None, others: Sequence[Mismatch] = ()) -> None:
         super().__init__(rule)
         self.rule = rule
         self.hint = hint
         self.item = item
+        self.others = tuple(others)
 
 
 class Kind(Protocol):

@@ -107,17 +107,23 @@ class ListOf(msgspec.Struct, frozen=True, kw_only=True):
             raise Mismatch(f"{self.noun} are a list", hint=hint)
         if not 1 <= len(value) <= self.most:
             raise Mismatch(f"{self.noun} are a list of 1 to {self.most}", hint="" if value else "name one, or leave the key out")
-        items = tuple(self._read_item(item) for item in value)
+        items = self._read_items(value)
         for position, item in enumerate(items):
             if item in items[:position]:
                 raise Mismatch("each is named once", hint="remove the second one", item=item)
         return items
 
-    def _read_item(self, item: object) -> object:
-        try:
-            return self.item.read(item)
-        except Mismatch as mismatch:
-            raise Mismatch(mismatch.rule, hint=mismatch.hint, item=item) from None
+    def _read_items(self, value: list[object]) -> tuple[object, ...]:
+        items, mismatches = list[object](), list[Mismatch]()
+        for item in value:
+            try:
+                items.append(self.item.read(item))
+            except Mismatch as mismatch:
+                mismatches.append(Mismatch(mismatch.rule, hint=mismatch.hint, item=item))
+        if mismatches:
+            first, *others = mismatches
+            raise Mismatch(first.rule, hint=first.hint, item=first.item, others=others)
+        return tuple(items)
 
     def write(self, value: object) -> str:
         return f"[{', '.join(self.item.write(item) for item in value)}]" if isinstance(value, tuple) else "[]"
