@@ -138,11 +138,13 @@ def busy(cpus: float) -> Tree:
 
 
 @story
-async def test_a_hostname_of_another_app_is_refused_and_the_other_serves_on(platform: FakePlatform) -> None:
-    await deployed(platform)
-    deployment = await platform.end(platform.deploy(BLOG, Tree(hostnames=("shop.localhost",), policy=QUICK)))
+async def test_hostnames_of_another_app_are_refused_all_at_once_and_the_other_serves_on(platform: FakePlatform) -> None:
+    await deployed(platform, msgspec.structs.replace(WEB, hostnames=("shop.localhost", "www.shop.localhost")))
+    wished = ("shop.localhost", "blog.localhost", "www.shop.localhost")
+    deployment = await platform.end(platform.deploy(BLOG, Tree(hostnames=wished, policy=QUICK)))
     assert deployment.error_code == "invalid-input"
-    assert "shop.localhost" in deployment.error and "shop/production" in deployment.error
+    claims = [f"the hostname {name} belongs to shop/production already" for name in ("shop.localhost", "www.shop.localhost")]
+    assert deployment.error == f"{BLOG}: {claims[0]}; {claims[1]}"
     assert running(platform, BLOG) == []
     await check_order(platform)
 

@@ -129,10 +129,9 @@ def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
     environment = wanted.release.environment
     others = parts.others(environment)
     taken = {name: each.release for pair in others for each in pair if each is not None for name in each.release.hostnames}
-    for name in wanted.release.hostnames:
-        if name in taken:
-            hint = "give one of them other hostnames in its mooring.toml"
-            raise InvalidInput(f"the hostname {name} belongs to {taken[name].environment} already", hint=hint, where=str(environment))
+    claims = [f"the hostname {name} belongs to {taken[name].environment} already" for name in wanted.release.hostnames if name in taken]
+    if claims:
+        raise InvalidInput("; ".join(claims), hint="give one of them other hostnames in its mooring.toml", where=str(environment))
     check_room(parts, wanted, before)
 
 
