@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 import tempfile
@@ -91,21 +92,25 @@ def test_who_is_at_the_other_end_is_told_by_the_kernel(place: Path) -> None:
     listener.close()
 
 
-def test_a_taken_port_names_its_taker_and_another_port() -> None:
-    with socket.socket() as taker:
-        taker.bind(("127.0.0.1", 0))
-        taker.listen()
-        port = taker.getsockname()[1]
-        with pytest.raises(InvalidInput, match=rf"port {port} is taken by .*\(pid {os.getpid()}\)") as refused:
-            check_free("127.0.0.1", port, option="--http-port")
-        assert "mooring up --http-port " in refused.value.hint
+def test_all_taken_ports_are_named_each_with_its_taker_and_another_port() -> None:
+    with socket.socket() as http, socket.socket() as https:
+        for taker in (http, https):
+            taker.bind(("127.0.0.1", 0))
+            taker.listen()
+        ports = {"--http-port": http.getsockname()[1], "--https-port": https.getsockname()[1]}
+        with pytest.raises(InvalidInput) as refused:
+            check_free("127.0.0.1", ports)
+        for port, said in zip(ports.values(), refused.value.message.split("; "), strict=True):
+            assert re.fullmatch(rf"port {port} is taken by .*\(pid {os.getpid()}\)", said)
+        instead = re.fullmatch(r"stop it, or choose another: `mooring up --http-port (\d+) --https-port (\d+)`", refused.value.hint)
+        assert instead is not None and len({*instead.groups(), *map(str, ports.values())}) == 4
         with pytest.raises(Unavailable, match="cannot listen"):
-            tcp_socket("127.0.0.1", port)
+            tcp_socket("127.0.0.1", ports["--http-port"])
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"nothing can listen on 192\.0\.2\.1"):
-        check_free("192.0.2.1", 1024, option="--http-port")
+        check_free("192.0.2.1", {"--http-port": 1024})
 
 
 @pytest.mark.parametrize(

@@ -87,13 +87,9 @@ def _version(installation: Installation) -> str:
 def _check_ports(before: Settings, wanted: Settings, machinery: Machinery) -> None:
     """Of those that our own edge has, nothing needs to be asked."""
     is_edge_up = machinery.is_up("edge")
-    for option, port, known in (
-        ("--http-port", wanted.http_port, before.http_port),
-        ("--https-port", wanted.https_port, before.https_port),
-    ):
-        is_ours = is_edge_up and (before.bind, known) == (wanted.bind, port)
-        if port and not is_ours:
-            check_free(wanted.bind, port, option=option)
+    asked = (("--http-port", wanted.http_port, before.http_port), ("--https-port", wanted.https_port, before.https_port))
+    new = {option: port for option, port, known in asked if not (is_edge_up and (before.bind, known) == (wanted.bind, port))}
+    check_free(wanted.bind, {option: port for option, port in new.items() if port})
 
 
 def _prepare(installation: Installation, wanted: Settings, teller: Teller) -> None:
