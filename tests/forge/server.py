@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+from forge.exhibits import Answer, Exhibits
+
 _pushes, _comments = itertools.count(), itertools.count(900)
 _PULL = re.compile(r"/(?:pulls|issues|merge_requests)(?:/(\d+))?(/comments|/notes)?\Z")
 _COMMENT = re.compile(r"/(?:comments|notes)/(\d+)\Z")
@@ -26,7 +28,8 @@ ZEROS = "0" * 40
 class FakeForge:
     """`posted` holds method, path and body of what was told; `answers` gives bodies by the end of a path; `fails` the next that many.
 
-    `pulls` are the requests to merge something, by number, as its kind of forge writes them; `comments` what each was told, oldest first.
+    `pulls` are the requests to merge something, by number, as its kind of forge writes them; `comments` what each was told, oldest first;
+    `exhibits` what it shows of deployments, environments and commits.
     """
 
     def __init__(self) -> None:
@@ -36,6 +39,7 @@ class FakeForge:
         self.fails = 0
         self.pulls: dict[int, dict[str, Any]] = {}
         self.comments: dict[int, list[dict[str, Any]]] = {}
+        self.exhibits = Exhibits()
         self.unlisted: set[int] = set()  # open, and not in the list for once
         self.shows_pulls = True
         self.forgets_answer = False  # of the next comment
@@ -68,8 +72,17 @@ class FakeForge:
                 return self.pulls.get(number)
             listed = [each for number, each in self.pulls.items() if number not in self.unlisted]
             return self._page([each for each in listed if each["state"] in ("open", "opened")], query)
+        if (shown := self.exhibits.found(place, query)) is not None:
+            return self._page(shown, query)
         answer = next((answer for ending, answer in self.answers.items() if place.endswith(ending)), None)
         return self._page(answer, query) if isinstance(answer, list) else answer
+
+    def received(self, method: str, place: str, body: dict[str, Any]) -> Answer:
+        """What it answers to that."""
+        shown = self.exhibits.told(method, place, body)
+        if shown is not None:
+            return shown
+        return 201, self.comment(place, body) if _IS_COMMENT.search(place) else {"id": 1}
 
     def comment(self, place: str, body: dict[str, Any]) -> dict[str, Any]:
         """Written, or written anew."""
@@ -121,18 +134,18 @@ class FakeForge:
                 path = unquote(self.path)
                 with forge.told:
                     forge.posted.append((self.command, path, body))
-                    made = forge.comment(path, body) if _IS_COMMENT.search(path) else {"id": 4711}
+                    status, made = forge.received(self.command, path, body)
                     forge.told.notify_all()
                 if forge.forgets_answer and _IS_COMMENT.search(path):
                     forge.forgets_answer = False
                     self.close_connection = True
                     return
-                self._answer(201, made)
+                self._answer(status, made)
 
-            do_PUT = do_PATCH = do_POST
+            do_PUT = do_PATCH = do_DELETE = do_POST
 
             def _answer(self, status: int, body: Any) -> None:
-                content = json.dumps(body).encode()
+                content = b"" if status == 204 else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

@@ -26,7 +26,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.forge import ForgeSecrets
 from mooring.model.lease import Lease, Lock
-from mooring.model.names import AppName, DeploymentId, HostId, Hostname
+from mooring.model.names import AppName, DeploymentId, EnvironmentName, HostId, Hostname
 from mooring.model.records import EnvironmentRecord
 from mooring.model.registry import Registry
 from mooring.model.secret import Secret
@@ -42,6 +42,7 @@ from mooring.testing.samples import (
     a_release,
     a_server,
     a_service,
+    a_shown,
     a_step,
     a_watch,
     an_answer,
@@ -160,6 +161,8 @@ WRITES: dict[str, Callable[[SqliteMemory], object]] = {
     "save_forge_watch": lambda memory: memory.save_forge_watch(a_watch("d2")),
     "save_forge_pull": lambda memory: memory.save_forge_pull(a_pull(3)),
     "forget_forge_pull": lambda memory: memory.forget_forge_pull(AppName("shop"), 2),
+    "save_forge_shown": lambda memory: memory.save_forge_shown(a_shown("staging")),
+    "forget_forge_shown": lambda memory: memory.forget_forge_shown(AppName("shop"), EnvironmentName("production")),
     "forget_forge_watch": lambda memory: memory.forget_forge_watch(DeploymentId("d1")),
     "take_lease": lambda memory: memory.take_lease(SHOP, holder="c1", now=0.0, dead_after=1.0),
     "renew_lease": lambda memory: memory.renew_lease(Lease(environment=SHOP, holder="", fence=1, since=0.0, heartbeat=0.0), now=1.0),
@@ -200,6 +203,7 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "forge_heads": lambda memory: memory.forge_heads(AppName("shop")),
     "forge_watches": lambda memory: memory.forge_watches(),
     "forge_pulls": lambda memory: memory.forge_pulls(AppName("shop")),
+    "forge_shown": lambda memory: memory.forge_shown(AppName("shop")),
     "services": lambda memory: memory.services(),
     "service_servers": lambda memory: memory.service_servers(),
     "service_address": lambda memory: memory.service_address(a_server().name),
@@ -256,6 +260,7 @@ RECORDS = {
     "forges": lambda memory: memory.forges(),
     "forge_watches": lambda memory: memory.forge_watches(),
     "forge_pulls": lambda memory: memory.forge_pulls(AppName("shop")),
+    "forge_shown": lambda memory: memory.forge_shown(AppName("shop")),
     "services": lambda memory: memory.services(),
     "service_servers": lambda memory: memory.service_servers(),
 }
@@ -272,6 +277,7 @@ def test_a_garbled_record_is_told_and_not_guessed(table: str, record: str | byte
     memory.save_forge(a_forge(), SECRETS)
     memory.save_forge_watch(a_watch())
     memory.save_forge_pull(a_pull())
+    memory.save_forge_shown(a_shown())
     memory.save_service_server(a_server(), Secret("postgresql://a:b@c/d"))
     memory.save_service(a_service(), {a_service().login: Secret("sesame")})
     with closing(sqlite3.connect(tmp_path / "state" / "mooring.db")) as plain:
@@ -329,6 +335,7 @@ def filled(memory: SqliteMemory) -> SqliteMemory:
     memory.save_forge_head(AppName("shop"), "main", "c1")
     memory.save_forge_watch(a_watch())
     memory.save_forge_pull(a_pull())
+    memory.save_forge_shown(a_shown())
     memory.is_first_delivery(AppName("shop"), b"old", at=0.0)
     memory.save_service_server(a_server(version="14.0"), Secret("postgresql://a:b@c/d"))
     memory.save_service(a_service(is_ready=False), {a_service().login: Secret("sesame")})

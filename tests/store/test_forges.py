@@ -12,10 +12,10 @@ import pytest
 
 from mooring.errors import NotFound, StateDamaged
 from mooring.model.forge import ForgeSecrets
-from mooring.model.names import AppName, DeploymentId
+from mooring.model.names import AppName, DeploymentId, EnvironmentName
 from mooring.model.secret import Secret
 from mooring.store.memory import SqliteMemory
-from mooring.testing.samples import a_forge, a_pull, a_watch
+from mooring.testing.samples import a_forge, a_pull, a_shown, a_watch
 
 SHOP, BLOG = AppName("shop"), AppName("blog")
 SECRETS = ForgeSecrets(token=Secret("a token"), hook=Secret("a hook's secret"))
@@ -98,3 +98,15 @@ def test_what_became_of_pull_requests_is_kept_until_it_is_forgotten_or_its_forge
     memory.save_forge_pull(a_pull())
     memory.save_forge(a_forge(), SECRETS)
     assert memory.forge_pulls(SHOP) == ()
+
+
+def test_what_a_forge_shows_is_kept_by_environment_until_it_is_forgotten_or_its_forge(memory: SqliteMemory) -> None:
+    for shown in (a_shown(), a_shown("staging"), a_shown("production", deployments=("4711", "4712"))):
+        memory.save_forge_shown(shown)
+    assert memory.forge_shown(SHOP) == {"production": a_shown(deployments=("4711", "4712")), "staging": a_shown("staging")}
+    memory.forget_forge_shown(SHOP, EnvironmentName("production"))
+    assert memory.forge_shown(SHOP) == {"staging": a_shown("staging")} and memory.forge_shown(BLOG) == {}
+    memory.forget_forge(SHOP)
+    memory.save_forge_shown(a_shown())
+    memory.save_forge(a_forge(), SECRETS)
+    assert memory.forge_shown(SHOP) == {}

@@ -8,7 +8,7 @@ import msgspec
 
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import AppName, DeploymentId, EnvironmentName
-from mooring.model.review import strangers_branch
+from mooring.model.review import is_review_of, strangers_branch
 from mooring.model.secret import Secret
 
 SEEN = 60.0  # seconds between two looks, unless it was said otherwise
@@ -151,7 +151,7 @@ class ReportState(enum.Enum):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What the forge shows beside a commit. `url` leads to the app; `detail` is one line."""
+    """What the forge shows beside a commit. `url` leads to the app; `detail` is one line; `is_review`: it all goes with the branch."""
 
     environment: EnvironmentId
     commit: str
@@ -159,6 +159,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     state: ReportState
     detail: str
     url: str = ""
+    is_review: bool = False
 
     @property
     def name(self) -> str:
@@ -182,3 +183,47 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     ref: str = ""
     handle: str = ""
     then: tuple[EnvironmentName, ...] = ()
+
+    @property
+    def is_review(self) -> bool:
+        return is_review_of(EnvironmentId(self.app, self.environment), self.branch)
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What a forge shows of an environment, until it was told that this is gone.
+
+    `commit` is the newest that it was told of, on `branch`, or at `ref` where that is none of its branches; `url` where that one serves.
+    `deployments`: what the forge calls those that it shows as alive, newest last. `comment`: what it calls ours on the commit `commented`,
+    empty until that is known; `mark` stands in it, and was on disk before it. `may_comment`: the token was not refused it.
+    """
+
+    app: AppName
+    environment: EnvironmentName
+    commit: str
+    branch: str
+    ref: str = ""
+    url: str = ""
+    deployments: tuple[str, ...] = ()
+    mark: str = ""
+    commented: str = ""
+    comment: str = ""
+    may_comment: bool = True
+
+    @property
+    def id(self) -> EnvironmentId:
+        return EnvironmentId(self.app, self.environment)
+
+    @property
+    def is_review(self) -> bool:
+        return is_review_of(self.id, self.branch)
+
+    @property
+    def gone(self) -> Report:
+        """In the place of the last status, whose address leads nowhere any more."""
+        return Report(
+            environment=self.id,
+            commit=self.commit,
+            branch=self.ref or self.branch,
+            state=ReportState.SUCCEEDED,
+            detail=f"{self.id} is gone",
+        )

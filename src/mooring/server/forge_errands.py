@@ -20,9 +20,10 @@ from mooring.model.access import Actor, Role
 from mooring.model.deployment import Deployment, Outcome, Trigger
 from mooring.model.environment import PRODUCTION, EnvironmentId
 from mooring.model.forge import CheckState, ForgeLink, Report, ReportState, Watched
-from mooring.model.names import AppName, EnvironmentName
+from mooring.model.names import AppName, DeploymentId, EnvironmentName
 from mooring.model.review import review_environment
 from mooring.server.pull_comments import PullComments
+from mooring.server.shown import ShownEnvironments
 from mooring.usecases.deploy import deploy
 from mooring.usecases.platform import Platform
 from mooring.usecases.reviews import bring_up, review_mark
@@ -36,6 +37,7 @@ class ForgeErrands:
     """Of one desk. `patience`: seconds before a report is tried again, each time."""
 
     def __init__(self, platform: Platform, comments: PullComments, *, repositories: Path, uploads: Path, patience: Sequence[float]) -> None:
+        self.shown = ShownEnvironments(platform)
         self._platform = platform
         self._comments = comments
         self._repositories = repositories
@@ -140,6 +142,7 @@ class ForgeErrands:
             branch=watched.ref or watched.branch,
             state=ReportState.RUNNING,
             detail="is being deployed",
+            is_review=watched.is_review,
         )
         watched = msgspec.structs.replace(watched, handle=await self._told(link, report))
         self._platform.memory.save_forge_watch(watched)
@@ -153,8 +156,11 @@ class ForgeErrands:
         record = self._platform.memory.deployment(watched.deployment)
         begun = None
         if link is not None and record is not None:
-            await self._told(link, self._ending(watched, record), handle=watched.handle)
+            ending = self._ending(watched, record)
+            handle = await self._told(link, ending, handle=watched.handle)
+            self.shown.note(watched, ending, handle=handle)
             await self._comments.follow(link, watched.branch)
+            await self._mended(link, watched.environment)
             is_newest = self._platform.memory.forge_heads(link.app).get(watched.branch) == watched.commit
             if watched.then and is_newest and record.outcome is Outcome.SUCCEEDED:
                 begun = await self.deploy(link, watched.commit, watched.branch, watched.then)
@@ -172,6 +178,7 @@ class ForgeErrands:
             state=ReportState.SUCCEEDED if has_succeeded else ReportState.FAILED,
             detail=_said(record),
             url=urls[0] if urls else "",
+            is_review=watched.is_review,
         )
 
     async def _told(self, link: ForgeLink, report: Report, *, handle: str = "") -> str:
@@ -185,6 +192,19 @@ class ForgeErrands:
                     break
                 await asyncio.sleep(pause)
         return handle
+
+    async def _mended(self, link: ForgeLink, environment: EnvironmentName) -> None:
+        """What cannot be told now is an event, and told at the next look."""
+        try:
+            await self.shown.mend(link, environment)
+        except MooringError as failure:
+            self._platform.controller.tell(f"the forge of {link.app} was not told of {environment}: {failure}")
+
+    async def look_after(self, link: ForgeLink, deployment: DeploymentId) -> None:
+        """Look again when a review app is gone."""
+        async for _ in self._platform.controller.follow(deployment=deployment):
+            pass
+        self._platform.forges.look(link.app)
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._errands.discard(task)

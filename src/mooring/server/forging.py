@@ -167,7 +167,7 @@ class ForgeDesk:
             except MooringError as failure:  # no branch waits for another
                 failures.append(failure)
         found = await self._pulls.look(link, forge, remote, heads)
-        failures += found.failures
+        failures += [*found.failures, *await self._errands.shown.look(link)]
         if failures:
             raise failures[0]
         return waits or found.waits
@@ -223,7 +223,8 @@ class ForgeDesk:
         """What the branch had to itself goes with it; an environment that has a name of its own stays."""
         mark = review_mark(self.platform, link.app, branch)
         if mark is not None and not mark.leaving:
-            await take_down(self.platform, actor_of(link), link.app, branch)
+            going = await take_down(self.platform, actor_of(link), link.app, branch)
+            self._errands.begin(self._errands.look_after(link, going.deployment.id))
         await remote.forget(branch, self._errands.repository(link))
         self.platform.memory.save_forge_head(link.app, branch, "")
 

@@ -19,7 +19,7 @@ from mooring.drivers.forge.contract import Forge, Remote
 from mooring.errors import InvalidInput, MooringError, NotFound
 from mooring.manifest import checks_of, pull_rules_of
 from mooring.model.forge import ForgeLink, Pull, PullPart, PullRecord
-from mooring.model.names import AppName, DeploymentId
+from mooring.model.names import AppName
 from mooring.model.review import review_environment
 from mooring.server.beginning import Beginnings
 from mooring.server.forge_errands import ForgeErrands, actor_of, hindrance, is_leaving
@@ -219,7 +219,7 @@ class PullRequests:
         if mark is not None and (record.part is PullPart.OWN or pull.is_from_fork) and not others:
             if not mark.leaving:
                 going = await take_down(self._platform, actor_of(link), link.app, record.branch)
-                self._errands.begin(self._look_again(link, going.deployment.id))
+                self._errands.begin(self._errands.look_after(link, going.deployment.id))
             if not is_open:
                 return
         if mark is None:
@@ -231,12 +231,6 @@ class PullRequests:
             bare = msgspec.structs.replace(known, part=PullPart.NOTHING, head="", label="", barred="", refusal="")
             if known.number == record.number and known != bare:
                 memory.save_forge_pull(bare)
-
-    async def _look_again(self, link: ForgeLink, deployment: DeploymentId) -> None:
-        """When the review app is gone."""
-        async for _ in self._platform.controller.follow(deployment=deployment):
-            pass
-        self._platform.forges.look(link.app)
 
     def _is_there(self, link: ForgeLink, pull: Pull, commit: str) -> bool:
         """Whether another pull request of the same branch has brought it up."""

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mooring.errors import NotFound
-from mooring.model.forge import ForgeLink, ForgeSecrets, PullRecord, Watched
-from mooring.model.names import AppName, DeploymentId
+from mooring.model.forge import ForgeLink, ForgeSecrets, PullRecord, Shown, Watched
+from mooring.model.names import AppName, DeploymentId, EnvironmentName
 from mooring.model.secret import Secret
 from mooring.store import schema
 from mooring.store.cipher import seal, unseal
@@ -17,7 +17,8 @@ from mooring.store.sealing import forge_place, key_to_seal_with
 from mooring.store.shelf import Shelf, decode, encode
 
 _forges, _heads = schema.forges, schema.forge_heads
-_deliveries, _watches, _pulls = schema.forge_deliveries, schema.forge_watches, schema.forge_pulls
+_deliveries, _watches = schema.forge_deliveries, schema.forge_watches
+_pulls, _shown = schema.forge_pulls, schema.forge_shown
 
 
 class ForgeShelf(Shelf):
@@ -96,6 +97,25 @@ class ForgeShelf(Shelf):
     def forget_forge_pull(self, app: AppName, number: int) -> None:
         with self._database.write() as connection:
             connection.execute(delete(_pulls).where(_pulls.c.app == app, _pulls.c.number == number))
+
+    def forge_shown(self, app: AppName) -> dict[EnvironmentName, Shown]:
+        """What its forge shows of each environment."""
+        found = select(_shown.c.record).where(_shown.c.app == app).order_by(_shown.c.environment)
+        with self._database.read() as connection:
+            records = [decode(record, Shown) for record in connection.scalars(found)]
+        return {record.environment: record for record in records}
+
+    def save_forge_shown(self, shown: Shown) -> None:
+        """Nothing of a forge that was forgotten meanwhile."""
+        with self._database.write() as connection:
+            if not _is_known(connection, shown.app):
+                return
+            row = insert(_shown).values(app=shown.app, environment=shown.environment, record=encode(shown))
+            connection.execute(row.on_conflict_do_update(index_elements=["app", "environment"], set_={"record": row.excluded.record}))
+
+    def forget_forge_shown(self, app: AppName, environment: EnvironmentName) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(_shown).where(_shown.c.app == app, _shown.c.environment == environment))
 
     def forge_watches(self) -> tuple[Watched, ...]:
         """Deployments whose end a forge is still to be told."""

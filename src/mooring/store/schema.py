@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every version that this program can open, oldest first; the last is the one it writes."""
 
 metadata = MetaData()
@@ -260,6 +260,15 @@ forge_pulls = Table(
     metadata,
     Column("app", Text, ForeignKey("forges.app", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("record", Text, nullable=False),
+)
+
+# What a forge shows of each environment, until it was told that this is gone.
+forge_shown = Table(
+    "forge_shown",
+    metadata,
+    Column("app", Text, ForeignKey("forges.app", ondelete="CASCADE"), primary_key=True),
+    Column("environment", Text, primary_key=True),
     Column("record", Text, nullable=False),
 )
 

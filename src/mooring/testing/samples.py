@@ -5,7 +5,7 @@ from __future__ import annotations
 from mooring.model.deployment import Deployment, Revision, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
-from mooring.model.forge import ForgeKind, ForgeLink, PullPart, PullRecord, Watched
+from mooring.model.forge import ForgeKind, ForgeLink, PullPart, PullRecord, Shown, Watched
 from mooring.model.health import Check, Checks
 from mooring.model.host import Host, HostAddress, HostRuntime
 from mooring.model.instance import InstanceKey
@@ -93,3 +93,9 @@ def a_watch(deployment: str = "d1") -> Watched:
     return Watched(
         deployment=DeploymentId(deployment), app=AppName("shop"), environment=EnvironmentName("production"), commit="c1", branch="main"
     )
+
+
+def a_shown(environment: str = "production", *, url: str = "https://shop.example.com", deployments: tuple[str, ...] = ("4711",)) -> Shown:
+    """What a forge shows of an environment."""
+    name = EnvironmentName(environment)
+    return Shown(app=AppName("shop"), environment=name, commit="c1", branch="main", url=url, deployments=deployments)

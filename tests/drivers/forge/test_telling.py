@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from forge.server import TOKEN, FakeForge, forge_running, listed_merge_request, listed_pull, remembered
+from forge.server import TOKEN, FakeForge, listed_merge_request, listed_pull, remembered
 
 from mooring.drivers.forge.gitea import Gitea
 from mooring.drivers.forge.github import GitHub
@@ -23,12 +21,6 @@ RUNNING = Report(environment=SHOP, commit=COMMIT, branch="main", state=ReportSta
 SERVES = Report(
     environment=SHOP, commit=COMMIT, branch="main", state=ReportState.SUCCEEDED, detail="serves" * 40, url="https://shop.example.com"
 )
-
-
-@pytest.fixture
-def server() -> Iterator[FakeForge]:
-    with forge_running() as forge:
-        yield forge
 
 
 def made(kind: ForgeKind, api: str) -> GitHub | GitLab | Gitea:
@@ -58,7 +50,8 @@ async def test_github_is_told_of_a_status_and_a_deployment(server: FakeForge) ->
         False,
         [],
     )
-    assert bodies[2]["state"] == "in_progress"
+    assert bodies[1]["transient_environment"] is False
+    assert bodies[2] == {"state": "in_progress", "description": "is being deployed", "auto_inactive": False}
     assert (bodies[3]["state"], bodies[3]["target_url"], len(bodies[3]["description"])) == ("success", "https://shop.example.com", 140)
     assert (bodies[4]["state"], bodies[4]["environment_url"]) == ("success", "https://shop.example.com")
     assert {headers["authorization"] for headers in server.headers} == {f"Bearer {TOKEN}"}
@@ -74,12 +67,13 @@ async def test_gitlab_is_told_of_a_status_and_a_deployment(server: FakeForge) ->
         ("POST", f"{base}/deployments"),
         ("POST", f"{base}/statuses/{COMMIT}"),
         ("PUT", f"{base}/deployments/4711"),
+        ("PUT", f"{base}/environments/9"),
     ]
     bodies = [body for _, _, body in server.posted]
     assert bodies[0] == {"state": "running", "name": "mooring/production", "description": "is being deployed", "ref": "main"}
     assert bodies[1] == {"environment": "production", "sha": COMMIT, "ref": "main", "tag": False, "status": "running"}
     assert (bodies[2]["state"], bodies[2]["target_url"]) == ("success", "https://shop.example.com")
-    assert bodies[3] == {"status": "success"}
+    assert bodies[3:] == [{"status": "success"}, {"external_url": "https://shop.example.com"}]
     assert {headers["private-token"] for headers in server.headers} == {TOKEN}
 
 

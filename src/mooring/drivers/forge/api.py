@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,6 +14,7 @@ from mooring.errors import InvalidInput, OutcomeUnknown, Unavailable
 WITHIN = 20.0  # seconds for an answer
 LARGEST = 5_000_000  # bytes of one
 _AGENT = "mooring"
+_NOT_THERE = (404, 410, 422)  # GitHub answers a status of a commit that it has not with 422
 
 
 class Api:
@@ -31,7 +32,15 @@ class Api:
         """Raises Unavailable, OutcomeUnknown, InvalidInput."""
         return await asyncio.to_thread(self._ask, method, path, msgspec.json.encode(body))
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> object:
+    async def send_where_found(self, method: str, path: str, body: Mapping[str, object]) -> object:
+        """Null where it is about something that the forge has no longer. Raises as `send`."""
+        return await asyncio.to_thread(self._ask, method, path, msgspec.json.encode(body), _NOT_THERE)
+
+    async def send_where_allowed(self, method: str, path: str, body: Mapping[str, object]) -> object:
+        """As `send_where_found`; null also where the token may not. Raises Unavailable, OutcomeUnknown, InvalidInput."""
+        return await asyncio.to_thread(self._ask, method, path, msgspec.json.encode(body), (*_NOT_THERE, 403))
+
+    def _ask(self, method: str, path: str, body: bytes | None, passed_over: Collection[int] = ()) -> object:
         parts = urlsplit(self._base)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=WITHIN)
@@ -49,6 +58,8 @@ class Api:
             raise OutcomeUnknown(f"the answer of {place} was lost: {type(foreign).__name__}") from foreign
         finally:
             connection.close()
+        if answer.status in passed_over:
+            return None
         _check(answer.status, content, f"{method} {place}{parts.path}{path}")
         return _decoded(content, place)
 

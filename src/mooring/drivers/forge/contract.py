@@ -7,11 +7,11 @@ may not). No address is taken from what a forge sends. Must not: decide what is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from mooring.model.forge import CheckState, Delivery, Pull, Report
+from mooring.model.forge import CheckState, Delivery, Pull, Report, Shown
 
 
 class Forge(Protocol):
@@ -20,6 +20,15 @@ class Forge(Protocol):
 
     async def report(self, report: Report, *, handle: str = "") -> str:
         """Show how a commit's deployment is doing; gives what it is called there, for the next report. Raises Unavailable, InvalidInput."""
+
+    async def retire(self, deployments: Sequence[str]) -> None:
+        """These serve no more: a newer one does. Twice is once. Raises Unavailable, OutcomeUnknown, InvalidInput."""
+
+    async def withdraw(self, shown: Shown) -> None:
+        """An environment is gone: no address of it is shown as alive. Twice is once. Raises Unavailable, OutcomeUnknown, InvalidInput."""
+
+    async def comment_commit(self, commit: str, text: str, *, mark: str, handle: str = "") -> str:
+        """Our one comment on a commit; gives what it is called there, empty where the forge has none. Else as `comment`."""
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
         """By name, the newest of each, without Mooring's own. Raises Unavailable, InvalidInput where a forge knows none."""

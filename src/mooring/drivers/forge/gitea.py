@@ -3,7 +3,7 @@ and timelines. Must not: act on a message."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from mooring.drivers.forge.api import Api
@@ -16,6 +16,7 @@ from mooring.drivers.forge.github import (
     pull_request,
     status_of,
     statuses_in,
+    withdraw_status,
     written_comment,
 )
 from mooring.drivers.forge.letting_in import HeadSet, labelled_commit
@@ -23,7 +24,19 @@ from mooring.drivers.forge.pages import listed
 from mooring.drivers.forge.payload import Payload, check_repository, push_of
 from mooring.drivers.forge.signing import check_signed
 from mooring.errors import InvalidInput
-from mooring.model.forge import Checked, CheckState, Delivery, ForgeEvent, ForgeLink, ForgeSecrets, Pull, PullRequest, Report, Unconcerning
+from mooring.model.forge import (
+    Checked,
+    CheckState,
+    Delivery,
+    ForgeEvent,
+    ForgeLink,
+    ForgeSecrets,
+    Pull,
+    PullRequest,
+    Report,
+    Shown,
+    Unconcerning,
+)
 
 _PAGE = 50  # the most that it gives where nothing else was set up
 
@@ -47,6 +60,17 @@ class Gitea:
         """The status of the commit; it knows no deployments."""
         await self._api.send("POST", f"{self._path}/statuses/{report.commit}", status_of(report))
         return handle
+
+    async def retire(self, deployments: Sequence[str]) -> None:
+        """It knows none."""
+
+    async def withdraw(self, shown: Shown) -> None:
+        """The status loses its address; there is nothing else."""
+        await withdraw_status(self._api, self._path, shown)
+
+    async def comment_commit(self, commit: str, text: str, *, mark: str, handle: str = "") -> str:
+        """It has none on commits."""
+        return ""
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
         return statuses_in(await self._api.get(f"{self._path}/commits/{commit}/status"))
@@ -74,7 +98,7 @@ class Gitea:
         """Its API gives the comments of one in one answer."""
         place = f"{self._path}/issues/{number}/comments"
         known = handle or comment_with(mark, Payload({"all": await self._api.get(place)}).list("all"))
-        return await written_comment(self._api, self._path, number, marked(text, mark), known=known)
+        return await written_comment(self._api, place, f"{self._path}/issues/comments", marked(text, mark), known=known)
 
     async def examine(self) -> str:
         found = Payload.of_answer(await self._api.get(self._path))

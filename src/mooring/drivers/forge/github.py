@@ -1,5 +1,6 @@
 """GitHub and GitHub Enterprise Server. Sources: docs.github.com, "Webhook events and payloads", "Validating webhook deliveries", and the
-REST API's commit statuses, deployments, check runs, issue events and repository activities. Must not: act on what a message says, only
+REST API's commit statuses, deployments ("Inactive deployments"), deployment environments, commit comments, check runs, issue events
+and repository activities. Must not: act on what a message says, only
 tell what it is."""
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from mooring.model.forge import (
     PullRequest,
     Report,
     ReportState,
+    Shown,
     Unconcerning,
 )
 
@@ -76,10 +78,33 @@ class GitHub:
         await self._api.send("POST", f"{self._path}/statuses/{report.commit}", status_of(report))
         if not handle:
             handle = await self._deployment(report)
-        state = {"state": _DEPLOYMENT_STATES.get(report.state, "failure"), "description": report.detail[:LONGEST_DETAIL]}
         shown = {"environment_url": report.url} if report.url else {}
-        await self._api.send("POST", f"{self._path}/deployments/{handle}/statuses", {**state, **shown})
+        body = _deployment_status(_DEPLOYMENT_STATES.get(report.state, "failure"), report.detail)
+        await self._api.send("POST", f"{self._path}/deployments/{handle}/statuses", {**body, **shown})
         return handle
+
+    async def retire(self, deployments: Sequence[str]) -> None:
+        await self._end(deployments, "a newer one serves")
+
+    async def withdraw(self, shown: Shown) -> None:
+        """Its deployments are inactive, which GitHub shows as destroyed; the status loses its address.
+
+        GitHub made a review app's environment with its first deployment: that goes too, where the token may administer the repository.
+        """
+        await self._end(shown.deployments, f"{shown.id} is gone")
+        await withdraw_status(self._api, self._path, shown)
+        if shown.is_review:
+            environment = f"{self._path}/environments/{quote(shown.environment, safe='')}"
+            await self._api.send_where_allowed("DELETE", environment, {})
+
+    async def comment_commit(self, commit: str, text: str, *, mark: str, handle: str = "") -> str:
+        place = f"{self._path}/commits/{commit}/comments"
+        known = handle or comment_with(mark, await listed(self._api, place, size=100))
+        return await written_comment(self._api, place, f"{self._path}/comments", marked(text, mark), known=known)
+
+    async def _end(self, deployments: Sequence[str], why: str) -> None:
+        for each in deployments:
+            await self._api.send_where_found("POST", f"{self._path}/deployments/{each}/statuses", _deployment_status("inactive", why))
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
         found = statuses_in(await self._api.get(f"{self._path}/commits/{commit}/status?per_page=100"))
@@ -99,9 +124,11 @@ class GitHub:
         given = [
             each.moment("created_at") for each in found if each.text("event") == "labeled" and each.below("label").text("name") == label
         ]
+        if not given:
+            return ""
         shown = Payload.of_answer(await self._api.get(f"{self._path}/pulls/{pull.number}"))
         source = shown.below("head", "repo").text("full_name")
-        if not given or not _REPOSITORY.fullmatch(source):
+        if not _REPOSITORY.fullmatch(source):
             return ""
         asked = f"/repos/{source}/activity?per_page=1&ref={quote(f'refs/heads/{pull.branch}', safe='')}"
         newest = Payload({"all": await self._api.get(asked)}).list("all")[:1]
@@ -111,7 +138,7 @@ class GitHub:
     async def comment(self, number: int, text: str, *, mark: str, handle: str = "") -> str:
         place = f"{self._path}/issues/{number}/comments"
         known = handle or comment_with(mark, await listed(self._api, place, size=100))
-        return await written_comment(self._api, self._path, number, marked(text, mark), known=known)
+        return await written_comment(self._api, place, f"{self._path}/issues/comments", marked(text, mark), known=known)
 
     async def examine(self) -> str:
         found = Payload.of_answer(await self._api.get(self._path))
@@ -125,6 +152,7 @@ class GitHub:
             "description": f"{report.environment} by Mooring",
             "auto_merge": False,
             "required_contexts": [],
+            "transient_environment": report.is_review,
         }
         made = Payload.of_answer(await self._api.send("POST", f"{self._path}/deployments", body))
         return str(made.number("id") or "")
@@ -134,6 +162,17 @@ def status_of(report: Report) -> dict[str, object]:
     """The body of a commit's status."""
     shown = {"target_url": report.url} if report.url else {}
     return {"state": STATES[report.state], "context": report.name, "description": report.detail[:LONGEST_DETAIL], **shown}
+
+
+async def withdraw_status(api: Api, path: str, shown: Shown) -> None:
+    """Where the last one leads to an address that is no more: alike at GitHub and Gitea. A commit that is gone has none."""
+    if shown.url:
+        await api.send_where_found("POST", f"{path}/statuses/{shown.commit}", status_of(shown.gone))
+
+
+def _deployment_status(state: str, detail: str) -> dict[str, object]:
+    """`auto_inactive` is off: by it GitHub ends all others of that environment, also those that somebody else made."""
+    return {"state": state, "description": detail[:LONGEST_DETAIL], "auto_inactive": False}
 
 
 def statuses_in(answer: object) -> dict[str, CheckState]:
@@ -170,12 +209,12 @@ def comment_with(mark: str, comments: Sequence[Payload]) -> str:
     return next((str(each.number("id")) for each in comments if mark in each.text("body")), "")
 
 
-async def written_comment(api: Api, path: str, number: int, body: str, *, known: str) -> str:
-    """The known one anew, or a new one: alike at GitHub and Gitea."""
+async def written_comment(api: Api, place: str, all_of_them: str, body: str, *, known: str) -> str:
+    """The known one anew, or a new one at `place`: alike at GitHub and Gitea."""
     if known:
-        await api.send("PATCH", f"{path}/issues/comments/{known}", {"body": body})
+        await api.send("PATCH", f"{all_of_them}/{known}", {"body": body})
         return known
-    made = Payload.of_answer(await api.send("POST", f"{path}/issues/{number}/comments", {"body": body}))
+    made = Payload.of_answer(await api.send("POST", place, {"body": body}))
     return str(made.number("id") or "")
 
 

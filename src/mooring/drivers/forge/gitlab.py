@@ -1,12 +1,12 @@
-"""GitLab. Sources: docs.gitlab.com, "Webhook events", and the API's commit statuses, deployments, merge request versions and
-label events. Must not: act on a message.
+"""GitLab. Sources: docs.gitlab.com, "Webhook events", and the API's commit statuses, deployments, environments ("Stop an environment"),
+discussions of commits, merge request versions and label events. Must not: act on a message.
 
 GitLab sends the hook's secret itself with each message instead of a signature, so its hook has to be called over HTTPS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from mooring.drivers.forge.api import Api
@@ -30,6 +30,7 @@ from mooring.model.forge import (
     PullRequest,
     Report,
     ReportState,
+    Shown,
     Unconcerning,
 )
 
@@ -70,17 +71,42 @@ class GitLab:
         return Delivery(event=_event(payload), sent_at=payload.below("object_attributes").moment("updated_at"))
 
     async def report(self, report: Report, *, handle: str = "") -> str:
-        """The status of the commit, and a deployment of GitLab's, which is what `handle` names."""
-        shown = {"target_url": report.url} if report.url else {}
-        status = {"state": _STATES[report.state], "name": report.name, "description": report.detail[:LONGEST_DETAIL], "ref": report.branch}
-        await self._api.send("POST", f"{self._path}/statuses/{report.commit}", {**status, **shown})
+        """The status of the commit, and a deployment of GitLab's, which is what `handle` names; the address is its environment's."""
+        await self._api.send("POST", f"{self._path}/statuses/{report.commit}", _status_of(report))
         state = {"status": _DEPLOYMENT_STATES[report.state]}
         if handle:
-            await self._api.send("PUT", f"{self._path}/deployments/{handle}", state)
-            return handle
-        about = {"environment": report.environment.environment, "sha": report.commit, "ref": report.branch, "tag": False}
-        made = Payload.of_answer(await self._api.send("POST", f"{self._path}/deployments", {**about, **state}))
-        return str(made.number("id") or "")
+            answer = await self._api.send("PUT", f"{self._path}/deployments/{handle}", state)
+        else:
+            about = {"environment": report.environment.environment, "sha": report.commit, "ref": report.branch, "tag": False}
+            answer = await self._api.send("POST", f"{self._path}/deployments", {**about, **state})
+        made = Payload.of_answer(answer)
+        environment = made.below("environment")
+        number = environment.number("id")
+        if report.url and number is not None and environment.text("external_url") != report.url:
+            await self._api.send("PUT", f"{self._path}/environments/{number}", {"external_url": report.url})
+        return handle or str(made.number("id") or "")
+
+    async def retire(self, deployments: Sequence[str]) -> None:
+        """GitLab shows an environment's newest as the one that serves."""
+
+    async def withdraw(self, shown: Shown) -> None:
+        """Its environment is stopped, which GitLab shows no address of; the status loses its own."""
+        name = quote(shown.environment, safe="")
+        for each in await listed(self._api, f"{self._path}/environments?name={name}", size=100):
+            if each.text("name") == shown.environment and each.text("state") != "stopped":
+                await self._api.send_where_found("POST", f"{self._path}/environments/{each.number('id')}/stop", {})
+        if shown.url:
+            await self._api.send_where_found("POST", f"{self._path}/statuses/{shown.commit}", _status_of(shown.gone))
+
+    async def comment_commit(self, commit: str, text: str, *, mark: str, handle: str = "") -> str:
+        """A thread of one note: a plain comment on a commit has no number by which it could be written anew."""
+        place, body = f"{self._path}/repository/commits/{commit}/discussions", {"body": marked(text, mark)}
+        known = handle or _thread_with(mark, await listed(self._api, place, size=100))
+        if known:
+            thread, _, note = known.partition("/")
+            await self._api.send("PUT", f"{place}/{thread}/notes/{note}", body)
+            return known
+        return _thread_with(mark, [Payload.of_answer(await self._api.send("POST", place, body))])
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
         answer = await self._api.get(f"{self._path}/repository/commits/{commit}/statuses?per_page=100")
@@ -119,6 +145,19 @@ class GitLab:
         levels = [found.below("permissions", each).number("access_level") or 0 for each in ("project_access", "group_access")]
         may_tell = max(levels) >= _DEVELOPER
         return f"{found.text('path_with_namespace')} is there, and the token may {'' if may_tell else 'not '}set its statuses"
+
+
+def _status_of(report: Report) -> dict[str, object]:
+    """The body of a commit's status."""
+    shown = {"target_url": report.url} if report.url else {}
+    status = {"state": _STATES[report.state], "name": report.name, "description": report.detail[:LONGEST_DETAIL], "ref": report.branch}
+    return {**status, **shown}
+
+
+def _thread_with(mark: str, threads: Sequence[Payload]) -> str:
+    """The oldest whose first note holds it, as thread and note; empty where none does."""
+    firsts = ((thread, note) for thread in threads for note in thread.list("notes")[:1])
+    return next((f"{thread.text('id')}/{note.number('id')}" for thread, note in firsts if mark in note.text("body")), "")
 
 
 def _event(payload: Payload) -> ForgeEvent:

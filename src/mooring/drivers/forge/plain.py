@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mooring.drivers.forge.contract import Forge
 from mooring.errors import InvalidInput, Unauthorized
-from mooring.model.forge import CheckState, Delivery, Pull, Report
+from mooring.model.forge import CheckState, Delivery, Pull, Report, Shown
 
 
 class PlainGit:
@@ -16,6 +16,15 @@ class PlainGit:
     async def report(self, report: Report, *, handle: str = "") -> str:
         """Nobody is there to be told; deployments and events of the platform say it."""
         return handle
+
+    async def retire(self, deployments: Sequence[str]) -> None:
+        """Nothing is shown there."""
+
+    async def withdraw(self, shown: Shown) -> None:
+        """Nothing is shown there."""
+
+    async def comment_commit(self, commit: str, text: str, *, mark: str, handle: str = "") -> str:
+        return ""
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
         raise InvalidInput("a plain repository has no checks", hint="take requires_checks out of mooring.toml, or add the forge itself")
