@@ -16,9 +16,12 @@ from server.forged import NEVER, Add
 from server.serving import Served, serving
 from server.test_pulls import KINDS, WANTED, gone, offered, settled, told
 
+from mooring.client.pushed import rules_at
+from mooring.model.environment import EnvironmentId
 from mooring.model.forge import ForgeKind
 from mooring.model.names import AppName
 from mooring.model.review import review_environment
+from mooring.server import pulls
 from mooring.usecases.requests import ForgeRequest
 
 LABEL = "deploy-preview"
@@ -165,6 +168,27 @@ def test_what_goes_back_to_the_commit_that_was_let_in_is_as_it_was(pulled: Make)
     pull.look()
     pull.forge.wait(lambda: pull.forge.ours(2)[0].startswith("The review app of this pull request: http"))
     assert pull.still_runs(first) and len(pull.served.client.releases(pull.environment)) == 1
+
+
+def test_of_a_commit_that_is_not_let_in_no_rules_are_read_however_often_it_is_looked_at(
+    pulled: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def rules(repository: Path, commit: str, *, environment: EnvironmentId, branch: str) -> dict[str, bytes | None]:
+        read.append(branch)
+        return rules_at(repository, commit, environment=environment, branch=branch)
+
+    monkeypatch.setattr(pulls, "rules_at", rules)
+    pull = pulled("unread", ForgeKind.GITHUB)
+    first = pull.push(0)
+    for _ in range(3):
+        pull.look()
+    assert (pull.has_nothing(), read) == (True, [])
+    pull.label(5)
+    pull.look()
+    assert pull.runs(first)
+    assert set(read) == {"pull-2:main"}
 
 
 def test_a_label_taken_away_and_given_again_brings_it_back_under_the_same_comment(pulled: Make) -> None:
