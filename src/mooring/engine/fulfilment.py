@@ -27,7 +27,7 @@ from mooring.engine.room import await_room
 from mooring.engine.targets import check, roomiest, target_of
 from mooring.engine.waits import with_disk
 from mooring.engine.witness import Witness
-from mooring.errors import Aborted, CapacityExceeded, DriverError, LeaseHeld, MooringError, NeedsPerson, OutcomeUnknown, StaleFence
+from mooring.errors import Aborted, DriverError, LeaseHeld, MooringError, NeedsPerson, OutcomeUnknown, StaleFence
 from mooring.model.deployment import Deployment, Outcome, Phase
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
@@ -216,12 +216,10 @@ class Fulfilment:
         record = self._parts.memory.environment(self.deployment.environment)
         mark = record.review if record is not None else None
         if mark is not None and roomiest(self._parts, target, before) != (target, frozenset()):
-            return False  # a borrowed host of its may be on its way back
+            return False  # others took its room meanwhile, or a borrowed host of its is on its way back
         try:
             check(self._parts, target, before)
         except MooringError as error:
-            if mark is not None and isinstance(error, CapacityExceeded):
-                return False
             raise _Refusal(error) from error
         if mark is not None and mark.is_asleep:
             self._parts.mark_review(self.deployment.environment, is_asleep=False)
