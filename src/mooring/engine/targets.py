@@ -160,19 +160,20 @@ def roomiest(parts: Parts, wanted: Wanted, before: Wanted | None) -> tuple[Wante
     closed = frozenset(host.name for host in hosts if host.loan and host.is_draining)
     if is_strangers_release(parts.memory, wanted.release):
         closed |= frozenset(host.name for host in hosts) - parts.runtime.taking_strangers()
+    budgets, processors = parts.runtime.budgets(), parts.runtime.processors()
 
     def crowded_by(candidate: Wanted) -> frozenset[HostId]:
         known = [each for pair in [(candidate, before), *others] for each in pair if each is not None]
         leftover = _leftover(parts, known, usage)
         ((target, present),) = _counted([(candidate, before)], usage)
-        budgets, processors = parts.runtime.budgets(), parts.runtime.processors()
         full = crowded(target, present, others=elsewhere, budgets=budgets, processors=processors, leftover=leftover)
         return full | closed.intersection(candidate.hosts())
 
     crowded_now = crowded_by(wanted)
-    full = set(crowded_now)
-    load = declared_by(elsewhere, [host.name for host in hosts])
-    while full and wanted.release.regions:
+    if not crowded_now or not wanted.release.regions:
+        return wanted, crowded_now
+    full, load = set(crowded_now), declared_by(elsewhere, [host.name for host in hosts])
+    while True:
         try:
             placement = place(wanted.release, wanted.counts, [host for host in hosts if host.name not in full], load=load)
         except InvalidInput:
