@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import traceback
 from collections.abc import Callable, Coroutine, Iterator
 
 import msgspec
 
 from mooring.drivers.capacity.contract import Capacity
 from mooring.engine.contract import Clock, Memory
+from mooring.engine.defect import traced
 from mooring.engine.hosts import HostDesk, placed
 from mooring.engine.reviews import ReviewKeeper
 from mooring.errors import DriverError, MooringError, NeedsPerson, Refused
@@ -87,7 +87,7 @@ class CapacityKeeper:
                         trouble = error.message
                         self._tell(f"borrowed hosts cannot be looked after: {error}")
                 except Exception as error:
-                    self._tell("borrowed hosts could not be looked after: " + "".join(traceback.format_exception(error)[-3:]))
+                    self._tell(f"borrowed hosts could not be looked after: {traced(error)}")
                 await self._clock.sleep(_LOOK_EVERY)
         finally:
             for task in self._tasks.values():
@@ -189,7 +189,7 @@ class CapacityKeeper:
         except MooringError as error:
             self._failed(loan, str(error))
         except Exception as error:
-            self._failed(loan, "".join(traceback.format_exception(error)[-3:]))
+            self._failed(loan, traced(error))
 
     async def _ask(self, driver: Capacity, loan: Loan) -> None:
         lent = await driver.add(loan.key, loan.need)

@@ -5,10 +5,9 @@ Nothing ends a keeper but the end of its environment: what goes wrong is told, a
 
 from __future__ import annotations
 
-import traceback
-
 from mooring.engine.accessories import note_place
 from mooring.engine.bell import Bell
+from mooring.engine.defect import traced
 from mooring.engine.ending import Ending
 from mooring.engine.fulfilment import Fulfilment, release_lease, take_lease
 from mooring.engine.hands import Hands, close_intents
@@ -94,7 +93,7 @@ class Keeper:
                     return
                 turn = self._turn
             except Exception as error:
-                self._tell_trouble(_traced(error))
+                self._tell_trouble(traced(error))
                 await self._parts.clock.sleep(_LONGEST_PAUSE)
 
     async def _turn(self) -> bool:
@@ -145,7 +144,7 @@ class Keeper:
             self._tell_trouble(str(error))
             return False
         except Exception as error:
-            self._tell_trouble(_traced(error))
+            self._tell_trouble(traced(error))
             return False
         if is_well:
             self._told = ""
@@ -250,7 +249,7 @@ class Keeper:
         """Mooring itself failed: say so, keep the trace for a report, and let a person look."""
         hint = "please report it with `mooring events`"
         told = NeedsPerson(f"a defect of Mooring stopped this deployment: {type(error).__name__}", hint=hint)
-        self._parts.announcer.say(EventKind.PLATFORM, environment=self.environment, deployment=deployment.id, message=_traced(error))
+        self._parts.announcer.say(EventKind.PLATFORM, environment=self.environment, deployment=deployment.id, message=traced(error))
         await self._end_for_person(deployment, told)
 
     async def _end_for_person(self, deployment: Deployment, told: NeedsPerson) -> None:
@@ -268,7 +267,3 @@ class Keeper:
 def _overtaken(error: StaleFence) -> NeedsPerson:
     hint = "deploy there; if that one is gone for good, make a backup here and restore it, which takes over again"
     return NeedsPerson(f"another controller has taken over this environment: {error.message}", hint=hint, where=error.where)
-
-
-def _traced(error: Exception) -> str:
-    return "".join(traceback.format_exception(error)[-3:])

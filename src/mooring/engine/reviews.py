@@ -6,10 +6,10 @@ with, and nothing behind. Must not: decide, or bring one up.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
+from mooring.engine.defect import traced
 from mooring.engine.orders import DestroyOrder, Order
 from mooring.engine.parts import Parts
 from mooring.engine.room import make_room, move_sleepers
@@ -67,8 +67,7 @@ class ReviewKeeper:
                     trouble = str(error)
                     self._parts.announcer.say(EventKind.PLATFORM, message=f"review apps cannot be looked after: {trouble}")
             except Exception as error:
-                message = "".join(traceback.format_exception(error)[-3:])
-                self._parts.announcer.say(EventKind.PLATFORM, message=f"review apps could not be looked after: {message}")
+                self._parts.announcer.say(EventKind.PLATFORM, message=f"review apps could not be looked after: {traced(error)}")
             await self._parts.clock.sleep(_LOOK_EVERY)
 
     async def watch(self) -> None:
