@@ -105,7 +105,7 @@ class ReviewKeeper:
         return await make_room(self._parts, wanted, before, sleep=self._put_to_sleep)
 
     def move_away(self, host: HostId) -> None:
-        """Whatever sleeps there wakes elsewhere. Raises InvalidInput where it has no other place, Unavailable."""
+        """Whatever sleeps there wakes elsewhere. Raises as `move_sleepers`."""
         move_sleepers(self._parts, host)
 
     async def _seek_room(self, environment: EnvironmentId) -> None:

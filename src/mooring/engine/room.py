@@ -103,7 +103,7 @@ async def _is_visited(parts: Parts, app: ReviewApp, now: float) -> bool:
 
 def move_sleepers(parts: Parts, host: HostId) -> None:
     """Those that are placed on it and sleep are placed elsewhere: there they wake. Raises InvalidInput where they have no other place,
-    LeaseHeld while one of them is being deployed.
+    Refused where a stranger's code would not be kept apart there, LeaseHeld while one of them is being deployed, Unavailable.
     """
     for record in parts.memory.environments():
         wanted = parts.wanted(record.environment) if record.is_asleep else None

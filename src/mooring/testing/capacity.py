@@ -1,6 +1,6 @@
 """A lender of hosts in memory: as strict as a real one, and what it made is there until it is taken back. Must not: connect.
 
-`faults` is asked before and after each effect and may raise: nothing has happened, or it has landed and its answer is lost.
+`passed` is called before and after each effect and may raise: nothing has happened, or it has landed and its answer is lost.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from mooring.drivers.capacity.contract import Capacity
 from mooring.errors import Unavailable
 from mooring.model.capacity import Lent, Need
 from mooring.model.host import HostAddress
-from mooring.testing.hosts import a_host_key
-
-Hook = Callable[[str, str, str], None]
+from mooring.testing.hosts import Hook, a_host_key
 
 
 class FakeCapacity:

@@ -84,7 +84,6 @@ class _Machines(FakeHosts):
     def __init__(self, platform: LendingPlatform, clock: Clock) -> None:
         super().__init__(clock)
         self._platform = platform
-        self._clock = clock
         self.names = dict[str, HostId]()
 
     def runtime(self, host: Host) -> Runtime:
