@@ -141,6 +141,11 @@ class Laws:
         """Whether law 1 asks that somebody serves at every moment: not where the app itself wants a gap."""
         return any(count > 0 for count in self._desired(environment).values())
 
+    def wanted(self, environment: EnvironmentId, revision: Revision | None) -> Wanted | None:
+        """What is to run by it, where there is one and its release is on record."""
+        release = self._memory.release(environment, revision.release) if revision else None
+        return wanted_of(revision, release) if revision and release else None
+
     def tell(self, law: int, what: str) -> None:
         """A law was broken: told once, however long it goes on."""
         if not any((each.law, each.what) == (law, what) for each in self.violations):
@@ -188,8 +193,7 @@ class Laws:
         Not where the app is replaced in place: there the old that have died leave first, however soon they are back.
         """
         record = self._memory.environment(key.environment)
-        revision = record.revision if record else None
-        wanted, process = self._wanted(key.environment, revision) if revision else None, self._process(key)
+        wanted, process = self.wanted(key.environment, record.revision if record else None), self._process(key)
         if wanted is None or process is None or key not in wanted.instances() or is_in_place(process, wanted):
             return
         others = [each for each in self._routed(key.environment) if each.process == key.process]
@@ -286,7 +290,7 @@ class Laws:
         if record.is_being_destroyed:
             self.excuse(environment, seconds=_RETURN)  # a destruction that cannot be ended is taken back: it serves again soon after
             return {}
-        wanted = [each for each in (self._wanted(environment, revision) for revision in self._revisions(environment)) if each is not None]
+        wanted = [each for each in (self.wanted(environment, revision) for revision in self._revisions(environment)) if each is not None]
         return _fewest(wanted, out_of_reach=self.out_of_reach)
 
     def _revisions(self, environment: EnvironmentId) -> list[Revision]:
@@ -297,10 +301,6 @@ class Laws:
             if deployment.environment == environment:
                 revisions += [each for each in (deployment.target, deployment.baseline) if each is not None]
         return revisions
-
-    def _wanted(self, environment: EnvironmentId, revision: Revision) -> Wanted | None:
-        release = self._memory.release(environment, revision.release)
-        return wanted_of(revision, release) if release else None
 
     def _process(self, key: InstanceKey) -> ProcessType | None:
         release = self._memory.release(key.environment, key.release)

@@ -38,7 +38,6 @@ from mooring.model.names import DeploymentId, HostId, RegionName, ServerName
 from mooring.model.release import Source
 from mooring.model.secret import Secret
 from mooring.model.service import ServiceKind, ServiceServer
-from mooring.planner.goal import wanted_of
 from mooring.planner.routes import active_keys, routed_keys
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.bucket import FakeBuckets
@@ -248,11 +247,8 @@ class FakePlatform:
     def wanted(self, environment: EnvironmentId) -> frozenset[InstanceKey]:
         """Who should run, by the record."""
         record = self.memory.environment(environment)
-        revision = record.revision if record else None
-        release = self.memory.release(environment, revision.release) if revision else None
-        if record is None or record.is_asleep or revision is None or release is None:
-            return frozenset()
-        return frozenset(wanted_of(revision, release).instances())
+        wanted = None if record is None or record.is_asleep else self.laws.wanted(environment, record.revision)
+        return frozenset(wanted.instances()) if wanted else frozenset()
 
     def disorder(self, environment: EnvironmentId) -> list[str]:
         """What differs between the world and the record: nothing, once all is at rest."""

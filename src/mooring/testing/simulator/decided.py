@@ -5,7 +5,7 @@ from __future__ import annotations
 from mooring.model.deployment import Phase, Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
-from mooring.planner.goal import Wanted, wanted_of
+from mooring.planner.goal import Wanted
 from mooring.testing.platform import FakePlatform
 from mooring.testing.simulator.hosts import Hosts
 
@@ -41,9 +41,7 @@ class Decided:
 
     def _wanted(self, environment: EnvironmentId) -> Wanted | None:
         """What was decided on; None while nothing is, and where nothing is to serve."""
-        revision = self._revision(environment)
-        release = self._platform.memory.release(environment, revision.release) if revision else None
-        return wanted_of(revision, release) if revision and release else None
+        return self._platform.laws.wanted(environment, self._revision(environment))
 
     def _revision(self, environment: EnvironmentId) -> Revision | None:
         record = self._platform.memory.environment(environment)

@@ -7,7 +7,6 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId
-from mooring.planner.goal import wanted_of
 from mooring.testing.laws import HEALING
 from mooring.testing.platform import FakePlatform
 from mooring.testing.simulator.hosts import Hosts
@@ -100,10 +99,8 @@ class Watch:
             self._platform.laws.tell(4, f"deployment {record.number} ended {record.outcome.value}, and {', '.join(names)}")
 
     def _instances(self, environment: EnvironmentId, revision: Revision | None) -> frozenset[InstanceKey]:
-        release = self._platform.memory.release(environment, revision.release) if revision else None
-        if revision is None or release is None:
-            return frozenset()
-        return frozenset(wanted_of(revision, release).instances())
+        wanted = self._platform.laws.wanted(environment, revision)
+        return frozenset(wanted.instances()) if wanted else frozenset()
 
     def _matters(self, key: InstanceKey) -> bool:
         """Whether it serves, or should by the record: what never had traffic excuses nothing."""
