@@ -54,6 +54,18 @@ def test_a_disk_that_fills_up_is_named_since_it_was_seen_first_until_there_is_ro
     virtually(story, host(EU))
 
 
+def test_it_tells_how_much_disk_is_free_of_the_hosts_that_it_has_seen() -> None:
+    async def story(clock: VirtualClock, keeper: FakeHosts, lookout: Lookout) -> None:
+        del keeper.facts["root@us-1"]
+        keeper.keys["root@us-1"] = a_host_key("somebody else")
+        keeper.facts[EU] = msgspec.structs.replace(keeper.facts[EU], disk_free=5)
+        assert lookout.free() == {}
+        await lookout.look()
+        assert lookout.free() == {HostId("eu-1"): 5}
+
+    virtually(story, host(EU), host("root@us-1"))
+
+
 def test_a_clock_that_is_off_is_named_and_what_was_accepted_when_it_was_added_is_not() -> None:
     async def story(clock: VirtualClock, keeper: FakeHosts, lookout: Lookout) -> None:
         keeper.facts[EU] = msgspec.structs.replace(keeper.facts[EU], clock=3600.0, system="plan 9")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -47,7 +47,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey
-from mooring.model.names import DeploymentId
+from mooring.model.names import DeploymentId, HostId
 from mooring.model.records import Answering, Unowned
 from mooring.model.release import Source
 from mooring.model.review import ReviewSettings
@@ -81,6 +81,7 @@ class Controller:
         new_id: Callable[[], str] = lambda: secrets.token_hex(5),
         new_secret: Callable[[], Secret] = lambda: Secret(secrets.token_hex(32)),
         secrets_changed: Callable[[EnvironmentId], None] = lambda _: None,
+        free_disk: Callable[[], Mapping[HostId, int]] = dict,
     ) -> None:
         announcer = Announcer(memory, clock, redact)
         health = HealthMonitor(prober, clock, self._health_changed)
@@ -108,6 +109,7 @@ class Controller:
             secrets_changed=secrets_changed,
             submit=lambda environment, order, by: self.submit(environment, order, by=by),
             make_room=lambda wanted, before: self.reviews.make_room(wanted, before),
+            free_disk=free_disk,
             probe_rate=probe_rate,
         )
         self.reviews = ReviewKeeper(self._parts, self.submit, self._ring)

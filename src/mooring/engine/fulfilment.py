@@ -18,6 +18,7 @@ from mooring.engine.delivery import deliver
 from mooring.engine.ending import Ending
 from mooring.engine.hands import Hands
 from mooring.engine.insist import insist
+from mooring.engine.kept import kept_artifacts
 from mooring.engine.orders import DeployOrder, DestroyOrder, Order, decode_order
 from mooring.engine.parts import Parts, revision_of
 from mooring.engine.provision import provide
@@ -141,7 +142,7 @@ class Fulfilment:
         target = await self._kept_meanwhile(self._made(order, lease, before, witness), lease)
         await self._parts.observer.look(self.deployment.environment)
         while target is not None and not self._fits(target, before):
-            target = await self._kept_meanwhile(await_room(self._parts, target, before), lease)
+            target = await self._kept_meanwhile(self._with_room(target, before, lease), lease)
         self._say(EventKind.PHASE_ENDED, phase=phase.value, seconds=witness.leave() or 0.0)
         if isinstance(order, DestroyOrder):
             self._mark_destroyed()
@@ -187,11 +188,11 @@ class Fulfilment:
         """The target, with its services, its assets and all that its hosts need to start it; nothing is sent of what would not fit."""
         target = await target_of(self._parts, order, self.deployment, before)
         if target is not None:
-            target = await await_room(self._parts, target, before)
+            target = await self._with_room(target, before, lease)
             await provide(self._parts, target.release, self.deployment, lease)
         if target is not None and any(host != LOCAL for host in target.hosts()):
             await self._parts.observer.look(self.deployment.environment)
-            target = await await_room(self._parts, target, before)  # its services took a while, and somebody may have been quicker
+            target = await self._with_room(target, before, lease)  # its services took a while, and somebody may have been quicker
             check(self._parts, target, before)
             witness.bytes_sent = await self._delivered(target, lease)
         if target is not None:
@@ -200,13 +201,24 @@ class Fulfilment:
 
     async def _delivered(self, target: Wanted, lease: Lease) -> int:
         """Bytes that were sent."""
-        freeing = ForgetReleases(releases=(), reason="a host's disk has no room: what nobody may want any more goes")
         return await with_disk(
             self._parts,
             self.deployment.environment,
             lambda: deliver(self._parts, target, self.deployment, lease),
-            reclaim=lambda: Hands(self._parts, lease, self.deployment.id).apply(freeing),
+            reclaim=lambda: self._reclaim(lease),
         )
+
+    async def _with_room(self, target: Wanted, before: Wanted | None, lease: Lease) -> Wanted:
+        async def reclaim() -> None:
+            await asyncio.to_thread(self._parts.workshop.prune, kept_artifacts(self._parts))
+            await self._reclaim(lease)
+
+        return await await_room(self._parts, target, before, reclaim=reclaim)
+
+    async def _reclaim(self, lease: Lease) -> None:
+        """On all hosts but this one."""
+        freeing = ForgetReleases(releases=(), reason="a host's disk has no room: what nobody may want any more goes")
+        await Hands(self._parts, lease, self.deployment.id).apply(freeing)
 
     def _fits(self, target: Wanted, before: Wanted | None) -> bool:
         """Last of all, with the target on record before anybody else is heard: two that fit alone may not fit together.

@@ -38,6 +38,7 @@ class Lookout:
         self._hosts = hosts
         self._clock = clock
         self._found: dict[HostId, tuple[Ailment, ...]] = {}
+        self._free: dict[HostId, int] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -54,6 +55,10 @@ class Lookout:
         names = sorted(host.name for host in self._hosts())
         return tuple(ailment for name in names for ailment in self._found.get(name, ()))
 
+    def free(self) -> dict[HostId, int]:
+        """Bytes of disk that were free where the account of each host is, of those that there are now and that were looked at."""
+        return {host.name: self._free[host.name] for host in self._hosts() if host.name in self._free}
+
     async def _look_at(self, host: Host) -> None:
         try:
             async with asyncio.timeout(_WITHIN):
@@ -63,6 +68,7 @@ class Lookout:
         except NeedsPerson as error:
             findings: tuple[Finding, ...] = (Finding(subject="identity", weight=Weight.FAULT, said=error.message, hint=error.hint),)
         else:
+            self._free[host.name] = facts.disk_free
             findings = prepare(host, facts, controller=self._keeper.controller).findings
         known = {each.finding.subject: each.since for each in self._found.get(host.name, ())}
         self._found[host.name] = tuple(

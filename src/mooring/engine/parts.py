@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -20,6 +20,7 @@ from mooring.engine.services import Services
 from mooring.errors import NeedsPerson
 from mooring.model.deployment import Deployment, Revision, Trigger
 from mooring.model.environment import EnvironmentId
+from mooring.model.names import HostId
 from mooring.model.secret import Secret
 from mooring.planner.goal import Wanted, wanted_of
 
@@ -30,7 +31,7 @@ class Parts:
 
     `secrets_changed` is told where one was made up, so that it is redacted from then on. `submit` queues an order for another
     environment, in somebody's name: for the accessories of one. `make_room` has others sleep
-    for a review app, and says why it has none yet."""
+    for a review app, and says why it has none yet. `free_disk`: bytes by host, where that is known."""
 
     memory: Memory
     runtime: Fleet
@@ -49,6 +50,7 @@ class Parts:
     secrets_changed: Callable[[EnvironmentId], None]
     submit: Callable[[EnvironmentId, Order, str], Deployment]
     make_room: Callable[[Wanted, Wanted | None], Awaitable[str]]
+    free_disk: Callable[[], Mapping[HostId, int]]
     probe_rate: float = 10.0
 
     def wanted(self, environment: EnvironmentId) -> Wanted | None:

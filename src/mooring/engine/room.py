@@ -5,7 +5,7 @@ Must not: put to sleep what is no review app, is visited or is being deployed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -15,6 +15,7 @@ from mooring.engine.waits import LONGEST_WAIT, note_waiting
 from mooring.errors import CapacityExceeded, DriverError, LeaseHeld
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import HostId
+from mooring.planner.disk import check_disk
 from mooring.planner.goal import Wanted
 from mooring.planner.review import ReviewApp, review_apps
 from mooring.planner.room import LEAST_IDLE, may_give_way, need_of, sleepers
@@ -35,19 +36,27 @@ async def make_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, slee
     return ""
 
 
-async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None) -> Wanted:
+async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, reclaim: Callable[[], Awaitable[object]]) -> Wanted:
     """Where it has room: as it was to be placed, or elsewhere in its regions. Of a review app, before anything of it is made; others are
-    judged when they are to start. Raises CapacityExceeded at the end.
+    judged when they are to start. `reclaim`: where a disk has none, what nobody may want any more goes first.
+
+    Raises CapacityExceeded at the end, and what `Services.missing` raises.
     """
     environment = wanted.release.environment
     record = parts.memory.environment(environment)
     if record is None or record.review is None:
         return wanted
-    until = parts.clock.monotonic() + LONGEST_WAIT
+    until, is_reclaimed = parts.clock.monotonic() + LONGEST_WAIT, False
+    copied = await parts.services.copied_here(wanted.release)
     try:
         while True:
             wanted, crowded = roomiest(parts, wanted, before)
-            why = await parts.make_room(wanted, before)
+            lack = _lack_of_disk(parts, wanted, copied)
+            if lack and not is_reclaimed:
+                is_reclaimed = True
+                await reclaim()
+                continue
+            why = lack or await parts.make_room(wanted, before)
             if not why and not crowded:
                 return wanted
             why = why or f"nothing new is placed on {', '.join(sorted(crowded))}"
@@ -61,6 +70,15 @@ async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None) -> Wan
             await parts.clock.sleep(_LOOK_EVERY)
     finally:
         note_waiting(parts, environment, "")
+
+
+def _lack_of_disk(parts: Parts, wanted: Wanted, copied: int) -> str:
+    """Why the disks do not do; empty where they do."""
+    try:
+        check_disk(wanted, free=parts.free_disk(), copied=copied)
+    except CapacityExceeded as error:
+        return error.message
+    return ""
 
 
 def _hint(*, is_declared: bool) -> str:

@@ -8,6 +8,7 @@ Must not: decide when, or show a password.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
@@ -18,7 +19,7 @@ from mooring.drivers.runtime.contract import Variables
 from mooring.drivers.service.contract import Login, ServiceDriver, ServiceDrivers
 from mooring.engine.contract import Clock, Memory
 from mooring.engine.strangers import is_strangers_release
-from mooring.errors import InvalidInput, NotFound
+from mooring.errors import DriverError, InvalidInput, NotFound
 from mooring.model.environment import PRODUCTION, EnvironmentId
 from mooring.model.lease import Mark
 from mooring.model.names import EnvironmentName, ServerName, ServiceName
@@ -57,6 +58,19 @@ class Services:
             for wish in wishes
             if not self._is_there(release.environment, wish, known.get(wish.name))
         )
+
+    async def copied_here(self, release: Release) -> int:
+        """Bytes that making its services will copy onto the controller's own machine; a server that does not tell counts for nothing.
+
+        Raises what `missing` raises.
+        """
+        total = 0
+        for step in self.missing(release):
+            if step.source is not None and self._server(step.server).is_here:
+                source = self._source(release.environment, step.service, step.source, server=step.server)
+                with contextlib.suppress(DriverError):
+                    total += await self.driver(source).size(source.piece)
+        return total
 
     def record(self, environment: EnvironmentId, name: ServiceName) -> ServiceRecord:
         """Raises NotFound."""

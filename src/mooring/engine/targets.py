@@ -43,6 +43,7 @@ from mooring.model.release import Artifact, Release, Source
 from mooring.model.review import REVIEW_PASSWORD
 from mooring.planner.accessories import pinned
 from mooring.planner.capacity import check_memory, check_processors, crowded, declared_by
+from mooring.planner.disk import check_disk, full_disks
 from mooring.planner.goal import Wanted
 from mooring.planner.placement import place
 from mooring.planner.usage import Usage
@@ -150,6 +151,8 @@ def check_room(
     budgets = parts.runtime.budgets()
     check_memory(target, present, others=elsewhere, budgets=budgets, leftover=leftover, note=usage.words(wanted))
     check_processors(wanted, [other for other, _ in others], processors=parts.runtime.processors())
+    if wanted.release.environment in usage.reviews:
+        check_disk(wanted, free=parts.free_disk())
 
 
 def roomiest(parts: Parts, wanted: Wanted, before: Wanted | None) -> tuple[Wanted, frozenset[HostId]]:
@@ -158,6 +161,7 @@ def roomiest(parts: Parts, wanted: Wanted, before: Wanted | None) -> tuple[Wante
     usage = usage_for(parts, wanted.release.environment)
     elsewhere = _counted(others, usage)
     closed = frozenset(host.name for host in hosts if host.loan and host.is_draining)
+    closed |= full_disks(parts.free_disk())
     if is_strangers_release(parts.memory, wanted.release):
         closed |= frozenset(host.name for host in hosts) - parts.runtime.taking_strangers()
     budgets, processors = parts.runtime.budgets(), parts.runtime.processors()

@@ -83,6 +83,11 @@ class ServiceServer(msgspec.Struct, frozen=True, kw_only=True):
     added_at: float = 0.0
     accessory: EnvironmentId | None = None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on the controller's own machine, as far as its place says."""
+        return self.place.startswith(("/", "127.", "localhost:", "[::1]:", "::1:"))
+
 
 class Piece(msgspec.Struct, frozen=True):
     """What an environment owns of a server: `controller` tells apart those of two platforms on one server."""

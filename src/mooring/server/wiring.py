@@ -9,6 +9,7 @@ import asyncio
 import os
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from shutil import disk_usage
 
 from mooring import __version__
 from mooring.drivers.builder.container.program import Program
@@ -30,6 +31,7 @@ from mooring.engine.lookout import Lookout
 from mooring.engine.secure_edges import SecureEdges
 from mooring.errors import InvalidInput
 from mooring.model.host import DOCKER_SOCKET, Host, HostRuntime
+from mooring.model.names import LOCAL
 from mooring.model.registry import Logins
 from mooring.server.buckets import S3Buckets
 from mooring.server.edges import edge_kit, edge_of
@@ -83,6 +85,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         ),
         edge_kit(installation),
     )
+    lookout = Lookout(hosts, memory.hosts, clock)
     controller = Controller(
         memory=memory,
         runtime=runtime,
@@ -96,6 +99,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         redact=secrets.redact,
         secrets_changed=secrets.changed,
         identity=IDENTITY,
+        free_disk=lambda: {LOCAL: disk_usage(installation.state).free, **lookout.free()},
     )
     for host in memory.hosts():
         controller.fleet.add(host.name, hosts.runtime(host))
@@ -130,7 +134,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
             tell=controller.tell,
             controller=lambda: hosts.controller,
         ),
-        lookout=Lookout(hosts, memory.hosts, clock),
+        lookout=lookout,
         forges=forges,
         push_keys=AuthorizedKeys(installation.authorized_keys, state=installation.state),
         clock=clock,

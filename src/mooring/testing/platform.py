@@ -320,6 +320,7 @@ class FakePlatform:
             redact=self._redact,
             identity="this controller",
             new_id=self._new_id,
+            free_disk=lambda: self.world.disk,
         )
         for host in self.memory.hosts():
             controller.fleet.add(host.name, self.host_lines.get(host.name, self.world.hosts[host.name]))

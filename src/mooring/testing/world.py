@@ -10,11 +10,15 @@ from mooring.testing.runtime import FakeRuntime
 
 
 class FakeWorld:
-    """`hosts` may grow while it goes on; keys carry their host. What is on one of `cut_off` lives, and nobody can reach it."""
+    """`hosts` may grow while it goes on; keys carry their host. What is on one of `cut_off` lives, and nobody can reach it.
+
+    `disk`: bytes free by host, where that is known.
+    """
 
     def __init__(self, local: FakeRuntime) -> None:
         self.hosts: dict[HostId, FakeRuntime] = {LOCAL: local}
         self.cut_off: set[HostId] = set()
+        self.disk: dict[HostId, int] = {}
 
     def life(self, key: InstanceKey) -> FakeLife | None:
         runtime = self.hosts.get(key.host)
