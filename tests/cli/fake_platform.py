@@ -29,6 +29,7 @@ from mooring.model.instance import InstanceKey, InstanceView, LogLine, ProcessSt
 from mooring.model.lease import Lock
 from mooring.model.names import AppName, Hostname
 from mooring.model.policy import Policy
+from mooring.model.promotion import Promotion
 from mooring.model.receipt import PhaseTime, ProbeStream, Receipt
 from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Artifact, ProcessType, Release, Source
@@ -85,6 +86,7 @@ class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges, FakeServiceDesk):
         self.outcome = Outcome.SUCCEEDED
         self.failed_requests = 0
         self.interrupts = False
+        self.is_pruned = False
         self.failure: BaseException | None = None
         self._ids = (f"d-{number:04}" for number in itertools.count(1))
 
@@ -167,6 +169,18 @@ class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges, FakeServiceDesk):
             instance=InstanceKey(environment=environment, process="web", slot=1, release=1), reason="v1 wants 1 web, none runs"
         )
         return Preview(environment=environment, description=f"deploy {origin.commit[:7]}", steps=(step,), notes=("nothing serves yet",))
+
+    def promote(self, environment: EnvironmentId, archive: Path, promotion: Promotion, *, key: str = "") -> Deployment:
+        release = self._promoted(environment, promotion)
+        self.uploads.append((archive.read_bytes(), release.source, key))
+        deployment = self._deployed(environment, Trigger.DEPLOY, f"promote {promotion.origin}", origin=release.source)
+        newest = self.releases_of[environment].pop()
+        self.releases_of[environment].append(msgspec.structs.replace(newest, artifact=release.artifact, promotion=promotion))
+        return deployment
+
+    def plan_promotion(self, environment: EnvironmentId, archive: Path, promotion: Promotion) -> Preview:
+        release = self._promoted(environment, promotion)
+        return self.plan_deploy(environment, archive, release.source)
 
     def rollback(self, environment: EnvironmentId, *, release: int | None = None, key: str = "") -> Deployment:
         releases = self._known(environment)
@@ -322,6 +336,12 @@ class FakePlatform(FakeHostDesk, FakePushKeys, FakeForges, FakeServiceDesk):
     def _answer(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+    def _promoted(self, environment: EnvironmentId, promotion: Promotion) -> Release:
+        release = self._known(EnvironmentId(environment.app, promotion.environment))[promotion.number - 1]
+        if self.is_pruned:
+            raise NotFound(f"the artifact of {promotion.origin} is not there any more", hint="`mooring deploy` builds it")
+        return release
 
     def _known(self, environment: EnvironmentId) -> list[Release]:
         self._answer()

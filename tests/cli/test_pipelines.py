@@ -47,31 +47,77 @@ def deployed(platform: FakePlatform, project: Path) -> FakePlatform:
 
 
 def test_what_staging_runs_is_deployed_with_what_it_brings(deployed: FakePlatform, project: Path) -> None:
-    wanted = deployed.environment(STAGING).release.source
+    wanted = deployed.environment(STAGING).release
     answer = mooring("promote", "staging", "production", platform=deployed, directory=project)
     assert answer.code == 0, answer.err
-    assert [row.split(" ", 3)[3] for row in answer.out.splitlines()[1:3]] == ["Page 3", "Page 2"]
-    assert "Begin" not in answer.out and "Not on staging" not in answer.out.splitlines()[:4]
-    assert deployed.environment(PRODUCTION).release.source == wanted
-    assert deployed.uploads[-1][1].digest == wanted.digest
+    assert answer.out.splitlines()[1] == "  since v1, which ran there:"
+    assert [row.split(" ", 3)[3] for row in answer.out.splitlines()[2:4]] == ["Page 3", "Page 2"]
+    assert "Begin" not in answer.out and "Not on staging" not in answer.out.splitlines()[:5]
+    now = deployed.environment(PRODUCTION).release
+    assert (now.source, now.artifact) == (wanted.source, wanted.artifact)
+
+
+def test_its_notes_are_shown_with_its_release_from_then_on(deployed: FakePlatform, project: Path) -> None:
+    assert mooring("promote", "staging", "production", platform=deployed, directory=project).code == 0
+    shown = mooring("releases", "v2", platform=deployed, directory=project)
+    assert shown.code == 0
+    *_, origin, since, newer, older = shown.out.splitlines()
+    assert (origin, since) == ("promoted from staging v1", "  since v1, which ran there:")
+    assert (newer.endswith(" Page 3"), older.endswith(" Page 2")) == (True, True)
+    assert "It was not promoted" in mooring("releases", "1", platform=deployed, directory=project).out
+    (document,) = mooring("releases", "v2", "--json", platform=deployed, directory=project).document["releases"]
+    assert document["promotion"]["environment"] == "staging"
+    assert [each["subject"] for each in document["promotion"]["notes"]["commits"]] == ["Page 3", "Page 2"]
+    absent = mooring("releases", "v9", platform=deployed, directory=project)
+    assert (absent.code, "has no release v9" in absent.err) == (2, True)
+
+
+def test_what_the_platform_refuses_is_told_before_anything_else(deployed: FakePlatform, project: Path) -> None:
+    deployed.is_pruned = True
+    before = deployed.environment(PRODUCTION).release
+    for words in ((), ("--plan",)):
+        answer = mooring("promote", "staging", "production", *words, platform=deployed, directory=project)
+        assert (answer.code, answer.out) == (2, "")
+        assert "the artifact of staging v1 is not there any more" in answer.err
+    assert deployed.environment(PRODUCTION).release == before
 
 
 def test_a_plan_deploys_nothing(deployed: FakePlatform, project: Path) -> None:
-    before = len(deployed.uploads)
+    before = dict(deployed.deployed)
     answer = mooring("promote", "staging", "production", "--plan", platform=deployed, directory=project)
-    assert (answer.code, len(deployed.uploads)) == (0, before)
+    assert (answer.code, deployed.deployed) == (0, before)
     assert "Page 3" in answer.out
+    assert "Nothing was touched." in answer.out
     document = mooring("promote", "staging", "production", "--plan", "--json", platform=deployed, directory=project).document
-    assert [each["message"] for each in document["commits"]] == ["Page 3", "Page 2"]
+    assert [each["subject"] for each in document["promotion"]["notes"]["commits"]] == ["Page 3", "Page 2"]
+    assert document["plan"]["steps"]
 
 
-def test_going_back_and_the_first_time_are_said(deployed: FakePlatform, project: Path) -> None:
+def test_going_back_the_first_time_and_no_commits_between_are_said(deployed: FakePlatform, project: Path) -> None:
     back = mooring("promote", "production", "staging", "--plan", platform=deployed, directory=project)
-    assert "goes back by 2 commits" in back.out
+    assert "goes back by 2 commits from v1, which ran there" in back.out
     first = mooring("promote", "staging", "next", "--plan", platform=deployed, directory=project)
-    assert "what it brings cannot be told" in first.out
+    assert "nothing ran there before: this is its first release" in first.out
+    assert mooring("promote", "staging", "production", platform=deployed, directory=project).code == 0
+    again = mooring("promote", "staging", "production", "--plan", platform=deployed, directory=project)
+    assert "no commits between: v2, which ran there, is of the same one" in again.out
     same = mooring("promote", "staging", "staging", platform=deployed, directory=project)
     assert (same.code, "cannot be promoted to itself" in same.err) == (2, True)
+
+
+def test_a_history_that_was_rewritten_is_told_by_both_its_sides(deployed: FakePlatform, project: Path) -> None:
+    git(project, "reset", "--quiet", "--hard", "HEAD~3")
+    (project / "page").write_text("anew\n")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "Page anew")
+    assert mooring("deploy", "-e", "next", platform=deployed, directory=project).code == 0
+    parted = mooring("promote", "next", "staging", "--plan", platform=deployed, directory=project).out
+    assert "2 commits of v1, which ran there, do not come along: the histories parted" in parted
+    assert "Page anew" in parted
+    git(project, "reflog", "expire", "--expire=all", "--all")
+    git(project, "gc", "--quiet", "--prune=now")
+    gone = " ".join(mooring("promote", "next", "staging", "--plan", platform=deployed, directory=project).out.split())
+    assert "what it brings cannot be told: v1, which ran there, came from no commit of this clone" in gone
 
 
 def test_what_no_commit_holds_or_this_clone_has_not_got_is_refused(deployed: FakePlatform, project: Path, tmp_path: Path) -> None:

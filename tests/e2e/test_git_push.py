@@ -13,6 +13,8 @@ from e2e.sshd import Sshd
 
 from mooring.client.client import Client
 from mooring.client.location import controller_socket
+from mooring.model.environment import EnvironmentId
+from mooring.model.events import EventKind
 
 QUICK = '[deploy]\nbake = "0s"\n'
 
@@ -201,11 +203,38 @@ def test_what_one_environment_runs_is_promoted_without_being_built_again(platfor
     app.release(2)  # not on staging
     done = app.mooring("promote", "staging", "production")
     assert done.code == 0, done
-    assert "is built already" in done.out
+    assert "nothing is built: staging v1 runs the artifact" in done.out
     assert app.version() == 1
     releases = [app.mooring("releases", "-e", name, "--json").json["releases"][0] for name in ("staging", "production")]
     assert releases[0]["artifact"]["id"] == releases[1]["artifact"]["id"]
     assert releases[0]["source"] == releases[1]["source"]
+    assert releases[1]["promotion"]["notes"]["history"] == "first"
+    asked = Client(controller_socket(platform.state))
+    kinds = [[event.kind for event in asked.events(environment=EnvironmentId("promoted", name))] for name in ("staging", "production")]
+    assert [each.count(EventKind.BUILD_DETECTED) for each in kinds] == [1, 0]
+
+
+def test_a_promotion_whose_artifact_is_gone_is_refused_and_what_serves_serves_on(platform: Platform) -> None:
+    app = platform.app("static-site", "unpromoted")
+    app.write("mooring.toml", QUICK)
+    app.release(1)
+    assert app.deploy().code == 0
+    app.release(2)
+    assert app.deploy("-e", "staging").code == 0
+    release = app.mooring("releases", "-e", "staging", "--json").json["releases"][0]
+    record = platform.state / "workshop" / "artifacts" / f"{release['artifact']['id']}.json"
+    record.rename(record.with_suffix(".away"))
+    refused = app.mooring("promote", "staging", "production")
+    assert refused.code == 2, refused
+    assert "the artifact of staging v1 is not there any more" in refused.err
+    assert f"`mooring deploy -e production --ref {release['source']['commit'][:12]}`" in refused.err
+    assert app.version() == 1
+    assert len(app.mooring("releases", "--json").json["releases"]) == 1
+    record.with_suffix(".away").rename(record)
+    done = app.mooring("promote", "staging", "production")
+    assert done.code == 0, done
+    assert app.version() == 2
+    assert "version 2" in app.mooring("releases", "v2").out
 
 
 def test_a_branch_that_asks_for_it_has_a_review_app_until_it_is_removed(platform: Platform, pusher: Pusher) -> None:

@@ -47,6 +47,8 @@ RULES_BEYOND_A_SCHEMA = {
     ("PATCH", "/v1/environments/{app}/{environment}/config"): "something is named, and nothing both set and unset",
     ("POST", "/v1/environments/{app}/{environment}/deployments"): "the body is a tar",
     ("POST", "/v1/environments/{app}/{environment}/plan"): "the body is a tar",
+    ("POST", "/v1/environments/{app}/{environment}/promotion"): "the body is a tar; notes have a form of their own",
+    ("POST", "/v1/environments/{app}/{environment}/promotion/plan"): "the body is a tar; notes have a form of their own",
     ("POST", "/v1/apps/{app}/reviews"): "the body is a tar; a branch is one that git allows",
     ("DELETE", "/v1/apps/{app}/reviews"): "a branch is one that git allows",
     ("GET", "/v1/apps/{app}/reviews/login"): "a branch is one that git allows",

@@ -118,9 +118,9 @@ SECTIONS = (
                 "promote",
                 "pipelines",
                 "Serve in one environment what another one runs, built already.",
-                ("mooring promote staging production", "the same commit, and what it brings since the last time"),
-                ("mooring promote staging production --plan", "only what it would bring"),
-                about="From a clone of the repository that holds the commit. With another [build] there it is built anew, and said.",
+                ("mooring promote staging production", "the same artifact; what it brings is kept with the release"),
+                ("mooring promote staging production --plan", "only what it would bring and do"),
+                about="From a clone that holds the commit. Nothing is built: refused where the artifact is gone, or [build] is another.",
             ),
             entry(
                 "follow",
@@ -144,7 +144,11 @@ SECTIONS = (
                 ("mooring rollback v5", "a certain one; see `mooring releases`"),
             ),
             entry(
-                "releases", "environment", "The releases of an environment, newest first.", ("mooring releases", "numbers, ages, commits")
+                "releases",
+                "environment",
+                "The releases of an environment, newest first.",
+                ("mooring releases", "numbers, ages, commits"),
+                ("mooring releases v7", "one of them, and what it brought if it was promoted"),
             ),
         ),
     ),

@@ -23,6 +23,7 @@ from mooring.errors import MooringError, NeedsPerson, OutcomeUnknown, PlatformNo
 from mooring.model.deployment import Deployment
 from mooring.model.events import Event, EventKind
 from mooring.model.instance import LogLine
+from mooring.model.promotion import Promotion
 from mooring.model.release import Source
 
 Value = TypeVar("Value")
@@ -50,14 +51,8 @@ class Asking:
         encoded = None if body is None else msgspec.json.encode(body)
         return self.exchange(method, path, Deployment, query=query, body=encoded, headers={**(_JSON if encoded else {}), **_keyed(key)})
 
-    def upload(self, path: str, archive: Path, origin: Source, kind: type[Value], *, key: str) -> Value:
-        """A tar, gzipped or not, with where it comes from."""
-        query: dict[str, str | int | bool | None] = {
-            "digest": origin.digest,
-            "commit": origin.commit,
-            "branch": origin.branch,
-            "message": origin.message,
-        }
+    def upload(self, path: str, archive: Path, query: Query, kind: type[Value], *, key: str) -> Value:
+        """A tar, gzipped or not, with what is said of it."""
         with archive.open("rb") as body:
             is_gzip = body.read(2) == b"\x1f\x8b"
             headers = {
@@ -65,7 +60,6 @@ class Asking:
                 "Content-Length": str(archive.stat().st_size),
                 **_keyed(key),
             }
-            query["dirty"] = origin.is_dirty
             return self.exchange("POST", path, kind, query=query, body=body, headers=headers, timeout=_UPLOAD_TIMEOUT)
 
     def exchange(
@@ -146,6 +140,23 @@ class Asking:
         messages = self.follow(path, query, after=str(after or ""), is_last=lambda message: until_ended and message.event == ended)
         for message in messages:
             yield _decoded(message.data, Event)
+
+
+def told_of(origin: Source) -> Query:
+    """Where an upload comes from."""
+    return {
+        "digest": origin.digest,
+        "commit": origin.commit,
+        "branch": origin.branch,
+        "message": origin.message,
+        "dirty": origin.is_dirty,
+    }
+
+
+def told_of_promotion(promotion: Promotion) -> Query:
+    """What is promoted, with its notes."""
+    notes = "" if promotion.notes is None else msgspec.json.encode(promotion.notes).decode()
+    return {"from": promotion.environment, "release": promotion.number, "notes": notes}
 
 
 def new_key() -> str:

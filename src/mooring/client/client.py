@@ -13,7 +13,7 @@ from typing import IO
 import msgspec
 
 from mooring.client.accessories import Accessories
-from mooring.client.asking import Asking, new_key
+from mooring.client.asking import Asking, new_key, told_of, told_of_promotion
 from mooring.client.location import controller_socket, state_directory
 from mooring.client.one_offs import OneOffs
 from mooring.client.paths import path_of, segment
@@ -31,6 +31,7 @@ from mooring.model.host import Host
 from mooring.model.instance import LogLine
 from mooring.model.lease import Lock
 from mooring.model.names import AppName, Hostname
+from mooring.model.promotion import Promotion
 from mooring.model.push_key import PushKey
 from mooring.model.records import JournalEntry
 from mooring.model.registry import Registry
@@ -152,11 +153,19 @@ class Client(OneOffs, ServiceCalls):
 
     def deploy(self, environment: EnvironmentId, archive: Path, origin: Source, *, key: str = "") -> Deployment:
         """Upload the tar of a source tree. `key` makes asking twice the same as asking once."""
-        return self._ask.upload(path_of(environment, "deployments"), archive, origin, Deployment, key=key)
+        return self._ask.upload(path_of(environment, "deployments"), archive, told_of(origin), Deployment, key=key)
 
     def plan_deploy(self, environment: EnvironmentId, archive: Path, origin: Source) -> Preview:
         """What deploying it would do."""
-        return self._ask.upload(path_of(environment, "plan"), archive, origin, Preview, key="")
+        return self._ask.upload(path_of(environment, "plan"), archive, told_of(origin), Preview, key="")
+
+    def promote(self, environment: EnvironmentId, archive: Path, promotion: Promotion, *, key: str = "") -> Deployment:
+        """The tar is of the source that the promoted release was deployed from."""
+        return self._ask.upload(path_of(environment, "promotion"), archive, told_of_promotion(promotion), Deployment, key=key)
+
+    def plan_promotion(self, environment: EnvironmentId, archive: Path, promotion: Promotion) -> Preview:
+        """What promoting it would do."""
+        return self._ask.upload(path_of(environment, "promotion", "plan"), archive, told_of_promotion(promotion), Preview, key="")
 
     def plan(self, environment: EnvironmentId, order: PlanRequest) -> Preview:
         """What another order would do."""
@@ -201,7 +210,7 @@ class Client(OneOffs, ServiceCalls):
 
     def review_up(self, app: AppName, archive: Path, origin: Source, *, key: str = "") -> Deployment:
         """`origin.branch` is the branch that it is for."""
-        return self._ask.upload(_reviews(app), archive, origin, Deployment, key=key)
+        return self._ask.upload(_reviews(app), archive, told_of(origin), Deployment, key=key)
 
     def review_down(self, app: AppName, branch: str, *, key: str = "") -> ReviewDown:
         headers = {"Idempotency-Key": key or new_key()}

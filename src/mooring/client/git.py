@@ -122,6 +122,10 @@ class Git:
         parts = (row.removesuffix("\0\1").split("\0") for row in rows if row)
         return tuple(Commit(id=part[0], at=int(part[1]), message=part[2].strip()) for part in parts)
 
+    def count_between(self, older: str, newer: str) -> int:
+        """How many commits `newer` holds and `older` does not. Both are ids of commits that are here."""
+        return int(self.ask("rev-list", "--count", "--end-of-options", f"{older}..{newer}"))
+
     def content(self, commit: str, path: str, *, at_most: int) -> bytes | None:
         """A file of the commit; None when it has none of that name. Raises SourceInvalid when it is larger than `at_most` bytes."""
         entry = self.ask("ls-tree", "-z", "--full-tree", commit, "--", path)

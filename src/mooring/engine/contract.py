@@ -214,6 +214,12 @@ class Workshop(Protocol):
         Raises BuildFailed.
         """
 
+    async def reused(self, source: Path, origin: Source, artifact: Artifact) -> Artifact:
+        """What was built of this very source before, as it is; it stays for as long as one that was just built. No builder runs.
+
+        Raises NotFound where it is not there, or not whole, any more; SourceInvalid where the source is another.
+        """
+
     def assets(self, artifact: Artifact, path: str) -> tuple[AssetFile, ...]:
         """The files below a folder of it, by path; takes as long as reading them all. Raises InvalidInput for what is no plain file."""
 

@@ -134,7 +134,7 @@ class Fulfilment:
         """The target, made from the order."""
         self._save(started_at=self._parts.clock.wall(), baseline=revision_of(before))
         self._say(EventKind.DEPLOYMENT_STARTED, from_release=before.release.number if before else 0)
-        phase = Phase.BUILD if isinstance(order, DeployOrder) else Phase.CHECK
+        phase = Phase.BUILD if isinstance(order, DeployOrder) and order.promotion is None else Phase.CHECK
         self._save(phase=phase)
         self._say(EventKind.PHASE_STARTED, phase=phase.value)
         witness.enter(phase)

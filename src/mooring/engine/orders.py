@@ -10,16 +10,21 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.host import Sight
 from mooring.model.instance import InstanceView
 from mooring.model.names import HostId, ProcessName, ServiceName
+from mooring.model.promotion import Promotion
 from mooring.model.release import Source
 from mooring.model.routing import RouteView
 from mooring.model.steps import Step
 
 
 class DeployOrder(msgspec.Struct, frozen=True, kw_only=True, tag="deploy"):
-    """Build this uploaded source archive and run it. The engine removes the archive when it is done with it."""
+    """Build this uploaded source archive and run it. The engine removes the archive when it is done with it.
+
+    With a `promotion` nothing is built: what another environment's release runs is run by what the source says of this one.
+    """
 
     archive: str  # an absolute path
     origin: Source
+    promotion: Promotion | None = None
 
 
 class ConfigOrder(msgspec.Struct, frozen=True, kw_only=True, tag="config"):
@@ -124,9 +129,8 @@ def trigger_of(order: Order) -> Trigger:
 def describe(order: Order) -> str:
     """In a few words."""
     match order:
-        case DeployOrder(origin=origin):
-            commit = origin.commit[:7] or "a tree without a commit"
-            return f"deploy {commit}" + (" and uncommitted changes" if origin.is_dirty and origin.commit else "")
+        case DeployOrder(origin=origin, promotion=promotion):
+            return _deploy_words(origin) if promotion is None else f"promote {promotion.origin} ({origin.commit[:7] or 'no commit'})"
         case ConfigOrder(description=description):
             return description
         case RollbackOrder(number=number):
@@ -143,3 +147,8 @@ def describe(order: Order) -> str:
             return f"accessory {accessory.name}"
         case DestroyOrder():
             return "destroy"
+
+
+def _deploy_words(origin: Source) -> str:
+    commit = origin.commit[:7] or "a tree without a commit"
+    return f"deploy {commit}" + (" and uncommitted changes" if origin.is_dirty and origin.commit else "")

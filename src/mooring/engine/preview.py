@@ -8,6 +8,7 @@ from pathlib import Path
 from mooring.engine import accessories
 from mooring.engine.orders import AccessoryOrder, DeployOrder, DestroyOrder, Order, Preview, RollbackOrder
 from mooring.engine.parts import Parts
+from mooring.engine.promoting import promoted_artifact
 from mooring.engine.provision import removals
 from mooring.engine.pushing import push_of
 from mooring.engine.targets import changed, check, placed, previewed
@@ -64,7 +65,9 @@ async def examined(parts: Parts, environment: EnvironmentId, order: Order, befor
         return None, ()
     if isinstance(order, DeployOrder):
         source = await asyncio.to_thread(parts.workshop.unpack, Path(order.archive))
-        wanted, notes = previewed(parts, source, order.origin, environment, before)
+        if order.promotion is not None:
+            await promoted_artifact(parts, source, order.origin, environment, order.promotion)
+        wanted, notes = previewed(parts, source, order, environment, before)
         return wanted, (*notes, *_accessory_notes(parts, wanted))
     if isinstance(order, AccessoryOrder):
         return placed(parts, Wanted(release=accessories.planned(parts, order, environment, before))), ()

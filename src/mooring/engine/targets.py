@@ -9,6 +9,7 @@ from typing import assert_never
 
 import msgspec
 
+from mooring.drivers.builder.contract import BuildLog
 from mooring.engine import accessories
 from mooring.engine.contract import ReleasePlan
 from mooring.engine.generated import config_with_generated
@@ -27,6 +28,7 @@ from mooring.engine.orders import (
     describe,
 )
 from mooring.engine.parts import Parts
+from mooring.engine.promoting import promoted_artifact
 from mooring.engine.strangers import check_kept_apart, is_strangers_release
 from mooring.engine.variables import build_secrets_of, check_deliverable, names_given
 from mooring.engine.waits import with_disk
@@ -39,8 +41,9 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.names import HostId
 from mooring.model.placement import Placement
-from mooring.model.release import Artifact, Release, Source
+from mooring.model.release import Artifact, Release
 from mooring.model.review import REVIEW_PASSWORD
+from mooring.model.secret import Secret
 from mooring.planner.accessories import pinned
 from mooring.planner.capacity import check_memory, check_processors, crowded, declared_by
 from mooring.planner.disk import check_disk, full_disks
@@ -57,8 +60,8 @@ async def target_of(parts: Parts, order: Order, deployment: Deployment, before: 
     match order:
         case DestroyOrder():
             return None
-        case DeployOrder(archive=archive, origin=origin):
-            release = await _built(parts, Path(archive), origin, deployment)
+        case DeployOrder():
+            release = await _built(parts, order, deployment)
             wanted = placed(parts, Wanted(release=release, counts=before.counts if before else {}))
             await accessories.provide(parts, wanted, deployment)
         case AccessoryOrder():
@@ -96,11 +99,13 @@ def changed(parts: Parts, order: Change, environment: EnvironmentId, before: Wan
 
 
 def previewed(
-    parts: Parts, source: Path, origin: Source, environment: EnvironmentId, before: Wanted | None
+    parts: Parts, source: Path, order: DeployOrder, environment: EnvironmentId, before: Wanted | None
 ) -> tuple[Wanted, tuple[str, ...]]:
     """What deploying this tree would ask for, without building it, and the manifest's notes."""
-    planned = parts.workshop.plan(source, environment, origin)
+    planned = parts.workshop.plan(source, environment, order.origin)
     check_variables(parts, planned, environment)
+    if order.promotion is None:
+        _build_secrets(parts, planned, environment)
     parts.services.missing(planned.template)
     number = parts.memory.next_release_number(environment)
     release = msgspec.structs.replace(planned.template, number=number)
@@ -214,29 +219,20 @@ def _leftover(parts: Parts, known: list[Wanted], usage: Usage) -> dict[HostId, i
     return left
 
 
-async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deployment) -> Release:
-    environment = deployment.environment
+async def _built(parts: Parts, order: DeployOrder, deployment: Deployment) -> Release:
+    environment, origin = deployment.environment, order.origin
 
     def log(line: str) -> None:
         parts.announcer.say(EventKind.BUILD_OUTPUT, environment=environment, deployment=deployment.id, line=line)
 
-    def chosen(builder: str, reason: str) -> None:
-        parts.announcer.say(EventKind.BUILD_DETECTED, environment=environment, deployment=deployment.id, builder=builder, reason=reason)
-
-    source = await asyncio.to_thread(parts.workshop.unpack, archive)
+    source = await asyncio.to_thread(parts.workshop.unpack, Path(order.archive))
     try:
         planned = parts.workshop.plan(source, environment, origin)
         check_variables(parts, planned, environment)
         parts.services.missing(planned.template)
         for note in planned.notes:
             log(f"note: {note}")
-        secrets = build_secrets_of(parts.memory.config(environment, config_in_force(parts, environment)), planned.build)
-        artifact = await with_disk(
-            parts,
-            environment,
-            lambda: parts.workshop.build(source, planned.build, origin, secrets=secrets, log=log, chosen=chosen),
-            reclaim=lambda: asyncio.to_thread(parts.workshop.prune, kept_artifacts(parts)),
-        )
+        artifact = await _artifact(parts, source, planned, order, deployment, log=log)
         if not planned.is_complete:
             planned = parts.workshop.plan(source, environment, origin, offered=artifact.processes)
     finally:
@@ -246,9 +242,36 @@ async def _built(parts: Parts, archive: Path, origin: Source, deployment: Deploy
         log(f"note: made up as secrets, since nobody has set them: {', '.join(made)}")
     digest = await _assets_digest(parts, planned.template, artifact)
     template = guarded(parts, msgspec.structs.replace(planned.template, config_version=config, assets_digest=digest))
-    release = _numbered(parts, template, artifact, origin, deployment)
+    release = _numbered(parts, template, artifact, order, deployment)
     _add(parts, release)
     return release
+
+
+async def _artifact(
+    parts: Parts, source: Path, planned: ReleasePlan, order: DeployOrder, deployment: Deployment, *, log: BuildLog
+) -> Artifact:
+    """Built, or found built; of a promotion the one that is promoted. Raises BuildFailed, NotFound, Refused, SourceInvalid."""
+    environment = deployment.environment
+
+    def chosen(builder: str, reason: str) -> None:
+        parts.announcer.say(EventKind.BUILD_DETECTED, environment=environment, deployment=deployment.id, builder=builder, reason=reason)
+
+    if order.promotion is not None:
+        artifact = await promoted_artifact(parts, source, order.origin, environment, order.promotion)
+        log(f"nothing is built: {order.promotion.origin} runs the artifact {artifact.id[:12]}, and so will this")
+        return artifact
+    secrets = _build_secrets(parts, planned, environment)
+    return await with_disk(
+        parts,
+        environment,
+        lambda: parts.workshop.build(source, planned.build, order.origin, secrets=secrets, log=log, chosen=chosen),
+        reclaim=lambda: asyncio.to_thread(parts.workshop.prune, kept_artifacts(parts)),
+    )
+
+
+def _build_secrets(parts: Parts, planned: ReleasePlan, environment: EnvironmentId) -> dict[str, Secret]:
+    """Raises InvalidInput where nobody has set one."""
+    return build_secrets_of(parts.memory.config(environment, config_in_force(parts, environment)), planned.build)
 
 
 async def _assets_digest(parts: Parts, template: Release, artifact: Artifact) -> str:
@@ -286,7 +309,6 @@ def check_variables(parts: Parts, planned: ReleasePlan, environment: Environment
     config = parts.memory.config(environment, config_in_force(parts, environment))
     check_deliverable(config, planned.template)
     parts.assets.check(planned.template, config)
-    build_secrets_of(config, planned.build)
     given = {name for accessory in planned.template.accessories for name in names_given(accessory)}
     given |= {name for wish in planned.template.services for name in wish.variables}
     known = config.keys() | planned.template.variables.keys() | given
@@ -304,14 +326,15 @@ def check_variables(parts: Parts, planned: ReleasePlan, environment: Environment
         )
 
 
-def _numbered(parts: Parts, template: Release, artifact: Artifact, origin: Source, deployment: Deployment) -> Release:
+def _numbered(parts: Parts, template: Release, artifact: Artifact, order: DeployOrder, deployment: Deployment) -> Release:
     environment = deployment.environment
     return msgspec.structs.replace(
         template,
         environment=environment,
         number=parts.memory.next_release_number(environment),
         artifact=artifact,
-        source=origin,
+        source=order.origin,
+        promotion=order.promotion,
         created_at=parts.clock.wall(),
         created_by=deployment.requested_by,
         description=deployment.description,
@@ -328,7 +351,7 @@ def config_in_force(parts: Parts, environment: EnvironmentId) -> int:
 
 def _copy(parts: Parts, release: Release, *, at: float, config: int, what: str) -> Release:
     number = parts.memory.next_release_number(release.environment)
-    return msgspec.structs.replace(release, number=number, config_version=config, created_at=at, description=what)
+    return msgspec.structs.replace(release, number=number, config_version=config, promotion=None, created_at=at, description=what)
 
 
 def _earlier(parts: Parts, environment: EnvironmentId, before: Wanted, number: int | None, *, at: float) -> Release:

@@ -13,6 +13,7 @@ from mooring.model.host import HostRuntime
 from mooring.model.names import ArtifactId, Hostname, ProcessName, VariableName
 from mooring.model.placement import Region
 from mooring.model.policy import Policy
+from mooring.model.promotion import Promotion
 from mooring.model.service import ServiceWish
 
 
@@ -72,6 +73,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
     Without `regions` all of it runs on the controller's own machine. `runtime` None: however its hosts run things.
     `accessories` are those declared beside it; of an accessory's own release: what it was made from, alone.
+    `promotion`: which release of another environment it was, and what it brought.
     """
 
     environment: EnvironmentId
@@ -97,6 +99,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     assets_digest: str = ""  # of the tree of them, once it is built
     created_at: float = 0.0
     created_by: str = ""
+    promotion: Promotion | None = None
     description: str = ""  # "deploy 3f2a91c", "config set LOG_LEVEL", "rollback to v5"
 
     @property

@@ -35,6 +35,8 @@ TABLE: dict[Route, Admission] = {
     ("DELETE", _ENVIRONMENT): Permission.ADMINISTER,
     ("POST", f"{_ENVIRONMENT}/deployments"): Permission.CHANGE,
     ("POST", f"{_ENVIRONMENT}/plan"): Permission.CHANGE,
+    ("POST", f"{_ENVIRONMENT}/promotion"): Permission.CHANGE,
+    ("POST", f"{_ENVIRONMENT}/promotion/plan"): Permission.CHANGE,
     ("POST", f"{_ENVIRONMENT}/rollback"): Permission.CHANGE,
     ("POST", f"{_ENVIRONMENT}/scale"): Permission.CHANGE,
     ("POST", f"{_ENVIRONMENT}/restart"): Permission.CHANGE,

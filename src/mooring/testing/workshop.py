@@ -16,7 +16,7 @@ import msgspec
 
 from mooring.drivers.builder.contract import BuildLog
 from mooring.engine.contract import Clock, ReleasePlan, Workshop
-from mooring.errors import MooringError, SourceInvalid
+from mooring.errors import MooringError, NotFound, SourceInvalid
 from mooring.model.accessory import Accessory
 from mooring.model.assets import AssetFile, AssetSettings
 from mooring.model.build import BuildSettings
@@ -73,6 +73,7 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     generated_variables: tuple[str, ...] = ()
     secret_files: tuple[str, ...] = ()
     build_secrets: tuple[str, ...] = ()
+    build_commands: dict[str, str] = {}  # by environment
     services: tuple[ServiceWish, ...] = ()
     assets: AssetSettings | None = None
     files: dict[str, bytes] = {}  # by path, below the folder of assets
@@ -163,7 +164,7 @@ class FakeWorkshop:
         return ReleasePlan(
             template=template,
             counts={},
-            build=BuildSettings(secrets=tree.build_secrets),
+            build=BuildSettings(secrets=tree.build_secrets, command=tree.build_commands.get(environment.environment, "")),
             is_complete=not tree.offered or offered is not None,
             review=tree.review,
             notes=tree.notes,
@@ -200,6 +201,11 @@ class FakeWorkshop:
             size=tree.size,
             processes={str(each.name): each.command for each in tree.offered},
         )
+
+    async def reused(self, source: Path, origin: Source, artifact: Artifact) -> Artifact:
+        if artifact.id not in self._made:
+            raise NotFound(f"the artifact {artifact.id} was pruned")
+        return artifact
 
     def assets(self, artifact: Artifact, path: str) -> tuple[AssetFile, ...]:
         return tuple(

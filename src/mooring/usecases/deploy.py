@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mooring.engine.orders import DeployOrder
@@ -27,21 +29,28 @@ async def deploy(
 
     Raises Forbidden, LeaseHeld, InvalidInput, SourceInvalid, ManifestInvalid.
     """
-    try:
+    async with kept_unless_refused(platform, archive):
         origin = shown_source(platform, environment, checked_origin(origin))
         detail = {"commit": origin.commit, "branch": origin.branch, "digest": origin.digest}
         platform.allow(actor, Permission.CHANGE, "deploy", environment, **{key: value for key, value in detail.items() if value})
-        _refuse_others(platform, environment, origin)
+        refuse_others(platform, environment, origin)
         order = DeployOrder(archive=str(archive), origin=origin)
         await platform.controller.examine(environment, order)
         return platform.controller.submit(environment, order, by=actor.name, answering=answering)
+
+
+@asynccontextmanager
+async def kept_unless_refused(platform: Platform, archive: Path) -> AsyncIterator[None]:
+    """The archive, and what was unpacked of it, goes with whatever is raised within."""
+    try:
+        yield
     except BaseException:
         archive.unlink(missing_ok=True)
         await platform.controller.drop(archive)
         raise
 
 
-def _refuse_others(platform: Platform, environment: EnvironmentId, origin: Source) -> None:
+def refuse_others(platform: Platform, environment: EnvironmentId, origin: Source) -> None:
     """A branch's own environment is brought up with all that makes it a review app, and holds nothing else. Raises Refused."""
     record = platform.memory.environment(environment)
     mark = record.review if record is not None else None

@@ -5,15 +5,30 @@ from __future__ import annotations
 import msgspec
 
 from mooring.model.environment import EnvironmentId
+from mooring.model.promotion import Promotion
 from mooring.model.release import Release, Source
 from mooring.usecases.platform import Platform
 
 
 def shown_release(platform: Platform, release: Release) -> Release:
-    """As it is, but for the values of secrets in its variables and its commit's message."""
-    redact = platform.secrets.redactor(release.environment).redact
-    variables = {name: redact(value) for name, value in release.variables.items()}
-    return msgspec.structs.replace(release, variables=variables, source=shown_source(platform, release.environment, release.source))
+    """As it is, but for the values of secrets in its variables, its commit's message and its notes."""
+    environment = release.environment
+    redact = platform.secrets.redactor(environment).redact
+    return msgspec.structs.replace(
+        release,
+        variables={name: redact(value) for name, value in release.variables.items()},
+        source=shown_source(platform, environment, release.source),
+        promotion=shown_promotion(platform, environment, release.promotion) if release.promotion else None,
+    )
+
+
+def shown_promotion(platform: Platform, environment: EnvironmentId, promotion: Promotion) -> Promotion:
+    """As it is, but for the values of secrets in its notes."""
+    if promotion.notes is None:
+        return promotion
+    redact = platform.secrets.redactor(environment).redact
+    commits = tuple(msgspec.structs.replace(each, subject=redact(each.subject)) for each in promotion.notes.commits)
+    return msgspec.structs.replace(promotion, notes=msgspec.structs.replace(promotion.notes, commits=commits))
 
 
 def shown_source(platform: Platform, environment: EnvironmentId, source: Source) -> Source:

@@ -20,7 +20,7 @@ from mooring.model.review import REVIEW_PASSWORD, ReviewMark, ReviewSettings, br
 from mooring.planner.review import TearDown, plan, review_apps
 from mooring.usecases.answers import ReviewAppStatus, ReviewDown, ReviewLogin
 from mooring.usecases.borrowing import waiting_words
-from mooring.usecases.deploy import checked_origin
+from mooring.usecases.deploy import checked_origin, kept_unless_refused
 from mooring.usecases.discretion import shown_source
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
@@ -38,7 +38,7 @@ async def bring_up(
     The engine owns the archive from here on; it is removed when this is refused.
     Raises Forbidden, LeaseHeld, Refused, InvalidName, InvalidInput, SourceInvalid, ManifestInvalid.
     """
-    try:
+    async with kept_unless_refused(platform, archive):
         environment = _environment(app, branch)
         origin = msgspec.structs.replace(checked_origin(msgspec.structs.replace(origin, branch="")), branch=branch)
         origin = shown_source(platform, environment, origin)
@@ -51,10 +51,6 @@ async def bring_up(
         _make_room(platform, environment, branch, origin, settings)
         _found(platform, actor, environment, branch, origin, settings)
         return platform.controller.submit(environment, order, by=actor.name, description=f"review {branch}"[:200], answering=answering)
-    except BaseException:
-        archive.unlink(missing_ok=True)
-        await platform.controller.drop(archive)
-        raise
 
 
 async def listed(platform: Platform, actor: Actor, app: str) -> tuple[ReviewAppStatus, ...]:

@@ -27,7 +27,7 @@ from mooring.drivers.builder.tree import remove_tree, size_of, to_completion, tr
 from mooring.drivers.builder.workbench import TEMPORARY
 from mooring.engine import contract
 from mooring.engine.contract import ReleasePlan
-from mooring.errors import BuildFailed, CapacityExceeded, InvalidInput, SourceInvalid, Unavailable
+from mooring.errors import BuildFailed, CapacityExceeded, InvalidInput, NotFound, SourceInvalid, Unavailable
 from mooring.model.assets import AssetFile
 from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
@@ -123,6 +123,16 @@ class Workshop:
         finally:
             self._building -= 1
         self._handed_out[artifact.id] = time.monotonic()
+        return artifact
+
+    async def reused(self, source: Path, origin: Source, artifact: Artifact) -> Artifact:
+        if not origin.digest or await to_completion(tree_digest, source) != origin.digest:
+            raise SourceInvalid("the source that arrived is not the one that was built", where=origin.digest[:12])
+        async with self._artifacts.hold(artifact.id):
+            present = self._present(artifact.id)
+            if present is None or not await _is_kept(self._catalogue.named(artifact.builder), present):
+                raise NotFound(f"the artifact {artifact.id[:12]} was pruned", hint="`mooring deploy` builds it again")
+            self._handed_out[artifact.id] = time.monotonic()
         return artifact
 
     def assets(self, artifact: Artifact, path: str) -> tuple[AssetFile, ...]:

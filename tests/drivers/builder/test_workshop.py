@@ -15,7 +15,7 @@ from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest, De
 from mooring.drivers.builder.surroundings import DOWNLOADS, Surroundings
 from mooring.drivers.builder.tree import tree_digest
 from mooring.engine.contract import Workshop as Contract
-from mooring.errors import BuildFailed, CapacityExceeded, ManifestInvalid, SourceInvalid
+from mooring.errors import BuildFailed, CapacityExceeded, ManifestInvalid, NotFound, SourceInvalid
 from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import ArtifactId
@@ -256,6 +256,46 @@ async def test_what_a_builder_keeps_elsewhere_is_built_anew_when_it_is_gone_and_
     assert workshop.prune(frozenset({artifact.id})) == 0
     assert workshop.prune(frozenset()) >= 1000
     assert builder.made == set()
+
+
+async def test_what_was_built_of_this_source_is_reused_without_a_builder(build: Build, app: Path, tmp_path: Path) -> None:
+    builder = Forgetful()
+    workshop = Workshop(tmp_path / "workshop", [builder])
+    artifact = await build(workshop, app)
+    origin = Source(digest=tree_digest(app))
+    assert await workshop.reused(app, origin, artifact) == artifact
+    (app / "Procfile").write_text("web: ./other\n")
+    with pytest.raises(SourceInvalid, match="not the one that was built"):
+        await workshop.reused(app, origin, artifact)
+    with pytest.raises(SourceInvalid):
+        await workshop.reused(app, UNKNOWN, artifact)
+    assert builder.builds == 1
+
+
+async def test_what_is_gone_or_not_whole_is_not_reused(build: Build, app: Path, tmp_path: Path) -> None:
+    builder = Forgetful()
+    workshop = Workshop(tmp_path / "workshop", [builder], handed_out=0.0)
+    artifact = await build(workshop, app)
+    origin = Source(digest=tree_digest(app))
+    builder.made.clear()
+    with pytest.raises(NotFound, match="was pruned"):
+        await workshop.reused(app, origin, artifact)
+    builder.made.add(artifact.id)
+    assert await workshop.reused(app, origin, artifact) == artifact
+    workshop.prune(frozenset())
+    with pytest.raises(NotFound, match="was pruned"):
+        await workshop.reused(app, origin, artifact)
+    assert builder.builds == 1
+
+
+async def test_what_is_reused_is_not_pruned_before_a_release_names_it(build: Build, app: Path, tmp_path: Path) -> None:
+    artifact = await build(Workshop(tmp_path / "workshop", [Forgetful()]), app)
+    builder = Forgetful()
+    builder.made.add(artifact.id)
+    later = Workshop(tmp_path / "workshop", [builder])
+    await later.reused(app, Source(digest=tree_digest(app)), artifact)
+    later.prune(frozenset())
+    assert later.artifacts() == {artifact.id}
 
 
 async def test_a_builder_is_told_that_a_source_is_a_strangers(build: Build, app: Path, tmp_path: Path) -> None:

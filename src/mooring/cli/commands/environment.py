@@ -6,6 +6,7 @@ import time
 
 import click
 
+from mooring.cli.commands.deploy import release_number
 from mooring.cli.options import command
 from mooring.cli.render.styled import Span, Style, line
 from mooring.cli.session import Session
@@ -21,15 +22,20 @@ def ps_command(session: Session) -> None:
 
 
 @command("releases")
-def releases_command(session: Session) -> None:
-    from mooring.cli.render.releases import release_lines
+@click.argument("release", required=False, default="", metavar="[vN]")
+def releases_command(session: Session, release: str) -> None:
+    from mooring.cli.render.releases import release_lines, release_notes
 
-    releases = session.client.releases(session.environment)
+    number = release_number(release) if release else None
+    releases = [each for each in session.client.releases(session.environment) if number in (None, each.number)]
+    if number is not None and not releases:
+        raise NotFound(f"{session.environment} has no release v{number}", hint="`mooring releases` lists them")
     detail = session.client.environment(session.environment)
     current = detail.record.revision.release if detail.record.revision else None
     shown = sorted(releases, key=lambda release: -release.number)
     document = {"environment": str(session.environment), "current": current, "releases": shown}
-    session.answer(document, release_lines(shown, current=current, now=time.time(), width=session.out.width))
+    notes = release_notes(shown[0], width=session.out.width) if number is not None else []
+    session.answer(document, [*release_lines(shown, current=current, now=time.time(), width=session.out.width), *notes])
 
 
 @command("open")

@@ -19,7 +19,7 @@ _BRANCH = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._/-]{0,199}\Z")
 @command("promote")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option("--plan", "is_plan", is_flag=True, help="Only tell what it would bring.")
+@click.option("--plan", "is_plan", is_flag=True, help="Only tell what it would bring and do.")
 @DETACH
 def promote_command(session: Session, source: str, target: str, is_plan: bool, detach: bool) -> int:
     from mooring.cli.promoting import promoted

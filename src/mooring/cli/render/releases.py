@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mooring.cli.render.moments import ago
+from mooring.cli.render.notes import note_lines
 from mooring.cli.render.styled import Line, Span, Style, line
 from mooring.cli.render.table import Column, table
 from mooring.model.release import Release
@@ -25,6 +26,13 @@ def release_lines(releases: Sequence[Release], *, current: int | None, now: floa
         return [line("No release yet: `mooring deploy` makes the first.")]
     ordered = sorted(releases, key=lambda release: -release.number)
     return table(_COLUMNS, [_row(release, current=current, now=now) for release in ordered], width=width)
+
+
+def release_notes(release: Release, *, width: int | None) -> list[Line]:
+    """Where it was promoted from, and what it brought."""
+    if release.promotion is None:
+        return [(), line(Span("It was not promoted from another environment: that is where notes come from.", Style.DIM))]
+    return [(), line(f"promoted from {release.promotion.origin}"), *note_lines(release.promotion.notes, width=width)]
 
 
 def _row(release: Release, *, current: int | None, now: float) -> list[Line]:

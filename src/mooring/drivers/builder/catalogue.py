@@ -37,7 +37,7 @@ class Catalogue:
     def choose(self, source: Path, settings: BuildSettings) -> Choice:
         """Raises BuildFailed when nothing fits, NotFound when the manifest names a builder that is none."""
         if settings.builder:
-            return Choice(builder=self._named(settings.builder), reason="the manifest names it")
+            return Choice(builder=self.named(settings.builder), reason="the manifest names it")
         detected = [(builder, detection) for builder in self._builders if (detection := builder.detect(source, settings)) is not None]
         if not detected:
             raise BuildFailed(
@@ -49,7 +49,8 @@ class Catalogue:
         others = tuple(other for _, other in detected[1:] if not _is_a_last_resort(other))
         return Choice(builder=builder, reason=detection.reason, others=others)
 
-    def _named(self, name: str) -> Builder:
+    def named(self, name: str) -> Builder:
+        """Raises NotFound."""
         for builder in self._builders:
             if builder.name == name:
                 return builder

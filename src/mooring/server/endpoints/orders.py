@@ -1,14 +1,17 @@
-"""What becomes a deployment: deploy, roll back, scale, restart; and what each would do. Must not: wait for its end."""
+"""What becomes a deployment: deploy, promote, roll back, scale, restart; and what each would do. Must not: wait for its end."""
 
 from __future__ import annotations
 
 from mooring.engine.orders import Preview
 from mooring.model.deployment import Deployment
+from mooring.model.names import LABEL_PATTERN, environment_name
+from mooring.model.promotion import Promotion
 from mooring.model.release import Source
 from mooring.server.asked import Asked
 from mooring.server.endpoint import Body, Endpoint
 from mooring.server.endpoints.parameters import ORIGIN
-from mooring.usecases import deploy, plan, requests, restart, rollback, scale
+from mooring.server.query import Parameter
+from mooring.usecases import deploy, plan, promote, requests, restart, rollback, scale
 
 _PATH = "/v1/environments/{app}/{environment}"
 
@@ -26,6 +29,17 @@ async def planned(asked: Asked) -> Preview:
     return await plan.plan(asked.platform, asked.actor, asked.environment, order)
 
 
+async def promoted(asked: Asked) -> Deployment:
+    assert asked.archive is not None
+    promotion = _promotion(asked)
+    return await promote.promote(asked.platform, asked.actor, asked.environment, asked.archive, promotion, answering=asked.answering)
+
+
+async def promotion_planned(asked: Asked) -> Preview:
+    assert asked.archive is not None
+    return await promote.plan_promotion(asked.platform, asked.actor, asked.environment, asked.archive, _promotion(asked))
+
+
 async def rolled_back(asked: Asked) -> Deployment:
     wanted = asked.json(requests.RollbackRequest)
     return await rollback.rollback(asked.platform, asked.actor, asked.environment, release=wanted.release, answering=asked.answering)
@@ -40,6 +54,12 @@ async def restarted(asked: Asked) -> Deployment:
     return restart.restart(asked.platform, asked.actor, asked.environment, answering=asked.answering)
 
 
+def _promotion(asked: Asked) -> Promotion:
+    number = asked.number("release")
+    assert number is not None  # required
+    return Promotion(environment=environment_name(asked.text("from")), number=number, notes=promote.read_notes(asked.text("notes")))
+
+
 def origin_of(asked: Asked) -> Source:
     """What is said of the uploaded tree."""
     return Source(
@@ -50,6 +70,20 @@ def origin_of(asked: Asked) -> Source:
         is_dirty=asked.flag("dirty"),
     )
 
+
+_PROMOTION = (
+    Parameter(
+        name="from", kind=str, is_required=True, most=40, pattern=LABEL_PATTERN, about="The environment of the same app that ran it before."
+    ),
+    Parameter(name="release", kind=int, is_required=True, least=1, most=10**9, about="The number of its release."),
+)
+_NOTES = Parameter(
+    name="notes",
+    kind=str,
+    default="",
+    most=promote.LONGEST_NOTES,
+    about="What it brings, to be kept with the release: JSON, as a release's promotion shows it.",
+)
 
 ENDPOINTS = (
     Endpoint(
@@ -73,6 +107,28 @@ ENDPOINTS = (
         body=Body.ARCHIVE_OR_JSON,
         body_type=requests.PlanRequest,
         query=ORIGIN,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{_PATH}/promotion",
+        summary="Run what another environment runs, as it is built",
+        handler=promoted,
+        answer=Deployment,
+        status=202,
+        body=Body.ARCHIVE,
+        query=(*_PROMOTION, _NOTES),
+        is_idempotent_by_key=True,
+        about="The body is a tar of the source tree that the other environment's release was deployed from: its manifest says how it runs "
+        "in this one. Nothing is built; refused where its artifact is gone, or this environment's [build] is another.",
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{_PATH}/promotion/plan",
+        summary="What a promotion would do and why, touching nothing",
+        handler=promotion_planned,
+        answer=Preview,
+        body=Body.ARCHIVE,
+        query=(*_PROMOTION, _NOTES),
     ),
     Endpoint(
         method="POST",
