@@ -179,6 +179,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "drivers/operator_program.py": "the operator's program that sets TXT records, or lends hosts",
         "drivers/probe/network.py": "a health check's command",
         "drivers/runtime/process/controlling.py": "a terminal for an app's command",
+        "drivers/runtime/process/landlock.py": "an app's command, confined",
         "drivers/runtime/process/daemon.py": "the supervisor leaves its parent",
         "drivers/runtime/process/launcher.py": "an instance",
         "drivers/runtime/process/session.py": "a command with somebody attached",

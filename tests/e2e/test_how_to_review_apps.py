@@ -94,7 +94,7 @@ def reader(platform: Platform) -> Iterator[Reader]:
     app = platform.app("flask-hello", "shop")
     app.write("manage.py", MANAGE)
     app.release(1)
-    assert app.mooring("config", "set", "-e", "review", f"SEEDS={platform.directory / 'seeds'}").code == 0
+    assert app.mooring("config", "set", "-e", "review", f"SEEDS={platform.directory / 'kept' / 'seeds'}").code == 0
     app.git("switch", "--quiet", "--create", BRANCH)
     app.release(2)
     with postgres() as (port, _):
@@ -108,7 +108,8 @@ def reader(platform: Platform) -> Iterator[Reader]:
 @pytest.mark.timeout(300)
 def test_the_page_on_review_apps_can_be_followed_to_the_letter(platform: Platform, reader: Reader) -> None:
     up, manifest, settings, pulls, looking, down = blocks()
-    seeds = platform.directory / "seeds"
+    seeds = platform.directory / "kept" / "seeds"
+    seeds.parent.mkdir()
 
     (brought_up,) = typed(up)
     told = reader.types(brought_up.command).out.splitlines()

@@ -24,12 +24,14 @@ MAIL = "off"
 @pytest.fixture(scope="module")
 def app(platform: Platform) -> App:
     app = platform.app("static-site", "site")
+    kept = platform.directory / "kept"
+    kept.mkdir()
     app.write("version", "1\n")
     app.write("mooring.toml", 'app = "site"\n' + RULES)
     app.commit("with review apps")
     answer = app.deploy()
     assert answer.code == 0, answer
-    answer = app.mooring("config", "set", "-e", "review", f"SEEDS={platform.directory / 'seeds'}")
+    answer = app.mooring("config", "set", "-e", "review", f"SEEDS={kept / 'seeds'}")
     assert answer.code == 0, answer
     return app
 
@@ -74,10 +76,10 @@ def test_a_branch_comes_up_beside_production_is_brought_up_to_date_and_leaves_no
     answer = app.mooring("review", "up", "Feature/New_Checkout")
     assert answer.code == 0, answer
     assert visit(app, "Feature/New_Checkout") == (200, b"3")
-    assert (platform.directory / "seeds").read_text() == "seeded\n", "once, over two releases"
+    assert (platform.directory / "kept" / "seeds").read_text() == "seeded\n", "once, over two releases"
     answer = app.mooring("review", "reseed", "Feature/New_Checkout")
     assert answer.code == 0 and "Seeding site/feature-new-checkout-" in answer.out + answer.err, answer
-    assert (platform.directory / "seeds").read_text() == "seeded\nseeded\n"
+    assert (platform.directory / "kept" / "seeds").read_text() == "seeded\nseeded\n"
 
     host = found["summary"]["urls"][0].removeprefix("http://")
     answer = app.mooring("review", "down", "Feature/New_Checkout")

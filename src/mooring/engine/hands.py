@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from mooring.drivers.runtime.contract import Delivery
+from mooring.engine.confinement import confinement_of
 from mooring.engine.kept import kept_artifacts
 from mooring.engine.parts import Parts
 from mooring.engine.variables import variables_of
 from mooring.errors import DriverError, InvalidInput, MooringError, NotFound, OutcomeUnknown, Refused
 from mooring.model.assets import AssetCount
 from mooring.model.events import EventKind
-from mooring.model.instance import InstanceKey, InstanceSpec, TaskSpec
+from mooring.model.instance import Confinement, InstanceKey, InstanceSpec, TaskSpec
 from mooring.model.lease import Lease, Mark
 from mooring.model.names import DeploymentId, HostId
 from mooring.model.records import JournalEntry
@@ -170,6 +171,7 @@ class Hands:
             release=release.number,
             host=step.host,
             artifact=release.artifact,
+            confinement=self._confinement(),
         )
         process = "seed" if step.is_seed else "release"
         variables = variables_of(self._parts.memory, self._parts.services, release, process=process)
@@ -190,7 +192,11 @@ class Hands:
             cpus=process.cpus,
             artifact=release.artifact,
             lasting=process.lasting,
+            confinement=self._confinement(),
         )
+
+    def _confinement(self) -> Confinement | None:
+        return confinement_of(self._parts.memory, self._parts.services, self._environment)
 
     def _release(self, number: int) -> Release:
         release = self._parts.observer.release(self._environment, number)

@@ -16,11 +16,12 @@ from typing import assert_never
 import msgspec
 
 from mooring.drivers.runtime.contract import Variables
-from mooring.drivers.service.contract import Login, ServiceDriver, ServiceDrivers
+from mooring.drivers.service.contract import Login, OnDisk, ServiceDriver, ServiceDrivers
 from mooring.engine.contract import Clock, Memory
 from mooring.engine.strangers import is_strangers_release
 from mooring.errors import DriverError, InvalidInput, NotFound
 from mooring.model.environment import PRODUCTION, EnvironmentId
+from mooring.model.instance import Confinement
 from mooring.model.lease import Mark
 from mooring.model.names import EnvironmentName, ServerName, ServiceName
 from mooring.model.release import Release
@@ -139,6 +140,15 @@ class Services:
             if record is not None and record.is_ready:
                 found |= {f"{wish.prefix}_{suffix}": value for suffix, value in self._values(record).items()}
         return found
+
+    def confinement(self, environment: EnvironmentId) -> Confinement:
+        """By the files of services: the directories of all of them, and the environment's own."""
+        on_disk = {each.name: driver for each in self._memory.service_servers() if isinstance(driver := self.driver_of(each), OnDisk)}
+        owned = [record for record in self._memory.services(environment) if record.server in on_disk]
+        return Confinement(
+            hidden=tuple(driver.root for driver in on_disk.values()),
+            own=tuple(on_disk[record.server].place(record.piece) for record in owned),
+        )
 
     async def perform(self, mark: Mark, step: ServiceStep) -> None:
         """Raises what the driver raises."""

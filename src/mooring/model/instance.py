@@ -34,11 +34,21 @@ class InstanceKey(msgspec.Struct, frozen=True, order=True):
         return f"{self.environment.slug}--{self.process}.{self.slot}.v{self.release}.{self.generation}{where}"
 
 
+class Confinement(msgspec.Struct, frozen=True, kw_only=True):
+    """That a process is kept from what is not its environment's, where the runtime does not keep all apart anyway.
+
+    Absolute paths: `hidden` are directories in which other environments have files, `own` what is its own of them.
+    """
+
+    hidden: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+
+
 class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a runtime needs to start it, but for the environment, which travels apart because it holds secrets.
 
     `artifact` is what was delivered to the host; None where `directory`, as it lies on the controller's machine, is all there is.
-    `lasting`: of an accessory.
+    `lasting`: of an accessory. `confinement`: of a review app.
     """
 
     key: InstanceKey
@@ -52,6 +62,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     log_bytes: int = 10_000_000
     artifact: Artifact | None = None
     lasting: Lasting | None = None
+    confinement: Confinement | None = None
 
     @property
     def listens(self) -> bool:
@@ -108,7 +119,7 @@ class TaskState(enum.Enum):
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A command run once, under the supervisor too, so that a dying controller neither kills nor repeats it. `name`: `release.v7`.
 
-    `artifact` as in InstanceSpec.
+    `artifact` and `confinement` as in InstanceSpec.
     """
 
     environment: EnvironmentId
@@ -119,6 +130,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     release: int
     host: HostId = LOCAL
     artifact: Artifact | None = None
+    confinement: Confinement | None = None
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):

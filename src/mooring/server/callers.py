@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mooring.client.wire import PUSH_KEY
+from mooring.drivers.peers import is_confined
 from mooring.errors import Forbidden, Unauthorized
 from mooring.model.access import Actor, Role
 from mooring.model.push_key import push_key_name
@@ -27,8 +28,11 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 @dataclass(frozen=True)
 class UnixPeer:
+    """`is_confined`: a program of a review app."""
+
     uid: int
     pid: int
+    is_confined: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def peer_of(connection: socket.socket) -> Peer:
     """The other end of an accepted connection."""
     if connection.family == socket.AF_UNIX:
         pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-        return UnixPeer(uid=uid, pid=pid)
+        return UnixPeer(uid=uid, pid=pid, is_confined=is_confined(connection))
     return TcpPeer(address=str(connection.getpeername()[0]), local=str(connection.getsockname()[0]))
 
 
@@ -65,8 +69,11 @@ def peer_in(scope: Mapping[str, Any]) -> Peer | None:
 
 
 def identify(peer: Peer | None, headers: Mapping[str, str], *, memory: SqliteMemory, now: Callable[[], float]) -> Caller:
-    """Raises Unauthorized without a valid token on TCP, Forbidden for another user on the Unix socket, InvalidName."""
+    """Raises Unauthorized without a valid token on TCP, Forbidden on the Unix socket for another user or what is confined, InvalidName."""
     match peer:
+        case UnixPeer(is_confined=True):
+            hint = "it has no_new_privs set, as review apps have: ask from a shell without it, or over `mooring up --api` with a token"
+            raise Forbidden("this program is confined, and the platform is not for it", hint=hint)
         case UnixPeer(uid=uid):
             return _by_user(uid, pushing=headers.get(PUSH_KEY.lower(), ""))
         case _:

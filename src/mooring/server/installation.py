@@ -62,5 +62,10 @@ class Installation:
         return Path.home() / ".ssh" / "authorized_keys"
 
     @property
+    def hidden(self) -> tuple[Path, ...]:
+        """What gives power over the platform, and all that it keeps: nothing of it is for a confined app."""
+        return (self.state, self.run, self.authorized_keys.parent)
+
+    @property
     def log(self) -> Path:
         return self.state / "log"

@@ -71,7 +71,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
     secrets = Redactors(memory)
     clock = SystemClock()
     machinery = Machinery(installation)
-    runtime = ProcessRuntime(machinery.supervisor, takes_strangers=settings.unconfined_strangers)
+    runtime = ProcessRuntime(machinery.supervisor, takes_strangers=settings.unconfined_strangers, hidden=installation.hidden)
     edge = edge_of(installation, settings)
     workshop = Workshop(
         installation.workshop,

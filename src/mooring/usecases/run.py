@@ -6,6 +6,7 @@ import secrets
 import shlex
 
 from mooring.drivers.runtime.contract import Terminal
+from mooring.engine.confinement import confinement_of
 from mooring.engine.variables import variables_of
 from mooring.errors import NotFound
 from mooring.model.access import Actor
@@ -40,6 +41,7 @@ async def run(platform: Platform, actor: Actor, environment: EnvironmentId, requ
         release=release.number,
         host=_host(platform, environment, release),
         artifact=release.artifact,
+        confinement=confinement_of(platform.memory, platform.controller.services, environment),
     )
     variables = variables_of(platform.memory, platform.controller.services, release, process=spec.name)
     return await interactive(platform).attach(spec, variables, terminal=request.terminal, rows=request.rows, columns=request.columns)

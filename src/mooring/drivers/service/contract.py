@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -82,6 +82,18 @@ class ServiceDriver(Protocol):
 
     async def find_owned(self) -> tuple[Owned, ...]:
         """All that carries this controller's mark, by name."""
+
+
+@runtime_checkable
+class OnDisk(Protocol):
+    """The optional power of a server whose pieces are files of this machine, which whoever runs as the same account can open."""
+
+    @property
+    def root(self) -> str:
+        """The directory in which all of them lie."""
+
+    def place(self, piece: Piece) -> str:
+        """The piece's own directory below it, where nothing of another's is."""
 
 
 class ServiceDrivers(Protocol):

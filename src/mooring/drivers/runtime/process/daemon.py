@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor as Supervisord
 
+from mooring.drivers.peers import is_confined
 from mooring.drivers.runtime.process.kept import groups
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
@@ -80,7 +82,26 @@ class Wakefulness(asyncore.file_dispatcher):  # type: ignore[misc]  # supervisor
             os.write(self._writer, b"\0")
 
 
+def _guarded(accept: Callable[[], Any]) -> Callable[[], Any]:
+    """Of a listening socket: confined programs are not let in. Raises ConnectionRefusedError, which its caller takes as any trouble."""
+
+    def accepted() -> Any:
+        found = accept()
+        if found is not None and is_confined(found[0]):
+            found[0].close()
+            raise ConnectionRefusedError("a confined program")
+        return found
+
+    return accepted
+
+
 class Options(ServerOptions):  # type: ignore[misc]  # supervisor has no types
+    def make_http_servers(self, supervisord: Any) -> Any:
+        servers = super().make_http_servers(supervisord)
+        for _, server in servers:
+            server.accept = _guarded(server.accept)
+        return servers
+
     def process_groups_from_parser(self, parser: Any) -> list[Any]:
         return groups(self, Path("run"))
 

@@ -1,10 +1,11 @@
 """Starts a program's process: run by the supervisor as `python -I -S -E launcher.py DIRECTORY`, it becomes that process by exec.
 
-Before that it sees to four things that must hold without the controller:
+Before that it sees to five things that must hold without the controller:
   - One copy: where an earlier process of the program lives on (its supervisor was killed), it waits for that one instead (adoption.py).
   - Nothing is left of a process that died: what it started is ended first, since it may hold the port.
   - Ever more slowly: after three short lives in a row it waits 1, 2, 4 … 60 seconds.
   - Output goes straight to files, so that no other process has to live for the program to write.
+  - What is to be confined is confined (landlock.py), or does not start.
 Must not: import what costs time (8 ms of start-up is python itself), or put anything of the app's into an argument list.
 """
 
@@ -111,6 +112,10 @@ def become(directory: str) -> None:
     try:
         _limit(umask=int(settings.get(b"umask", UMASK), 8))
         os.chdir(settings[b"directory"])
+        if b"hidden" in settings:
+            from mooring.drivers.runtime.process.landlock import confine
+
+            confine(launch)
         os.execvpe(argv[0], argv, environment)  # noqa: S606 - argv comes from a record of ours
     except OSError as error:
         print(f"mooring: {os.fsdecode(error.filename or argv[0])}: {error.strerror}", file=sys.stderr, flush=True)

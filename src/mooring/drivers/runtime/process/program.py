@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.runtime.process import record, secret_files
+from mooring.drivers.runtime.process.bounds import Bounds, pairs, read_bounds
 from mooring.drivers.runtime.process.launcher import UMASK
 from mooring.drivers.runtime.shell import signal_name
 from mooring.errors import InvalidInput, InvalidName
@@ -26,6 +27,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     `priority`: lower ones start first when the supervisor starts. `is_kept`: started again whenever it ends, and with the
     supervisor. `timeout` (seconds) is for those that are not. `umask` is what its new files do not allow.
     `memory` (bytes; 0: as much as there is) is watched by the memory keeper, which gives the program `grace` seconds to end.
+    `bounds`: what it reaches; None: what its account does.
     """
 
     argv: tuple[str, ...]
@@ -39,6 +41,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     memory: int = 0
     grace: float = 0.0
     umask: int = int(UMASK, 8)
+    bounds: Bounds | None = None
 
 
 def program_name(text: str) -> str:
@@ -61,17 +64,18 @@ def write_program(directory: Path, program: Program, variables: Mapping[str, str
 def write_launch(directory: Path, program: Program) -> None:
     """The record alone, without the environment; it holds that one's checksum."""
     fields = [*_fields(program), (_CHECKSUM, _checksum(directory))]
-    record.write(str(directory / "launch"), [(key.encode(), os.fsencode(value)) for key, value in fields])
+    bounds = pairs(program.bounds) if program.bounds is not None else []
+    record.write(str(directory / "launch"), [*((key.encode(), os.fsencode(value)) for key, value in fields), *bounds])
 
 
 def read_program(directory: Path) -> Program | None:
     """None when nothing is registered there, or nothing that can be read whole: a program is not started with half its environment."""
-    pairs = record.read(str(directory / "launch"))
+    found = record.read(str(directory / "launch"))
     try:
-        program = _decoded(pairs)
+        program = _decoded(found)
     except (KeyError, ValueError):
         return None
-    expected = dict(pairs).get(_CHECKSUM.encode(), b"").decode(errors="replace")
+    expected = dict(found).get(_CHECKSUM.encode(), b"").decode(errors="replace")
     is_whole = not program.is_kept or not expected or expected == _checksum(directory)  # a one-off's environment goes when it has ended
     return program if is_whole else None
 
@@ -85,10 +89,10 @@ def _checksum(directory: Path) -> str:
     return f"{zlib.crc32(content):08x}"
 
 
-def _decoded(pairs: record.Pairs) -> Program:
-    texts = {os.fsdecode(key): os.fsdecode(value) for key, value in pairs}
+def _decoded(found: record.Pairs) -> Program:
+    texts = {os.fsdecode(key): os.fsdecode(value) for key, value in found}
     return Program(
-        argv=tuple(os.fsdecode(value) for key, value in pairs if key == b"argv"),
+        argv=tuple(os.fsdecode(value) for key, value in found if key == b"argv"),
         directory=texts["directory"],
         stdout=texts["stdout"],
         stderr=texts["stderr"],
@@ -99,6 +103,7 @@ def _decoded(pairs: record.Pairs) -> Program:
         memory=int(texts.get("memory", "0")),
         grace=float(texts.get("grace", "0")),
         umask=int(texts.get("umask", UMASK), 8),
+        bounds=read_bounds(found),
     )
 
 

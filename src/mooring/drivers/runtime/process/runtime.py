@@ -4,6 +4,7 @@
     STATE/logs/               what it wrote (logfiles.py)
     STATE/ports/, fences/     whose a port is; the highest fencing number seen
     STATE/volumes/            what accessories keep, a directory each
+    STATE/homes/              of the environments that are confined (confines.py)
 
 What an instance declares as its memory it is kept to (memorykeeper.py); the plan refuses what was declared beyond the budget.
 Must not: decide what runs, probe, or route.
@@ -31,6 +32,7 @@ from mooring.drivers.runtime.contract import (
     Variables,
 )
 from mooring.drivers.runtime.process import kernel, record, surroundings
+from mooring.drivers.runtime.process.confines import Confines
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.following import merged, tell
 from mooring.drivers.runtime.process.instances import InstanceRecord, Sizes, instance_view, read_record, views, write_record
@@ -59,7 +61,8 @@ _ADDRESS = "127.0.0.1"
 class ProcessRuntime:
     """Of one host, in one state directory. `ports` are the first and last that instances may get; `memory_budget` in bytes.
 
-    All runs as the user who runs the platform: `takes_strangers` is the operator's word alone.
+    All runs as the user who runs the platform: `takes_strangers` is the operator's word alone. What is confined is kept from the
+    directories `hidden`, and from this runtime's own.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class ProcessRuntime:
         ports: tuple[int, int] = (20_000, 29_999),
         memory_budget: int | None = None,
         takes_strangers: bool = False,
+        hidden: Sequence[Path] = (),
     ) -> None:
         directory = supervisor.directory
         self._supervisor = supervisor
@@ -77,7 +81,8 @@ class ProcessRuntime:
         self._fences = Fences(directory / "fences")
         self._volumes = directory / "volumes"
         self._ports = Ports(directory / "ports", low=ports[0], high=ports[1])
-        self._tasks = Tasks(supervisor, self._logs)
+        self._confines = Confines(directory / "homes", hidden=(directory, *hidden))
+        self._tasks = Tasks(supervisor, self._logs, self._confines)
         self._keepers: set[str] = set()
         self._sizes = Sizes()
         sweep(self._run)
@@ -168,6 +173,7 @@ class ProcessRuntime:
             freed = sum([await asyncio.to_thread(_remove, self._logs.release_directory(environment, number)) for number in gone])
             if releases is None:
                 await asyncio.to_thread(_remove, self._logs.directory / environment.slug)
+                await asyncio.to_thread(self._confines.forget, environment)
             if releases is None and volumes:
                 await asyncio.to_thread(self._ports.give_back, environment.slug)
                 freed += sum([await asyncio.to_thread(_remove, place) for place in self._volumes_of(environment)])
@@ -175,13 +181,15 @@ class ProcessRuntime:
 
     async def attach(self, spec: TaskSpec, variables: Variables, *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
         """With a terminal or with pipes; it ends with its session, not with the supervisor."""
-        command = Command(
-            argv=shell.argv(spec.command),
-            directory=spec.directory,
-            variables=surroundings.environment(variables),
-            size=(rows, columns) if terminal else None,
-        )
         with _translated(spec.name):
+            around = await asyncio.to_thread(self._confines.around, spec)
+            command = Command(
+                argv=shell.argv(spec.command),
+                directory=spec.directory,
+                variables=surroundings.environment(variables, home=around.home),
+                size=(rows, columns) if terminal else None,
+                bounds=around.bounds,
+            )
             return await asyncio.to_thread(open_session, self._run, command)
 
     async def enter(self, key: InstanceKey, argv: Sequence[str], *, terminal: bool, rows: int = 24, columns: int = 80) -> Terminal:
@@ -189,7 +197,11 @@ class ProcessRuntime:
         with _translated(key.slug):
             program, variables = await asyncio.to_thread(self._running, key)
             command = Command(
-                argv=shell.words(argv), directory=program.directory, variables=variables, size=(rows, columns) if terminal else None
+                argv=shell.words(argv),
+                directory=program.directory,
+                variables=variables,
+                size=(rows, columns) if terminal else None,
+                bounds=program.bounds,
             )
             return await asyncio.to_thread(open_session, self._run, command)
 
@@ -218,6 +230,8 @@ class ProcessRuntime:
             record.make_directory(str(volume))
             variables = {**variables, "VOLUME": str(volume)}
         stdout, stderr = self._logs.prepare_instance(spec.key, limit=spec.log_bytes)
+        own = (stdout, stderr, *([str(volume)] if spec.lasting is not None else []))
+        around = await asyncio.to_thread(self._confines.around, spec, program=self._directory(spec.key), own=own)
         write_record(self._directory(spec.key), InstanceRecord(spec=spec, address=_ADDRESS, port=port))
         program = Program(
             argv=shell.argv(spec.command),
@@ -227,8 +241,10 @@ class ProcessRuntime:
             stop_signal=signal_name(spec.stop_signal),
             memory=spec.memory,
             grace=spec.kill_timeout,
+            bounds=around.bounds,
         )
-        await self._supervisor.put_program(spec.key.slug, program, surroundings.environment(variables, address=_ADDRESS, port=port))
+        environment = surroundings.environment(variables, home=around.home, address=_ADDRESS, port=port)
+        await self._supervisor.put_program(spec.key.slug, program, environment)
 
     async def _ensure_log_keeper(self) -> None:
         await self._ensure_keeper(LOG_KEEPER, "logkeeper.py", self._logs.directory)

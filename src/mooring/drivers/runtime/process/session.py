@@ -25,12 +25,15 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.runtime.contract import Terminal
-from mooring.drivers.runtime.process import kernel, record, secret_files
+from mooring.drivers.runtime.process import kernel, landlock, record, secret_files
+from mooring.drivers.runtime.process.bounds import Bounds, pairs
 from mooring.drivers.runtime.process.ending import end
 from mooring.drivers.runtime.process.launcher import UMASK
 from mooring.model.secret import Secret
 
+_PYTHON = (sys.executable, "-I", "-S", "-E")
 _CONTROLLING = Path(__file__).resolve().with_name("controlling.py")
+_CONFINING = Path(__file__).resolve().with_name("landlock.py")
 _PREFIX = "session-"
 _CHUNK = 64 * 1024
 _UMASK = int(UMASK, 8)  # as programs of an app have it
@@ -49,12 +52,15 @@ def sweep(run: Path) -> None:
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session is to run. `size` in rows and columns: with a terminal of its own; None: with three pipes."""
+    """What a session is to run. `size` in rows and columns: with a terminal of its own; None: with three pipes.
+
+    `bounds` as of a Program."""
 
     argv: tuple[str, ...]
     directory: str
     variables: Mapping[str, str | Secret]
     size: tuple[int, int] | None
+    bounds: Bounds | None = None
 
 
 def open_session(run: Path, command: Command) -> Session:
@@ -66,12 +72,22 @@ def open_session(run: Path, command: Command) -> Session:
     environment = {name: value.reveal() if isinstance(value, Secret) else value for name, value in placed.items()}
     environment[kernel.MARKER] = marker
     try:
+        command = _confined(directory, command)
         if command.size is None:
             return _with_pipes(marker, command, environment)
         return _with_terminal(marker, command, {"TERM": "xterm-256color", **environment}, command.size)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
+
+
+def _confined(directory: Path, command: Command) -> Command:
+    """By a step of its own before the command."""
+    if command.bounds is None:
+        return command
+    bounds = msgspec.structs.replace(command.bounds, shown=(*command.bounds.shown, str(directory / secret_files.FOLDER)))
+    record.write(str(directory / landlock.RECORD), pairs(bounds))
+    return msgspec.structs.replace(command, argv=(*_PYTHON, str(_CONFINING), str(directory), *command.argv))
 
 
 def _with_pipes(marker: str, command: Command, environment: dict[str, str]) -> Session:
@@ -100,7 +116,7 @@ def _with_terminal(marker: str, command: Command, environment: dict[str, str], s
     try:
         _resize(ours, *size)
         process = subprocess.Popen(  # noqa: S603 - likewise
-            [sys.executable, "-I", "-S", "-E", str(_CONTROLLING), os.ttyname(theirs), *command.argv],
+            [*_PYTHON, str(_CONTROLLING), os.ttyname(theirs), *command.argv],
             cwd=command.directory,
             env=environment,
             stdin=theirs,

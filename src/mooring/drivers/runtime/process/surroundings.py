@@ -10,9 +10,14 @@ from collections.abc import Mapping
 
 from mooring.model.secret import Secret
 
+TEMPORARY = "tmp"
+"""In a home of an environment's own."""
 
-def environment(variables: Mapping[str, str | Secret], *, address: str = "", port: int = 0) -> dict[str, str | Secret]:
-    """The variables over a clean base. PORT is the platform's own and stands above all; HOST may be set otherwise by the app."""
+
+def environment(variables: Mapping[str, str | Secret], *, home: str = "", address: str = "", port: int = 0) -> dict[str, str | Secret]:
+    """The variables over a clean base. PORT is the platform's own and stands above all; HOST may be set otherwise by the app.
+
+    `home`: of who may not write to the account's."""
     base: dict[str, str | Secret] = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": os.environ.get("HOME", "/"),
@@ -20,6 +25,7 @@ def environment(variables: Mapping[str, str | Secret], *, address: str = "", por
         "TMPDIR": "/tmp",  # noqa: S108 - the place that programs expect; they make their own names in it
         "SHELL": "/bin/sh",
         "PYTHONUNBUFFERED": "1",  # what is printed shows up in the logs at once
+        **({"HOME": home, "TMPDIR": f"{home}/{TEMPORARY}"} if home else {}),
     }
     if not port:
         return {**base, **variables}

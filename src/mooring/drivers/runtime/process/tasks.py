@@ -11,6 +11,7 @@ import msgspec
 from mooring.drivers.runtime import shell
 from mooring.drivers.runtime.contract import Variables
 from mooring.drivers.runtime.process import record, surroundings
+from mooring.drivers.runtime.process.confines import Confines
 from mooring.drivers.runtime.process.ending import end
 from mooring.drivers.runtime.process.following import merged
 from mooring.drivers.runtime.process.logfiles import LogFiles
@@ -30,9 +31,10 @@ _STOP_GRACE = 15.0  # the one-off itself gives its command 5 of them
 class Tasks:
     """`run/<environment>@<name>/` beside the instances' directories: task.json, begun, result."""
 
-    def __init__(self, supervisor: Supervisor, logs: LogFiles) -> None:
+    def __init__(self, supervisor: Supervisor, logs: LogFiles, confines: Confines) -> None:
         self._supervisor = supervisor
         self._logs = logs
+        self._confines = confines
 
     async def run(self, spec: TaskSpec, variables: Variables) -> None:
         """Returns when it has begun; at once when it ever had."""
@@ -41,6 +43,7 @@ class Tasks:
         if (directory / "begun").exists():
             return
         stdout, stderr = self._logs.prepare_task(spec.environment, spec.name, spec.release, limit=_LOG_BYTES)
+        around = self._confines.around(spec, program=directory, own=(stdout, stderr))
         program = Program(
             argv=shell.argv(spec.command),
             directory=spec.directory,
@@ -48,10 +51,11 @@ class Tasks:
             stderr=stderr,
             is_kept=False,
             timeout=spec.timeout,
+            bounds=around.bounds,
         )
         record.make_directory(str(directory))
         record.write_whole(str(directory / "task.json"), msgspec.json.encode(spec))
-        await self._supervisor.put_program(name, program, surroundings.environment(variables))
+        await self._supervisor.put_program(name, program, surroundings.environment(variables, home=around.home))
         await self._until_begun(directory)
 
     def view(self, environment: EnvironmentId, name: str) -> TaskView:

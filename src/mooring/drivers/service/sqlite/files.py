@@ -1,6 +1,7 @@
 """SQLite: a piece is a file in a directory of its own, on the controller's machine, below one directory that a person has named.
 
-There is no server and no password: who may open the file is whoever runs as the same account, as every app of this machine does.
+There is no server and no password: who may open the file is whoever runs as the same account, as every app of this machine does that is not
+confined.
 Must not: give a path that leads out of that directory.
 """
 
@@ -13,7 +14,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from mooring.drivers.service.contract import ISOLATION, Login, ServerFacts, ServiceDriver
+from mooring.drivers.service.contract import ISOLATION, Login, OnDisk, ServerFacts, ServiceDriver
 from mooring.drivers.service.sqlite import copying
 from mooring.drivers.service.sqlite.shelf import DATABASE, Shelf
 from mooring.errors import InvalidInput, NotFound, Refused
@@ -35,6 +36,13 @@ class SqliteFiles:
             raise InvalidInput("that is no directory for databases of SQLite", hint=hint)
         self._root = Path(found[1])
         self._shelf = Shelf(self._root, controller=controller)
+
+    @property
+    def root(self) -> str:
+        return str(self._root)
+
+    def place(self, piece: Piece) -> str:
+        return str(self._shelf.database(piece).parent)
 
     async def inspect(self) -> ServerFacts:
         return ServerFacts(place=str(self._root), version=sqlite3.sqlite_version, findings=await asyncio.to_thread(_findings, self._root))
@@ -133,3 +141,4 @@ def _findings(root: Path) -> tuple[Finding, ...]:
 
 
 _: type[ServiceDriver] = SqliteFiles
+_on_disk: type[OnDisk] = SqliteFiles

@@ -17,6 +17,7 @@ from mooring.drivers.edge.envoy.settings import Layout
 from mooring.drivers.edge.ledger import read_entry
 from mooring.drivers.edge.pages import HTML_TYPE, JSON_TYPE, SEND_AGAIN, Message, prefers_json, render_html, render_json, wants_page
 from mooring.drivers.edge.waited import note
+from mooring.drivers.peers import is_confined
 from mooring.errors import StateDamaged, Unavailable
 from mooring.model.routing import RouteTable
 
@@ -92,7 +93,8 @@ async def _closed(reader: StreamReader, *, is_read: bool) -> None:
 async def _listen(path: Path, answer: Answering) -> asyncio.Server:
     async def connected(reader: StreamReader, writer: StreamWriter) -> None:
         try:
-            while await _exchange(reader, writer, answer):
+            is_open = not is_confined(writer.get_extra_info("socket"))  # keys of certificates are for the edge
+            while is_open and await _exchange(reader, writer, answer):
                 continue
         except (Unreadable, ConnectionError):
             pass  # Envoy has closed: whoever waited has gone
