@@ -222,6 +222,23 @@ async def test_who_came_while_it_was_waking_already_does_not_wake_it_when_it_sle
 
 
 @story
+async def test_after_a_defect_met_while_one_sleeps_its_visitor_is_heard_all_the_same(platform: FakePlatform) -> None:
+    await brought_up(platform, rules=SLEEPY)
+    await asleep(platform)
+    ask = platform.edge.waited_for
+
+    async def explode() -> frozenset[EnvironmentId]:
+        platform.edge.waited_for = ask  # type: ignore[method-assign]  # and its end
+        raise RuntimeError("boom")
+
+    platform.edge.waited_for = explode  # type: ignore[method-assign]  # a defect is what this test needs
+    await platform.rest(1)
+    assert await visit(platform) == (200, "")
+    (news,) = [str(event.fields["message"]) for event in platform.events() if "who waits for a review app" in str(event.fields)]
+    assert news.endswith("RuntimeError: boom\n")
+
+
+@story
 async def test_what_sleeps_is_awake_for_a_deployment_and_sleeps_over_a_restart_of_the_controller(platform: FakePlatform) -> None:
     await brought_up(platform, rules=SLEEPY)
     await asleep(platform)

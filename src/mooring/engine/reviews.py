@@ -71,7 +71,7 @@ class ReviewKeeper:
             await self._parts.clock.sleep(_LOOK_EVERY)
 
     async def watch(self) -> None:
-        """Until cancelled: wakes what a request waits for."""
+        """Until cancelled: wakes what a request waits for. What goes wrong is told, and tried again."""
         while True:
             is_asleep = bool(self._asleep) or any(map(self._is_waking, self._woken))
             try:
@@ -81,6 +81,9 @@ class ReviewKeeper:
                         await self._seek_room(environment)
             except MooringError as error:
                 self._parts.announcer.say(EventKind.PLATFORM, message=f"it is not known who waits for a review app that sleeps: {error}")
+                await self._parts.clock.sleep(_LOOK_EVERY)
+            except Exception as error:
+                self._parts.announcer.say(EventKind.PLATFORM, message=f"nobody who waits for a review app could be heard: {traced(error)}")
                 await self._parts.clock.sleep(_LOOK_EVERY)
             await self._parts.clock.sleep(_WATCH_EVERY if is_asleep else _REST_EVERY)
 
