@@ -11,12 +11,15 @@ from server.serving import Served
 
 from mooring.client.client import Client
 from mooring.drivers.edge.contract import Reloads
+from mooring.drivers.runtime.process.confines import shortcoming
+from mooring.drivers.runtime.process.landlock import WHOLE
 from mooring.engine.lookout import Ailment
 from mooring.model.certificate import CertificateView
+from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.forge import ForgeKind, ForgeLink
 from mooring.model.host import EdgePorts, Finding, Sight, Weight
-from mooring.model.names import LOCAL, AppName, HostId, Hostname
+from mooring.model.names import LOCAL, AppName, HostId, Hostname, ProcessName
 from mooring.model.records import EnvironmentRecord
 from mooring.model.review import ReviewMark
 from mooring.model.trouble import Trouble
@@ -24,7 +27,17 @@ from mooring.planner.hosts import LEAST_DISK
 from mooring.testing.hosts import GOOD, a_host_key
 from mooring.usecases.answers import EnvironmentSummary, ForgeStatus, PartStatus
 from mooring.usecases.requests import HostRequest
-from mooring.usecases.troubles import of_certificates, of_disk, of_edges, of_environments, of_forges, of_hosts, of_parts, of_review_apps
+from mooring.usecases.troubles import (
+    of_certificates,
+    of_confinement,
+    of_disk,
+    of_edges,
+    of_environments,
+    of_forges,
+    of_hosts,
+    of_parts,
+    of_review_apps,
+)
 
 NOW = 1_700_000_000.0
 DAY = 86_400.0
@@ -147,6 +160,22 @@ def test_a_forge_that_does_not_answer_and_a_full_disk_are_named() -> None:
     ]
     assert told(of_disk(LEAST_DISK - 1)) == [("this machine", Weight.FAULT)]
     assert of_disk(LEAST_DISK) == []
+
+
+def test_a_host_that_cannot_confine_is_a_warning_once_a_review_app_runs_there() -> None:
+    record = EnvironmentRecord(environment=SHOP, created_at=NOW, revision=Revision(release=1))
+    review = msgspec.structs.replace(record, review=ReviewMark(branch="checkout", used_at=NOW, expires_at=NOW + DAY))
+    away = msgspec.structs.replace(review, revision=Revision(release=1, placement={ProcessName("web"): (HostId("web-1"),)}))
+    why = {LOCAL: shortcoming(0)}
+    assert of_confinement([record, away], why) == [], "none runs there"
+    (trouble,) = of_confinement([record, away, review, review], why)
+    assert (trouble.subject, trouble.weight) == ("this machine", Weight.WARNING)
+    assert "Landlock is not in this kernel" in trouble.said and "`lsm=`" in trouble.hint
+    assert of_confinement([review], {}) == []
+
+
+def test_a_kernel_before_all_of_landlock_says_what_is_left_open() -> None:
+    assert shortcoming(WHOLE) == "" and "signal other programs" in shortcoming(WHOLE - 1)
 
 
 def test_a_review_app_that_waits_for_room_is_a_warning_with_the_reason() -> None:

@@ -107,6 +107,11 @@ class Fleet:
         """Hosts where code may run that nobody vouches for."""
         return frozenset(each.name for each in self._members.values() if each.runtime.capabilities.takes_strangers)
 
+    def unconfined(self) -> dict[HostId, str]:
+        """Hosts where a review app is not confined wholly, and why."""
+        capabilities = {each.name: each.runtime.capabilities for each in self._members.values()}
+        return {host: known.unconfined for host, known in capabilities.items() if known.unconfined}
+
     def runtime_of(self, host: HostId) -> Runtime:
         """Raises Unavailable for a host that is not there."""
         return self._member(host).runtime

@@ -34,6 +34,7 @@ def troubles(platform: Platform, parts: Iterable[PartStatus], environments: Iter
         *of_parts(parts),
         *of_environments(environments),
         *of_review_apps(platform.memory.environments(), lambda mark: waiting_words(platform, mark)),
+        *of_confinement(platform.memory.environments(), controller.fleet.unconfined()),
         *of_loans(platform.memory.loans(), platform.capacity.orphans, is_lender_there=platform.capacity.is_there),
         *of_hosts(controller.fleet.sights(), platform.lookout.ailments(), now=now, since=platform.started_at),
         *of_edges(controller.edges.sights(), controller.edges.reloads(), now=now, since=platform.started_at),
@@ -84,6 +85,25 @@ def of_review_apps(records: Iterable[EnvironmentRecord], words: Callable[[Review
         )
         for record in records
         if record.review is not None and record.review.waiting
+    ]
+
+
+def of_confinement(records: Iterable[EnvironmentRecord], unconfined: Mapping[HostId, str]) -> list[Trouble]:
+    """Once for a host, however many review apps run there; `unconfined` says why."""
+    revisions = [record.revision for record in records if record.review is not None and record.revision is not None]
+    hosts = {host for revision in revisions for slots in revision.placement.values() for host in slots}
+    if any(not revision.placement for revision in revisions):
+        hosts.add(LOCAL)
+    hint = "Linux 6.12 or newer, with landlock among its `lsm=`; or have review apps run in containers, or under systemd as root"
+    return [
+        Trouble(
+            subject="this machine" if host == LOCAL else f"host {host}",
+            weight=Weight.WARNING,
+            said=f"its review apps are not wholly confined. {why}",
+            hint=hint,
+        )
+        for host, why in unconfined.items()
+        if host in hosts
     ]
 
 

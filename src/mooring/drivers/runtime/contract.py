@@ -37,7 +37,8 @@ class RuntimeCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """`processors` of this host, which declared ones may add up to; 0: not known. `limits_processors`: none takes more than it declares.
 
     `takes_strangers`: code that nobody vouches for may run here, since what runs of one environment reaches nothing of another's or of
-    the platform's, or because the operator says so.
+    the platform's, or because the operator says so. `unconfined`: why review apps are not wholly confined here; empty where they are, or
+    need not be.
     """
 
     limits_memory: bool
@@ -46,6 +47,7 @@ class RuntimeCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     takes_strangers: bool
     memory_budget: int  # bytes that declared memory may add up to on this host
     processors: float
+    unconfined: str = ""
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True):

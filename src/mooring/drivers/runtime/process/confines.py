@@ -22,6 +22,15 @@ _DEVICES = "/dev"
 _HARMLESS = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts/ptmx", "shm", "mqueue")
 
 
+def shortcoming(version: int) -> str:
+    """What confined programs can do all the same where Landlock is of this version; empty for nothing."""
+    if not version:
+        return "Landlock is not in this kernel, or not switched on: they read whatever this account may read"
+    if version < landlock.WHOLE:
+        return f"this kernel's Landlock is of version {version}, before {landlock.WHOLE}: they may signal other programs of this account"
+    return ""
+
+
 class Around(msgspec.Struct, frozen=True, kw_only=True):
     """What is around a program: its bounds, and the home it has instead of the account's; neither where it is not confined."""
 

@@ -31,8 +31,8 @@ from mooring.drivers.runtime.contract import (
     Terminal,
     Variables,
 )
-from mooring.drivers.runtime.process import kernel, record, surroundings
-from mooring.drivers.runtime.process.confines import Confines
+from mooring.drivers.runtime.process import kernel, landlock, record, surroundings
+from mooring.drivers.runtime.process.confines import Confines, shortcoming
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.following import merged, tell
 from mooring.drivers.runtime.process.instances import InstanceRecord, Sizes, instance_view, read_record, views, write_record
@@ -93,6 +93,7 @@ class ProcessRuntime:
             takes_strangers=takes_strangers,
             memory_budget=budget() if memory_budget is None else memory_budget,
             processors=float(os.cpu_count() or 0),
+            unconfined=shortcoming(landlock.version()),
         )
 
     async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
