@@ -15,6 +15,7 @@ from mooring.model.events import EventKind
 from mooring.model.instance import TaskState
 from mooring.model.lease import Lock
 from mooring.model.names import AppName
+from mooring.model.policy import Policy
 from mooring.model.records import EnvironmentRecord
 from mooring.model.release import Source
 from mooring.model.review import REVIEW_PASSWORD, ReviewMark, ReviewSettings, review_environment, used_now
@@ -40,10 +41,13 @@ def found(platform: FakePlatform, branch: str = "one", *, rules: ReviewSettings 
     return environment
 
 
-async def brought_up(platform: FakePlatform, branch: str = "one", *, rules: ReviewSettings = RULES) -> EnvironmentId:
+async def brought_up(
+    platform: FakePlatform, branch: str = "one", *, rules: ReviewSettings = RULES, healthy_deadline: float = QUICK.healthy_deadline
+) -> EnvironmentId:
     environment = found(platform, branch, rules=rules)
     platform.memory.put_config(environment, changes={REVIEW_PASSWORD: Secret(REVIEW)}, by="ann", at=platform.clock.wall())
-    order = platform.order(TREE)
+    policy = msgspec.structs.replace(QUICK, healthy_deadline=healthy_deadline, progress_deadline=healthy_deadline + 60.0)
+    order = platform.order(msgspec.structs.replace(TREE, policy=policy))
     deployment = await platform.run(environment, msgspec.structs.replace(order, origin=Source(digest="d", branch=branch)))
     assert deployment.outcome is Outcome.SUCCEEDED, deployment.error
     return environment
@@ -185,6 +189,34 @@ async def test_a_browser_is_shown_a_page_that_loads_again_and_then_the_app(platf
     assert await visit(platform, accept="text/html") == (503, "waking")
     await platform.clock.sleep(5)
     assert await visit(platform, accept="text/html") == (200, "")
+
+
+@story
+async def test_a_program_waits_for_as_long_as_the_app_may_take_to_start_whenever_it_comes(platform: FakePlatform) -> None:
+    await brought_up(platform, rules=SLEEPY, healthy_deadline=150.0)
+    await asleep(platform)
+    platform.runtime.behave = lambda _: Behaviour(ready_after=130.0)
+    first = asyncio.create_task(visit(platform))
+    await platform.clock.sleep(40)
+    assert await visit(platform, accept="text/html") == (503, "waking")
+    assert await asyncio.gather(first, visit(platform)) == [(200, ""), (200, "")]
+    table = platform.edge.table(ONE)
+    assert table is not None and not table.is_asleep, "from now on it is as any other"
+
+
+@story
+async def test_one_that_does_not_come_up_is_told_as_such_when_the_time_is_over(platform: FakePlatform) -> None:
+    await brought_up(platform, rules=SLEEPY)
+    await asleep(platform)
+    platform.runtime.behave = lambda _: Behaviour(ready_after=1000.0, exits_after=0.5)
+    began = platform.clock.monotonic()
+    assert await visit(platform) == (503, "crashed")
+    assert 60.0 < platform.clock.monotonic() - began < 70.0
+
+
+@pytest.mark.parametrize(("deadline", "patience"), [(1.0, 61.0), (60.0, 120.0), (240.0, 300.0), (3600.0, 300.0)])
+def test_how_long_a_request_waits_follows_the_app_s_own_limit_within_bounds(deadline: float, patience: float) -> None:
+    assert Policy(healthy_deadline=deadline).wakes_within == patience
 
 
 @story

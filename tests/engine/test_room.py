@@ -23,6 +23,8 @@ from mooring.model.release import Source
 from mooring.model.review import REVIEW_PASSWORD
 from mooring.model.secret import Secret
 from mooring.model.service import Piece, ServiceKind, ServiceWish
+from mooring.testing.behaviour import Behaviour
+from mooring.testing.edge import FakeAnswer
 from mooring.testing.laws import Point
 from mooring.testing.platform import Crash, FakePlatform, play
 from mooring.testing.workshop import Tree, process
@@ -47,7 +49,11 @@ async def up(platform: FakePlatform, branch: str, *, tree: Tree = TREE) -> Envir
 
 
 async def visit(platform: FakePlatform, environment: EnvironmentId) -> int:
-    return (await platform.edge.ask(f"{environment.label}.localhost", sent=f"review:{REVIEW}")).status
+    return (await asked_for(platform, environment)).status
+
+
+async def asked_for(platform: FakePlatform, environment: EnvironmentId, *, accept: str = "") -> FakeAnswer:
+    return await platform.edge.ask(f"{environment.label}.localhost", sent=f"review:{REVIEW}", accept=accept)
 
 
 def said(platform: FakePlatform, environment: EnvironmentId) -> list[str]:
@@ -83,6 +89,54 @@ async def test_one_that_sleeps_wakes_for_a_visitor_and_another_sleeps_for_it(pla
     assert awake == [first, third], "the second was idle for longest"
     await platform.rest(60)
     assert waiting(platform, first) == ""
+
+
+@story
+async def test_who_waits_for_one_that_has_no_room_is_told_so_and_gets_its_answer_when_there_is_some(platform: FakePlatform) -> None:
+    restless = msgspec.structs.replace(TREE, review=msgspec.structs.replace(SETTINGS, sleep=0.0))
+    first, second = await up(platform, "first"), await up(platform, "second", tree=restless)
+    await platform.rest(300)
+    await up(platform, "third", tree=restless)
+    assert not running(platform, first)
+    assert (await asked_for(platform, first, accept="text/html")).edge == "waking", "nobody has looked for room yet"
+    began = platform.clock.monotonic()
+    answer = await asked_for(platform, first)
+    assert (answer.status, answer.edge) == (503, "no-room")
+    assert "its servers have no room for it" in answer.text
+    assert 60.0 < platform.clock.monotonic() - began < 70.0
+    assert (await asked_for(platform, first, accept="text/html")).edge == "no-room"
+    waits = asyncio.create_task(asked_for(platform, first))
+    await platform.clock.sleep(20)
+    await platform.run(second, DestroyOrder())
+    assert (await waits).status == 200
+    assert waiting(platform, first) == ""
+
+
+@story
+async def test_when_nobody_waits_for_room_any_more_the_next_visitor_is_told_that_it_wakes(platform: FakePlatform) -> None:
+    restless = msgspec.structs.replace(TREE, review=msgspec.structs.replace(SETTINGS, sleep=0.0))
+    first, _ = await up(platform, "first"), await up(platform, "second", tree=restless)
+    await platform.rest(300)
+    third = await up(platform, "third", tree=restless)
+    assert (await visit(platform, first)) == 503
+    await platform.run(third, DestroyOrder())
+    await platform.rest(120)
+    assert (await asked_for(platform, first, accept="text/html")).edge == "waking"
+
+
+@story
+async def test_one_that_takes_long_to_wake_for_its_visitor_does_not_sleep_for_another_meanwhile(platform: FakePlatform) -> None:
+    slow = msgspec.structs.replace(TREE, policy=msgspec.structs.replace(QUICK, healthy_deadline=200.0, progress_deadline=300.0))
+    first, second = await up(platform, "first", tree=slow), await up(platform, "second")
+    await platform.rest(300)
+    third = await up(platform, "third", tree=msgspec.structs.replace(TREE, review=msgspec.structs.replace(SETTINGS, sleep=0.0)))
+    await platform.rest(300)
+    platform.runtime.behave = lambda _: Behaviour(ready_after=150.0)
+    waits = asyncio.create_task(visit(platform, first))
+    await platform.clock.sleep(80)
+    assert await visit(platform, second) == 503, "there is no room, and both others are of use to somebody"
+    assert await waits == 200
+    assert [each for each in (first, second, third) if running(platform, each)] == [first, third]
 
 
 @story

@@ -189,7 +189,9 @@ class Keeper:
             environment=self.environment,
             target=asleep(wanted) if wanted is not None and is_asleep else wanted,
             is_maintenance=record.is_maintenance if record else False,
+            may_sleep=record is not None and record.may_sleep,
             is_asleep=is_asleep,
+            is_crowded=record is not None and record.review is not None and bool(record.review.waiting),
         )
         steps = plan(goal, current, now=self._parts.clock.monotonic()).steps
         is_new, self._last_steps = steps != self._last_steps, steps

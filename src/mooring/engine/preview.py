@@ -48,6 +48,7 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
             seed_task=_task(order, target, before, is_wanted=target is not None and parts.is_seed_due(target)),
         ),
         is_maintenance=record.is_maintenance if record else False,
+        may_sleep=record is not None and record.may_sleep,
     )
     assets = push_of(target.release, before) if target else ()
     steps = (*_of_services(parts, order, environment, target), *assets, *forecast(goal, current, now=now))

@@ -16,6 +16,7 @@ from mooring.engine.room import make_room, move_sleepers
 from mooring.engine.targets import check_room
 from mooring.engine.waits import note_waiting
 from mooring.errors import CapacityExceeded, MooringError
+from mooring.model.capacity import Need
 from mooring.model.deployment import Deployment, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
@@ -31,7 +32,6 @@ _WATCH_EVERY = 0.05  # seconds between two looks whether a request waits, while 
 _REST_EVERY = 0.5  # seconds between two looks whether something sleeps
 _VISITOR_GONE = 30.0  # seconds after the last look for room for one that nobody waits for
 _ROOM_EVERY = 2.0  # seconds between two looks for room for one that somebody waits for
-WAKES_WITHIN = 60.0  # seconds that somebody who woke one waits for it at the least
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0  # seconds between two tries of a tear-down that does not succeed
 
 
@@ -48,7 +48,7 @@ class ReviewKeeper:
         self._parts = parts
         self._ring = ring
         self._asleep: set[EnvironmentId] = set()
-        self._woken: dict[EnvironmentId, float] = {}  # monotonic time
+        self._woken: dict[EnvironmentId, float] = {}  # until when somebody may wait for it, monotonic time
         self._submit = submit
         self._pauses: dict[EnvironmentId, tuple[float, float]] = {}  # monotonic time of the next try, and the pause after it
         self._told: dict[EnvironmentId, str] = {}
@@ -77,6 +77,7 @@ class ReviewKeeper:
             try:
                 if is_asleep:
                     for environment in await self._parts.edge.waited_for():
+                        self._note_visitor(environment)
                         self.wake(environment)
                         await self._seek_room(environment)
             except MooringError as error:
@@ -94,12 +95,12 @@ class ReviewKeeper:
             return
         if lack := self._lack(environment):
             self._room_at.setdefault(environment, self._parts.clock.monotonic())
-            note_waiting(self._parts, environment, lack, need=record.review.need if record.review else None)  # a deployment's, if any
+            self._note_waiting(environment, lack, need=record.review.need if record.review else None)  # a deployment's, if any
             return
         note_waiting(self._parts, environment, "")
         self._parts.mark_review(environment, is_asleep=False, seen_at=self._parts.clock.wall())
         self._asleep.discard(environment)
-        self._woken[environment] = self._parts.clock.monotonic()
+        self._woken[environment] = self._parts.clock.monotonic() + self._patience(environment)
         self._say(environment, "somebody is there: it wakes")
         self._ring(environment)
 
@@ -110,6 +111,12 @@ class ReviewKeeper:
     def move_away(self, host: HostId) -> None:
         """Whatever sleeps there wakes elsewhere. Raises as `move_sleepers`."""
         move_sleepers(self._parts, host)
+
+    def _note_visitor(self, environment: EnvironmentId) -> None:
+        """While somebody waits for one that is awake and not ready yet, it does not sleep for another."""
+        record, now = self._parts.memory.environment(environment), self._parts.clock.wall()
+        if record is not None and record.review is not None and not record.is_asleep and now >= record.review.seen_at + _LOOK_EVERY:
+            self._parts.mark_review(environment, seen_at=now)
 
     async def _seek_room(self, environment: EnvironmentId) -> None:
         """For one that is waited for and could not wake."""
@@ -127,7 +134,15 @@ class ReviewKeeper:
         for environment in [each for each, at in self._room_at.items() if now > at + _VISITOR_GONE]:
             del self._room_at[environment]
             if environment not in busy:
-                note_waiting(self._parts, environment, "")
+                self._note_waiting(environment, "")
+
+    def _note_waiting(self, environment: EnvironmentId, why: str, *, need: Need | None = None) -> None:
+        """What visitors are shown says it too."""
+        record = self._parts.memory.environment(environment)
+        is_news = record is not None and record.review is not None and bool(record.review.waiting) != bool(why)
+        note_waiting(self._parts, environment, why, need=need)
+        if is_news:
+            self._ring(environment)
 
     def _lack(self, environment: EnvironmentId) -> str:
         """Why what it is to run does not fit its hosts; empty where it does."""
@@ -209,7 +224,12 @@ class ReviewKeeper:
 
     def _is_waking(self, environment: EnvironmentId) -> bool:
         """Whether somebody may still wait for it since it was woken."""
-        return self._parts.clock.monotonic() - self._woken.get(environment, float("-inf")) < WAKES_WITHIN
+        return self._parts.clock.monotonic() < self._woken.get(environment, float("-inf"))
+
+    def _patience(self, environment: EnvironmentId) -> float:
+        """Seconds that a visitor waits for it."""
+        wanted = self._parts.wanted(environment)
+        return wanted.release.policy.wakes_within if wanted is not None else 0.0
 
     def _warn(self, environment: EnvironmentId, reason: str) -> None:
         self._parts.mark_review(environment, is_warned=True)

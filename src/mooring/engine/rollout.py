@@ -136,10 +136,15 @@ class Rollout:
 
     def _goal(self) -> Goal:
         record = self._parts.memory.environment(self.deployment.environment)
-        is_maintenance = record.is_maintenance if record else False
         is_abort = self._is_abort_asked if self.failure is None else self.failure.code == Aborted.code
         progress = msgspec.structs.replace(self._progress, is_abort_asked=is_abort)
-        return Goal(environment=self.deployment.environment, target=self._target, progress=progress, is_maintenance=is_maintenance)
+        return Goal(
+            environment=self.deployment.environment,
+            target=self._target,
+            progress=progress,
+            is_maintenance=record.is_maintenance if record else False,
+            may_sleep=record is not None and record.may_sleep,
+        )
 
     async def _take(self, steps: tuple[Step, ...], current: Current) -> Conclude | None:
         for step in steps:

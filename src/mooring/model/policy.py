@@ -6,6 +6,9 @@ import msgspec
 
 from mooring.model.quantity import Share
 
+_FOR_ROOM = 60.0  # seconds in which others go to sleep for one that wakes
+_LONGEST_WAKE = 300.0  # seconds; hardly a client waits longer
+
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """The rollout's limits; each deadline has an action, named at the planner's rule that takes it."""
@@ -25,3 +28,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     release_timeout: float = 600.0
     keep_releases: int = 5
     keep_bytes: int = 5_000_000_000
+
+    @property
+    def wakes_within(self) -> float:
+        """How long a request waits for a review app that sleeps: what it has to become ready in, and some time to find room."""
+        return min(self.healthy_deadline + _FOR_ROOM, _LONGEST_WAKE)

@@ -34,6 +34,11 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Nothing of it runs until somebody visits it."""
         return self.review is not None and self.review.is_asleep
 
+    @property
+    def may_sleep(self) -> bool:
+        """Once nobody has visited it for a while."""
+        return self.review is not None and self.review.settings.sleep > 0
+
     place: Place | None = None
 
 

@@ -33,6 +33,7 @@ class Page(enum.Enum):
     CRASHED = "crashed"
     MAINTENANCE = "maintenance"
     WAKING = "waking"
+    NO_ROOM = "no-room"
     NO_SUCH_APP = "no-such-app"
 
 
@@ -47,7 +48,7 @@ class PathRoute(msgspec.Struct, frozen=True, kw_only=True):
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     """All routing of one environment. `page` is shown when no endpoint is active; MAINTENANCE is shown always.
 
-    The settings are those of `EdgeSettings`.
+    The settings are those of `EdgeSettings`. `wakes_within`: seconds that whoever is no browser waits, at the least, while it sleeps.
     """
 
     environment: EnvironmentId
@@ -56,11 +57,17 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     page: Page = Page.STARTING
     is_maintenance: bool = False
     hold: float = 10.0
+    wakes_within: float = 0.0
     request_timeout: float = 300.0
     stream_idle_timeout: float = 3600.0
     max_request_bytes: int = 100_000_000
     https: HttpsSettings = HttpsSettings()
     access: Access = Access()
+
+    @property
+    def is_asleep(self) -> bool:
+        """Or wakes: a browser is shown the page at once, which loads again by itself."""
+        return self.page in (Page.WAKING, Page.NO_ROOM)
 
     def endpoint(self, key: InstanceKey) -> Endpoint | None:
         return next((endpoint for route in self.routes for endpoint in route.endpoints if endpoint.instance == key), None)

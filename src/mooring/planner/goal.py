@@ -101,14 +101,17 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
     """What an environment should be. `target` None: nothing should run. `progress` None: no deployment goes on, only keeping.
 
-    `is_asleep`: nothing runs until somebody comes.
+    `may_sleep`: it is one that sleeps while nobody visits it. `is_asleep`: nothing runs until somebody comes; `is_crowded`: and then there
+    is no room for it yet.
     """
 
     environment: EnvironmentId
     target: Wanted | None
     progress: Progress | None = None
     is_maintenance: bool = False
+    may_sleep: bool = False
     is_asleep: bool = False
+    is_crowded: bool = False
 
 
 class Current(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,9 +28,10 @@ def table_for(goal: Goal, current: Current, *, release: Release | None, serving:
         environment=goal.environment,
         hostnames=hostnames,
         routes=routes,
-        page=Page.WAKING if goal.is_asleep else _page(current, serving),
+        page=_page(goal, current, routes, serving=serving),
         is_maintenance=goal.is_maintenance,
         hold=settings.hold,
+        wakes_within=release.policy.wakes_within if release and goal.may_sleep else 0.0,
         request_timeout=settings.request_timeout,
         stream_idle_timeout=settings.stream_idle_timeout,
         max_request_bytes=settings.max_request_bytes,
@@ -114,9 +115,22 @@ def may_serve(view: InstanceView, *, was_active: bool) -> bool:
     return view.health is Health.READY or (view.health is Health.UNKNOWN and was_active)
 
 
-def _page(current: Current, serving: frozenset[InstanceKey]) -> Page:
+def _page(goal: Goal, current: Current, routes: tuple[PathRoute, ...], *, serving: frozenset[InstanceKey]) -> Page:
+    """One that was asleep wakes until it serves: who comes meanwhile waits as long as who woke it."""
+    if goal.is_asleep:
+        return Page.NO_ROOM if goal.is_crowded else Page.WAKING
     views = [view for view in current.instances if view.key in serving and view.port]
-    return Page.CRASHED if views and all(view.state in _DOWN for view in views) else Page.STARTING
+    if views and all(view.state in _DOWN for view in views):
+        return Page.CRASHED
+    is_waking = current.table is not None and current.table.is_asleep and not _serves(routes, serving)
+    return Page.WAKING if is_waking else Page.STARTING
+
+
+def _serves(routes: tuple[PathRoute, ...], serving: frozenset[InstanceKey]) -> bool:
+    """Whether each process type that has instances to serve has one that does."""
+    processes = {key.process for key in serving}
+    active = {route.process for route in routes for endpoint in route.endpoints if endpoint.state is EndpointState.ACTIVE}
+    return all(route.process in active for route in routes if route.process in processes)
 
 
 def _settings(known: RouteTable | None) -> EdgeSettings:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from mooring.drivers.edge.contract import PROBE_AGENT, Edge, EdgeCapabilities, HostEdge, SecureEdge
-from mooring.drivers.edge.pages import NOT_FROM_HERE, PAGES, PASSWORD_WANTED, TOO_LARGE, WAKES_WITHIN, Message, wants_page
+from mooring.drivers.edge.pages import NOT_FROM_HERE, PAGES, PASSWORD_WANTED, TOO_LARGE, Message, wants_page
 from mooring.drivers.edge.tables import check_table
 from mooring.engine.contract import Clock
 from mooring.errors import StaleFence
@@ -203,14 +203,14 @@ class FakeEdge:
         endpoint, was_held = await self._found(table, process, accept=accept)
         if endpoint is None:
             present = self._tables.get(table.environment, table)
-            return _Fate(answer=_page(PAGES[present.page]), is_failed=present.page is not Page.WAKING)
+            return _Fate(answer=_page(PAGES[present.page]), is_failed=not present.is_asleep)
         return await self._served(endpoint, path, was_held=was_held)
 
     async def _found(self, table: RouteTable, process: str, *, accept: str) -> tuple[Endpoint | None, bool]:
         """An endpoint that is active and listens, waiting for one as long as the table says; and whether it was waited."""
         hold = table.hold
-        if table.page is Page.WAKING:
-            hold = 0.0 if wants_page(accept) else max(hold, WAKES_WITHIN)
+        if table.is_asleep:
+            hold = 0.0 if wants_page(accept) else max(hold, table.wakes_within)
         deadline = self._clock.monotonic() + hold
         was_held = False
         while True:

@@ -165,7 +165,7 @@ class EdgeContract:
         self, rig: EdgeRig, shop: Shop
     ) -> None:
         app, since = await rig.listen("one"), rig.wall()
-        asleep = shop.table(page=Page.WAKING)
+        asleep = msgspec.structs.replace(shop.table(page=Page.WAKING), wakes_within=PATIENCE)
         await shop.apply(asleep)
         assert shop.environment not in await rig.edge.waited_for()
         page = await rig.ask(shop.hostname, "/", accept="text/html,*/*")
@@ -237,6 +237,21 @@ class EdgeContract:
         reply = await asyncio.wait_for(asking, PATIENCE)
         assert (reply.status, reply.text) == (200, "late")
         assert app.asked == 1
+
+    async def test_who_waited_in_vain_for_an_app_that_sleeps_gets_the_page_of_the_table_as_it_is_by_then(
+        self, rig: EdgeRig, shop: Shop
+    ) -> None:
+        asleep = msgspec.structs.replace(shop.table(page=Page.WAKING), wakes_within=1.0)
+        await shop.apply(asleep)
+        asking = asyncio.create_task(rig.ask(shop.hostname, "/", accept="application/json"))
+
+        async def is_told() -> bool:
+            return shop.environment in await rig.edge.waited_for()
+
+        await eventually(is_told)
+        await shop.apply(msgspec.structs.replace(asleep, page=Page.NO_ROOM))
+        reply = await asking
+        assert reply.status == 503 and reply.edge and PAGES[Page.NO_ROOM].text in reply.text
 
     @pytest.mark.parametrize("page", [Page.STARTING, Page.CRASHED])
     async def test_a_request_that_was_held_in_vain_gets_the_page_of_the_table(self, shop: Shop, page: Page) -> None:

@@ -42,7 +42,7 @@ def test_a_long_hostname_wraps_on_a_narrow_screen() -> None:
 
 def test_only_what_ends_by_itself_reloads() -> None:
     reloading = {page for page in Page if 'http-equiv="refresh"' in render_html(PAGES[page])}
-    assert reloading == {Page.STARTING, Page.WAKING, Page.CRASHED}
+    assert reloading == {Page.STARTING, Page.WAKING, Page.NO_ROOM, Page.CRASHED}
 
 
 def test_a_program_reads_the_same_as_a_problem_document() -> None:

@@ -262,7 +262,20 @@ async def test_an_answer_that_breaks_off_in_the_middle_is_a_reset_and_no_app_err
     assert [broken.count for broken in traffic.broken.values()] == [1]
 
 
-@pytest.mark.parametrize("page", [page for page in Page if page is not Page.WAKING])  # a program waits there: see the contract
+async def test_who_waits_for_an_app_that_sleeps_may_wait_longer_than_for_an_answer_of_its(rig: ProxyRig, shop: Shop) -> None:
+    app = await rig.listen("late")
+    asleep = msgspec.structs.replace(shop.table(page=Page.WAKING), wakes_within=2 * PATIENCE, request_timeout=1.0)
+    await shop.apply(asleep)
+    asking = asyncio.create_task(rig.client.get("/", headers={"host": shop.hostname, "accept": "application/json"}))
+    done, _ = await asyncio.wait({asking}, timeout=3.0)
+    assert not done, "three times as long as it may take to answer"
+    awake = shop.table(shop.endpoint(app))
+    await shop.apply(msgspec.structs.replace(awake, wakes_within=2 * PATIENCE, request_timeout=1.0))
+    response = await asking
+    assert (response.status_code, response.text) == (200, "late")
+
+
+@pytest.mark.parametrize("page", Page)
 async def test_a_program_gets_a_problem_document_and_a_person_a_page(rig: ProxyRig, shop: Shop, page: Page) -> None:
     hostname = "unknown.localhost" if page is Page.NO_SUCH_APP else shop.hostname
     table = msgspec.structs.replace(shop.table(page=page), is_maintenance=page is Page.MAINTENANCE)
@@ -272,9 +285,9 @@ async def test_a_program_gets_a_problem_document_and_a_person_a_page(rig: ProxyR
     assert json.loads(program.text)["error"] == page.value
     person = await rig.client.get("/", headers={"host": hostname, "accept": "text/html,application/json;q=0.1"})
     assert person.headers["content-type"].startswith("text/html")
-    assert ('http-equiv="refresh"' in person.text) == (page in (Page.STARTING, Page.CRASHED))
+    assert ('http-equiv="refresh"' in person.text) == (page in (Page.STARTING, Page.WAKING, Page.NO_ROOM, Page.CRASHED))
     assert program.headers["cache-control"] == person.headers["cache-control"] == "no-store"
-    assert ("retry-after" in person.headers) == (page is not Page.NO_SUCH_APP)
+    assert ("retry-after" in person.headers) == ("retry-after" in program.headers) == (page is not Page.NO_SUCH_APP)
 
 
 async def test_no_query_string_reaches_the_log(rig: ProxyRig, shop: Shop) -> None:

@@ -43,6 +43,7 @@ def _line(at: float = 100.0, **fields: object) -> Line:
             ({"status": 503, "instance": "waiting-room", "details": "via_upstream", "again": str(message.retry_after)}, fate)
             for message, fate in [
                 (PAGES[Page.WAKING], Fate.SERVED),
+                (PAGES[Page.NO_ROOM], Fate.SERVED),
                 (PAGES[Page.MAINTENANCE], Fate.SERVED),
                 (PAGES[Page.STARTING], Fate.EDGE_ERROR),
                 (PAGES[Page.CRASHED], Fate.EDGE_ERROR),

@@ -6,6 +6,8 @@ Promises, tested by `mooring.testing.edge_contract` on every driver and on the f
   - Requests in flight on an endpoint that becomes DRAINING finish; `observe` counts them.
   - One environment's bad table or certificate is refused and leaves every other environment, and its own last good table, as they were.
   - With no active endpoint a request is held up to `hold` seconds and served if one appears, else answered by the table's page.
+  - While the table is asleep (`RouteTable.is_asleep`) a browser is shown its page at once, and any other request is held up to
+    `wakes_within` seconds, however short its other limits are.
   - With `is_maintenance` every request gets the maintenance page. An unknown hostname gets the no-such-app page.
   - With `access.user` whatever the table answers is for those alone who send that user's password; all others, whoever they say they are,
     get 401 and the edge's own page. The app does not see the password. With `access.networks` who connects from elsewhere gets 403 and

@@ -50,6 +50,14 @@ PAGES = {
         retry_after=1,
         reloads=True,
     ),
+    Page.NO_ROOM: Message(
+        kind="no-room",
+        status=503,
+        title="No room yet",
+        text="Nobody has visited this app for a while, and its servers have no room for it now. It is started as soon as they have.",
+        retry_after=15,
+        reloads=True,
+    ),
     Page.CRASHED: Message(
         kind="crashed",
         status=503,
@@ -126,8 +134,6 @@ NOT_FROM_HERE = Message(
     title="Not from here",
     text="This app is not public, and not to be reached from where you are. Ask those who run it.",
 )
-
-WAKES_WITHIN = 60.0  # seconds that whoever is no browser waits, at the least, for an app that sleeps
 
 _STYLE = (
     ":root{color-scheme:light dark}"

@@ -19,7 +19,7 @@ def check_table(table: RouteTable, others: Iterable[RouteTable]) -> None:
     _check_hostnames(table, known)
     _check_paths(table)
     _check_endpoints(table, known)
-    if table.hold < 0 or table.request_timeout < 0 or table.max_request_bytes < 0:
+    if min(table.hold, table.wakes_within, table.request_timeout, table.max_request_bytes) < 0:
         raise InvalidInput(f"a limit of {table.environment} is negative", hint="use numbers from 0 up")
 
 

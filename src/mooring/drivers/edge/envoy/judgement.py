@@ -29,7 +29,7 @@ _REASONS = {
 }
 
 
-_MEANT = {str(PAGES[page].retry_after) for page in (Page.MAINTENANCE, Page.WAKING)}
+_MEANT = {str(PAGES[page].retry_after) for page in (Page.MAINTENANCE, Page.WAKING, Page.NO_ROOM)}
 _BROKEN_OFF = frozenset({"UC", "UR", "UPE"})
 
 

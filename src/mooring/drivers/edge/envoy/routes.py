@@ -83,8 +83,8 @@ def _routes(table: RouteTable) -> list[Json]:
 def _path_routes(table: RouteTable, route: PathRoute) -> list[Json]:
     """WebSockets, event streams, all else: the first two to a cluster of their own, and longer silent; WebSockets without a size."""
     shard = shard_of(table.environment)
-    streams: Json = {"cluster": streams_name(shard), "idle_timeout": _seconds(table.stream_idle_timeout)}
-    requests: Json = {"cluster": shard_name(shard), "idle_timeout": _seconds(table.request_timeout)}
+    streams: Json = {"cluster": streams_name(shard), "idle_timeout": _silence(table, table.stream_idle_timeout)}
+    requests: Json = {"cluster": shard_name(shard), "idle_timeout": _silence(table, table.request_timeout)}
     return [
         {**_route(table, route, streams, headers=[UPGRADES]), **UNBOUNDED},
         _route(table, route, streams, headers=[WANTS_EVENTS]),
@@ -106,8 +106,9 @@ def _route(table: RouteTable, route: PathRoute, action: Json, *, headers: Sequen
     }
 
 
-def _seconds(duration: float) -> str:
-    return f"{duration:.3f}s"
+def _silence(table: RouteTable, limit: float) -> str:
+    """How long nothing may pass, 0 for no limit. Envoy counts the time in the waiting room too, and does not begin anew after it."""
+    return f"{limit + table.wakes_within if limit else 0:.3f}s"
 
 
 def _set(name: str, value: str) -> Json:

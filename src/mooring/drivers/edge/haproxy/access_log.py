@@ -36,7 +36,7 @@ def log_format(servers: Path) -> str:
 
 _NONE = "-"  # what HAProxy writes for what is not there
 _VAIN = {PAGES[Page.STARTING].kind, PAGES[Page.CRASHED].kind, BUSY.kind}
-_MEANT = {PAGES[Page.MAINTENANCE].kind, PAGES[Page.WAKING].kind}
+_MEANT = {PAGES[page].kind for page in (Page.MAINTENANCE, Page.WAKING, Page.NO_ROOM)}
 _REASONS = {
     "SC": "the instance did not accept the connection",
     "sC": "the instance did not accept the connection in time",

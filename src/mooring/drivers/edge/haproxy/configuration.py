@@ -20,7 +20,6 @@ from mooring.drivers.edge.pages import (
     PASSWORD_WANTED,
     TIMED_OUT,
     TOO_LARGE,
-    WAKES_WITHIN,
     Message,
 )
 from mooring.drivers.edge.silence import ASKED_AFTER, ASKED_EVERY, GONE_AFTER
@@ -38,8 +37,8 @@ COMPRESSED = (
 WATCHED = "check inter 1d fastinter 50ms downinter 500ms rise 1 fall 1 observe layer4 error-limit 1 on-error mark-down"
 SERVER_OPTIONS = f"{WATCHED} pool-purge-delay 300ms"  # an idle connection is closed before an app server would: no request is lost to it
 
-WAITED_VARIABLE, WAKES_VARIABLE = "MOORING_EDGE_WAITED", "MOORING_EDGE_WAKES"
 ROUTES_VARIABLE, HELD_VARIABLE = "MOORING_EDGE_ROUTES", "MOORING_EDGE_HELD"  # what the rooms are told: lua-load takes no arguments
+WAITED_VARIABLE = "MOORING_EDGE_WAITED"
 
 _FROM_CLIENTS = r"^(x-(mooring|envoy|forwarded)-|forwarded$|x-real-ip$|proxy$)|_"
 _ANSWERED = "-m found"
@@ -75,7 +74,6 @@ def _global(settings: HaproxySettings, layout: Layout, version: str) -> list[str
         f"setenv {ROUTES_VARIABLE} {layout.routes}",
         f"setenv {HELD_VARIABLE} {settings.max_held}",
         f"setenv {WAITED_VARIABLE} {layout.waited_for}",
-        f"setenv {WAKES_VARIABLE} {round(WAKES_WITHIN * 1000)}",
         f"lua-load {layout.rooms}",
         "expose-experimental-directives",  # for normalize-uri
     ]
@@ -292,10 +290,14 @@ def _largest() -> list[str]:
 
 
 def _timed() -> list[str]:
-    """How long nothing may pass. A frontend cannot set the timeouts of its backends' servers: they read these variables."""
+    """How long nothing may pass. A frontend cannot set the timeouts of its backends' servers: they read these variables.
+
+    Of an app that sleeps the time in the waiting room comes before.
+    """
     return [
-        "http-request set-var(txn.timeout) var(txn.value),field(5,|),add(0) if { var(txn.flags) -m sub t }",
-        "http-request set-var(txn.timeout) var(txn.value),field(6,|),add(0) if { var(txn.is_stream) -m found }",
+        "http-request set-var(txn.wakes) var(txn.value),field(12,|),add(0)",
+        "http-request set-var(txn.timeout) var(txn.value),field(5,|),add(txn.wakes) if { var(txn.flags) -m sub t }",
+        "http-request set-var(txn.timeout) var(txn.value),field(6,|),add(txn.wakes) if { var(txn.is_stream) -m found }",
     ]
 
 

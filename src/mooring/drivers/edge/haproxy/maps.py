@@ -1,10 +1,10 @@
 """The tables as HAProxy's maps: which key leads to which value. Must not: write or send them.
 
 A route's value is one line that holds all its settings, so that one look-up, and one change of one entry, is all it takes:
-`backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts|user:digest|networks`, times in milliseconds (of HSTS in
-seconds), a limit of none as a very long time, networks with commas between them. Flags: `m` maintenance, `t` a request timeout of its own,
-`r` plain HTTP is sent to HTTPS, `h` HSTS is told, `s` for names below too, `g` a password is asked for, `n` search engines pass it over,
-`l` only who is in one of the networks gets in.
+`backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts|user:digest|networks|wakes`, times in milliseconds (of HSTS
+in seconds), a limit of none as a very long time, networks with commas between them; `wakes` is 0 unless it is asleep.
+Flags: `m` maintenance, `t` another request timeout than the usual one, `r` plain HTTP is sent to HTTPS, `h` HSTS is told, `s` for
+names below too, `g` a password is asked for, `n` search engines pass it over, `l` only who is in one of the networks gets in.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def _key(hostname: str, path: str) -> str:
 
 
 def _value(table: RouteTable, route: PathRoute, *, backend: str, is_secured: bool) -> str:
-    is_usual = table.request_timeout == EdgeSettings().request_timeout
+    wakes = round(table.wakes_within * 1000) if table.is_asleep else 0
+    is_usual = table.request_timeout == EdgeSettings().request_timeout and not wakes
     is_redirected, is_told = is_secured and table.https.redirect, is_secured and table.https.hsts > 0
     is_told_below = is_told and table.https.hsts_subdomains
     access, is_guarded = table.access, bool(table.access.user)
@@ -78,6 +79,7 @@ def _value(table: RouteTable, route: PathRoute, *, backend: str, is_secured: boo
         int(table.https.hsts),
         f"{access.user}:{access.digest}" if is_guarded else "",
         ",".join(access.networks),
+        wakes,
     )
     return "|".join(str(field) for field in fields)
 

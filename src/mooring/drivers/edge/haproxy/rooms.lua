@@ -5,7 +5,6 @@
 
 local routes = Map.new(os.getenv("MOORING_EDGE_ROUTES"), Map._beg)
 local waited_for = os.getenv("MOORING_EDGE_WAITED")
-local wakes_within = tonumber(os.getenv("MOORING_EDGE_WAKES")) -- milliseconds
 local most = tonumber(os.getenv("MOORING_EDGE_HELD"))
 local LOOK_EVERY = 20 -- milliseconds
 local NOTED_EVERY = 50 -- looks: a word that was lost is said again
@@ -39,18 +38,18 @@ end
 
 -- Of an app that sleeps a browser is shown the page at once, which loads again by itself.
 local function patience(txn, route)
-  local hold = tonumber(route[7])
-  if route[8] ~= "waking" then
+  local hold, wakes = tonumber(route[7]), tonumber(route[12]) or 0
+  if wakes == 0 then
     return hold
   end
   local accept = txn:get_var("txn.accept")
   if accept ~= nil and accept:lower():find("text/html", 1, true) then
     return 0
   end
-  return math.max(hold, wakes_within)
+  return math.max(hold, wakes)
 end
 
--- backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts|user:digest|networks: as maps.py writes it
+-- backend|route|flags|largest body|request timeout|stream timeout|hold|page|hsts|user:digest|networks|wakes: as maps.py writes it
 local function fields(value)
   local found = {}
   for field in (value .. "|"):gmatch("([^|]*)|") do

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mooring.drivers.edge.pages import BUSY, PAGES, WAKES_WITHIN, Message
+from mooring.drivers.edge.pages import BUSY, PAGES, Message
 from mooring.model.routing import Endpoint, EndpointState, Page, RouteTable
 
 SOONEST, LATEST = 0.02, 0.05  # seconds between two looks for an instance of one route
@@ -101,9 +101,9 @@ def _patience(table: RouteTable | None, *, is_browser: bool) -> float:
     """Seconds. Of an app that sleeps a browser is shown the page at once, which loads again by itself."""
     if table is None:
         return 0
-    if table.page is not Page.WAKING:
+    if not table.is_asleep:
         return table.hold
-    return 0 if is_browser else max(table.hold, WAKES_WITHIN)
+    return 0 if is_browser else max(table.hold, table.wakes_within)
 
 
 def _slug(route: str) -> str:
