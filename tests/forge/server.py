@@ -75,6 +75,8 @@ class FakeForge:
         if (shown := self.exhibits.found(place, query)) is not None:
             return self._page(shown, query)
         answer = next((answer for ending, answer in self.answers.items() if place.endswith(ending)), None)
+        if isinstance(answer, dict):  # pages of a field
+            return {name: self._page(rows, query) if isinstance(rows, list) else rows for name, rows in answer.items()}
         return self._page(answer, query) if isinstance(answer, list) else answer
 
     def received(self, method: str, place: str, body: dict[str, Any]) -> Answer:

@@ -37,6 +37,7 @@ from mooring.testing.samples import (
     SHOP,
     a_deployment,
     a_forge,
+    a_hindered,
     a_host,
     a_pull,
     a_release,
@@ -161,6 +162,8 @@ WRITES: dict[str, Callable[[SqliteMemory], object]] = {
     "save_forge_watch": lambda memory: memory.save_forge_watch(a_watch("d2")),
     "save_forge_pull": lambda memory: memory.save_forge_pull(a_pull(3)),
     "forget_forge_pull": lambda memory: memory.forget_forge_pull(AppName("shop"), 2),
+    "save_forge_hindered": lambda memory: memory.save_forge_hindered(a_hindered("idea")),
+    "forget_forge_hindered": lambda memory: memory.forget_forge_hindered(AppName("shop"), "main"),
     "save_forge_shown": lambda memory: memory.save_forge_shown(a_shown("staging")),
     "forget_forge_shown": lambda memory: memory.forget_forge_shown(AppName("shop"), EnvironmentName("production")),
     "forget_forge_watch": lambda memory: memory.forget_forge_watch(DeploymentId("d1")),
@@ -204,6 +207,7 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "forge_watches": lambda memory: memory.forge_watches(),
     "forge_pulls": lambda memory: memory.forge_pulls(AppName("shop")),
     "forge_shown": lambda memory: memory.forge_shown(AppName("shop")),
+    "forge_hindered": lambda memory: memory.forge_hindered(AppName("shop")),
     "services": lambda memory: memory.services(),
     "service_servers": lambda memory: memory.service_servers(),
     "service_address": lambda memory: memory.service_address(a_server().name),
@@ -261,6 +265,7 @@ RECORDS = {
     "forge_watches": lambda memory: memory.forge_watches(),
     "forge_pulls": lambda memory: memory.forge_pulls(AppName("shop")),
     "forge_shown": lambda memory: memory.forge_shown(AppName("shop")),
+    "forge_hindered": lambda memory: memory.forge_hindered(AppName("shop")),
     "services": lambda memory: memory.services(),
     "service_servers": lambda memory: memory.service_servers(),
 }
@@ -278,6 +283,7 @@ def test_a_garbled_record_is_told_and_not_guessed(table: str, record: str | byte
     memory.save_forge_watch(a_watch())
     memory.save_forge_pull(a_pull())
     memory.save_forge_shown(a_shown())
+    memory.save_forge_hindered(a_hindered())
     memory.save_service_server(a_server(), Secret("postgresql://a:b@c/d"))
     memory.save_service(a_service(), {a_service().login: Secret("sesame")})
     with closing(sqlite3.connect(tmp_path / "state" / "mooring.db")) as plain:
@@ -336,6 +342,7 @@ def filled(memory: SqliteMemory) -> SqliteMemory:
     memory.save_forge_watch(a_watch())
     memory.save_forge_pull(a_pull())
     memory.save_forge_shown(a_shown())
+    memory.save_forge_hindered(a_hindered())
     memory.is_first_delivery(AppName("shop"), b"old", at=0.0)
     memory.save_service_server(a_server(version="14.0"), Secret("postgresql://a:b@c/d"))
     memory.save_service(a_service(is_ready=False), {a_service().login: Secret("sesame")})

@@ -15,7 +15,7 @@ from mooring.model.forge import ForgeSecrets
 from mooring.model.names import AppName, DeploymentId, EnvironmentName
 from mooring.model.secret import Secret
 from mooring.store.memory import SqliteMemory
-from mooring.testing.samples import a_forge, a_pull, a_shown, a_watch
+from mooring.testing.samples import a_forge, a_hindered, a_pull, a_shown, a_watch
 
 SHOP, BLOG = AppName("shop"), AppName("blog")
 SECRETS = ForgeSecrets(token=Secret("a token"), hook=Secret("a hook's secret"))
@@ -110,3 +110,16 @@ def test_what_a_forge_shows_is_kept_by_environment_until_it_is_forgotten_or_its_
     memory.save_forge_shown(a_shown())
     memory.save_forge(a_forge(), SECRETS)
     assert memory.forge_shown(SHOP) == {}
+
+
+def test_a_commit_that_a_check_hinders_is_kept_by_its_branch_or_pull_request(memory: SqliteMemory) -> None:
+    of_main, of_pull = a_hindered(), a_hindered(number=2)
+    for hindered in (msgspec.structs.replace(of_main, commit="c0"), of_main, of_pull):
+        memory.save_forge_hindered(hindered)
+    assert memory.forge_hindered(SHOP) == (of_main, of_pull) and memory.forge_hindered(BLOG) == ()
+    memory.forget_forge_hindered(SHOP, of_pull.name)
+    assert memory.forge_hindered(SHOP) == (of_main,)
+    memory.forget_forge(SHOP)
+    memory.save_forge_hindered(of_main)
+    memory.save_forge(a_forge(), SECRETS)
+    assert memory.forge_hindered(SHOP) == ()

@@ -79,6 +79,7 @@ def test_a_state_of_the_first_version_is_brought_up_to_date_and_loses_nothing(st
     path = state / "mooring.db"
     with closing(sqlite3.connect(path)) as plain:
         tables = (
+            "forge_hindered",
             "forge_shown",
             "loans",
             "services",
@@ -120,7 +121,7 @@ def test_a_state_of_a_newer_mooring_is_refused_and_left_alone(state: Path) -> No
         plain.execute("UPDATE alembic_version SET version_num = '9999'")
         plain.commit()
     before = (state / "mooring.db").read_bytes()
-    with pytest.raises(StateDamaged, match="the state has version '9999', and this Mooring knows 0009 and older") as refused:
+    with pytest.raises(StateDamaged, match="the state has version '9999', and this Mooring knows 0010 and older") as refused:
         SqliteMemory.open(state)
     assert "install that Mooring again" in refused.value.hint
     assert (state / "mooring.db").read_bytes() == before

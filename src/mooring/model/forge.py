@@ -118,7 +118,9 @@ class PullRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="checked"):
-    """A check of the forge's own CI began or ended."""
+    """A check of the forge's own CI began or ended, of this commit; empty where it does not say so."""
+
+    commit: str = ""
 
 
 class Unconcerning(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="unconcerning"):
@@ -141,6 +143,27 @@ class CheckState(enum.Enum):
     PENDING = "pending"
     PASSED = "passed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    STALE = "stale"  # it did not end, and the forge waits no longer
+    ACTION_REQUIRED = "action-required"
+
+
+class Hindered(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit that is not deployed since a check did not end well, which may be run again: `checks` have to pass, `reason` was told.
+
+    It is the newest of the branch, or of the pull request `number`."""
+
+    app: AppName
+    branch: str
+    commit: str
+    checks: tuple[str, ...]
+    reason: str
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """By which it is told from others of its app: no branch is called as what stands for a pull request."""
+        return strangers_branch(self.number, self.branch) if self.number else self.branch
 
 
 class ReportState(enum.Enum):

@@ -13,16 +13,16 @@ from pathlib import Path
 import msgspec
 
 from mooring.client.source import Package, pack_pushed
-from mooring.drivers.forge.contract import Forge
 from mooring.engine.orders import DeployOrder, decode_order
 from mooring.errors import DriverError, ManifestInvalid, MooringError
 from mooring.model.access import Actor, Role
 from mooring.model.deployment import Deployment, Outcome, Trigger
 from mooring.model.environment import PRODUCTION, EnvironmentId
-from mooring.model.forge import CheckState, ForgeLink, Report, ReportState, Watched
+from mooring.model.forge import ForgeLink, Report, ReportState, Watched
 from mooring.model.names import AppName, DeploymentId, EnvironmentName
 from mooring.model.review import review_environment
 from mooring.server.pull_comments import PullComments
+from mooring.server.rechecks import Rechecks
 from mooring.server.shown import ShownEnvironments
 from mooring.usecases.deploy import deploy
 from mooring.usecases.platform import Platform
@@ -38,6 +38,7 @@ class ForgeErrands:
 
     def __init__(self, platform: Platform, comments: PullComments, *, repositories: Path, uploads: Path, patience: Sequence[float]) -> None:
         self.shown = ShownEnvironments(platform)
+        self.rechecks = Rechecks(platform.memory, platform.clock)
         self._platform = platform
         self._comments = comments
         self._repositories = repositories
@@ -210,16 +211,6 @@ class ForgeErrands:
         self._errands.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("defect while a forge's commit was deployed", exc_info=task.exception())
-
-
-async def hindrance(forge: Forge, commit: str, checks: Sequence[str]) -> str | None:
-    """Why it is not deployed; empty when every check has passed, None while one has not ended. Raises what the forge raises."""
-    found = await forge.checks(commit) if checks else {}
-    states = {name: found.get(name, CheckState.PENDING) for name in checks}
-    failed = [name for name, state in states.items() if state is CheckState.FAILED]
-    if failed:
-        return f"not deployed: the check {failed[0]} failed"
-    return None if CheckState.PENDING in states.values() else ""
 
 
 def is_leaving(platform: Platform, app: AppName, branch: str) -> bool:

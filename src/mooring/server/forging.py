@@ -15,12 +15,15 @@ from pathlib import Path
 from mooring.client.pushed import NoEnvironment, Pipeline, pipeline
 from mooring.drivers.forge.contract import Forge, Remote
 from mooring.errors import DriverError, InvalidInput, MooringError, NotFound
-from mooring.model.forge import ForgeLink, ForgeSecrets
+from mooring.model.environment import EnvironmentId
+from mooring.model.forge import ForgeLink, ForgeSecrets, Hindered
 from mooring.model.names import AppName
+from mooring.model.review import review_environment
 from mooring.server.beginning import Beginnings
-from mooring.server.forge_errands import ForgeErrands, actor_of, hindrance, is_leaving
+from mooring.server.forge_errands import ForgeErrands, actor_of, is_leaving
 from mooring.server.pull_comments import PullComments
 from mooring.server.pulls import PullRequests
+from mooring.server.rechecks import UNSEEN, hindrance
 from mooring.usecases.answers import ForgeStatus
 from mooring.usecases.platform import Platform
 from mooring.usecases.reviews import review_mark, take_down
@@ -34,7 +37,6 @@ SETTLED = 10.0  # seconds after which a forge's memory of a push is complete
 PATIENCE = (1.0, 5.0, 25.0)  # seconds before a report is tried again
 TIDY_EVERY = 86_400.0  # seconds
 _TIDIED = "tidied"  # a file in a repository, as old as its last tidying
-_NOTHING = "-"  # stands for the commit of a branch of which nothing has begun yet
 
 
 class ForgeDesk:
@@ -110,6 +112,11 @@ class ForgeDesk:
         if app in self._reasons:
             self._reasons[app].set()
 
+    def checked(self, app: AppName, commit: str) -> None:
+        if app in self._reasons:
+            self._errands.rechecks.urge(app, commit)
+            self.look(app)
+
     def status(self, link: ForgeLink) -> ForgeStatus:
         if link.app not in self._looked:
             return ForgeStatus(link=link)
@@ -153,8 +160,9 @@ class ForgeDesk:
         memory = self.platform.memory
         secrets = memory.forge_secrets(link.app)
         forge, remote = self.forge(link, secrets), self.remote(link, secrets)
-        heads, seen = await remote.heads(), memory.forge_heads(link.app)
-        waits, failures = False, list[MooringError]()
+        heads = await remote.heads()
+        waits, failures = await self._errands.rechecks.look(link, forge, heads)
+        seen = memory.forge_heads(link.app)
         gone_first = sorted({*seen, *heads}, key=lambda branch: (branch in heads, branch))  # they make way for names below their own
         for branch in gone_first:
             if seen.get(branch) == heads.get(branch) or self._beginnings.hold([(link.app, branch)]):
@@ -176,7 +184,7 @@ class ForgeDesk:
         """Deploy the branch's newest commit, unless it has to wait for its checks or its turn. Gives whether it has to."""
         repository = self._errands.repository(link)
         if branch not in self.platform.memory.forge_heads(link.app):
-            self.platform.memory.save_forge_head(link.app, branch, _NOTHING)  # so that its end is seen, whatever dies from here on
+            self.platform.memory.save_forge_head(link.app, branch, UNSEEN)  # so that its end is seen, whatever dies from here on
         try:
             commit = await remote.fetch(branch, repository)
             wanted = await asyncio.to_thread(pipeline, repository, commit, app=link.app, branch=branch)
@@ -193,12 +201,15 @@ class ForgeDesk:
             return False
         if wanted.is_review and is_leaving(self.platform, link.app, branch):
             return True
-        reason = await hindrance(forge, commit, wanted.checks)
-        if reason is None:
+        found = await hindrance(forge, commit, wanted.checks)
+        if found is not None and found.is_pending:
             return True
-        if reason:
+        if found is not None:
+            environment = review_environment(link.app, branch) if wanted.is_review else EnvironmentId(link.app, wanted.environments[0])
+            hindered = Hindered(app=link.app, branch=branch, commit=commit, checks=tuple(wanted.checks), reason=found.reason)
+            self.platform.memory.save_forge_hindered(hindered)
             self.platform.memory.save_forge_head(link.app, branch, commit)
-            self._errands.begin(self._errands.refused(link, commit, branch, InvalidInput(reason)))
+            self._errands.begin(self._errands.refused(link, commit, branch, InvalidInput(found.reason), environment=environment))
             return False
         self._beginnings.begin((link.app, branch))
         self._errands.begin(self._carry_out(link, commit, branch, wanted))

@@ -18,12 +18,13 @@ from mooring.client.pushed import manifest_at, pipeline, rules_at
 from mooring.drivers.forge.contract import Forge, Remote
 from mooring.errors import InvalidInput, MooringError, NotFound
 from mooring.manifest import checks_of, pull_rules_of
-from mooring.model.forge import ForgeLink, Pull, PullPart, PullRecord
+from mooring.model.forge import ForgeLink, Hindered, Pull, PullPart, PullRecord
 from mooring.model.names import AppName
 from mooring.model.review import review_environment
 from mooring.server.beginning import Beginnings
-from mooring.server.forge_errands import ForgeErrands, actor_of, hindrance, is_leaving
+from mooring.server.forge_errands import ForgeErrands, actor_of, is_leaving
 from mooring.server.pull_comments import PullComments
+from mooring.server.rechecks import hindrance
 from mooring.usecases.platform import Platform
 from mooring.usecases.reviews import review_mark, take_down
 
@@ -133,13 +134,19 @@ class PullRequests:
         if wish.part is not PullPart.OWN or self._is_there(link, pull, wish.commit):
             self._platform.memory.save_forge_pull(entry)
             return False
-        reason = None if is_leaving(self._platform, link.app, pull.name) else await hindrance(forge, wish.commit, wish.checks)
-        if reason is None:
+        if is_leaving(self._platform, link.app, pull.name):
             return True
-        if reason:
-            self._platform.memory.save_forge_pull(msgspec.structs.replace(entry, refusal=reason))
+        found = await hindrance(forge, wish.commit, wish.checks)
+        if found is not None and found.is_pending:
+            return True
+        if found is not None:
+            hindered = Hindered(
+                app=link.app, branch=pull.branch, commit=wish.commit, checks=wish.checks, reason=found.reason, number=pull.number
+            )
+            self._platform.memory.save_forge_hindered(hindered)
+            self._platform.memory.save_forge_pull(msgspec.structs.replace(entry, refusal=found.reason))
             environment, ref = review_environment(link.app, pull.name), pull.ref if pull.is_from_fork else ""
-            refused = self._errands.refused(link, wish.commit, pull.name, InvalidInput(reason), environment=environment, ref=ref)
+            refused = self._errands.refused(link, wish.commit, pull.name, InvalidInput(found.reason), environment=environment, ref=ref)
             self._errands.begin(refused)
             return False
         self._beginnings.begin((link.app, pull.number))

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mooring.errors import NotFound
-from mooring.model.forge import ForgeLink, ForgeSecrets, PullRecord, Shown, Watched
+from mooring.model.forge import ForgeLink, ForgeSecrets, Hindered, PullRecord, Shown, Watched
 from mooring.model.names import AppName, DeploymentId, EnvironmentName
 from mooring.model.secret import Secret
 from mooring.store import schema
@@ -18,7 +18,7 @@ from mooring.store.shelf import Shelf, decode, encode
 
 _forges, _heads = schema.forges, schema.forge_heads
 _deliveries, _watches = schema.forge_deliveries, schema.forge_watches
-_pulls, _shown = schema.forge_pulls, schema.forge_shown
+_pulls, _shown, _hindered = schema.forge_pulls, schema.forge_shown, schema.forge_hindered
 
 
 class ForgeShelf(Shelf):
@@ -116,6 +116,24 @@ class ForgeShelf(Shelf):
     def forget_forge_shown(self, app: AppName, environment: EnvironmentName) -> None:
         with self._database.write() as connection:
             connection.execute(delete(_shown).where(_shown.c.app == app, _shown.c.environment == environment))
+
+    def forge_hindered(self, app: AppName) -> tuple[Hindered, ...]:
+        """Commits that are not deployed since a check did not end well, by name."""
+        found = select(_hindered.c.record).where(_hindered.c.app == app).order_by(_hindered.c.name)
+        with self._database.read() as connection:
+            return tuple(decode(record, Hindered) for record in connection.scalars(found))
+
+    def save_forge_hindered(self, hindered: Hindered) -> None:
+        """In the place of an earlier one of this name. Nothing of a forge that was forgotten meanwhile."""
+        with self._database.write() as connection:
+            if not _is_known(connection, hindered.app):
+                return
+            row = insert(_hindered).values(app=hindered.app, name=hindered.name, record=encode(hindered))
+            connection.execute(row.on_conflict_do_update(index_elements=["app", "name"], set_={"record": row.excluded.record}))
+
+    def forget_forge_hindered(self, app: AppName, name: str) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(_hindered).where(_hindered.c.app == app, _hindered.c.name == name))
 
     def forge_watches(self) -> tuple[Watched, ...]:
         """Deployments whose end a forge is still to be told."""

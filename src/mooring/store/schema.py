@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """Every version that this program can open, oldest first; the last is the one it writes."""
 
 metadata = MetaData()
@@ -269,6 +269,15 @@ forge_shown = Table(
     metadata,
     Column("app", Text, ForeignKey("forges.app", ondelete="CASCADE"), primary_key=True),
     Column("environment", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+)
+
+# Commits that are not deployed since a check did not end well, by the branch or pull request that they are the newest of.
+forge_hindered = Table(
+    "forge_hindered",
+    metadata,
+    Column("app", Text, ForeignKey("forges.app", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("record", Text, nullable=False),
 )
 

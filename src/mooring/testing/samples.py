@@ -5,7 +5,7 @@ from __future__ import annotations
 from mooring.model.deployment import Deployment, Revision, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
-from mooring.model.forge import ForgeKind, ForgeLink, PullPart, PullRecord, Shown, Watched
+from mooring.model.forge import ForgeKind, ForgeLink, Hindered, PullPart, PullRecord, Shown, Watched
 from mooring.model.health import Check, Checks
 from mooring.model.host import Host, HostAddress, HostRuntime
 from mooring.model.instance import InstanceKey
@@ -99,3 +99,8 @@ def a_shown(environment: str = "production", *, url: str = "https://shop.example
     """What a forge shows of an environment."""
     name = EnvironmentName(environment)
     return Shown(app=AppName("shop"), environment=name, commit="c1", branch="main", url=url, deployments=deployments)
+
+
+def a_hindered(branch: str = "main", *, number: int = 0) -> Hindered:
+    """A commit whose check failed."""
+    return Hindered(app=AppName("shop"), branch=branch, commit="c1", checks=("test",), reason="the check test failed", number=number)

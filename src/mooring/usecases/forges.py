@@ -11,7 +11,7 @@ from mooring.drivers.forge.signing import check_hook_secret
 from mooring.errors import InvalidInput, NotFound, Unauthorized
 from mooring.model.access import Actor
 from mooring.model.environment import PRODUCTION, EnvironmentId
-from mooring.model.forge import LATEST, SOONEST, ForgeKind, ForgeLink, ForgeSecrets
+from mooring.model.forge import LATEST, SOONEST, Checked, ForgeKind, ForgeLink, ForgeSecrets
 from mooring.model.names import AppName, app_name
 from mooring.model.secret import Secret
 from mooring.usecases.answers import ForgeChecked, ForgeHeard, ForgeStatus
@@ -60,7 +60,7 @@ async def check_forge(platform: Platform, actor: Actor, app: str) -> ForgeChecke
     link = _known(platform, app_name(app))
     platform.allow(actor, Permission.CHANGE, "forge check", app=link.app)
     said, heads = await _looked_at(platform, link, platform.memory.forge_secrets(link.app))
-    platform.forges.look(link.app)
+    platform.forges.checked(link.app, "")
     return ForgeChecked(link=link, said=said, branches=len(heads))
 
 
@@ -91,7 +91,10 @@ def hear(platform: Platform, app: str, headers: Mapping[str, str], body: bytes) 
             "the message is not believed: it has been here before", hint="push again, or wait for the next look at the forge"
         )
     platform.memory.append_audit(who=f"forge {link.kind.value}", what="forge hook", at=now, environment=None, detail={"app": link.app})
-    platform.forges.look(link.app)
+    if isinstance(delivery.event, Checked):
+        platform.forges.checked(link.app, delivery.event.commit)
+    else:
+        platform.forges.look(link.app)
     return ForgeHeard(event=delivery.event)
 
 

@@ -52,6 +52,9 @@ class Forges(Protocol):
     def look(self, app: AppName) -> None:
         """Look at it now rather than in its time. Asked often at once, it is looked at once."""
 
+    def checked(self, app: AppName, commit: str) -> None:
+        """A check of this commit began or ended, of any where it is empty: those that wait for one are asked about. Looks now."""
+
     def status(self, link: ForgeLink) -> ForgeStatus: ...
 
 

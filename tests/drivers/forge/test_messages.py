@@ -182,11 +182,20 @@ def test_checks_and_whatever_else_are_told_apart() -> None:
     body = encoded({"repository": {"full_name": "acme/shop"}})
     for event in ("status", "check_run", "check_suite", "workflow_run"):
         assert forge(ForgeKind.GITHUB).read(github_headers(event, body), body).event == Checked()
+    for event in ("check_run", "check_suite", "workflow_run"):
+        named = encoded({event: {"head_sha": "c1"}, "repository": {"full_name": "acme/shop"}})
+        assert forge(ForgeKind.GITHUB).read(github_headers(event, named), named).event == Checked(commit="c1")
+    for event, fields in (("status", {"sha": "c1"}), ("workflow_job", {"workflow_job": {"head_sha": "c1"}})):
+        named = encoded({**fields, "repository": {"full_name": "acme/shop"}})
+        assert forge(ForgeKind.GITEA).read(gitea_headers(event, named), named).event == Checked(commit="c1")
     assert forge(ForgeKind.GITHUB).read(github_headers("ping", body), body).event == Unconcerning(what="ping")
     tag = github_push(at=NOW).replace(b"refs/heads/main", b"refs/tags/v1.0.0")
     assert isinstance(forge(ForgeKind.GITHUB).read(github_headers("push", tag), tag).event, Unconcerning)
     pipeline = encoded({"object_kind": "pipeline", "project": {"path_with_namespace": "acme/shop"}})
     assert forge(ForgeKind.GITLAB).read({"x-gitlab-token": SECRET}, pipeline).event == Checked()
+    for named in ({"object_kind": "pipeline", "object_attributes": {"sha": "c1"}}, {"object_kind": "build", "sha": "c1"}):
+        body = encoded({**named, "project": {"path_with_namespace": "acme/shop"}})
+        assert forge(ForgeKind.GITLAB).read({"x-gitlab-token": SECRET}, body).event == Checked(commit="c1")
 
 
 def test_forgejos_own_signature_counts_where_it_is_there() -> None:

@@ -114,6 +114,45 @@ async def test_checks_are_read_from_statuses_and_runs_without_our_own(server: Fa
         await PlainGit().checks(COMMIT)
 
 
+async def test_a_check_that_ended_without_a_verdict_is_neither_passed_nor_failed(server: FakeForge) -> None:
+    endings = {
+        "cancelled": CheckState.CANCELLED,
+        "stale": CheckState.STALE,
+        "action_required": CheckState.ACTION_REQUIRED,
+        "timed_out": CheckState.FAILED,
+        "startup_failure": CheckState.FAILED,
+        "neutral": CheckState.PASSED,
+    }
+    server.answers["/status"] = {"statuses": []}
+    runs = [{"id": 1, "name": name, "status": "completed", "conclusion": name} for name in endings]
+    older = {"id": 0, "name": "cancelled", "status": "completed", "conclusion": "success"}
+    server.answers["/check-runs"] = {"check_runs": [*runs, older]}
+    assert await made(ForgeKind.GITHUB, server.url).checks(COMMIT) == endings
+    jobs = [("test", "canceled"), ("deploy", "manual"), ("late", "scheduled")]
+    server.answers = {"/statuses": [{"name": name, "status": status} for name, status in jobs]}
+    found = await made(ForgeKind.GITLAB, server.url).checks(COMMIT)
+    assert found == {"test": CheckState.CANCELLED, "deploy": CheckState.ACTION_REQUIRED, "late": CheckState.PENDING}
+
+
+@pytest.mark.parametrize("kind", [ForgeKind.GITHUB, ForgeKind.GITLAB, ForgeKind.GITEA])
+async def test_checks_are_read_to_the_last_page(server: FakeForge, kind: ForgeKind) -> None:
+    names = [f"check {number}" for number in range(230)]
+    runs = [{"name": f"run {number}", "status": "completed", "conclusion": "success"} for number in range(230)]
+    server.answers["/status"] = {"state": "success", "statuses": [{"context": name, "state": "success"} for name in names]}
+    server.answers["/statuses"] = [{"name": name, "status": "success"} for name in names]
+    server.answers["/check-runs"] = {"total_count": len(runs), "check_runs": runs}
+    found = await made(kind, server.url).checks(COMMIT)
+    assert set(names) <= set(found) and len(found) == (460 if kind is ForgeKind.GITHUB else 230)
+    assert set(found.values()) == {CheckState.PASSED}
+
+
+async def test_what_failed_before_it_began_is_no_deployment(server: FakeForge) -> None:
+    failed = Report(environment=SHOP, commit=COMMIT, branch="main", state=ReportState.FAILED, detail="the check test failed")
+    for kind in (ForgeKind.GITHUB, ForgeKind.GITLAB):
+        assert await made(kind, server.url).report(failed) == ""
+    assert [path.rpartition("/")[0].rpartition("/")[2] for _, path, _ in server.posted] == ["statuses", "statuses"]
+
+
 async def test_what_the_token_reaches_is_said(server: FakeForge) -> None:
     server.answers["/repos/acme/shop"] = {"full_name": "acme/shop", "permissions": {"push": True, "pull": True}}
     for kind in (ForgeKind.GITHUB, ForgeKind.GITEA):

@@ -14,8 +14,8 @@ from mooring.drivers.forge.github import (
     pull_moment,
     pull_of,
     pull_request,
+    states_of,
     status_of,
-    statuses_in,
     withdraw_status,
     written_comment,
 )
@@ -73,7 +73,8 @@ class Gitea:
         return ""
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
-        return statuses_in(await self._api.get(f"{self._path}/commits/{commit}/status"))
+        place = f"{self._path}/commits/{commit}/status"
+        return states_of(await listed(self._api, place, size=_PAGE, size_name="limit", field="statuses"))
 
     async def pulls(self) -> tuple[Pull, ...]:
         found = await listed(self._api, f"{self._path}/pulls?state=open", size=_PAGE, size_name="limit")
@@ -123,8 +124,10 @@ def _event(kind: str, payload: Payload) -> ForgeEvent:
             return push_of(Payload({"ref": f"refs/heads/{payload.text('ref')}", "after": "0"}))
         case "pull_request" | "pull_request_sync" | "pull_request_label":
             return pull_request(payload)
-        case "status" | "workflow_run" | "workflow_job":
-            return Checked()
+        case "status":
+            return Checked(commit=payload.text("sha"))
+        case "workflow_run" | "workflow_job":
+            return Checked(commit=payload.below(kind).text("head_sha"))
         case _:
             return Unconcerning(what=kind[:100])
 

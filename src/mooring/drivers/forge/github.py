@@ -39,7 +39,12 @@ STATES = {
     ReportState.SUCCEEDED: "success",
     ReportState.FAILED: "failure",
 }
-FOUND = {"success": CheckState.PASSED, "failure": CheckState.FAILED, "error": CheckState.FAILED}
+FOUND = {
+    "success": CheckState.PASSED,
+    "skipped": CheckState.PASSED,  # a job of Gitea's
+    "failure": CheckState.FAILED,
+    "error": CheckState.FAILED,
+}
 _DEPLOYMENT_STATES = {ReportState.WAITING: "queued", ReportState.RUNNING: "in_progress", ReportState.SUCCEEDED: "success"}
 _ACTIONS = {
     "opened": PullAction.OPENED,
@@ -53,7 +58,14 @@ _ACTIONS = {
     "closed": PullAction.CLOSED,
 }
 _REPOSITORY = re.compile(r"[A-Za-z0-9_-]+/(?!\.\.?\Z)[A-Za-z0-9._-]+")
-_RUN_PASSED = ("success", "neutral", "skipped")
+_RUN_ENDINGS = {
+    "success": CheckState.PASSED,
+    "neutral": CheckState.PASSED,
+    "skipped": CheckState.PASSED,
+    "cancelled": CheckState.CANCELLED,
+    "stale": CheckState.STALE,
+    "action_required": CheckState.ACTION_REQUIRED,
+}
 
 
 class GitHub:
@@ -74,8 +86,10 @@ class GitHub:
         return Delivery(event=event, sent_at=sent_at)
 
     async def report(self, report: Report, *, handle: str = "") -> str:
-        """The status of the commit, and a deployment of GitHub's, which is what `handle` names."""
+        """The status of the commit, and a deployment of GitHub's, which is what `handle` names. What failed before it began has none."""
         await self._api.send("POST", f"{self._path}/statuses/{report.commit}", status_of(report))
+        if not handle and report.state is ReportState.FAILED:
+            return ""
         if not handle:
             handle = await self._deployment(report)
         shown = {"environment_url": report.url} if report.url else {}
@@ -107,9 +121,12 @@ class GitHub:
             await self._api.send_where_found("POST", f"{self._path}/deployments/{each}/statuses", _deployment_status("inactive", why))
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
-        found = statuses_in(await self._api.get(f"{self._path}/commits/{commit}/status?per_page=100"))
-        runs = await self._api.get(f"{self._path}/commits/{commit}/check-runs?per_page=100&filter=latest")
-        return {**found, **{run.text("name"): _run_state(run) for run in Payload.of_answer(runs).list("check_runs")}}
+        """Of runs of one name, as two workflows may have, the newest."""
+        place = f"{self._path}/commits/{commit}"
+        found = states_of(await listed(self._api, f"{place}/status", size=100, field="statuses"))
+        runs = await listed(self._api, f"{place}/check-runs?filter=latest", size=100, field="check_runs")
+        newest_last = sorted(runs, key=lambda run: run.number("id") or 0)
+        return {**found, **{run.text("name"): _run_state(run) for run in newest_last}}
 
     async def pulls(self) -> tuple[Pull, ...]:
         found = await listed(self._api, f"{self._path}/pulls?state=open", size=100)
@@ -175,10 +192,9 @@ def _deployment_status(state: str, detail: str) -> dict[str, object]:
     return {"state": state, "description": detail[:LONGEST_DETAIL], "auto_inactive": False}
 
 
-def statuses_in(answer: object) -> dict[str, CheckState]:
+def states_of(statuses: Sequence[Payload]) -> dict[str, CheckState]:
     """Of a combined status; newest of each name, without our own."""
-    listed = Payload.of_answer(answer).list("statuses")
-    named = {each.text("context"): each.text("state") or each.text("status") for each in reversed(listed)}
+    named = {each.text("context"): each.text("state") or each.text("status") for each in reversed(statuses)}
     return {name: FOUND.get(state, CheckState.PENDING) for name, state in named.items() if not name.startswith(OWN)}
 
 
@@ -250,8 +266,10 @@ def _event(kind: str, payload: Payload) -> ForgeEvent:
             return push_of(payload)
         case "pull_request":
             return pull_request(payload)
-        case "status" | "check_run" | "check_suite" | "workflow_run":
-            return Checked()
+        case "status":
+            return Checked(commit=payload.text("sha"))
+        case "check_run" | "check_suite" | "workflow_run":
+            return Checked(commit=payload.below(kind).text("head_sha"))
         case _:
             return Unconcerning(what=kind[:100])
 
@@ -259,7 +277,7 @@ def _event(kind: str, payload: Payload) -> ForgeEvent:
 def _run_state(run: Payload) -> CheckState:
     if run.text("status") != "completed":
         return CheckState.PENDING
-    return CheckState.PASSED if run.text("conclusion") in _RUN_PASSED else CheckState.FAILED
+    return _RUN_ENDINGS.get(run.text("conclusion"), CheckState.FAILED)
 
 
 _: type[Forge] = GitHub

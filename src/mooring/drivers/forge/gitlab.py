@@ -45,7 +45,8 @@ _FOUND = {
     "success": CheckState.PASSED,
     "skipped": CheckState.PASSED,
     "failed": CheckState.FAILED,
-    "canceled": CheckState.FAILED,
+    "canceled": CheckState.CANCELLED,
+    "manual": CheckState.ACTION_REQUIRED,
 }
 _ACTIONS = {
     "open": PullAction.OPENED,
@@ -71,8 +72,13 @@ class GitLab:
         return Delivery(event=_event(payload), sent_at=payload.below("object_attributes").moment("updated_at"))
 
     async def report(self, report: Report, *, handle: str = "") -> str:
-        """The status of the commit, and a deployment of GitLab's, which is what `handle` names; the address is its environment's."""
+        """The status of the commit, and a deployment of GitLab's, which is what `handle` names; the address is its environment's.
+
+        What failed before it began has no deployment.
+        """
         await self._api.send("POST", f"{self._path}/statuses/{report.commit}", _status_of(report))
+        if not handle and report.state is ReportState.FAILED:
+            return ""
         state = {"status": _DEPLOYMENT_STATES[report.state]}
         if handle:
             answer = await self._api.send("PUT", f"{self._path}/deployments/{handle}", state)
@@ -109,9 +115,8 @@ class GitLab:
         return _thread_with(mark, [Payload.of_answer(await self._api.send("POST", place, body))])
 
     async def checks(self, commit: str) -> dict[str, CheckState]:
-        answer = await self._api.get(f"{self._path}/repository/commits/{commit}/statuses?per_page=100")
-        listed = Payload({"statuses": answer}).list("statuses")
-        named = {each.text("name"): each.text("status") for each in listed}
+        found = await listed(self._api, f"{self._path}/repository/commits/{commit}/statuses", size=100)
+        named = {each.text("name"): each.text("status") for each in found}
         return {name: _FOUND.get(state, CheckState.PENDING) for name, state in named.items() if not name.startswith(OWN)}
 
     async def pulls(self) -> tuple[Pull, ...]:
@@ -166,8 +171,10 @@ def _event(payload: Payload) -> ForgeEvent:
             return push_of(payload)
         case "merge_request":
             return _merge_request(payload)
-        case "pipeline" | "build":
-            return Checked()
+        case "pipeline":
+            return Checked(commit=payload.below("object_attributes").text("sha"))
+        case "build":
+            return Checked(commit=payload.text("sha"))
         case kind:
             return Unconcerning(what=kind[:100])
 

@@ -9,12 +9,15 @@ from mooring.errors import Unavailable
 _MOST = 100  # pages
 
 
-async def listed(api: Api, path: str, *, size: int, size_name: str = "per_page") -> list[Payload]:
-    """All of its objects, `size` a page; `path` may carry a query. Raises Unavailable, InvalidInput."""
+async def listed(api: Api, path: str, *, size: int, size_name: str = "per_page", field: str = "") -> list[Payload]:
+    """All of its objects, `size` a page; `path` may carry a query. `field`: of an answer's, where that is no list itself.
+
+    Raises Unavailable, InvalidInput."""
     joined = "&" if "?" in path else "?"
     found: list[Payload] = []
     for number in range(1, _MOST + 1):
-        page = Payload({"page": await api.get(f"{path}{joined}{size_name}={size}&page={number}")}).list("page")
+        answer = await api.get(f"{path}{joined}{size_name}={size}&page={number}")
+        page = Payload.of_answer(answer).list(field) if field else Payload({"page": answer}).list("page")
         found += page
         if len(page) < size:
             return found
