@@ -8,15 +8,17 @@ from server.serving import Served
 
 from mooring.errors import InvalidInput, Refused, Unavailable
 from mooring.model.capacity import Lent, Loan, Need, borrowed
+from mooring.model.environment import EnvironmentId
 from mooring.model.host import HostAddress, HostRuntime, Weight
 from mooring.model.names import RegionName
+from mooring.model.records import EnvironmentRecord
 from mooring.model.review import ReviewMark
 from mooring.server.lending import capacity_for, capacity_terms, check_capacity
 from mooring.server.operator_programs import words
 from mooring.server.settings import Settings
 from mooring.testing.clock import VirtualClock
 from mooring.testing.hosts import GOOD, FakeHosts, a_host_key
-from mooring.usecases.borrowing import of_loans, stands, waiting_words
+from mooring.usecases.borrowing import of_loans, place_in_line, stands, waiting_words
 from mooring.usecases.requests import HostRequest
 
 ADDRESS = "root@203.0.113.7"
@@ -78,6 +80,24 @@ def test_a_borrowed_host_that_a_person_removes_is_theirs_alone_until_it_is_undon
     borrowing.client.remove_host(LOAN.host)
     assert (memory.loans()[0].leaving.endswith("took it away"), memory.hosts()) == (True, ())
     memory.forget_loan(KEY)
+
+
+def test_who_waits_is_told_its_place_among_all_that_wait(served: Served) -> None:
+    bare = ReviewMark(branch="b", used_at=0, expires_at=0)
+    first, second, third = (msgspec.structs.replace(bare, waiting="no room", waiting_since=float(at)) for at in (10, 20, 30))
+    every = [third, bare, first, second]
+    assert [place_in_line(each, every) for each in (first, third)] == [
+        "it is number 1 of the 3 that wait",
+        "it is number 3 of the 3 that wait",
+    ]
+    assert place_in_line(first, [first, bare]) == ""
+    memory, environments = served.world.memory, [EnvironmentId.parse("shop/one"), EnvironmentId.parse("shop/two")]
+    for mark, environment in zip((first, second), environments, strict=True):
+        memory.save_environment(EnvironmentRecord(environment=environment, created_at=0, review=mark))
+    said = waiting_words(served.services.platform, second)
+    for environment in environments:
+        memory.forget_environment(environment)
+    assert said == "no room; it is number 2 of the 2 that wait"
 
 
 def test_status_says_how_each_loan_stands(borrowing: Served) -> None:

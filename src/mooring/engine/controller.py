@@ -109,6 +109,7 @@ class Controller:
             secrets_changed=secrets_changed,
             submit=lambda environment, order, by: self.submit(environment, order, by=by),
             make_room=lambda wanted, before: self.reviews.make_room(wanted, before),
+            held_room=lambda environment: self.reviews.held_room(environment),
             free_disk=free_disk,
             probe_rate=probe_rate,
         )

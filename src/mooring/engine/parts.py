@@ -31,7 +31,8 @@ class Parts:
 
     `secrets_changed` is told where one was made up, so that it is redacted from then on. `submit` queues an order for another
     environment, in somebody's name: for the accessories of one. `make_room` has others sleep
-    for a review app, and says why it has none yet. `free_disk`: bytes by host, where that is known."""
+    for a review app, and says why it has none yet. `held_room`: hosts on which another that
+    has waited for longer goes before this review app. `free_disk`: bytes by host, where that is known."""
 
     memory: Memory
     runtime: Fleet
@@ -50,6 +51,7 @@ class Parts:
     secrets_changed: Callable[[EnvironmentId], None]
     submit: Callable[[EnvironmentId, Order, str], Deployment]
     make_room: Callable[[Wanted, Wanted | None], Awaitable[str]]
+    held_room: Callable[[EnvironmentId], Mapping[HostId, EnvironmentId]]
     free_disk: Callable[[], Mapping[HostId, int]]
     probe_rate: float = 10.0
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from mooring.engine.defect import traced
+from mooring.engine.line import Line
 from mooring.engine.orders import DestroyOrder, Order
 from mooring.engine.parts import Parts
-from mooring.engine.room import make_room, move_sleepers
+from mooring.engine.room import held_by, make_room, move_sleepers
 from mooring.engine.targets import check_room
 from mooring.engine.waits import note_waiting
 from mooring.errors import CapacityExceeded, MooringError
@@ -52,6 +53,7 @@ class ReviewKeeper:
         self._submit = submit
         self._pauses: dict[EnvironmentId, tuple[float, float]] = {}  # monotonic time of the next try, and the pause after it
         self._told: dict[EnvironmentId, str] = {}
+        self._line = Line(parts)
         self._room_at: dict[EnvironmentId, float] = {}  # monotonic time of the next look for room
 
     async def run(self) -> None:
@@ -106,7 +108,12 @@ class ReviewKeeper:
 
     async def make_room(self, wanted: Wanted, before: Wanted | None) -> str:
         """Empty where there is room for a review app now, else why not yet; others that are idle go to sleep for it. Raises Unavailable."""
+        self._line.ask(wanted, before)
         return await make_room(self._parts, wanted, before, sleep=self._put_to_sleep)
+
+    def held_room(self, environment: EnvironmentId) -> dict[HostId, EnvironmentId]:
+        """Hosts on which another that has waited for longer goes first. Raises Unavailable."""
+        return self._line.held(environment)
 
     def move_away(self, host: HostId) -> None:
         """Whatever sleeps there wakes elsewhere. Raises as `move_sleepers`."""
@@ -125,7 +132,7 @@ class ReviewKeeper:
         if record is None or not record.is_asleep or wanted is None or now < self._room_at.get(environment, now):
             return
         self._room_at[environment] = now + _ROOM_EVERY
-        if not await self.make_room(wanted, None):
+        if not held_by(self.held_room(environment), wanted) and not await self.make_room(wanted, None):
             self.wake(environment)
 
     def _forget_visitors(self, busy: Collection[EnvironmentId]) -> None:
@@ -152,7 +159,7 @@ class ReviewKeeper:
                 check_room(self._parts, wanted, None)
         except CapacityExceeded as error:
             return error.message
-        return ""
+        return held_by(self.held_room(environment), wanted) if wanted is not None else ""
 
     def _put_to_sleep(self, environment: EnvironmentId, reason: str) -> None:
         self._parts.mark_review(environment, is_asleep=True)

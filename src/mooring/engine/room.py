@@ -5,7 +5,7 @@ Must not: put to sleep what is no review app, is visited or is being deployed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -50,13 +50,14 @@ async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, rec
     copied = await parts.services.copied_here(wanted.release)
     try:
         while True:
-            wanted, crowded = roomiest(parts, wanted, before)
+            held = parts.held_room(environment)
+            wanted, crowded = roomiest(parts, wanted, before, held=frozenset(held))
             lack = _lack_of_disk(parts, wanted, copied)
             if lack and not is_reclaimed:
                 is_reclaimed = True
                 await reclaim()
                 continue
-            why = lack or await parts.make_room(wanted, before)
+            why = lack or held_by(held, wanted) or await parts.make_room(wanted, before)
             if not why and not crowded:
                 return wanted
             why = why or f"nothing new is placed on {', '.join(sorted(crowded))}"
@@ -70,6 +71,12 @@ async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, rec
             await parts.clock.sleep(_LOOK_EVERY)
     finally:
         note_waiting(parts, environment, "")
+
+
+def held_by(held: Mapping[HostId, EnvironmentId], wanted: Wanted) -> str:
+    """Why it lets another go first that has waited for longer; empty where it need not. `held`: by whom each host is."""
+    other = next((held[host] for host in wanted.hosts() if host in held), None)
+    return f"{other} has waited for longer and goes first" if other is not None else ""
 
 
 def _lack_of_disk(parts: Parts, wanted: Wanted, copied: int) -> str:

@@ -160,13 +160,15 @@ def check_room(
         check_disk(wanted, free=parts.free_disk())
 
 
-def roomiest(parts: Parts, wanted: Wanted, before: Wanted | None) -> tuple[Wanted, frozenset[HostId]]:
+def roomiest(
+    parts: Parts, wanted: Wanted, before: Wanted | None, *, held: frozenset[HostId] = frozenset()
+) -> tuple[Wanted, frozenset[HostId]]:
     """As it is where it fits; else on other hosts of its regions, borrowed ones too. And which of them it does not fit."""
     others, hosts = parts.others(wanted.release.environment), parts.memory.hosts()
     usage = usage_for(parts, wanted.release.environment)
     elsewhere = _counted(others, usage)
     closed = frozenset(host.name for host in hosts if host.loan and host.is_draining)
-    closed |= full_disks(parts.free_disk())
+    closed |= full_disks(parts.free_disk()) | held
     if is_strangers_release(parts.memory, wanted.release):
         closed |= frozenset(host.name for host in hosts) - parts.runtime.taking_strangers()
     budgets, processors = parts.runtime.budgets(), parts.runtime.processors()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+import msgspec
+
 from mooring.model.capacity import Need
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import HostRuntime
@@ -13,6 +15,31 @@ from mooring.planner.goal import Wanted
 from mooring.planner.review import ReviewApp
 
 LEAST_IDLE = 60.0  # seconds without a visitor: two that are both in use do not put each other to sleep in turn
+
+
+PATIENCE = 600.0  # seconds for which those that asked later and fit may go before one that does not
+
+
+class Ahead(msgspec.Struct, frozen=True, kw_only=True):
+    """One that has waited for longer. `waited`: seconds. `has_room`: it fits now; `has_looked` since it does: then something else keeps it.
+
+    `could_have`: it would fit if no other review app were there.
+    """
+
+    waited: float
+    has_room: bool
+    has_looked: bool = False
+    could_have: bool = True
+
+
+def goes_first(ahead: Ahead) -> bool:
+    """Whether whoever asked later leaves it the room on its hosts: what it is about to take, and after a while what it still waits for.
+
+    So a large one does not hold up small ones at once, and they do not keep it waiting for ever; one that could never fit holds up nobody.
+    """
+    if ahead.has_room:
+        return not ahead.has_looked
+    return ahead.could_have and ahead.waited >= PATIENCE
 
 
 def may_give_way(app: ReviewApp, *, now: float) -> bool:

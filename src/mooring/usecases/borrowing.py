@@ -12,12 +12,23 @@ from mooring.usecases.platform import Platform
 
 
 def waiting_words(platform: Platform, mark: ReviewMark) -> str:
-    """Why it has no room yet, and what is done about it; empty where it does not wait."""
+    """Why it has no room yet, its place among those that wait, and what is done about it; empty where it does not wait."""
     keeper, memory = platform.capacity, platform.memory
-    if not mark.waiting or mark.need is None or not keeper.is_there:
-        return mark.waiting
-    joined = {host.loan for host in memory.hosts()}
-    return f"{mark.waiting}; {_prospect(mark.need, memory.loans(), joined, keeper.terms)}"
+    if not mark.waiting:
+        return ""
+    marks = [record.review for record in memory.environments() if record.review is not None]
+    said = [mark.waiting, place_in_line(mark, marks)]
+    if mark.need is not None and keeper.is_there:
+        joined = {host.loan for host in memory.hosts()}
+        said.append(_prospect(mark.need, memory.loans(), joined, keeper.terms))
+    return "; ".join(each for each in said if each)
+
+
+def place_in_line(mark: ReviewMark, every: Iterable[ReviewMark]) -> str:
+    """`it is number 2 of the 3 that wait`, by when each asked; empty where no other of them waits."""
+    since = [each.waiting_since for each in every if each.waiting]
+    place = 1 + sum(each < mark.waiting_since for each in since)
+    return f"it is number {place} of the {len(since)} that wait" if len(since) > 1 else ""
 
 
 def stands(loan: Loan) -> str:
