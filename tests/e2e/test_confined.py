@@ -47,8 +47,7 @@ def app(platform: Platform) -> App:
     assert answer.code == 0, answer
     for name in ("one", "two"):
         app.git("switch", "--quiet", "-C", name)
-        app.write("version", name)
-        app.commit(f"branch {name}")
+        app.commit(f"branch {name}, which is like production so far")
         answer = app.mooring("review", "up")
         assert answer.code == 0, answer
     return app
@@ -89,6 +88,7 @@ def test_a_review_app_reaches_no_other_database_secret_or_process_and_nothing_of
         "files": databases,
         "busy": [*starts, platform.state / DATABASE, platform.state / KEY],
         "folders": [
+            app.mooring("run", "--", "pwd").out.strip(),  # production's code
             databases[0].parent.parent,
             databases[1].parent,
             platform.state,
@@ -107,7 +107,7 @@ def test_a_review_app_reaches_no_other_database_secret_or_process_and_nothing_of
     assert set(reached.values()) == {"open"}, f"nobody else is kept from it: {reached}"
     assert set(prowl(app, **targets).values()) == {"open"}, "nor is production"
     found = prowl(app, *one, **targets)
-    assert len(found) == 2 * 7 + 4 * 5 + 6 * 2 + 3 * 8 + 3
+    assert len(found) == 2 * 7 + 4 * 5 + 7 * 2 + 3 * 8 + 3
     assert {attempt: what for attempt, what in found.items() if what not in DENIED} == {}
 
     mine = prowl(app, *one, files=[database_of(app, "one")], folders=["."])

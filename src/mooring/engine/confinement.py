@@ -6,9 +6,22 @@ from mooring.engine.contract import Memory
 from mooring.engine.services import Services
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import Confinement
+from mooring.model.release import Release
 
 
 def confinement_of(memory: Memory, services: Services, environment: EnvironmentId) -> Confinement | None:
     """Also of a review app's accessories. None for any other environment."""
+    return services.confinement(environment) if is_review_app(memory, environment) else None
+
+
+def owner_of_build(memory: Memory, template: Release) -> str:
+    """Whose what is built is alone: where it runs on this machine it is a folder that a confined app may write to, so nobody else runs it.
+
+    Empty where everybody with the same content may share it."""
+    return template.environment.slug if is_review_app(memory, template.environment) and not template.regions else ""
+
+
+def is_review_app(memory: Memory, environment: EnvironmentId) -> bool:
+    """It, or an accessory of one."""
     record = memory.environment(environment.home)
-    return services.confinement(environment) if record is not None and record.review is not None else None
+    return record is not None and record.review is not None

@@ -208,8 +208,11 @@ class Workshop(Protocol):
         secrets: Mapping[str, Secret],
         log: BuildLog,
         chosen: Callable[[str, str], None],
+        owner: str = "",
     ) -> Artifact:
         """Build, or find it built already; `chosen(builder, reason)` is told first. `secrets`: those that `settings` names.
+
+        `owner`: whose it is alone; empty: everybody's who builds the same.
 
         Raises BuildFailed.
         """

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from mooring.engine.confinement import owner_of_build
 from mooring.engine.parts import Parts
 from mooring.errors import NotFound, Refused
 from mooring.model.build import BuildLimits, BuildSettings
@@ -28,6 +29,9 @@ async def promoted_artifact(parts: Parts, source: Path, origin: Source, target: 
     built = parts.workshop.plan(source, release.environment, origin).build
     differing = _differing(built, parts.workshop.plan(source, target, origin).build)
     building = f"`mooring deploy -e {target.environment}" + (f" --ref {origin.commit[:12]}`" if origin.commit else "`")
+    if owner_of_build(parts.memory, release):
+        message = f"what {promotion.environment} runs is a review app's alone: it may have written to it"
+        raise Refused(message, hint=f"{building} builds the same commit anew", where=str(release.environment))
     if differing:
         message = f"{target.environment} is to be built otherwise than {promotion.environment}: {', '.join(differing)}"
         raise Refused(message, hint=f"{building} builds it, or say the same of both in mooring.toml", where="mooring.toml")

@@ -11,6 +11,7 @@ import msgspec
 
 from mooring.drivers.builder.contract import BuildLog
 from mooring.engine import accessories
+from mooring.engine.confinement import owner_of_build
 from mooring.engine.contract import ReleasePlan
 from mooring.engine.generated import config_with_generated
 from mooring.engine.kept import kept_artifacts
@@ -263,10 +264,11 @@ async def _artifact(
         log(f"nothing is built: {order.promotion.origin} runs the artifact {artifact.id[:12]}, and so will this")
         return artifact
     secrets = _build_secrets(parts, planned, environment)
+    owner = owner_of_build(parts.memory, planned.template)
     return await with_disk(
         parts,
         environment,
-        lambda: parts.workshop.build(source, planned.build, order.origin, secrets=secrets, log=log, chosen=chosen),
+        lambda: parts.workshop.build(source, planned.build, order.origin, secrets=secrets, log=log, chosen=chosen, owner=owner),
         reclaim=lambda: asyncio.to_thread(parts.workshop.prune, kept_artifacts(parts)),
     )
 

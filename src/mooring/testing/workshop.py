@@ -181,6 +181,7 @@ class FakeWorkshop:
         secrets: Mapping[str, Secret],
         log: BuildLog,
         chosen: Callable[[str, str], None],
+        owner: str = "",
     ) -> Artifact:
         tree = self._sources[source]
         chosen(tree.builder, "the test says so")
@@ -191,10 +192,11 @@ class FakeWorkshop:
             self.cancelled += 1
             raise
         self.builds[origin.digest] = self.builds.get(origin.digest, 0) + 1
-        self._made.add(f"artifact-{origin.digest}")
-        self._files[f"artifact-{origin.digest}"] = tree.files
+        name = "-".join(filter(None, ("artifact", origin.digest, owner)))
+        self._made.add(name)
+        self._files[name] = tree.files
         return Artifact(
-            id=ArtifactId(f"artifact-{origin.digest}"),
+            id=ArtifactId(name),
             builder=tree.builder,
             reason="the test says so",
             directory=self._directory,

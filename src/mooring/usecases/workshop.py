@@ -105,6 +105,7 @@ class Workshop:
         secrets: Mapping[str, Secret],
         log: BuildLog,
         chosen: Callable[[str, str], None],
+        owner: str = "",
     ) -> Artifact:
         app, digest = await to_completion(_app_of, source, settings, origin)
         choice = self._catalogue.choose(app, settings)
@@ -119,7 +120,8 @@ class Workshop:
             log(choice.note)
         self._building += 1
         try:
-            artifact = await self._once(app, digest, settings, secrets=secrets, choice=choice, is_foreign=is_foreign, log=log)
+            name = _artifact_name(digest, settings, builder=choice.builder.name, owner=owner)
+            artifact = await self._once(name, app, digest, settings, secrets=secrets, choice=choice, is_foreign=is_foreign, log=log)
         finally:
             self._building -= 1
         self._handed_out[artifact.id] = time.monotonic()
@@ -195,6 +197,7 @@ class Workshop:
 
     async def _once(
         self,
+        name: str,
         app: Path,
         digest: str,
         settings: BuildSettings,
@@ -205,7 +208,6 @@ class Workshop:
         log: BuildLog,
     ) -> Artifact:
         """Build it, unless it is there; whoever asks for the same meanwhile waits and finds it."""
-        name = _artifact_name(digest, settings, builder=choice.builder.name)
         async with self._artifacts.hold(name):
             present = self._present(name)
             if present is not None and await _is_kept(choice.builder, present):
@@ -320,10 +322,11 @@ async def _is_kept(builder: Builder, artifact: Artifact) -> bool:
     return not isinstance(builder, KeptElsewhere) or await to_completion(builder.has, artifact)
 
 
-def _artifact_name(digest: str, settings: BuildSettings, *, builder: str) -> str:
-    """The same content and wishes have one name; the limits of a build change nothing about what it makes."""
+def _artifact_name(digest: str, settings: BuildSettings, *, builder: str, owner: str) -> str:
+    """The same content and wishes have one name, but for each owner; the limits of a build change nothing about what it makes."""
     wishes = msgspec.json.encode(msgspec.structs.replace(settings, limits=BuildLimits()), order="sorted")
-    return hashlib.sha256(b"\0".join([str(VERSION).encode(), builder.encode(), digest.encode(), wishes])).hexdigest()[:40]
+    parts = [str(VERSION).encode(), builder.encode(), digest.encode(), wishes, *([owner.encode()] if owner else [])]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:40]
 
 
 _: type[contract.Workshop] = Workshop

@@ -42,12 +42,18 @@ def make(tmp_path: Path, builders: dict[str, Builder]) -> Callable[..., Workshop
 @pytest.fixture
 def build(lines: list[str]) -> Callable[..., object]:
     async def run(
-        workshop: Workshop, source: Path, origin: Source = UNKNOWN, given: Mapping[str, Secret] | None = None, **settings: object
+        workshop: Workshop,
+        source: Path,
+        origin: Source = UNKNOWN,
+        given: Mapping[str, Secret] | None = None,
+        *,
+        owner: str = "",
+        **settings: object,
     ) -> Artifact:
         told: list[tuple[str, str]] = []
         chosen = BuildSettings(**settings)  # type: ignore[arg-type]  # passed through
         artifact = await workshop.build(
-            source, chosen, origin, secrets=given or {}, log=lines.append, chosen=lambda *words: told.append(words)
+            source, chosen, origin, secrets=given or {}, log=lines.append, chosen=lambda *words: told.append(words), owner=owner
         )
         assert told == [(artifact.builder, artifact.reason)]
         return artifact
@@ -123,6 +129,15 @@ def test_a_huge_describing_file_is_a_problem_and_not_a_memory_hog(make: Callable
     with pytest.raises(ManifestInvalid) as refusal:
         make().plan(app, SHOP, UNKNOWN)
     assert "mooring.toml: the file has 50.0 MB" in str(refusal.value)
+
+
+async def test_whoever_has_what_is_built_alone_has_it_built_once_and_nobody_else_gets_it(
+    make: Callable[..., Workshop], build: Build, app: Path, tmp_path: Path
+) -> None:
+    owners = ("", "shop--one", "shop--one", "shop--two", "")
+    artifacts = [await build(make(), app, command=COUNTED, owner=owner) for owner in owners]
+    assert len({artifact.directory for artifact in artifacts}) == 3 == builds(tmp_path)
+    assert artifacts[1] == artifacts[2] and artifacts[0] == artifacts[4]
 
 
 async def test_the_same_source_is_not_built_twice(
