@@ -81,8 +81,7 @@ def main() -> int:
 def prepared(here: Platform) -> tuple[App, Path]:
     """The sample app in production, and a bare repository whose pushes are looked at."""
     app = here.app(ROOT / "examples" / "minitwit")
-    for environment in ("production", "review"):
-        app.mooring("config", "set", "-e", environment, f"DATA_DIR={here.directory / environment}")
+    app.mooring("config", "set", f"DATA_DIR={here.directory / 'production'}")  # of a review app all is below its own HOME
     (app.path / "mooring.toml").write_text(f'[review]\nbranches = ["*"]\naccess = "open"\nsleep = "3s"\nseed = "{SEED}"\n')
     (app.path / "seed.py").write_text(SEED_SOURCE)
     app.commit("review apps that sleep soon")
@@ -102,7 +101,6 @@ def one_round(app: App, origin: Path, number: int, found: Found) -> None:
     """By hand, then pushed, then woken; and its branch is gone."""
     found.bare.append(bare_boot(app))
     found.by_hand.append(commands_by_hand(app) + found.bare[-1])
-    shutil.rmtree(app.platform.directory / "review", ignore_errors=True)  # for its migrations to have something to do
     branch = f"round-{number}"
     app.git("switch", "--quiet", "--create", branch, "main")
     (app.path / "VERSION").write_text(f"{number}.0.0\n")
