@@ -9,6 +9,7 @@ import itertools
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from forge.origin import Origin
 from forge.server import (
@@ -31,6 +32,7 @@ from mooring.model.forge import ForgeKind
 from mooring.model.names import AppName, EnvironmentName
 from mooring.model.review import review_environment, strangers_branch
 from mooring.model.secret import Secret
+from mooring.testing.samples import a_pull
 
 WANTED = "[review]\npull_requests = true\n"
 KINDS = [ForgeKind.GITHUB, ForgeKind.GITLAB, ForgeKind.GITEA]
@@ -102,7 +104,15 @@ def test_a_pull_request_has_a_review_app_and_one_comment_from_its_opening_to_its
     assert told(served, app, kind, action="closed") == 202
     gone(served, forge, environment)
     forge.wait(lambda: "is gone" in forge.ours(2)[0])
-    forge.wait(lambda: served.world.memory.forge_pulls(AppName(app)) == ())
+    forge.wait(lambda: [each.is_closed for each in served.world.memory.forge_pulls(AppName(app))] == [True])
+
+    forge.pulls[2]["state"] = "opened" if kind is ForgeKind.GITLAB else "open"
+    assert told(served, app, kind, action="reopened") == 202
+    forge.wait(lambda: url in forge.ours(2)[0])
+    closed(forge)
+    assert told(served, app, kind, action="closed") == 202
+    gone(served, forge, environment)
+    forge.wait(lambda: "is gone" in forge.ours(2)[0])
     assert len(forge.ours(2)) == 1
     assert len([path for method, path, _ in forge.posted if method == "POST" and path.endswith(("/comments", "/notes"))]) == 1
 
@@ -224,6 +234,24 @@ def test_a_comment_whose_answer_was_lost_is_not_posted_twice(served: Served, for
     kept = forge.wait(lambda: [each for each in served.world.memory.forge_pulls(AppName("lost")) if each.comment])[0]
     assert int(kept.comment) == forge.comments[2][0]["id"]
     assert [body.startswith("a copy") for body in forge.ours(2)] == [False, True]
+
+
+def test_of_closed_pull_requests_the_newest_hundred_are_remembered_and_none_is_asked_about(
+    served: Served, forge: FakeForge, origin: Origin, add: Add
+) -> None:
+    origin.commit("review apps for pull requests", mooring_toml=WANTED)
+    add("many")
+    for number in range(200, 320):
+        served.world.memory.save_forge_pull(msgspec.structs.replace(a_pull(number), app=AppName("many"), is_closed=True, comment="900"))
+    origin.git("switch", "-qc", "one")
+    offered(forge, ForgeKind.GITHUB, branch="one", head=origin.commit("one"))
+    assert told(served, "many") == 202
+    forge.wait(lambda: forge.ours(2))
+    closed(forge)
+    assert told(served, "many", action="closed") == 202
+    forge.wait(lambda: [each.number for each in served.world.memory.forge_pulls(AppName("many"))] == list(range(220, 320)))
+    settled(served, "many")
+    assert served.client.forges()[0].error == "", "200 and those after it are not there, so to ask about them would be an error"
 
 
 def test_two_pull_requests_of_a_branch_share_its_app_until_both_are_closed(

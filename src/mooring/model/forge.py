@@ -101,7 +101,7 @@ class PullRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `label`: what lets a stranger's have one; `barred`: a commit of theirs that has it not, since the label was given for another.
     `comment`: what the forge calls ours, empty until it is known; `told`: its text; `mark` stands in it, and was on disk before it: a
-    comment whose posting was not answered is found by it.
+    comment whose posting was not answered is found by it. `is_closed`: kept for its comment alone, should it be opened again.
     """
 
     app: AppName
@@ -115,6 +115,7 @@ class PullRecord(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str = ""
     comment: str = ""
     told: str = ""
+    is_closed: bool = False
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="checked"):

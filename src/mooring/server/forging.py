@@ -151,7 +151,7 @@ class ForgeDesk:
         if self.platform.clock.wall() < _tidied_at(repository) + TIDY_EVERY:
             return
         memory = self.platform.memory
-        pulls = {each.number for each in memory.forge_pulls(link.app)}
+        pulls = {each.number for each in memory.forge_pulls(link.app) if not each.is_closed}
         await self.remote(link, memory.forge_secrets(link.app)).tidy(repository, pulls=pulls, older=TIDY_EVERY)
         (repository / _TIDIED).touch(mode=0o600)
 

@@ -28,6 +28,8 @@ from mooring.server.rechecks import hindrance
 from mooring.usecases.platform import Platform
 from mooring.usecases.reviews import review_mark, take_down
 
+_CLOSED_KEPT = 100  # pull requests of an app whose comment is remembered, the newest
+
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
     """`waits`: a commit waits for its checks."""
@@ -62,7 +64,8 @@ class PullRequests:
 
     async def look(self, link: ForgeLink, forge: Forge, remote: Remote, heads: Mapping[str, str]) -> Looked:
         """`heads`: the commits that the branches have now. No pull request waits for another."""
-        known = {each.number: each for each in self._platform.memory.forge_pulls(link.app)}
+        records = {each.number: each for each in self._platform.memory.forge_pulls(link.app)}
+        known = [number for number, record in records.items() if not record.is_closed]
         try:
             found = {each.number: each for each in await forge.pulls()}
         except InvalidInput as refusal:
@@ -71,10 +74,10 @@ class PullRequests:
             return Looked(failures=(failure,))
         self._heads = {key: head for key, head in self._heads.items() if key[0] != link.app or key[1] in found}
         waits, failures = False, list[MooringError]()
-        for number in sorted(found.keys() | known.keys()):
+        for number in sorted({*found, *known}):
             try:
                 pull = found.get(number) or await forge.pull(number)  # what a list leaves out is not closed for that
-                waits |= await self._look_at(link, forge, remote, heads, pull, known.get(number))
+                waits |= await self._look_at(link, forge, remote, heads, pull, records.get(number))
             except MooringError as failure:
                 failures.append(failure)
         return Looked(waits=waits, failures=failures)
@@ -216,12 +219,13 @@ class PullRequests:
         return False
 
     async def _end(self, link: ForgeLink, record: PullRecord, pull: Pull) -> None:
-        """Its review app goes; when nothing of that is left, the comment says so, and it is forgotten.
+        """Its review app goes; when nothing of that is left, the comment says so, and it is forgotten but for that comment.
 
-        Of a stranger's that is open the comment is remembered: with the next label it is written anew."""
+        With the next label of a stranger's, or when it is opened again, the comment is written anew."""
         is_open = pull.is_open and pull.is_from_fork and record.branch == pull.name
         memory = self._platform.memory
         others = [each for each in memory.forge_pulls(link.app) if each.branch == record.branch and each.number != record.number]
+        others = [each for each in others if not each.is_closed]
         mark = review_mark(self._platform, link.app, record.branch)
         if mark is not None and (record.part is PullPart.OWN or pull.is_from_fork) and not others:
             if not mark.leaving:
@@ -231,13 +235,16 @@ class PullRequests:
                 return
         if mark is None:
             await self._comments.close(link, record.number)
-        if not is_open:
+        known = next((each for each in memory.forge_pulls(link.app) if each.number == record.number), record)
+        if not is_open and (pull.is_open or not known.comment):
             memory.forget_forge_pull(link.app, record.number)
             return
-        for known in memory.forge_pulls(link.app):
-            bare = msgspec.structs.replace(known, part=PullPart.NOTHING, head="", label="", barred="", refusal="")
-            if known.number == record.number and known != bare:
-                memory.save_forge_pull(bare)
+        bare = msgspec.structs.replace(known, part=PullPart.NOTHING, head="", label="", barred="", refusal="", is_closed=not pull.is_open)
+        if known != bare:
+            memory.save_forge_pull(bare)
+        closed = [each.number for each in memory.forge_pulls(link.app) if each.is_closed]
+        for number in closed[:-_CLOSED_KEPT]:
+            memory.forget_forge_pull(link.app, number)
 
     def _is_there(self, link: ForgeLink, pull: Pull, commit: str) -> bool:
         """Whether another pull request of the same branch has brought it up."""
