@@ -10,6 +10,7 @@ from engine.test_room import SETTINGS, asked, said, up, visit, waiting
 from mooring.engine.waits import LONGEST_WAIT
 from mooring.errors import CapacityExceeded
 from mooring.model.deployment import Outcome
+from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceSpec
 from mooring.model.review import ReviewSettings
 from mooring.planner.usage import ASSUMED_MEMORY, SETTLED
@@ -30,13 +31,18 @@ def large(spec: InstanceSpec) -> Behaviour:
     return Behaviour(memory=3 * GIGABYTES)
 
 
+async def three(platform: FakePlatform) -> list[EnvironmentId]:
+    """Of which two fill the host; the third is brought up when nobody has visited the others for a while."""
+    platform.runtime.behave = large
+    apps = [await up(platform, branch, tree=TREE) for branch in ("first", "second")]
+    await platform.rest(300)
+    return [*apps, await up(platform, "third", tree=TREE)]
+
+
 @story
 async def test_what_its_siblings_were_seen_to_use_counts_and_the_longest_idle_sleeps_for_it(platform: FakePlatform) -> None:
     """Two of them fill a host of 8 GB: before, nobody would have slept for the third."""
-    platform.runtime.behave = large
-    first, second = await up(platform, "first", tree=TREE), await up(platform, "second", tree=TREE)
-    await platform.rest(300)
-    third = await up(platform, "third", tree=TREE)
+    first, second, third = await three(platform)
     assert (running(platform, first), running(platform, second), running(platform, third)) == ([], ["v1 web.1"], ["v1 web.1"])
     assert said(platform, third)[0] == (
         "it waits for room: declared memory does not fit this host: 3.0 GB while old and new run side by side, 6.0 GB for other apps, "
@@ -46,10 +52,7 @@ async def test_what_its_siblings_were_seen_to_use_counts_and_the_longest_idle_sl
 
 @story
 async def test_one_that_sleeps_counts_as_what_it_used_when_somebody_visits_it(platform: FakePlatform) -> None:
-    platform.runtime.behave = large
-    first, second = await up(platform, "first", tree=TREE), await up(platform, "second", tree=TREE)
-    await platform.rest(300)
-    third = await up(platform, "third", tree=TREE)
+    first, second, third = await three(platform)
     await platform.rest(300)
     assert await visit(platform, first) == 200
     assert [each for each in (first, second, third) if running(platform, each)] == [first, third]
