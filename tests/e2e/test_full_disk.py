@@ -9,7 +9,9 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from e2e.journal import QUICK, Journal, deployed
@@ -128,6 +130,25 @@ def test_what_is_asked_of_a_full_disk_is_refused_in_words_and_done_when_there_is
     assert app.get("/environment?name=LARGE")[1] == b"x" * 100_000
     assert app.deploy().code == 0
     assert app.version() == served + 1
+
+
+def test_a_review_app_waits_for_disk_with_the_figures_and_starts_when_there_is_some(app: App, disk: Disk) -> None:
+    """Built already, so that no build asks for space."""
+    app.git("switch", "--quiet", "-C", "preview")
+    disk.leave(RESERVE + 300 * MEGABYTE)
+    with ThreadPoolExecutor(1) as background:
+        coming_up = background.submit(app.mooring, "review", "up", "preview")
+        said = eventually(lambda: [each["waiting"] for each in reviews(app) if each["waiting"]], within=30)
+        disk.leave(ROOMY)
+        assert coming_up.result().code == 0, coming_up.result()
+    assert said[0].startswith("disk does not do on this host: ") and "1.0 GB have to be" in said[0]
+    assert [each["waiting"] for each in reviews(app)] == [""]
+    assert app.mooring("review", "down", "preview").code == 0
+    app.git("switch", "--quiet", "-")
+
+
+def reviews(app: App) -> list[dict[str, Any]]:
+    return list(app.mooring("review", "ls", "--json").json.get("reviews", []))
 
 
 @pytest.mark.timeout(900)
