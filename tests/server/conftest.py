@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 from forge.origin import Origin
-from forge.server import SECRET, TOKEN, FakeForge, forge_running
-from server.forged import NEVER, Add
+from forge.server import FakeForge, forge_running
+from server.forged import Add, asked_for
 from server.serving import Served, serving
 
-from mooring.model.forge import ForgeKind
 from mooring.usecases.requests import ForgeRequest
 
 
@@ -39,8 +38,7 @@ def add(served: Served, forge: FakeForge, origin: Origin) -> Iterator[Add]:
     """`add("shop")` adds the forge's repository for that app; all are forgotten in the end."""
 
     def added(app: str, **changes: object) -> ForgeRequest:
-        given = {"kind": ForgeKind.GITHUB, "token": TOKEN, "hook_secret": SECRET, "every": NEVER, **changes}
-        request = ForgeRequest(app=app, repository="acme/shop", url=forge.url, clone=origin.url, **given)
+        request = asked_for(app, forge, origin, **changes)
         served.client.add_forge(request)
         return request
 

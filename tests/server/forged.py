@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import httpx
-from forge.server import SECRET, FakeForge, github_headers
+from forge.origin import Origin
+from forge.server import SECRET, TOKEN, FakeForge, github_headers
 from server.serving import Served
 
 from mooring.client.client import Client
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
+from mooring.model.forge import ForgeKind
 from mooring.usecases.requests import ForgeRequest
 
 NEVER = 86_400.0  # seconds: only what was heard makes it look
 Add = Callable[..., ForgeRequest]
+
+
+def asked_for(app: str, forge: FakeForge, origin: Origin, **changes: Any) -> ForgeRequest:
+    """What adds the forge's repository for an app."""
+    given = {"kind": ForgeKind.GITHUB, "token": TOKEN, "hook_secret": SECRET, "every": NEVER, **changes}
+    return ForgeRequest(app=app, repository="acme/shop", url=forge.url, clone=origin.url, **given)
 
 
 def heard(served: Served, app: str, body: bytes, *, event: str = "push", secret: str = SECRET) -> httpx.Response:

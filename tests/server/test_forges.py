@@ -25,7 +25,7 @@ from forge.server import (
     listed_pull,
     pull_request,
 )
-from server.forged import NEVER, Add, deployments, ended, heard
+from server.forged import NEVER, Add, asked_for, deployments, ended, heard
 from server.serving import TREE, Served, serving, started
 from server.test_pulls import settled
 
@@ -486,17 +486,7 @@ def test_a_controller_that_starts_again_tells_the_end_of_what_an_earlier_one_beg
     (tmp_path / "state").mkdir()
     origin = Origin(tmp_path / "origin")
     with serving(tmp_path / "state") as here:
-        request = ForgeRequest(
-            app="again",
-            kind=ForgeKind.GITHUB,
-            repository="acme/shop",
-            url=forge.url,
-            clone=origin.url,
-            token=TOKEN,
-            hook_secret=SECRET,
-            every=NEVER,
-        )
-        here.client.add_forge(request)
+        here.client.add_forge(asked_for("again", forge, origin))
         here.world.workshop.tree = msgspec.structs.replace(TREE, build_seconds=3600.0)
         commit = origin.commit("second")
         assert heard(here, "again", github_push(at=time.time())).status_code == 202

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from forge.origin import Origin
-from forge.server import SECRET, TOKEN, FakeForge, listed_pull
-from server.forged import NEVER, Add, ended
+from forge.server import FakeForge, listed_pull
+from server.forged import Add, asked_for, ended
 from server.serving import Served, serving, started
 from server.test_pulls import settled
 
@@ -15,7 +15,6 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.forge import ForgeKind
 from mooring.model.names import AppName
 from mooring.model.review import review_environment
-from mooring.usecases.requests import ForgeRequest
 
 KINDS = [ForgeKind.GITHUB, ForgeKind.GITLAB, ForgeKind.GITEA]
 WANTED = '[review]\nbranches = ["topic"]\n'
@@ -87,17 +86,7 @@ def test_what_the_forge_could_not_be_told_of_an_end_it_is_told_by_the_next_contr
     (tmp_path / "state").mkdir()
     origin = Origin(tmp_path / "origin")
     with serving(tmp_path / "state") as here:
-        request = ForgeRequest(
-            app="later",
-            kind=ForgeKind.GITHUB,
-            repository="acme/shop",
-            url=forge.url,
-            clone=origin.url,
-            token=TOKEN,
-            hook_secret=SECRET,
-            every=NEVER,
-        )
-        here.client.add_forge(request)
+        here.client.add_forge(asked_for("later", forge, origin))
         environment, commit = reviewed(here, forge, origin, "later")
         forge.fails = 1_000_000
         removed(here, origin, "later")
