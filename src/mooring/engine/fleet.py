@@ -17,6 +17,7 @@ import msgspec
 
 from mooring.drivers.runtime.contract import (
     Delivery,
+    Holdings,
     Inspection,
     Interactive,
     LogQuery,
@@ -91,6 +92,10 @@ class Fleet:
         """Hosts that do not answer now."""
         return frozenset(each.name for each in self._others() if each.trouble())
 
+    def hosts(self) -> tuple[HostId, ...]:
+        """All that there are, the local one first."""
+        return tuple(self._members)
+
     def budgets(self) -> dict[HostId, int]:
         """Bytes that declared memory may add up to, by host."""
         return {each.name: each.runtime.capabilities.memory_budget for each in self._members.values()}
@@ -134,6 +139,14 @@ class Fleet:
         results = await self._on(self._others(), lambda runtime: runtime.reclaim(mark, keep=keep))
         return sum(_done(results, is_strict=False))
 
+    async def holdings(self, environment: EnvironmentId) -> Holdings:
+        """Of the local host; `holdings_on` names another."""
+        return await self.holdings_on(LOCAL, environment)
+
+    async def holdings_on(self, host: HostId, environment: EnvironmentId) -> Holdings:
+        """Raises Unavailable also where it does not answer soon."""
+        return await self._looked_into(host, lambda runtime: runtime.holdings(environment))
+
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         stripped = msgspec.structs.replace(spec, key=without_host(spec.key))
         await self._change(spec.key, lambda runtime: _started(runtime, mark, stripped, variables, host=spec.key.host))
@@ -163,13 +176,7 @@ class Fleet:
 
     async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
         """Raises Unavailable also where its host does not answer soon."""
-        member = self._member(key.host)
-        await self._check(member)
-        try:
-            async with asyncio.timeout(SILENT):
-                found = await member.runtime.inspect(without_host(key), lines=lines)
-        except TimeoutError:
-            raise Unavailable(f"{key.host} does not answer", where=key.host) from None
+        found = await self._looked_into(key.host, lambda runtime: runtime.inspect(without_host(key), lines=lines))
         return found if found.view is None else msgspec.structs.replace(found, view=with_host(found.view, key.host))
 
     async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
@@ -264,6 +271,16 @@ class Fleet:
         await self._check(member)
         with member.acting():
             return await effect(member.runtime)
+
+    async def _looked_into(self, host: HostId, look: Callable[[Runtime], Awaitable[T]]) -> T:
+        """One look at one host. Raises Unavailable also where it does not answer soon."""
+        member = self._member(host)
+        await self._check(member)
+        try:
+            async with asyncio.timeout(SILENT):
+                return await look(member.runtime)
+        except TimeoutError:
+            raise Unavailable(f"{host} does not answer", where=host) from None
 
     async def _check(self, member: Member) -> None:
         """Raises Unavailable for a host that does not answer: whoever waited for it would keep the others waiting."""

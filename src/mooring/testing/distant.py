@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TypeVar
 
-from mooring.drivers.runtime.contract import Delivery, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
+from mooring.drivers.runtime.contract import Delivery, Holdings, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
 from mooring.engine.contract import Clock
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
@@ -36,6 +36,10 @@ class DistantRuntime:
     async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
         await self._there("reclaim")
         return await self._back(await self._runtime.reclaim(mark, keep=keep))
+
+    async def holdings(self, environment: EnvironmentId) -> Holdings:
+        await self._there("holdings")
+        return await self._back(await self._runtime.holdings(environment))
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         await self._there("start")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mooring.model.instance import InstanceKey, InstanceSpec
 from mooring.model.names import accessory_name
-from mooring.testing.runtime_contract import SHOP, RuntimeRig, a_key, a_mark, started
+from mooring.testing.runtime_contract import BLOG, SHOP, RuntimeRig, a_key, a_mark, started
 
 
 class LastingRig(RuntimeRig, Protocol):
@@ -41,11 +41,17 @@ class LastingContract:
             await rig.until(lambda: _has_started(rig, view.key, starts))
             await rig.runtime.stop(a_mark(environment=CACHE), view.key, grace=10)
 
+        async def volumes() -> list[int]:
+            return [len((await rig.runtime.holdings(environment)).volumes) for environment in (CACHE, SHOP, BLOG)]
+
+        assert await volumes() == [0, 0, 0]
         await runs_again(1, starts=1)
+        assert await volumes() == [1, 1, 0]
         await rig.runtime.forget(a_mark(environment=CACHE), CACHE, releases=frozenset({1}))
         await rig.runtime.forget(a_mark(environment=CACHE), CACHE, releases=None)
         await runs_again(2, starts=2)
         await rig.runtime.forget(a_mark(environment=CACHE), CACHE, releases=None, volumes=True)
+        assert await volumes() == [0, 0, 0]
         await runs_again(3, starts=1)
         await rig.runtime.forget(a_mark(environment=CACHE), CACHE, releases=None)
         await rig.runtime.forget(a_mark(), SHOP, releases=None, volumes=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from mooring.drivers.runtime.contract import Delivery, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
+from mooring.drivers.runtime.contract import Delivery, Holdings, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
 from mooring.engine.contract import Clock
 from mooring.errors import CapacityExceeded, StaleFence, Unavailable
 from mooring.model.environment import EnvironmentId
@@ -109,6 +109,11 @@ class FakeRuntime:
             for each in gone:
                 del self.delivered[each.id]
             return sum(each.size for each in gone)
+
+    async def holdings(self, environment: EnvironmentId) -> Holdings:
+        self.faults.check_sight()
+        volumes = tuple(str(owner) for owner in self.volumes if environment in (owner, owner.home))
+        return Holdings(artifacts=frozenset(self.delivered), volumes=volumes)
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         spec = msgspec.structs.replace(spec, key=self._placed(spec.key))

@@ -341,7 +341,9 @@ class DeliveryContract:
             await rig.runtime.deliver(a_mark(), each)
         await started(rig, rig.from_artifact(a_key(), running))
         assert await rig.runtime.reclaim(a_mark(), keep=frozenset({kept.id})) > 0
+        assert (await rig.runtime.holdings(SHOP)).artifacts == {running.id, kept.id}
         assert [(await rig.runtime.deliver(a_mark(), each)).sent > 0 for each in (running, kept, left)] == [False, False, True]
+        assert (await rig.runtime.holdings(SHOP)).artifacts == {running.id, kept.id, left.id}
 
     async def test_an_older_fence_delivers_and_reclaims_nothing(self, rig: DeliveryRig) -> None:
         artifact = rig.artifact("one")

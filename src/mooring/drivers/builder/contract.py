@@ -59,10 +59,13 @@ class Builder(Protocol):
 
 @runtime_checkable
 class KeptElsewhere(Protocol):
-    """The optional power of a builder whose artifacts lie outside their directory, as images do in an engine. Both may take seconds."""
+    """The optional power of a builder whose artifacts lie outside their directory, as images do in an engine. Each may take seconds."""
 
     def has(self, artifact: Artifact) -> bool:
         """Whether it is still there."""
+
+    def names(self) -> frozenset[str]:
+        """The ids of all that are there. Raises Unavailable where nobody can tell."""
 
     def prune(self, keep: frozenset[str]) -> int:
         """Remove what this builder made and is not among these artifacts; bytes freed."""

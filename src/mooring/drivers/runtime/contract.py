@@ -10,6 +10,7 @@ Promises, tested by `mooring.testing.runtime_contract` on every driver and on th
     file whose path is in NAME_FILE, and goes with the instance, task or session.
   - `deliver` of what is there already sends nothing; what does not fit is refused with numbers before anything is sent. An instance
     or task may count on what was delivered before it; `reclaim` takes away nothing that runs, and nothing that was not delivered.
+  - `holdings` tells all that was delivered, and every volume, until it was taken away, and nothing of another's.
   - An instance that is `lasting` has the port that the one before it had, of whatever release, and finds what that one left in its
     volume. Both go with `forget` of the whole environment, where `volumes` is said, and with nothing else.
 Raises Unavailable (certainly nothing happened) or OutcomeUnknown (look again), never a foreign error.
@@ -68,6 +69,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     total: int
 
 
+class Holdings(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies on a host: `artifacts` that were delivered there, of whatever environment; `volumes` of one environment, by their names."""
+
+    artifacts: frozenset[ArtifactId] = frozenset()
+    volumes: tuple[str, ...] = ()
+
+
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """Raw facts for a diagnosis, taken while the instance still exists.
 
@@ -92,6 +100,9 @@ class Runtime(Protocol):
 
     async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
         """Remove what was delivered and is not among these; bytes freed."""
+
+    async def holdings(self, environment: EnvironmentId) -> Holdings:
+        """What was delivered and not reclaimed, and the environment's volumes, those of its accessories too: looked for, not remembered."""
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         """Start it (choosing a free port when routed) and return; being ready is the prober's to find."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from mooring.drivers.edge.contract import Edge, EdgeCapabilities
-from mooring.drivers.runtime.contract import Delivery, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
+from mooring.drivers.runtime.contract import Delivery, Holdings, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
 from mooring.model.lease import Mark
@@ -35,6 +35,9 @@ class RuntimeLine:
 
     async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
         return await self._wire.carry(self._host, "runtime.reclaim", mark, mark.environment, lambda: self._runtime.reclaim(mark, keep=keep))
+
+    async def holdings(self, environment: EnvironmentId) -> Holdings:
+        return await self._wire.look(self._host, lambda: self._runtime.holdings(environment), task=(environment, "holdings"))
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         await self._wire.carry(self._host, "runtime.start", mark, spec.key, lambda: self._runtime.start(mark, spec, variables))

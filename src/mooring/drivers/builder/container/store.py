@@ -10,6 +10,7 @@ from typing import IO
 
 from mooring.drivers.builder.container.folders import ImageFolders
 from mooring.drivers.builder.container.program import Program
+from mooring.errors import Unavailable
 from mooring.model.build import BuildSettings
 from mooring.model.release import Artifact
 
@@ -28,16 +29,25 @@ class ImageStore:
     def has(self, artifact: Artifact) -> bool:
         return bool(self._program.ask("image", "inspect", "--format", "{{.Id}}", "--", self._program.tag(artifact.id)))
 
+    def names(self) -> frozenset[str]:
+        found = self._listed()
+        if not found and not (self._program.is_there and self._program.ask("version", "--format", "{{.Server.Version}}")):
+            raise Unavailable("the container engine of this machine does not answer", where=str(self._program.socket))
+        return frozenset(found)
+
     def prune(self, keep: frozenset[str]) -> int:
         """Bytes that the engine gave back; what layers share with other images stays."""
         if not self._program.is_there:
             return 0
         self._folders.sweep()
-        names = self._program.ask("image", "ls", "--format", "{{.Tag}}", self._program.repository)
-        return sum(self._removed(name) for name in names if name not in keep)
+        return sum(self._removed(name) for name in self._listed() if name not in keep)
 
     def folder(self, artifact: Artifact, path: str) -> AbstractContextManager[IO[bytes]]:
         return self._folders.opened(artifact, path)
+
+    def _listed(self) -> list[str]:
+        """By their tags, which are artifacts' ids."""
+        return self._program.ask("image", "ls", "--format", "{{.Tag}}", self._program.repository) if self._program.is_there else []
 
     def _removed(self, name: str) -> int:
         sizes = self._program.ask("image", "inspect", "--format", "{{.Size}}", "--", self._program.tag(name))

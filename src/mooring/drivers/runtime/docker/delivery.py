@@ -61,10 +61,14 @@ class Deliveries:
 
     async def reclaim(self, keep: frozenset[ArtifactId]) -> int:
         async with self._turn:
-            tagged = await self._engine.listed("images/json", {"reference": [self._repository]})
-            every = [familiar(tag) for each in tagged for tag in each.get("RepoTags") or ()]
-            tags = [tag for tag in every if tag.startswith(f"{self._repository}:")]
-            return sum([await self._removed(tag) for tag in tags if tag.partition(":")[2] not in keep])
+            gone = [name for name in await self.artifacts() if name not in keep]
+            return sum([await self._removed(f"{self._repository}:{name}") for name in gone])
+
+    async def artifacts(self) -> frozenset[ArtifactId]:
+        """Those that were brought and not taken away, by the engine's own list."""
+        tagged = await self._engine.listed("images/json", {"reference": [self._repository]})
+        every = [familiar(tag) for each in tagged for tag in each.get("RepoTags") or ()]
+        return frozenset(ArtifactId(tag.partition(":")[2]) for tag in every if tag.startswith(f"{self._repository}:"))
 
     async def _pulled(self, artifact: Artifact) -> Delivery:
         """From the registry that the reference names; from the controller's engine where the host cannot reach it."""

@@ -22,6 +22,7 @@ from mooring.drivers.runtime.clocks import HostClock
 from mooring.drivers.runtime.contract import (
     Connected,
     Delivery,
+    Holdings,
     Inspection,
     Interactive,
     LogQuery,
@@ -97,6 +98,9 @@ class DockerRuntime:
     async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
         await self._files.check(mark)
         return await self._deliveries.reclaim(keep)
+
+    async def holdings(self, environment: EnvironmentId) -> Holdings:
+        return Holdings(artifacts=await self._deliveries.artifacts(), volumes=await self._volumes.names(environment))
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         await self._files.check(mark)

@@ -46,14 +46,17 @@ class Volumes:
 
     async def remove(self, environment: EnvironmentId) -> None:
         """Its own, and those of its accessories."""
+        for name in await self.names(environment):
+            try:
+                await self._engine.delete(f"volumes/{name}")
+            except Missing:
+                pass  # gone already
+
+    async def names(self, environment: EnvironmentId) -> tuple[str, ...]:
+        """Of those that the engine has of it and of its accessories."""
         answer = await self._engine.get("volumes", {"filters": json.dumps(asking(self._names.controller))})
-        for each in answer["Volumes"] or ():
-            owner = _owner(each)
-            if owner is not None and environment in (owner, owner.home):
-                try:
-                    await self._engine.delete(f"volumes/{each['Name']}")
-                except Missing:
-                    pass  # gone already
+        owners = {each["Name"]: _owner(each) for each in answer["Volumes"] or ()}
+        return tuple(sorted(name for name, owner in owners.items() if owner is not None and environment in (owner, owner.home)))
 
     async def _give_away(self, volume: tuple[str, str], image: Image) -> None:
         """To the user that the container will run as."""

@@ -23,6 +23,7 @@ from pathlib import Path
 from mooring.drivers.runtime import listeners, shell
 from mooring.drivers.runtime.contract import (
     Delivery,
+    Holdings,
     Inspection,
     Interactive,
     LogQuery,
@@ -109,6 +110,11 @@ class ProcessRuntime:
         """Nothing: whoever built them prunes them."""
         self._fences.check(mark)
         return 0
+
+    async def holdings(self, environment: EnvironmentId) -> Holdings:
+        """No artifact: each lies where it was built."""
+        places = await asyncio.to_thread(self._volumes_of, environment)
+        return Holdings(volumes=tuple(place.name for place in places if place.exists()))
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         signal_name(spec.stop_signal)

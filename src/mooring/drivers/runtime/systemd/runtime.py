@@ -19,7 +19,17 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from mooring.drivers.runtime.clocks import HostClock
-from mooring.drivers.runtime.contract import Delivery, Inspection, Interactive, LogQuery, Runtime, RuntimeCapabilities, Terminal, Variables
+from mooring.drivers.runtime.contract import (
+    Delivery,
+    Holdings,
+    Inspection,
+    Interactive,
+    LogQuery,
+    Runtime,
+    RuntimeCapabilities,
+    Terminal,
+    Variables,
+)
 from mooring.drivers.runtime.systemd import asked
 from mooring.drivers.runtime.systemd.asking import OnHost
 from mooring.drivers.runtime.systemd.delivery import Parcel, parcel, write_tar
@@ -86,6 +96,10 @@ class SystemdRuntime:
 
     async def reclaim(self, mark: Mark, *, keep: frozenset[ArtifactId]) -> int:
         return int((await self._host.ask("reclaim", within=_UNPACK_WITHIN, mark=asked.mark_words(mark), keep=sorted(keep)))["freed"])
+
+    async def holdings(self, environment: EnvironmentId) -> Holdings:
+        found = await self._host.ask("holdings", environment=environment.slug)
+        return Holdings(artifacts=frozenset(map(ArtifactId, found["artifacts"])), volumes=tuple(found["volumes"]))
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         await self._host.ask(

@@ -117,6 +117,15 @@ def reclaim(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
     return {"freed": freed}
 
 
+def holdings(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
+    """What was delivered and is there, and the volumes of an environment."""
+    folder = place.path("artifacts")
+    names = os.listdir(folder) if os.path.isdir(folder) else ()
+    trees = [name for name in names if os.path.isdir(f"{folder}/{name}") and not name.endswith(".partial")]
+    volumes = {os.path.basename(path) for path in place.volumes(asked["environment"])}
+    return {"artifacts": sorted(trees), "volumes": sorted(volumes)}
+
+
 def size_of(path: str) -> int:
     if not os.path.isdir(path) or os.path.islink(path):
         return os.lstat(path).st_size if os.path.lexists(path) else 0

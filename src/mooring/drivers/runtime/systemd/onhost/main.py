@@ -51,6 +51,7 @@ def _answer() -> None:
         "offer": artifacts.offer,
         "unpack": artifacts.unpack,
         "reclaim": artifacts.reclaim,
+        "holdings": artifacts.holdings,
     }
     asked = json.loads(sys.stdin.buffer.readline())
 
