@@ -13,7 +13,7 @@ from mooring.cli.render.happenings import happening_words
 from mooring.cli.render.instances import age_words, instance_lines, state_words
 from mooring.cli.render.moments import ago, clock_time
 from mooring.cli.render.plan import plan_lines, step_words
-from mooring.cli.render.reviews import review_lines, until
+from mooring.cli.render.reviews import review_lines, trace_lines, until
 from mooring.cli.render.status import state_words as environment_words
 from mooring.cli.render.status import status_lines
 from mooring.cli.render.styled import Style, joined, plain
@@ -24,6 +24,7 @@ from mooring.model.events import Event, EventKind
 from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunRelease, StopInstance
+from mooring.model.trace import Trace, alarming, listing
 from mooring.usecases.answers import EnvironmentSummary, PlatformStatus
 
 KEY = InstanceKey(environment=SHOP, process="web", slot=1, release=2)
@@ -189,3 +190,22 @@ def test_a_review_app_without_room_says_so_and_why() -> None:
     assert rows[-1] == "fix: declared memory does not fit this host"
     leaving = review("fix", waiting="declared memory", leaving="its branch is gone")
     assert "going: its branch is gone" in plain(review_lines("shop", [leaving], now=NOW, width=120)[1])
+
+
+def test_what_is_left_of_a_review_app_is_told_kind_by_kind_with_its_reason() -> None:
+    traces = (
+        Trace(kind="route"),
+        Trace(kind="image", left=("3f0c on web-1",), reason="used by shop/staging"),
+        Trace(kind="volume", left=("shop.cache on web-1",)),
+        Trace(kind="role", unseen="main: it does not answer"),
+    )
+    assert [plain(row) for row in trace_lines(traces, width=120)] == [
+        "✓ route: gone",
+        "· image: 3f0c on web-1 left (used by shop/staging)",
+        "✗ volume: shop.cache on web-1 left",
+        "✗ role: could not be looked for: main: it does not answer",
+    ]
+    kinds = "gone: route; stays: image{} (used by shop/staging), volume{} (it should be gone); could not be looked for: role{}"
+    assert listing(traces) == kinds.format(" 3f0c on web-1", " shop.cache on web-1", " (main: it does not answer)")
+    assert listing(traces, is_public=True) == kinds.format("", "", "")
+    assert [trace.kind for trace in alarming(traces)] == ["volume", "role"]

@@ -250,5 +250,7 @@ def test_a_branch_that_asks_for_it_has_a_review_app_until_it_is_removed(platform
     assert app.get("/version", headers={"Host": host})[0] == 200
     removed = pusher.push(app, "--delete", "deploy-checkout")
     assert removed.returncode == 0, removed.stderr
+    for kind in ("instance", "route", "certificate", "volume", "log", "config", "release"):
+        assert f"✓ {kind}: gone" in removed.stderr, removed.stderr
     assert app.mooring("review", "ls", "--json").json["reviews"] == []
     assert app.get("/version", headers={"Host": host})[0] == 404

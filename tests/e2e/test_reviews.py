@@ -84,7 +84,7 @@ def test_a_branch_comes_up_beside_production_is_brought_up_to_date_and_leaves_no
     host = found["summary"]["urls"][0].removeprefix("http://")
     answer = app.mooring("review", "down", "Feature/New_Checkout")
     assert answer.code == 0, answer
-    for kind in ("instance", "route", "certificate", "config", "release", "log"):
+    for kind in ("instance", "route", "certificate", "volume", "config", "release", "log"):
         assert f"✓ {kind}: gone" in answer.out, answer
     assert app.get("/version", headers={"Host": host})[0] == 404
     assert branches(app) == []

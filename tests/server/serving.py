@@ -25,6 +25,7 @@ from mooring.engine.hosts import HostDesk
 from mooring.engine.lookout import Lookout
 from mooring.model.access import Role
 from mooring.model.capacity import CapacityTerms
+from mooring.model.certificate import CertificateSource
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, TaskSpec
@@ -291,6 +292,7 @@ def _controller(world: World, secrets: Redactors) -> Controller:
         clock=world.clock,
         redact=secrets.redact,
         secrets_changed=secrets.changed,
+        certified=lambda: world.memory.certificates(CertificateSource.ACME),
         identity="test",
     )
 

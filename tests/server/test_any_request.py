@@ -54,7 +54,7 @@ RULES_BEYOND_A_SCHEMA = {
     ("GET", "/v1/apps/{app}/reviews/login"): "a branch is one that git allows",
     ("PUT", "/v1/apps/{app}/reviews/expiry"): "a branch is one that git allows",
     ("POST", "/v1/apps/{app}/reviews/seeding"): "a branch is one that git allows",
-    ("GET", "/v1/apps/{app}/reviews/traces"): "a branch is one that git allows, hostnames are names of DNS",
+    ("GET", "/v1/apps/{app}/reviews/traces"): "a branch is one that git allows",
     ("PUT", "/v1/environments/{app}/{environment}/secrets/{name}"): "bytes that a process can be given",
     ("POST", "/v1/environments/{app}/{environment}/scale"): "a whole number is written without a point",
     ("POST", "/v1/environments/{app}/{environment}/rollback"): "a whole number is written without a point",

@@ -73,7 +73,7 @@ def test_an_end_is_told_beforehand_and_what_is_gone_comes_back_by_hand_and_with_
     left(served, environment, -1.0)
     gone(served, forge, environment)
     settled(served, "ends")
-    assert "is gone" in forge.ours(2)[0] and "`mooring review up idea` brings it back" in forge.ours(2)[0]
+    assert all(words in forge.ours(2)[0] for words in ("is gone", "gone: instance, route, ", "`mooring review up idea` brings it back"))
     settled(served, "ends")
     assert served.client.reviews(app) == (), "a look alone does not bring it back"
 

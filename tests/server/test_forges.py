@@ -39,6 +39,7 @@ from mooring.model.names import AppName
 from mooring.model.review import review_environment
 from mooring.server import forge_errands
 from mooring.usecases.requests import ForgeRequest
+from mooring.usecases.traces import last_traces
 
 DAY = 86_400.0
 
@@ -333,6 +334,8 @@ def test_a_branch_that_asks_for_it_has_a_review_app_until_it_is_gone(served: Ser
     assert heard(served, "seen", github_push(branch="deploy-checkout", after="0" * 40, at=time.time())).status_code == 202
     forge.wait(lambda: served.world.memory.environment(environment) is None)
     assert served.client.reviews(AppName("seen")) == ()
+    listing = last_traces(served.services.platform, environment)
+    assert {trace.kind for trace in listing} >= {"instance", "route", "volume", "log"} and all(trace.is_in_order for trace in listing)
     assert served.world.memory.environment(EnvironmentId.parse("seen/production")) is not None
 
 

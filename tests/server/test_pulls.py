@@ -113,6 +113,7 @@ def test_a_pull_request_has_a_review_app_and_one_comment_from_its_opening_to_its
     assert told(served, app, kind, action="closed") == 202
     gone(served, forge, environment)
     forge.wait(lambda: "is gone" in forge.ours(2)[0])
+    assert "Looked for at its end: gone: instance, route, certificate, service, accessory, volume, " in forge.ours(2)[0]
     assert len(forge.ours(2)) == 1
     assert len([path for method, path, _ in forge.posted if method == "POST" and path.endswith(("/comments", "/notes"))]) == 1
 

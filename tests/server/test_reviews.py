@@ -10,18 +10,23 @@ from pathlib import Path
 import msgspec
 import pytest
 from server.serving import TREE, Served
+from server.test_certificates import a_certificate
 
+from mooring.engine.remains import CERTIFICATE_STAYS
 from mooring.errors import InvalidName, NotFound, Refused
 from mooring.model.access import Role
+from mooring.model.certificate import CertificateSource
 from mooring.model.deployment import Outcome, Trigger
 from mooring.model.edge import Access, digest_of
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import AppName, EnvironmentName, app_name
+from mooring.model.names import AppName, EnvironmentName, Hostname, app_name
 from mooring.model.release import Source
 from mooring.model.review import REVIEW_PASSWORD, ReviewAccess, ReviewSettings, review_environment
 from mooring.model.secret import Secret
+from mooring.model.trace import Trace
 from mooring.usecases.answers import ReviewLogin
 from mooring.usecases.source_reading import release_plan
+from mooring.usecases.traces import last_traces
 
 RULES = ReviewSettings(limit=2, seed="./seed", expire=1000.0)
 
@@ -92,15 +97,15 @@ def test_what_is_set_for_review_apps_is_what_a_new_one_begins_with(served: Serve
 
 def test_one_that_is_taken_down_leaves_nothing_and_it_is_shown(served: Served, app: AppName, tmp_path: Path) -> None:
     environment = up(served, app, "one", tmp_path)
-    other = up(served, app, "two", tmp_path)
+    up(served, app, "two", tmp_path)
     going = served.client.review_down(app, "one")
-    assert going.hostnames == (f"{environment.label}.localhost",)
-    assert len(going.artifacts) == 1
-    before = {trace.kind: trace for trace in served.client.review_traces(app, "two", going)}
-    assert before["instance"].left == ("v1 web.1",) and before["route"].left == (f"{other.label}.localhost",)
-    until(lambda: not any(trace.left for trace in served.client.review_traces(app, "one", going)))
-    kinds = [trace.kind for trace in served.client.review_traces(app, "one", going)]
-    assert kinds == ["instance", "route", "certificate", "service", "accessory", "config", "release", "artifact", "log"]
+    assert served.ended(going.id).outcome is Outcome.SUCCEEDED
+    until(lambda: served.world.memory.environment(environment) is None)
+    traces = served.client.review_traces(app, "one", going.id)
+    kinds = ["instance", "route", "certificate", "service", "accessory", "volume", "artifact", "log", "config", "release"]
+    assert [trace.kind for trace in traces] == kinds
+    assert all(trace.is_gone for trace in traces), traces
+    assert served.client.review_traces(app, "two", going.id) == ()
     assert [each.branch for each in served.client.reviews(app)] == ["two"]
     with pytest.raises(NotFound, match="has no review app of one") as absent:
         served.client.review_down(app, "one")
@@ -113,6 +118,18 @@ def test_at_the_limit_the_longest_idle_makes_room(served: Served, app: AppName, 
     up(served, app, "three", tmp_path)
     until(lambda: {each.branch for each in served.client.reviews(app)} == {"two", "three"})
     assert served.world.memory.environment(first) is None
+    assert {trace.kind for trace in last_traces(served.services.platform, first) if trace.is_gone} >= {"instance", "route", "volume", "log"}
+
+
+def test_a_certificate_that_stays_is_named_with_its_reason(served: Served, app: AppName, tmp_path: Path) -> None:
+    environment = up(served, app, "one", tmp_path)
+    name = Hostname(f"{environment.label}.localhost")
+    served.world.memory.save_certificate(CertificateSource.ACME, name, a_certificate(name))
+    going = served.client.review_down(app, "one")
+    served.ended(going.id)
+    told = {trace.kind: trace for trace in served.client.review_traces(app, "one", going.id)}
+    assert told["certificate"] == Trace(kind="certificate", left=(name,), reason=CERTIFICATE_STAYS)
+    served.world.memory.remove_certificate(CertificateSource.ACME, name)
 
 
 def test_strangers_do_not_get_in_and_those_who_may_change_it_are_told_the_password(served: Served, app: AppName, tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ import asyncio
 import io
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 from server.serving import TREE, Served
 from server.test_accessories import REDIS
+from server.test_reviews import up
 
 from mooring.client.client import Client
 from mooring.engine.orders import DestroyOrder
@@ -18,13 +20,12 @@ from mooring.engine.variables import access_to
 from mooring.errors import InvalidInput, InvalidName, NotFound, Refused, Unavailable
 from mooring.model.deployment import Deployment, Outcome, Trigger
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import AccessoryName, ServerName, ServiceName
-from mooring.model.review import ReviewMark, review_environment
+from mooring.model.names import AccessoryName, ServiceName
+from mooring.model.review import ReviewMark
 from mooring.model.secret import Secret
 from mooring.model.service import Piece, ServiceKind, ServiceWish
 from mooring.server.chores import OrphanWatch
 from mooring.testing.service import FakeServer, Stored
-from mooring.usecases.answers import ReviewDown
 
 SHOP = EnvironmentId.parse("cellar")
 ADDRESS = Secret("postgresql://admin:sesame-of-admin@db.test:5432/postgres")
@@ -175,20 +176,18 @@ def test_a_service_outlives_its_environment_and_goes_with_it_where_that_is_said(
 
 
 def test_what_a_review_app_left_on_a_server_is_told_by_the_server_and_by_whose_it_is(
-    client: Client, served: Served, server: FakeServer
+    client: Client, served: Served, server: FakeServer, tmp_path: Path
 ) -> None:
-    branch = review_environment(SHOP.app, "one")
-    piece = Piece(served.world.servers.controller, branch, ServiceName("db"))
-    server.stored[piece.identity] = Stored(piece)
-    gone = ReviewDown(deployment=served.deploy(SHOP), hostnames=(), artifacts=(), servers=(ServerName("main"),))
-    told = {trace.kind: trace.left for trace in client.review_traces(SHOP.app, "one", gone)}
-    assert (told["database"], told["role"], told["service"]) == ((f"{piece.identity} on main",), (), ()), "though no record knows it"
-    del server.stored[piece.identity]
-    assert not any(trace.left for trace in client.review_traces(SHOP.app, "one", gone)), "production's database is no trace of it"
-    server.is_down = True
-    with pytest.raises(Unavailable, match="does not answer"):
-        client.review_traces(SHOP.app, "one", gone)
-    server.is_down = False
+    branch = up(served, SHOP.app, "one", tmp_path)
+    lost = Piece(served.world.servers.controller, branch, ServiceName("other"))
+    server.stored[lost.identity] = Stored(lost)
+    going = client.review_down(SHOP.app, "one")
+    assert served.ended(going.id).outcome is Outcome.SUCCEEDED
+    told = {trace.kind: trace for trace in client.review_traces(SHOP.app, "one", going.id)}
+    assert told["database"].left == (f"{lost.identity} on main",), "though no record knows it; and production's is no trace of it"
+    assert (told["service"].left, told["role"].left) == ((), ())
+    assert [kind for kind, trace in told.items() if not trace.is_in_order] == ["database"]
+    del server.stored[lost.identity]
 
 
 def test_what_there_is_not_is_not_found(client: Client) -> None:

@@ -66,7 +66,7 @@ def test_a_branchs_review_app_has_one_address_at_its_forge_and_none_when_it_is_g
     forge.wait(lambda: served.world.memory.forge_shown(AppName(app)) == {})
     assert served.world.memory.environment(environment) is None
     assert shows_nothing(forge, kind, environment, second)
-    assert all("is gone" in each and url not in each for each in forge.exhibits.on_commit(first))
+    assert all("is gone" in each and "gone: instance, " in each and url not in each for each in forge.exhibits.on_commit(first))
     assert served.client.forges()[0].error == ""
 
 

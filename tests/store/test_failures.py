@@ -197,6 +197,7 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "journal": lambda memory: memory.journal(DeploymentId("d1")),
     "open_intents": lambda memory: memory.open_intents(),
     "events": lambda memory: memory.events(),
+    "newest_event": lambda memory: memory.newest_event(SHOP, EventKind.TRACES),
     "hosts": lambda memory: memory.hosts(),
     "loans": lambda memory: memory.loans(),
     "registries": lambda memory: memory.registries(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from mooring.cli import exit_codes
 from mooring.cli.follow import follow_to_the_end
 from mooring.cli.session import Session
+from mooring.cli.tearing_down import torn_down
 from mooring.client.client import Client
 from mooring.client.location import controller_socket, state_directory
 from mooring.client.pushed import pipeline
@@ -47,7 +48,7 @@ def _removed(session: Session, app: AppName, branch: str) -> int:
     if all(each.branch != branch for each in session.client.reviews(app)):
         session.remark(f"The branch {branch} is removed here. What it deployed goes on: `mooring destroy` ends it.")
         return exit_codes.SERVING
-    return follow_to_the_end(session, session.client.review_down(app, branch).deployment)
+    return torn_down(session, app, branch)
 
 
 def _deployed(session: Session, environment: EnvironmentName | None, app: AppName, *, commit: str, branch: str) -> int:

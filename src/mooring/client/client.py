@@ -30,13 +30,14 @@ from mooring.model.forge import ForgeLink
 from mooring.model.host import Host
 from mooring.model.instance import LogLine
 from mooring.model.lease import Lock
-from mooring.model.names import AppName, Hostname
+from mooring.model.names import AppName, DeploymentId, Hostname
 from mooring.model.promotion import Promotion
 from mooring.model.push_key import PushKey
 from mooring.model.records import JournalEntry
 from mooring.model.registry import Registry
 from mooring.model.release import Release, Source
 from mooring.model.secret import Secret
+from mooring.model.trace import Trace
 from mooring.usecases.answers import (
     CertificateAdded,
     ConfigChange,
@@ -52,10 +53,8 @@ from mooring.usecases.answers import (
     KeyRotation,
     PlatformStatus,
     ReviewAppStatus,
-    ReviewDown,
     ReviewLogin,
     TokenCreated,
-    Trace,
     Variable,
 )
 from mooring.usecases.requests import (
@@ -212,15 +211,13 @@ class Client(OneOffs, ServiceCalls):
         """`origin.branch` is the branch that it is for."""
         return self._ask.upload(_reviews(app), archive, told_of(origin), Deployment, key=key)
 
-    def review_down(self, app: AppName, branch: str, *, key: str = "") -> ReviewDown:
+    def review_down(self, app: AppName, branch: str, *, key: str = "") -> Deployment:
         headers = {"Idempotency-Key": key or new_key()}
-        return self._ask.exchange("DELETE", _reviews(app), ReviewDown, query={"branch": branch}, headers=headers)
+        return self._ask.exchange("DELETE", _reviews(app), Deployment, query={"branch": branch}, headers=headers)
 
-    def review_traces(self, app: AppName, branch: str, gone: ReviewDown) -> tuple[Trace, ...]:
-        """What is left of it."""
-        had = {"hostnames": gone.hostnames, "artifacts": gone.artifacts, "servers": gone.servers}
-        query = {"branch": branch, **{name: ",".join(words) for name, words in had.items()}}
-        return self._ask.get(f"{_reviews(app)}/traces", tuple[Trace, ...], query=query)
+    def review_traces(self, app: AppName, branch: str, deployment: DeploymentId) -> tuple[Trace, ...]:
+        """What was left of it when this deployment had taken it down; none before that."""
+        return self._ask.get(f"{_reviews(app)}/traces", tuple[Trace, ...], query={"branch": branch, "deployment": deployment})
 
     def review_login(self, app: AppName, branch: str) -> ReviewLogin:
         return self._ask.get(f"{_reviews(app)}/login", ReviewLogin, query={"branch": branch})

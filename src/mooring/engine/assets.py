@@ -111,6 +111,20 @@ class Assets:
                 await bucket.remove(tuple(known.index.objects))
                 await bucket.remove((index_key(mark.environment),))
 
+    async def left(self, mark: Mark) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What lies where this environment pushes to: by Mooring's list, or that list itself; and what that list does not name.
+
+        Raises as `push`."""
+        listed, others = list[str](), list[str]()
+        for settings in self.used(mark.environment):
+            bucket, known = await self._known(settings, mark)
+            found = await bucket.listing(folder_of_all(mark.environment))
+            own = (key for key in found if key in known.index.objects)
+            lists = (index_key(mark.environment),) if known.version is not None else ()
+            listed += [f"{key} in {settings.place}" for key in (*own, *lists)]
+            others += [f"{key} in {settings.place}" for key in found if key not in known.index.objects]
+        return tuple(listed), tuple(others)
+
     def used(self, environment: EnvironmentId) -> tuple[AssetSettings, ...]:
         """As said last of each bucket that releases of it have pushed to."""
         releases = sorted(self._memory.releases(environment), key=lambda each: each.number)

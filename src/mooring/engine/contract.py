@@ -17,7 +17,7 @@ from mooring.model.certificate import Attempt, AttemptOutcome, Certificate, Cert
 from mooring.model.config import ConfigVersion
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
-from mooring.model.events import Event
+from mooring.model.events import Event, EventKind
 from mooring.model.host import Host
 from mooring.model.lease import Lease, Lock
 from mooring.model.names import DeploymentId, HostId, Hostname, ServerName, ServiceName
@@ -99,6 +99,9 @@ class Memory(Protocol):
         limit: int = 1000,
     ) -> tuple[Event, ...]:
         """In order of sequence; the oldest `limit` after `after`."""
+
+    def newest_event(self, environment: EnvironmentId, kind: EventKind) -> Event | None:
+        """The last of that kind."""
 
     # hosts
     def hosts(self) -> tuple[Host, ...]:
@@ -236,6 +239,12 @@ class Workshop(Protocol):
 
     def artifacts(self) -> frozenset[str]:
         """The ids of all that are there."""
+
+    def images(self) -> frozenset[str]:
+        """The ids of those of which a builder has something besides, such as an image in an engine, by its own list. Raises Unavailable."""
+
+    def spares(self, artifact: str) -> bool:
+        """Whether `prune` leaves it alone for now, though nobody keeps it: it was handed out a moment ago, or something is being built."""
 
     def prune(self, keep: frozenset[str]) -> int:
         """Remove artifacts whose ids are not kept and that are not being built; bytes freed."""

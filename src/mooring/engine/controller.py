@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -47,7 +47,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey
-from mooring.model.names import DeploymentId, HostId
+from mooring.model.names import DeploymentId, HostId, Hostname
 from mooring.model.records import Answering, Unowned
 from mooring.model.release import Source
 from mooring.model.review import ReviewSettings
@@ -82,6 +82,7 @@ class Controller:
         new_secret: Callable[[], Secret] = lambda: Secret(secrets.token_hex(32)),
         secrets_changed: Callable[[EnvironmentId], None] = lambda _: None,
         free_disk: Callable[[], Mapping[HostId, int]] = dict,
+        certified: Callable[[], Collection[Hostname]] = lambda: (),
     ) -> None:
         announcer = Announcer(memory, clock, redact)
         health = HealthMonitor(prober, clock, self._health_changed)
@@ -111,6 +112,7 @@ class Controller:
             make_room=lambda wanted, before: self.reviews.make_room(wanted, before),
             held_room=lambda environment: self.reviews.held_room(environment),
             free_disk=free_disk,
+            certified=certified,
             probe_rate=probe_rate,
         )
         self.reviews = ReviewKeeper(self._parts, self.submit, self._ring)
@@ -200,11 +202,6 @@ class Controller:
     async def prune(self) -> None:
         """Remove artifacts that no environment may still want."""
         await asyncio.to_thread(self._parts.workshop.prune, kept_artifacts(self._parts))
-
-    async def artifacts(self) -> dict[str, bool]:
-        """The ids of all that are there, and whether some environment may still want each."""
-        kept = kept_artifacts(self._parts)
-        return {name: name in kept for name in await asyncio.to_thread(self._parts.workshop.artifacts)}
 
     async def drop(self, archive: Path) -> None:
         """An archive that was examined is not deployed after all."""

@@ -20,17 +20,21 @@ from mooring.engine.orders import DeployOrder, DestroyOrder, decode_order
 from mooring.engine.parts import Parts, revision_of
 from mooring.engine.provision import remove_all, withdraw_old
 from mooring.engine.pushing import prune, remove_assets
+from mooring.engine.remains import had, remains
 from mooring.engine.rollout import Rollout
 from mooring.engine.witness import Witness
 from mooring.errors import MooringError
 from mooring.model.deployment import Deployment, Outcome, Phase, Trigger
 from mooring.model.events import EventKind
+from mooring.model.names import ArtifactId
 from mooring.model.receipt import Receipt
 from mooring.model.steps import Conclude, ForgetReleases
+from mooring.model.trace import alarming, listing
 from mooring.planner.goal import Wanted
 
 _TRIES = 5  # of removing what is left of a destroyed environment
 _BETWEEN = 1.0  # seconds
+_HAS_TO_GO = ("instance", "route", "volume")  # of what is left: the rest is told, and goes later or by a person's word
 _FORGOTTEN_AT_ONCE = 10  # releases: those before went with earlier deployments
 
 
@@ -64,7 +68,7 @@ class Ending:
         message, hint, code = _told(step, rollout, receipt)
         outcome = step.outcome
         if is_success and target is None:
-            left = await self._left(rollout)
+            left = await self._left(rollout) or await self._proven(rollout)
             if left:
                 outcome, code = Outcome.NEEDS_PERSON, "driver-error"
                 message, hint = left, "`mooring destroy` once more removes it"
@@ -72,10 +76,10 @@ class Ending:
                 message += self._said_of_services()
         await insist(self._parts, lambda: self._record(outcome, message=message, hint=hint, code=code, receipt=receipt))
         await insist(self._parts, self.finish)
-        if outcome is Outcome.SUCCEEDED:
-            await self._withdraw_old(target, rollout)
+        if outcome is Outcome.SUCCEEDED and target is not None:
+            await self._withdraw_old(rollout)
             await self._prune(target, rollout)
-            await self._prune_assets(target, rollout)
+            await self._prune_assets(rollout)
 
     def finish(self) -> None:
         """Of one that has ended: what a crash or a full disk may have left out. Nothing, most of the time."""
@@ -163,6 +167,26 @@ class Ending:
                 return f"it is stopped, but its services are not all removed: {error}"
         return ""
 
+    async def _proven(self, rollout: Rollout) -> str:
+        """Looks for all that it had and puts on record what is left, where something is; in words what has to go before it is gone.
+
+        What is built is pruned before, and what was pruned is looked for, too: nothing waits for the next deployment of another app."""
+        order = decode_order(self._deployment.order)
+        assert isinstance(order, DestroyOrder)
+        await self._prune_built(kept_artifacts(self._parts, without=self._environment))
+        known = had(self._parts, self._environment)
+        traces = await remains(self._parts, rollout.hands.mark, order, known)
+        told = {"message": listing(traces), "traces": msgspec.to_builtins(traces)}
+        names = {"artifacts": sorted(known.artifacts), "images": sorted(known.images)}
+        await insist(self._parts, lambda: self._tell(EventKind.TRACES, **told, **names))
+        stuck = [trace for trace in alarming(traces) if trace.kind in _HAS_TO_GO and trace.left]
+        if stuck:
+            return f"it is stopped, but something of it is left: {listing(stuck)}"
+        if alarm := alarming(traces):
+            message = f"{self._environment} is destroyed, but not all of it is known to be gone: {listing(alarm)}"
+            self._parts.announcer.say(EventKind.PLATFORM, message=message)
+        return ""
+
     def _said_of_services(self) -> str:
         kept = [
             f"{record.piece.service} ({record.kind.value} on {record.server})" for record in self._parts.memory.services(self._environment)
@@ -184,9 +208,9 @@ class Ending:
         order = decode_order(self._deployment.order) if self._deployment.order else None
         return isinstance(order, DestroyOrder) and order.keeps_volume
 
-    async def _withdraw_old(self, target: Wanted | None, rollout: Rollout) -> None:
+    async def _withdraw_old(self, rollout: Rollout) -> None:
         """Passwords of services that nothing uses any more. Never a reason to fail: the next deployment finds what is left."""
-        if target is None or self._deployment.trigger is Trigger.SCALE:  # scaling lets instances run on with what they have
+        if self._deployment.trigger is Trigger.SCALE:  # scaling lets instances run on with what they have
             return
         try:
             await withdraw_old(self._parts, Hands(self._parts, rollout.lease, None))
@@ -194,21 +218,29 @@ class Ending:
             message = f"an old password is still valid: {error}"
             self._parts.announcer.say(EventKind.PLATFORM, environment=self._environment, message=message)
 
-    async def _prune(self, target: Wanted | None, rollout: Rollout) -> None:
+    async def _prune(self, target: Wanted, rollout: Rollout) -> None:
         """Logs and artifacts of releases beyond the newest few; what serves is always among those kept. Never a reason to fail."""
         try:
-            gone = self._releases_to_forget(target) if target else ()
+            gone = self._releases_to_forget(target)
             if gone:
-                reason = f"the newest {target.release.policy.keep_releases if target else 0} releases are kept"
+                reason = f"the newest {target.release.policy.keep_releases} releases are kept"
                 await Hands(self._parts, rollout.lease, None).take((ForgetReleases(releases=gone, reason=reason),))
-            await asyncio.to_thread(self._parts.workshop.prune, kept_artifacts(self._parts))
         except Exception as error:
-            self._parts.announcer.say(EventKind.PLATFORM, environment=self._environment, message=f"pruning failed: {error}")
+            self._say_pruning_failed(error)
+        else:
+            await self._prune_built(kept_artifacts(self._parts))
 
-    async def _prune_assets(self, target: Wanted | None, rollout: Rollout) -> None:
+    async def _prune_built(self, keep: frozenset[ArtifactId]) -> None:
+        try:
+            await asyncio.to_thread(self._parts.workshop.prune, keep)
+        except Exception as error:
+            self._say_pruning_failed(error)
+
+    def _say_pruning_failed(self, error: Exception) -> None:
+        self._parts.announcer.say(EventKind.PLATFORM, environment=self._environment, message=f"pruning failed: {error}")
+
+    async def _prune_assets(self, rollout: Rollout) -> None:
         """Never a reason to fail: the environment's keeper looks again."""
-        if target is None:
-            return
         try:
             await prune(self._parts, rollout.lease)
         except Exception as error:

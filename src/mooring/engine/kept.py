@@ -13,6 +13,12 @@ def kept_artifacts(parts: Parts, *, without: EnvironmentId | None = None) -> fro
     return frozenset().union(*(_kept_of(parts, environment) for environment in environments))
 
 
+def wanted_by(parts: Parts, artifact: ArtifactId, *, without: EnvironmentId) -> tuple[EnvironmentId, ...]:
+    """The environments that may still want it, but for one."""
+    environments = (record.environment for record in parts.memory.environments() if record.environment != without)
+    return tuple(environment for environment in environments if artifact in _kept_of(parts, environment))
+
+
 def _kept_of(parts: Parts, environment: EnvironmentId) -> frozenset[ArtifactId]:
     releases = sorted(parts.memory.releases(environment), key=lambda release: release.number)
     count = releases[-1].policy.keep_releases if releases else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -20,7 +20,7 @@ from mooring.engine.services import Services
 from mooring.errors import NeedsPerson
 from mooring.model.deployment import Deployment, Revision, Trigger
 from mooring.model.environment import EnvironmentId
-from mooring.model.names import HostId
+from mooring.model.names import HostId, Hostname
 from mooring.model.secret import Secret
 from mooring.planner.goal import Wanted, wanted_of
 
@@ -32,7 +32,8 @@ class Parts:
     `secrets_changed` is told where one was made up, so that it is redacted from then on. `submit` queues an order for another
     environment, in somebody's name: for the accessories of one. `make_room` has others sleep
     for a review app, and says why it has none yet. `held_room`: hosts on which another that
-    has waited for longer goes before this review app. `free_disk`: bytes by host, where that is known."""
+    has waited for longer goes before this review app. `free_disk`: bytes by host, where that is known. `certified`: the names for which
+    certificates are kept."""
 
     memory: Memory
     runtime: Fleet
@@ -53,6 +54,7 @@ class Parts:
     make_room: Callable[[Wanted, Wanted | None], Awaitable[str]]
     held_room: Callable[[EnvironmentId], Mapping[HostId, EnvironmentId]]
     free_disk: Callable[[], Mapping[HostId, int]]
+    certified: Callable[[], Collection[Hostname]]
     probe_rate: float = 10.0
 
     def wanted(self, environment: EnvironmentId) -> Wanted | None:

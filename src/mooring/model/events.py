@@ -33,6 +33,7 @@ class EventKind(enum.Enum):
     RECEIPT = "receipt"  # receipt
     CONFIG_CHANGED = "config.changed"  # keys, version
     ENVIRONMENT_CHANGED = "environment.changed"  # what, message
+    TRACES = "traces"  # message, traces: what is left where a destruction ends; artifacts, images: the ids of those that there were
     PLATFORM = "platform"  # message
 
 

@@ -235,7 +235,7 @@ class ForgeDesk:
         mark = review_mark(self.platform, link.app, branch)
         if mark is not None and not mark.leaving:
             going = await take_down(self.platform, actor_of(link), link.app, branch)
-            self._errands.begin(self._errands.look_after(link, going.deployment.id))
+            self._errands.begin(self._errands.look_after(link, going.id))
         await remote.forget(branch, self._errands.repository(link))
         self.platform.memory.save_forge_head(link.app, branch, "")
 

@@ -20,9 +20,10 @@ from mooring.model.forge import ForgeLink, PullPart, PullRecord
 from mooring.model.names import AppName
 from mooring.model.records import EnvironmentRecord
 from mooring.model.review import ReviewMark, is_strangers, review_environment
+from mooring.model.trace import Trace, listing
 from mooring.usecases.platform import Platform
+from mooring.usecases.traces import last_traces
 
-GONE = "The review app of this pull request is gone, with all that it owned."
 _LOOKED_BACK = 20  # deployments
 
 
@@ -57,14 +58,17 @@ class PullComments:
                 environment = review_environment(link.app, pull.branch)
                 record = self._platform.memory.environment(environment)
                 recent = self._platform.memory.deployments(environment, limit=_LOOKED_BACK)
-                await self._write(link, pull, comment_text(pull, environment, record, recent))
+                left = () if record is not None else last_traces(self._platform, environment)
+                await self._write(link, pull, comment_text(pull, environment, record, recent, left=left))
 
     async def close(self, link: ForgeLink, number: int) -> None:
         """Nothing is left of its review app. Raises as `show`."""
         async with self._turn(link):
             pull = self._pull(link, number)
             if pull is not None and pull.told:
-                await self._write(link, pull, GONE)
+                await self._write(
+                    link, pull, gone_text("pull request", last_traces(self._platform, review_environment(link.app, pull.branch)))
+                )
 
     def _turn(self, link: ForgeLink) -> asyncio.Lock:
         return self._writing.setdefault(link.app, asyncio.Lock())
@@ -82,11 +86,26 @@ class PullComments:
             self._platform.memory.save_forge_pull(msgspec.structs.replace(known, comment=handle, told=text))
 
 
-def comment_text(pull: PullRecord, environment: EnvironmentId, record: EnvironmentRecord | None, recent: Sequence[Deployment]) -> str:
-    """What the comment says; empty while there is nothing new to say. `recent`: its review app's deployments, newest first."""
+def gone_text(whose: str, left: Sequence[Trace]) -> str:
+    """That it is gone, and what was looked for at its end. Whoever reads a pull request is not told the names of hosts and servers."""
+    gone = f"The review app of this {whose} is gone."
+    return f"{gone}\n\nLooked for at its end: {listing(left, is_public=True)}." if left else gone
+
+
+def comment_text(
+    pull: PullRecord,
+    environment: EnvironmentId,
+    record: EnvironmentRecord | None,
+    recent: Sequence[Deployment],
+    *,
+    left: Sequence[Trace] = (),
+) -> str:
+    """What the comment says; empty while there is nothing new to say. `recent`: its review app's deployments, newest first.
+
+    `left`: of one that is gone, what was left at its end."""
     barred = _barred(pull)
     if record is None and not pull.refusal:
-        return barred or (f"{GONE} {_way_back(pull)}" if pull.told else "")
+        return barred or (f"{gone_text('pull request', left)}\n\n{_way_back(pull)}" if pull.told else "")
     mark = record.review if record is not None else None
     present = tuple(itertools.takewhile(lambda each: each.trigger is not Trigger.DESTROY, recent)) if mark is not None else ()
     ended = [each for each in present if each.outcome not in (None, Outcome.SUPERSEDED)]

@@ -230,7 +230,7 @@ class PullRequests:
         if mark is not None and (record.part is PullPart.OWN or pull.is_from_fork) and not others:
             if not mark.leaving:
                 going = await take_down(self._platform, actor_of(link), link.app, record.branch)
-                self._errands.begin(self._errands.look_after(link, going.deployment.id))
+                self._errands.begin(self._errands.look_after(link, going.id))
             if not is_open:
                 return
         if mark is None:

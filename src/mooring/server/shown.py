@@ -17,9 +17,9 @@ from mooring.errors import InvalidInput, MooringError
 from mooring.model.forge import ForgeLink, PullPart, Report, ReportState, Shown, Watched
 from mooring.model.names import AppName, EnvironmentName
 from mooring.model.review import is_strangers
+from mooring.server.pull_comments import gone_text
 from mooring.usecases.platform import Platform
-
-GONE = "The review app of this branch is gone, with all that it owned."
+from mooring.usecases.traces import last_traces
 
 
 class ShownEnvironments:
@@ -69,7 +69,8 @@ class ShownEnvironments:
     async def _withdraw(self, link: ForgeLink, forge: Forge, shown: Shown) -> None:
         if shown.commented:
             with contextlib.suppress(InvalidInput):  # somebody removed the comment, or the commit is no more
-                await forge.comment_commit(shown.commented, GONE, mark=shown.mark, handle=shown.comment)
+                text = gone_text("branch", last_traces(self._platform, shown.id))
+                await forge.comment_commit(shown.commented, text, mark=shown.mark, handle=shown.comment)
         await forge.withdraw(shown)
         if self._known(link, shown.environment) == shown:  # else the end of another deployment was noted meanwhile
             self._platform.memory.forget_forge_shown(link.app, shown.environment)

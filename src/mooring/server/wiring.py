@@ -30,6 +30,7 @@ from mooring.engine.hosts import HostDesk
 from mooring.engine.lookout import Lookout
 from mooring.engine.secure_edges import SecureEdges
 from mooring.errors import InvalidInput
+from mooring.model.certificate import CertificateSource
 from mooring.model.host import DOCKER_SOCKET, Host, HostRuntime
 from mooring.model.names import LOCAL
 from mooring.model.registry import Logins
@@ -98,6 +99,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         clock=clock,
         redact=secrets.redact,
         secrets_changed=secrets.changed,
+        certified=lambda: memory.certificates(CertificateSource.ACME),
         identity=IDENTITY,
         free_disk=lambda: {LOCAL: disk_usage(installation.state).free, **lookout.free()},
     )

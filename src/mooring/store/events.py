@@ -8,12 +8,13 @@ import msgspec
 from sqlalchemy import Connection, insert, select
 
 from mooring.model.environment import EnvironmentId
-from mooring.model.events import Event
+from mooring.model.events import Event, EventKind
 from mooring.model.names import DeploymentId
 from mooring.store import schema
 from mooring.store.shelf import Shelf, decode, encode
 
 _table = schema.events
+_AT_ONCE = 50  # rows that are read to find one
 
 
 class EventShelf(Shelf):
@@ -44,6 +45,14 @@ class EventShelf(Shelf):
         with self._database.read() as connection:
             rows = connection.execute(found)
             return tuple(_numbered(decode(record, Event), sequence) for sequence, record in rows)
+
+    def newest_event(self, environment: EnvironmentId, kind: EventKind) -> Event | None:
+        """The last of that kind; those after it are read one after another."""
+        found = select(_table.c.sequence, _table.c.record).where(_table.c.environment == str(environment))
+        newest_first = found.order_by(_table.c.sequence.desc()).execution_options(yield_per=_AT_ONCE)
+        with self._database.read() as connection:
+            events = (_numbered(decode(record, Event), sequence) for sequence, record in connection.execute(newest_first))
+            return next((event for event in events if event.kind is kind), None)
 
 
 def _append(connection: Connection, event: Event) -> Event:

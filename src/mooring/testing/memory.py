@@ -17,7 +17,7 @@ from mooring.model.capacity import Loan
 from mooring.model.config import ConfigVersion, differences, next_config
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
-from mooring.model.events import Event
+from mooring.model.events import Event, EventKind
 from mooring.model.host import Host
 from mooring.model.lease import Lease, Lock
 from mooring.model.names import DeploymentId, HostId, ServerName, ServiceName
@@ -255,6 +255,9 @@ class FakeMemory:
             if (environment is None or event.environment == environment) and (deployment is None or event.deployment == deployment)
         )
         return tuple(event for event, _ in zip(found, range(limit), strict=False))
+
+    def newest_event(self, environment: EnvironmentId, kind: EventKind) -> Event | None:
+        return next((event for event in reversed(self._events) if (event.environment, event.kind) == (environment, kind)), None)
 
     # leases and locks
 

@@ -16,7 +16,6 @@ from mooring.errors import InvalidInput, InvalidName, LeaseHeld, NotFound, Refus
 from mooring.model.config import ConfigVersion
 from mooring.model.deployment import Outcome, Phase, Revision
 from mooring.model.environment import EnvironmentId
-from mooring.model.events import Event, EventKind
 from mooring.model.lease import Lock
 from mooring.model.names import DeploymentId, HostId, ProcessName, ServerName
 from mooring.model.records import EnvironmentRecord, JournalEntry
@@ -24,6 +23,7 @@ from mooring.model.secret import Secret
 from mooring.model.service import ServiceServer
 from mooring.model.steps import Conclude
 from mooring.store.memory import SqliteMemory
+from mooring.testing.event_contract import EventContract
 from mooring.testing.loan_contract import LoanContract
 from mooring.testing.memory import FakeMemory
 from mooring.testing.samples import BLOG, SHOP, a_deployment, a_host, a_release, a_server, a_service, a_step, an_answer, an_event
@@ -236,30 +236,6 @@ class JournalContract:
         memory.forget_environment(SHOP)
         memory.write_outcome(sequence, outcome="done", at=1.0)
         assert memory.write_intent(deployment=None, environment=SHOP, step=a_step(), fence=2, at=2.0) > sequence
-
-
-class EventContract:
-    def test_events_are_numbered_and_come_in_order(self, memory: ConfigurableMemory) -> None:
-        stored = [memory.append_event(an_event(text)) for text in ("one", "two", "three")]
-        assert stored[0].sequence < stored[1].sequence < stored[2].sequence
-        assert memory.events() == tuple(stored)
-        assert memory.events(after=stored[0].sequence) == tuple(stored[1:])
-        assert memory.events(after=stored[0].sequence, limit=1) == (stored[1],)
-
-    def test_events_are_found_by_environment_and_by_deployment(self, memory: ConfigurableMemory) -> None:
-        mine = memory.append_event(an_event("mine", deployment="d1"))
-        other = memory.append_event(an_event("other", environment=BLOG))
-        platform = memory.append_event(an_event("platform", environment=None))
-        assert memory.events(environment=SHOP) == (mine,)
-        assert memory.events(environment=BLOG) == (other,)
-        assert memory.events(deployment=DeploymentId("d1")) == (mine,)
-        assert memory.events() == (mine, other, platform)
-
-    def test_the_event_given_back_is_the_event_that_is_read_later(self, memory: ConfigurableMemory) -> None:
-        fields: dict[str, object] = {"keys": ("A", "B"), "revision": Revision(release=2), "seconds": 0.5, "none": None}
-        stored = memory.append_event(Event(at=1.0, kind=EventKind.RECEIPT, fields=fields))
-        assert memory.events() == (stored,)
-        assert stored.fields["keys"] == ["A", "B"]
 
 
 class HostContract:

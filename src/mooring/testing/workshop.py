@@ -95,6 +95,9 @@ class FakeWorkshop:
         self.cancelled = 0
         self.kept: frozenset[str] = frozenset()
         self.secrets: dict[str, Secret] = {}  # what the last build was given
+        self.elsewhere: set[str] = set()  # artifacts of which an engine here has the image
+        self.spared: set[str] = set()  # artifacts that are not pruned for now
+        self.stuck: set[str] = set()  # artifacts whose image the engine does not let go of
         self._made: set[str] = set()
         self._files: dict[str, dict[str, bytes]] = {}  # by artifact
         self._clock = clock
@@ -195,8 +198,12 @@ class FakeWorkshop:
         name = "-".join(filter(None, ("artifact", origin.digest, owner)))
         self._made.add(name)
         self._files[name] = tree.files
+        image = f"image of {origin.digest}" if tree.builder == "dockerfile" else ""
+        if image:
+            self.elsewhere.add(name)
         return Artifact(
             id=ArtifactId(name),
+            image=image,
             builder=tree.builder,
             reason="the test says so",
             directory=self._directory,
@@ -229,9 +236,16 @@ class FakeWorkshop:
     def artifacts(self) -> frozenset[str]:
         return frozenset(self._made)
 
+    def images(self) -> frozenset[str]:
+        return frozenset(self.elsewhere)
+
+    def spares(self, artifact: str) -> bool:
+        return artifact in self.spared
+
     def prune(self, keep: frozenset[str]) -> int:
         self.kept = keep
-        self._made &= keep
+        self._made &= keep | self.spared
+        self.elsewhere &= keep | self.spared | self.stuck
         return 0
 
     async def _work(self, tree: Tree, log: BuildLog) -> None:

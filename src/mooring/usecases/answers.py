@@ -18,7 +18,7 @@ from mooring.model.forge import ForgeEvent, ForgeLink
 from mooring.model.host import Facts, Finding, Host, Preparation
 from mooring.model.instance import InstanceView
 from mooring.model.lease import Lock
-from mooring.model.names import AccessoryName, ArtifactId, Hostname, ServerName
+from mooring.model.names import AccessoryName, Hostname
 from mooring.model.records import EnvironmentRecord, Unowned
 from mooring.model.release import Release
 from mooring.model.service import Owned, ServiceRecord, ServiceServer
@@ -82,26 +82,6 @@ class ReviewLogin(msgspec.Struct, frozen=True, kw_only=True):
 
     user: str
     password: str
-
-
-class ReviewDown(msgspec.Struct, frozen=True, kw_only=True):
-    """A review app on its way out. What it has is told, so that one can look afterwards what is left.
-
-    `servers`: those that its services are on.
-    """
-
-    deployment: Deployment
-    hostnames: tuple[Hostname, ...]
-    artifacts: tuple[ArtifactId, ...]
-    servers: tuple[ServerName, ...] = ()
-
-
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of thing that a review app had: `left` names what of it is still there, `reason` says why, empty where it should not be."""
-
-    kind: str
-    left: tuple[str, ...] = ()
-    reason: str = ""
 
 
 class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,11 +14,11 @@ from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.forge import PullPart
 from mooring.model.names import AppName, EnvironmentName, app_name
-from mooring.model.records import Answer, Answering, EnvironmentRecord
+from mooring.model.records import Answering, EnvironmentRecord
 from mooring.model.release import Source
 from mooring.model.review import REVIEW_PASSWORD, ReviewMark, ReviewSettings, branch_name, is_strangers, review_environment, used_now
 from mooring.planner.review import TearDown, plan, review_apps
-from mooring.usecases.answers import ReviewAppStatus, ReviewDown, ReviewLogin
+from mooring.usecases.answers import ReviewAppStatus, ReviewLogin
 from mooring.usecases.borrowing import waiting_words
 from mooring.usecases.deploy import checked_origin, kept_unless_refused
 from mooring.usecases.discretion import shown_source
@@ -65,7 +65,7 @@ async def listed(platform: Platform, actor: Actor, app: str) -> tuple[ReviewAppS
     return tuple(sorted(found, key=lambda each: each.branch))
 
 
-async def take_down(platform: Platform, actor: Actor, app: str, branch: str, *, answering: Answering | None = None) -> ReviewDown:
+async def take_down(platform: Platform, actor: Actor, app: str, branch: str, *, answering: Answering | None = None) -> Deployment:
     """Also one that the memory does not know, as long as something of it is there. Raises NotFound, Refused, LeaseHeld, Forbidden."""
     environment = _environment(app, branch)
     platform.allow(actor, Permission.CHANGE, "review down", environment, branch=branch)
@@ -75,18 +75,7 @@ async def take_down(platform: Platform, actor: Actor, app: str, branch: str, *, 
             await platform.controller.adopt(environment)
         except NotFound as error:
             raise _absent(environment, branch) from error
-    releases = platform.memory.releases(environment)
-    hostnames = tuple(dict.fromkeys(name for release in releases for name in release.hostnames))
-    artifacts = tuple(dict.fromkeys(release.artifact.id for release in releases))
-    servers = tuple(dict.fromkeys(record.server for record in platform.memory.services(environment)))
-
-    def whole(deployment: object) -> Answer:
-        assert answering is not None and isinstance(deployment, Deployment)
-        return answering(ReviewDown(deployment=deployment, hostnames=hostnames, artifacts=artifacts, servers=servers))
-
-    reason = f"{actor.name} asked for it"
-    deployment = platform.controller.reviews.tear_down(environment, reason, by=actor.name, answering=whole if answering else None)
-    return ReviewDown(deployment=deployment, hostnames=hostnames, artifacts=artifacts, servers=servers)
+    return platform.controller.reviews.tear_down(environment, f"{actor.name} asked for it", by=actor.name, answering=answering)
 
 
 def review_mark(platform: Platform, app: AppName, branch: str) -> ReviewMark | None:

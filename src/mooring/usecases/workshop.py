@@ -162,9 +162,14 @@ class Workshop:
     def artifacts(self) -> frozenset[str]:
         return self._artifacts.names()
 
+    def images(self) -> frozenset[str]:
+        return frozenset[str]().union(*(each.names() for each in self._elsewhere))
+
+    def spares(self, artifact: str) -> bool:
+        return bool(self._building) or artifact in self._recent()
+
     def prune(self, keep: frozenset[str]) -> int:
-        now = time.monotonic()
-        recent = {name for name, at in self._handed_out.items() if now - at < self._protection}
+        recent = self._recent()
         freed = self._artifacts.prune(keep | recent)
         if not self._building:
             freed += sum(each.prune(keep | recent) for each in self._elsewhere)
@@ -188,6 +193,10 @@ class Workshop:
         for leftover in aside:
             await to_completion(remove_tree, leftover)
         return freed
+
+    def _recent(self) -> frozenset[str]:
+        now = time.monotonic()
+        return frozenset(name for name, at in self._handed_out.items() if now - at < self._protection)
 
     def _set_aside(self, place: Path) -> Path:
         """At once, and before a build could begin; `tidy` finds it where the controller dies before it is removed."""

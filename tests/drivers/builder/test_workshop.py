@@ -251,6 +251,9 @@ class Forgetful:
     def has(self, artifact: Artifact) -> bool:
         return artifact.id in self.made
 
+    def names(self) -> frozenset[str]:
+        return frozenset(self.made)
+
     def prune(self, keep: frozenset[str]) -> int:
         gone = self.made - keep
         self.made -= gone
@@ -269,8 +272,9 @@ async def test_what_a_builder_keeps_elsewhere_is_built_anew_when_it_is_gone_and_
     await build(workshop, app)
     assert builder.builds == 2
     assert workshop.prune(frozenset({artifact.id})) == 0
+    assert (workshop.images(), workshop.spares(artifact.id)) == ({artifact.id}, False)
     assert workshop.prune(frozenset()) >= 1000
-    assert builder.made == set()
+    assert (builder.made, workshop.images()) == (set(), frozenset())
 
 
 async def test_what_was_built_of_this_source_is_reused_without_a_builder(build: Build, app: Path, tmp_path: Path) -> None:

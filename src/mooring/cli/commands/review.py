@@ -46,18 +46,9 @@ def review_ls_command(session: Session) -> None:
 @command("review down", about_environment=False, about_app=True)
 @_BRANCH
 def review_down_command(session: Session, branch: str) -> int:
-    from mooring.cli import exit_codes
-    from mooring.cli.follow import awaited, follow_to_the_end
-    from mooring.cli.render.reviews import is_clean, trace_lines
+    from mooring.cli.tearing_down import torn_down
 
-    going = session.client.review_down(session.app, branch)
-    ended = awaited(session, going.deployment) if session.is_json else None
-    code = follow_to_the_end(session, going.deployment) if ended is None else ended.exit_code
-    if code == exit_codes.INTERRUPTED:
-        return code
-    traces = session.client.review_traces(session.app, branch, going)
-    session.answer({"deployment": ended, "traces": traces}, trace_lines(traces, width=session.out.width))
-    return exit_codes.NEEDS_PERSON if code is None or (code == exit_codes.SERVING and not is_clean(traces)) else code
+    return torn_down(session, session.app, branch)
 
 
 @command("review logs", about_environment=False, about_app=True)

@@ -9,7 +9,8 @@ from mooring.cli.render.moments import ago
 from mooring.cli.render.status import state_words
 from mooring.cli.render.styled import Line, Span, Style, hanging, line
 from mooring.cli.render.table import Column, table_with_places
-from mooring.usecases.answers import ReviewAppStatus, Trace
+from mooring.model.trace import Trace
+from mooring.usecases.answers import ReviewAppStatus
 
 _COLUMNS = (
     Column("branch", is_flexible=True),
@@ -55,11 +56,6 @@ def _end(review: ReviewAppStatus, *, now: float) -> str:
     return f"it goes in {until(review, now=now)}; `mooring review extend {shlex.quote(review.branch)}` keeps it"
 
 
-def is_clean(traces: Sequence[Trace]) -> bool:
-    """Nothing is left but what has its reason."""
-    return all(not trace.left or trace.reason for trace in traces)
-
-
 def trace_lines(traces: Sequence[Trace], *, width: int | None) -> list[Line]:
     """A line for each kind of thing."""
     return [row for trace in traces for row in _trace(trace, width=width)]
@@ -79,8 +75,10 @@ def _row(review: ReviewAppStatus, *, now: float) -> list[Line]:
 
 
 def _trace(trace: Trace, *, width: int | None) -> list[Line]:
-    if not trace.left:
+    if trace.is_gone:
         return [line(Span("✓ ", Style.SUCCESS), f"{trace.kind}: gone")]
-    mark = Span("· ", Style.DIM) if trace.reason else Span("✗ ", Style.BAD)
+    mark = Span("· ", Style.DIM) if trace.is_in_order else Span("✗ ", Style.BAD)
     because = f" ({trace.reason})" if trace.reason else ""
-    return hanging(line(mark), f"{trace.kind}: {', '.join(trace.left)} left{because}", width=width)
+    left = [f"{', '.join(trace.left)} left{because}"] if trace.left else []
+    unseen = [f"could not be looked for: {trace.unseen}"] if trace.unseen else []
+    return hanging(line(mark), f"{trace.kind}: {'; '.join([*left, *unseen])}", width=width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mooring.model.deployment import Deployment
+from mooring.model.trace import Trace
 from mooring.server.asked import Asked
 from mooring.server.endpoint import Body, Endpoint
 from mooring.server.endpoints.orders import origin_of
@@ -23,7 +24,7 @@ async def brought_up(asked: Asked) -> Deployment:
     return await reviews.bring_up(asked.platform, asked.actor, app, branch, asked.archive, origin_of(asked), answering=asked.answering)
 
 
-async def taken_down(asked: Asked) -> answers.ReviewDown:
+async def taken_down(asked: Asked) -> Deployment:
     return await reviews.take_down(asked.platform, asked.actor, asked.path["app"], asked.text("branch"), answering=asked.answering)
 
 
@@ -39,24 +40,11 @@ async def login(asked: Asked) -> answers.ReviewLogin:
     return reviews.login(asked.platform, asked.actor, asked.path["app"], asked.text("branch"))
 
 
-async def looked_for(asked: Asked) -> tuple[answers.Trace, ...]:
-    return await traces.traces(
-        asked.platform,
-        asked.actor,
-        asked.path["app"],
-        asked.text("branch"),
-        hostnames=_words(asked.text("hostnames")),
-        artifacts=_words(asked.text("artifacts")),
-        servers=_words(asked.text("servers")),
-    )
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in text.split(",") if word)
+async def looked_for(asked: Asked) -> tuple[Trace, ...]:
+    return await traces.traces(asked.platform, asked.actor, asked.path["app"], asked.text("branch"), deployment=asked.text("deployment"))
 
 
 _BRANCH = Parameter(name="branch", kind=str, is_required=True, most=255, about="The branch, as git has it.")
-_LONGEST = 10_000
 
 ENDPOINTS = (
     Endpoint(
@@ -83,7 +71,7 @@ ENDPOINTS = (
         path=_PATH,
         summary="Take a branch's review app down, with all that it owns",
         handler=taken_down,
-        answer=answers.ReviewDown,
+        answer=Deployment,
         status=202,
         query=(_BRANCH,),
         is_idempotent_by_key=True,
@@ -117,14 +105,14 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path=f"{_PATH}/traces",
-        summary="What is left of a review app, looked for everywhere",
+        summary="What was left of a review app when it was taken down",
         handler=looked_for,
-        answer=tuple[answers.Trace, ...],
+        answer=tuple[Trace, ...],
         query=(
             _BRANCH,
-            Parameter(name="hostnames", kind=str, default="", most=_LONGEST, about="Those that it had, with commas between them."),
-            Parameter(name="artifacts", kind=str, default="", most=_LONGEST, about="The ids of those that it had, likewise."),
-            Parameter(name="servers", kind=str, default="", most=_LONGEST, about="Those that its services were on, likewise."),
+            Parameter(
+                name="deployment", kind=str, is_required=True, most=64, about="The one that takes it down; before its end it is empty."
+            ),
         ),
     ),
 )

@@ -1,0 +1,229 @@
+"""What a review app leaves behind: looked for at its end, whatever ended it, and put on record kind by kind, also over a crash."""
+
+from __future__ import annotations
+
+import msgspec
+from engine.stories import QUICK, story, told, until
+from engine.test_accessories import REDIS
+from engine.test_assets import SETTINGS
+from engine.test_reviews import ONE, RULES, found, until_gone
+from engine.test_services import WISH
+
+from mooring.engine.orders import DestroyOrder
+from mooring.engine.remains import SPARED
+from mooring.model.assets import KEY_ID, KEY_SECRET
+from mooring.model.deployment import Outcome
+from mooring.model.environment import EnvironmentId
+from mooring.model.events import EventKind
+from mooring.model.names import HostId, RegionName
+from mooring.model.placement import Region
+from mooring.model.release import Source
+from mooring.model.secret import Secret
+from mooring.model.trace import Trace
+from mooring.testing.bucket import Stored
+from mooring.testing.laws import Moment, Point
+from mooring.testing.platform import FakePlatform, play
+from mooring.testing.workshop import Tree, process
+
+TREE = Tree(
+    processes=(process("web"),),
+    policy=QUICK,
+    review=RULES,
+    builder="dockerfile",
+    services=(WISH,),
+    accessories=(REDIS,),
+    assets=SETTINGS,
+    files={"app-1.js": b"one"},
+)
+KINDS = ["instance", "route", "certificate", "service", "database", "role", "accessory", "volume", "artifact", "image", "assets", "log"]
+CACHE = ONE.with_accessory(REDIS.name)
+
+
+async def up(platform: FakePlatform, tree: Tree = TREE) -> None:
+    """With all that one can have."""
+    platform.add_server()
+    platform.buckets.add(SETTINGS)
+    found(platform)
+    keys = {KEY_ID: Secret("key"), KEY_SECRET: Secret("sesame"), "REVIEW_PASSWORD": Secret("a password of sixteen and more")}
+    platform.memory.put_config(ONE, changes=keys, unset=frozenset(), by="ann", at=1.0)
+    order = msgspec.structs.replace(platform.order(tree), origin=Source(digest="d", branch="one"))
+    deployment = await platform.run(ONE, order)
+    assert deployment.outcome is Outcome.SUCCEEDED, deployment.error
+
+
+def go(platform: FakePlatform) -> None:
+    platform.controller.reviews.tear_down(ONE, "the test asks for it", by="ann")
+
+
+def listings(platform: FakePlatform, environment: EnvironmentId = ONE) -> list[tuple[Trace, ...]]:
+    """As they are on record, oldest first."""
+    return [msgspec.convert(event.fields["traces"], tuple[Trace, ...]) for event in told(platform, EventKind.TRACES, environment)]
+
+
+def left(platform: FakePlatform) -> dict[str, Trace]:
+    """By kind, of all that is not gone, in the newest listing."""
+    return {trace.kind: trace for trace in listings(platform)[-1] if not trace.is_gone}
+
+
+def alarms(platform: FakePlatform) -> list[str]:
+    messages = [str(event.fields["message"]) for event in platform.events() if event.kind is EventKind.PLATFORM]
+    return [message for message in messages if "not all of it is known to be gone" in message]
+
+
+@story
+async def test_one_whose_time_is_over_leaves_its_listing_on_record_and_nothing_else(platform: FakePlatform) -> None:
+    await up(platform)
+    assert platform.runtime.volumes and platform.workshop.elsewhere
+    await platform.rest(1100)
+    await until_gone(platform)
+    (listing,) = listings(platform)
+    assert [trace.kind for trace in listing] == KINDS
+    assert all(trace.is_gone for trace in listing), listing
+    assert (platform.runtime.volumes, platform.workshop.elsewhere) == ({}, set())
+    (event,) = told(platform, EventKind.TRACES, ONE)
+    assert event.fields["message"] == f"gone: {', '.join(KINDS)}"
+    ends = [each for each in platform.events(deployment=event.deployment) if each.kind is EventKind.DEPLOYMENT_ENDED]
+    assert ends[0].sequence > event.sequence, "who follows the deployment to its end has seen it"
+    assert alarms(platform) == []
+
+
+@story
+async def test_it_is_not_gone_before_its_volume_is(platform: FakePlatform) -> None:
+    await up(platform)
+    volumes = dict(platform.runtime.volumes)
+
+    def keep(point: Point) -> None:
+        if point.name == "runtime.forget" and point.moment is Moment.AFTER and point.subject == ONE:
+            platform.runtime.volumes.update(volumes)
+
+    platform.on_point = keep
+    go(platform)
+    await until(platform, lambda: bool(listings(platform)))
+    await platform.rest(5)
+    assert left(platform) == {"volume": Trace(kind="volume", left=(f"{CACHE} on local",))}
+    (ended,) = platform.memory.deployments(ONE, limit=1)
+    assert ended.outcome is Outcome.NEEDS_PERSON
+    assert f"stays: volume {CACHE} on local (it should be gone)" in ended.error
+    platform.on_point = None
+    await until_gone(platform)
+    assert left(platform) == {}
+
+
+PLAIN = msgspec.structs.replace(TREE, services=(), accessories=(), assets=None)
+IN_EU = (Region(name=RegionName("eu"), hosts=(HostId("eu-1"),)),)
+
+
+@story
+async def test_what_others_use_stays_on_every_host_that_has_it_and_their_names_are_told(platform: FakePlatform) -> None:
+    host = platform.add_host("eu-1")
+    tree = msgspec.structs.replace(PLAIN, regions=IN_EU)
+    order = msgspec.structs.replace(platform.order(tree), origin=Source(digest="d"))
+    staging = EnvironmentId.parse("shop/staging")
+    assert (await platform.run(staging, order)).outcome is Outcome.SUCCEEDED
+    await up(platform, tree)
+    go(platform)
+    await until_gone(platform)
+    why = "used by shop/staging"
+    assert left(platform) == {
+        "artifact": Trace(kind="artifact", left=("artifact-d on local",), reason=why),
+        "image": Trace(kind="image", left=("artifact-d on local", "artifact-d on eu-1"), reason=why),
+    }
+    assert list(host.delivered) == ["artifact-d"]
+    assert alarms(platform) == []
+
+
+@story
+async def test_on_another_host_nothing_of_it_is_left(platform: FakePlatform) -> None:
+    host = platform.add_host("eu-1")
+    await up(platform, msgspec.structs.replace(TREE, regions=IN_EU))
+    assert host.delivered and host.volumes
+    go(platform)
+    await until_gone(platform)
+    assert (left(platform), host.delivered, host.volumes) == ({}, {}, {})
+
+
+@story
+async def test_what_was_used_a_moment_ago_goes_later_and_what_an_engine_does_not_let_go_of_is_an_alarm(platform: FakePlatform) -> None:
+    await up(platform, PLAIN)
+    platform.workshop.spared, platform.workshop.stuck = {"artifact-d"}, {"artifact-d"}
+    go(platform)
+    await until_gone(platform)
+    assert {kind: trace.reason for kind, trace in left(platform).items()} == {"artifact": SPARED, "image": SPARED}
+    assert alarms(platform) == []
+
+    await up(platform, PLAIN)
+    platform.workshop.spared = set()
+    go(platform)
+    await until_gone(platform)
+    assert left(platform) == {"image": Trace(kind="image", left=("artifact-d on local",))}
+    said = "stays: image artifact-d on local (it should be gone)"
+    assert alarms(platform) == [f"{ONE} is destroyed, but not all of it is known to be gone: {said}"]
+
+
+@story
+async def test_what_nobody_could_look_for_is_not_told_to_be_gone(platform: FakePlatform) -> None:
+    server = platform.add_server()
+
+    def fall_silent(point: Point) -> None:
+        server.is_down = server.is_down or str(point) == "after memory.forget_service"
+
+    await up(platform)
+    platform.on_point = fall_silent
+    go(platform)
+    await until_gone(platform)
+    assert {kind: trace.left for kind, trace in left(platform).items()} == {"database": (), "role": ()}
+    assert "main: " in left(platform)["role"].unseen
+    (alarm,) = alarms(platform)
+    assert "could not be looked for: database (main: " in alarm
+
+
+@story
+async def test_a_file_that_somebody_else_put_beside_its_assets_is_left_and_told(platform: FakePlatform) -> None:
+    await up(platform)
+    key = f"{ONE.app}/{ONE.environment}/notes.txt"
+    platform.buckets.add(SETTINGS)[key] = Stored(b"mine", "text/plain", "")
+    go(platform)
+    await until_gone(platform)
+    (trace,) = left(platform).values()
+    assert (trace.kind, trace.left) == ("assets", (f"{key} in {SETTINGS.place}",))
+    assert "somebody else's" in trace.reason and alarms(platform) == []
+    assert list(platform.buckets.add(SETTINGS)) == [key]
+
+
+@story
+async def test_of_what_is_destroyed_without_its_services_they_are_told_to_stay(platform: FakePlatform) -> None:
+    await up(platform)
+    await platform.run(ONE, DestroyOrder())
+    assert {kind: len(trace.left) for kind, trace in left(platform).items()} == {"service": 1, "database": 1}
+    assert all("`mooring service rm`" in trace.reason for trace in left(platform).values())
+    assert alarms(platform) == []
+
+
+def test_a_controller_that_dies_at_any_point_of_the_end_leaves_the_whole_listing() -> None:
+    count = 1
+    while _dies_at(count):
+        count += 1
+    assert count > 40
+
+
+def _dies_at(count: int) -> bool:
+    """Whether the end was long enough for it."""
+    passed: list[Point] = []
+
+    async def dying(platform: FakePlatform) -> None:
+        def look(point: Point) -> None:
+            passed.append(point)
+            if len(passed) == count:
+                platform.crash()
+
+        await up(platform)
+        platform.on_point = look
+        go(platform)
+        await until_gone(platform)
+        platform.on_point = None
+        assert [trace.kind for trace in listings(platform)[-1]] == KINDS, f"died at {passed[count - 1]}"
+        assert left(platform) == {}
+        assert alarms(platform) == []
+
+    play(dying)
+    return len(passed) >= count
