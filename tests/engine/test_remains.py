@@ -145,7 +145,8 @@ async def test_on_another_host_nothing_of_it_is_left(platform: FakePlatform) -> 
 @story
 async def test_what_was_used_a_moment_ago_goes_later_and_what_an_engine_does_not_let_go_of_is_an_alarm(platform: FakePlatform) -> None:
     await up(platform, PLAIN)
-    platform.workshop.spared, platform.workshop.stuck = {"artifact-d"}, {"artifact-d"}
+    built = str(platform.memory.releases(ONE)[0].artifact.id)
+    platform.workshop.spared, platform.workshop.stuck = {built}, {built}
     go(platform)
     await until_gone(platform)
     assert {kind: trace.reason for kind, trace in left(platform).items()} == {"artifact": SPARED, "image": SPARED}
@@ -155,8 +156,8 @@ async def test_what_was_used_a_moment_ago_goes_later_and_what_an_engine_does_not
     platform.workshop.spared = set()
     go(platform)
     await until_gone(platform)
-    assert left(platform) == {"image": Trace(kind="image", left=("artifact-d on local",))}
-    said = "stays: image artifact-d on local (it should be gone)"
+    assert left(platform) == {"image": Trace(kind="image", left=(f"{built} on local",))}
+    said = f"stays: image {built} on local (it should be gone)"
     assert alarms(platform) == [f"{ONE} is destroyed, but not all of it is known to be gone: {said}"]
 
 

@@ -79,9 +79,10 @@ async def test_an_instance_stays_confined_when_it_is_started_anew_and_who_enters
         assert (await said(session)).split("\n")[0].strip() == once[0]
     (home,) = (runtime._volumes.parent / "homes").iterdir()
     assert (home / "here").exists()
+    assert f"homes/{home.name}" in (await runtime.holdings(SHOP)).volumes
     await runtime.stop(a_mark(), spec.key, grace=1.0)
     await runtime.forget(a_mark(), SHOP, releases=None)
-    assert not home.exists()
+    assert not home.exists() and (await runtime.holdings(SHOP)).volumes == ()
 
 
 async def test_a_one_off_is_confined_and_one_of_another_environment_is_not(

@@ -49,7 +49,7 @@ class Confines:
         """`program`: where it is on record; `own`: what else it may write to. As everybody's where this kernel has no Landlock."""
         if spec.confinement is None or not landlock.version():
             return Around()
-        home = self._home(spec.key.environment if isinstance(spec, InstanceSpec) else spec.environment)
+        home = self.home(spec.key.environment if isinstance(spec, InstanceSpec) else spec.environment)
         record.make_directory(str(home / surroundings.TEMPORARY))
         devices = (f"{_DEVICES}/{name}" for name in _HARMLESS)
         secrets = (str(program / FOLDER),) if program is not None else ()
@@ -61,7 +61,8 @@ class Confines:
         return Around(bounds=bounds, home=str(home))
 
     def forget(self, environment: EnvironmentId) -> None:
-        shutil.rmtree(self._home(environment), ignore_errors=True)
+        shutil.rmtree(self.home(environment), ignore_errors=True)
 
-    def _home(self, environment: EnvironmentId) -> Path:
+    def home(self, environment: EnvironmentId) -> Path:
+        """Where its own is, or would be."""
         return self._homes / environment.slug

@@ -112,9 +112,9 @@ class ProcessRuntime:
         return 0
 
     async def holdings(self, environment: EnvironmentId) -> Holdings:
-        """No artifact: each lies where it was built."""
-        places = await asyncio.to_thread(self._volumes_of, environment)
-        return Holdings(volumes=tuple(place.name for place in places if place.exists()))
+        """No artifact: each lies where it was built. The home of what is confined counts as a volume."""
+        places = [self._confines.home(environment), *await asyncio.to_thread(self._volumes_of, environment)]
+        return Holdings(volumes=tuple(f"{place.parent.name}/{place.name}" for place in places if place.exists()))
 
     async def start(self, mark: Mark, spec: InstanceSpec, variables: Variables) -> None:
         signal_name(spec.stop_signal)
