@@ -16,6 +16,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.promotion import MOST_COMMITS, CommitNote, History, Notes, Promotion
 from mooring.model.release import Release, Source
+from mooring.model.review import review_environment
 from mooring.model.secret import Secret
 from mooring.testing.workshop import Tree
 
@@ -165,6 +166,15 @@ def test_what_is_not_there_cannot_be_promoted(
     served: Served, archive: Path, promotion: Promotion, kind: type[MooringError], said: str
 ) -> None:
     assert said in str(refused(served, archive, kind, promotion))
+
+
+def test_a_review_app_takes_over_nothing_not_even_of_its_own_branch(served: Served, archive: Path) -> None:
+    served.ended(served.client.review_up(STAGING.app, archive, SOURCE).id)
+    review = review_environment(STAGING.app, SOURCE.branch)
+    before = served.client.deployments(review)
+    with pytest.raises(Refused, match="is the review app of main, and runs what is built for it"):
+        served.client.promote(review, archive, PROMOTION)
+    assert served.client.deployments(review) == before
 
 
 def test_what_came_without_a_digest_is_refused(served: Served, archive: Path) -> None:

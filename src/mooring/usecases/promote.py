@@ -68,6 +68,10 @@ def _order(platform: Platform, environment: EnvironmentId, archive: Path, promot
     origin = EnvironmentId(environment.app, promotion.environment)
     if origin == environment:
         raise Refused(f"{environment} cannot be promoted to itself", hint="`mooring rollback` serves an earlier release again")
+    record = platform.memory.environment(environment)
+    if record is not None and record.review is not None:
+        branch = record.review.branch
+        raise Refused(f"{environment} is the review app of {branch}, and runs what is built for it", hint=f"`mooring review up {branch}`")
     platform.existing(origin)
     release = platform.memory.release(origin, promotion.number)
     if release is None:
