@@ -21,9 +21,12 @@ from mooring.drivers.builder.container.image import ImageBuilder
 from mooring.drivers.builder.container.program import Program, has_buildkit_inside
 from mooring.drivers.builder.contract import BuildRequest
 from mooring.drivers.builder.surroundings import Surroundings
-from mooring.errors import BuildFailed
+from mooring.drivers.builder.tree import tree_digest
+from mooring.errors import BuildFailed, NotFound
 from mooring.model.build import BuildLimits, BuildSettings
+from mooring.model.release import Source
 from mooring.model.secret import Secret
+from mooring.usecases.workshop import Workshop
 
 pytestmark = pytest.mark.docker
 
@@ -146,6 +149,17 @@ class TestDockerfile:
         assert builder.prune(frozenset({two.id})) > 0
         assert (builder.has(one), builder.has(two)) == (False, True)
         assert own_engine.ask("GET", "/images/foreign:1/json")["RepoTags"] == ["foreign:1"]
+
+    async def test_what_is_promoted_is_the_image_itself_for_as_long_as_the_engine_has_it(
+        self, kit: DockerfileBuilder, request_for: Request, tmp_path: Path
+    ) -> None:
+        source = request_for({"Dockerfile": 'FROM base:1\nCMD ["true"]\n'}).source
+        workshop, origin = Workshop(tmp_path / "workshop", [kit]), Source(digest=tree_digest(source))
+        artifact = await workshop.build(source, BuildSettings(), origin, secrets={}, log=lambda _: None, chosen=lambda *_: None)
+        assert await workshop.reused(source, origin, artifact) == artifact
+        kit.prune(frozenset())
+        with pytest.raises(NotFound, match="was pruned"):
+            await workshop.reused(source, origin, artifact)
 
     async def test_a_source_without_it_is_told(self, builder: DockerfileBuilder, request_for: Request) -> None:
         with pytest.raises(BuildFailed, match="there is no Dockerfile in the source"):
