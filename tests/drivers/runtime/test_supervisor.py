@@ -21,6 +21,8 @@ from mooring.errors import InvalidInput, InvalidName, NotFound, Unavailable
 from mooring.model.instance import ProcessState
 from mooring.model.secret import Secret
 
+from .conftest import content
+
 PYTHON = f"{sys.executable} -S -c"
 
 
@@ -30,8 +32,16 @@ def a_program(directory: Path, command: str = "exec sleep 3600", **fields: objec
 
 
 async def until(condition: Callable[[], bool]) -> None:
+    """What it reads may not be there yet."""
+
+    def holds() -> bool:
+        try:
+            return condition()
+        except FileNotFoundError:
+            return False
+
     async with asyncio.timeout(20):
-        while not condition():
+        while not holds():
             await asyncio.sleep(0.01)
 
 
@@ -73,6 +83,7 @@ async def test_a_program_makes_its_files_with_the_umask_it_declares(
 
 async def test_a_record_that_an_earlier_version_wrote_without_umask_still_starts(supervisor: Supervisor, tmp_path: Path) -> None:
     await started(supervisor, a_program(tmp_path, "umask; exec sleep 3600"))
+    await until(lambda: (tmp_path / "out").read_text() == "0022\n")
     launch = supervisor.run_directory("one") / "launch"
     record.write(str(launch), [(key, value) for key, value in record.read(str(launch)) if key != b"umask"])
     await supervisor.restart_program("one", grace=5.0)
@@ -279,7 +290,7 @@ async def test_secrets_are_in_a_file_of_their_own_and_in_no_argument_list(superv
     holding = [path for path in supervisor.directory.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
     assert holding == [supervisor.run_directory("one") / "environment"]
     assert holding[0].stat().st_mode & 0o777 == 0o600
-    assert all(secret.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in kernel.processes())
+    assert all(secret.encode() not in content(f"/proc/{pid}/cmdline") for pid in kernel.processes())
 
 
 async def test_what_cannot_be_carried_is_refused_before_anything_is_started(supervisor: Supervisor, tmp_path: Path) -> None:
