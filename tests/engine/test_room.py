@@ -31,6 +31,7 @@ from mooring.testing.workshop import Tree, process
 
 SETTINGS = msgspec.structs.replace(RULES, expire=100_000.0, sleep=10_000.0)
 TREE = Tree(processes=(process("web", memory=3_000_000_000),), policy=QUICK, review=SETTINGS)  # of 8 GB: two have room
+RESTLESS = msgspec.structs.replace(TREE, review=msgspec.structs.replace(SETTINGS, sleep=0.0))
 
 
 def asked(platform: FakePlatform, branch: str, *, tree: Tree = TREE) -> tuple[EnvironmentId, DeploymentId]:
@@ -93,10 +94,9 @@ async def test_one_that_sleeps_wakes_for_a_visitor_and_another_sleeps_for_it(pla
 
 @story
 async def test_who_waits_for_one_that_has_no_room_is_told_so_and_gets_its_answer_when_there_is_some(platform: FakePlatform) -> None:
-    restless = msgspec.structs.replace(TREE, review=msgspec.structs.replace(SETTINGS, sleep=0.0))
-    first, second = await up(platform, "first"), await up(platform, "second", tree=restless)
+    first, second = await up(platform, "first"), await up(platform, "second", tree=RESTLESS)
     await platform.rest(300)
-    await up(platform, "third", tree=restless)
+    await up(platform, "third", tree=RESTLESS)
     assert not running(platform, first)
     assert (await asked_for(platform, first, accept="text/html")).edge == "waking", "nobody has looked for room yet"
     began = platform.clock.monotonic()
@@ -114,10 +114,9 @@ async def test_who_waits_for_one_that_has_no_room_is_told_so_and_gets_its_answer
 
 @story
 async def test_when_nobody_waits_for_room_any_more_the_next_visitor_is_told_that_it_wakes(platform: FakePlatform) -> None:
-    restless = msgspec.structs.replace(TREE, review=msgspec.structs.replace(SETTINGS, sleep=0.0))
-    first, _ = await up(platform, "first"), await up(platform, "second", tree=restless)
+    first, _ = await up(platform, "first"), await up(platform, "second", tree=RESTLESS)
     await platform.rest(300)
-    third = await up(platform, "third", tree=restless)
+    third = await up(platform, "third", tree=RESTLESS)
     assert (await visit(platform, first)) == 503
     await platform.run(third, DestroyOrder())
     await platform.rest(120)
@@ -129,7 +128,7 @@ async def test_one_that_takes_long_to_wake_for_its_visitor_does_not_sleep_for_an
     slow = msgspec.structs.replace(TREE, policy=msgspec.structs.replace(QUICK, healthy_deadline=200.0, progress_deadline=300.0))
     first, second = await up(platform, "first", tree=slow), await up(platform, "second")
     await platform.rest(300)
-    third = await up(platform, "third", tree=msgspec.structs.replace(TREE, review=msgspec.structs.replace(SETTINGS, sleep=0.0)))
+    third = await up(platform, "third", tree=RESTLESS)
     await platform.rest(300)
     platform.runtime.behave = lambda _: Behaviour(ready_after=150.0)
     waits = asyncio.create_task(visit(platform, first))
@@ -142,7 +141,7 @@ async def test_one_that_takes_long_to_wake_for_its_visitor_does_not_sleep_for_an
 @story
 async def test_those_that_are_visited_or_never_sleep_stay_and_the_new_one_waits_until_one_goes(platform: FakePlatform) -> None:
     first = await up(platform, "first")
-    second = await up(platform, "second", tree=msgspec.structs.replace(TREE, review=msgspec.structs.replace(SETTINGS, sleep=0.0)))
+    second = await up(platform, "second", tree=RESTLESS)
     await platform.rest(300)
 
     async def visitors() -> None:
