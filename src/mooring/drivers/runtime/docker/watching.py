@@ -12,7 +12,6 @@ from collections import Counter, deque
 from contextlib import suppress
 from typing import Any
 
-from mooring.drivers.runtime.docker import times
 from mooring.drivers.runtime.docker.engine import Engine
 from mooring.drivers.runtime.docker.labels import asking
 from mooring.drivers.runtime.docker.views import OFTEN, End
@@ -88,7 +87,7 @@ class Watcher:
         """The engine tells those again first that it remembers: how something ended before this controller began is among them."""
         filters = json.dumps({"type": ["container"], **asking(self._controller)})
         self._waits = (await self._engine.dialect()).waits
-        self._opened_at = times.seconds(str((await self._engine.get("info")).get("SystemTime", "")))
+        self._opened_at = await self._engine.clock()
         async with self._engine.stream("events", {"filters": filters, "since": "1"}) as content:
             self._deaths.clear()
             self._is_open.set()
