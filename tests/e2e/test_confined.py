@@ -13,6 +13,7 @@ from e2e.platform import App, Platform
 from e2e.test_crashes import pid_of
 from e2e.test_reviews import of
 
+from mooring.drivers.runtime.process.landlock import WHOLE, version
 from mooring.store.directory import DATABASE, KEY
 
 RULES = """
@@ -34,6 +35,7 @@ with sqlite3.connect(os.environ["DATABASE_URL"].removeprefix("sqlite:///")) as c
 @pytest.fixture(scope="module")
 def app(platform: Platform) -> App:
     """Production, and two review apps, each with a file of SQLite; in production's environment a secret."""
+    assert version() >= WHOLE, "this kernel does not confine wholly: Linux 6.12 or newer, with landlock among its `lsm=`"
     databases = platform.directory / "databases"
     databases.mkdir(mode=0o700)
     app = platform.app("prowler", "prowler")

@@ -28,6 +28,7 @@ PYTHON = (sys.executable, "-I", "-S", "-E")
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
     """Of another environment, in a directory for such."""
+    assert landlock.version(), "this kernel confines nothing: Linux 5.13 or newer, with landlock among its `lsm=`"
     path = tmp_path / "databases" / "another" / "file"
     path.parent.mkdir(parents=True)
     path.write_text("another's\n")
