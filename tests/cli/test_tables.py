@@ -23,7 +23,8 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
-from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunRelease, StopInstance
+from mooring.model.names import ServiceName
+from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunMask, RunRelease, StopInstance
 from mooring.model.trace import Trace, alarming, listing
 from mooring.usecases.answers import EnvironmentSummary, PlatformStatus
 
@@ -96,6 +97,10 @@ def test_times_that_no_calendar_has_are_dashes() -> None:
     ("step", "words"),
     [
         (RunRelease(release=2, command="./migrate", reason=""), "run the release command of v2: ./migrate"),
+        (
+            RunMask(release=2, service=ServiceName("db"), command="./mask", task="mask.db.1", reason=""),
+            "run mask command of db: ./mask",
+        ),
         (StopInstance(instance=KEY, grace=10.0, reason=""), "stop v2 web.1 (SIGKILL after 10.0s)"),
         (RestartInstance(instance=KEY, grace=10.0, reason=""), "restart v2 web.1"),
         (RemoveRoutes(reason=""), "remove all routes"),

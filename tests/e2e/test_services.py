@@ -30,6 +30,13 @@ access = "open"
 [review.services.db]
 from = "production"
 mask = "UPDATE entries SET text = 'masked'"
+mask_command = "python3 mask.py"
+"""
+MASK_FILE = """
+import os, sqlite3
+
+with sqlite3.connect(os.environ["DATABASE_URL"].removeprefix("sqlite:///")) as connection:
+    connection.execute("UPDATE entries SET text = text || ' twice'")
 """
 ENTER = """
 import os, sqlite3
@@ -107,6 +114,29 @@ s3, prefix = Session().create_client("s3", region_name=os.environ["AWS_REGION"])
 for name in ("uploads/anna.jpg", "logo.png"):
     if not s3.list_objects_v2(Bucket=os.environ["AWS_BUCKET"], Prefix=prefix + "logo.png").get("KeyCount"):
         s3.put_object(Bucket=os.environ["AWS_BUCKET"], Key=prefix + name, Body=b"1")
+"""
+MASKED = """
+[services.db]
+type = "postgres"
+
+[review]
+access = "open"
+
+[review.services.db]
+from = "template"
+mask_command = "python mask.py"
+"""
+MASK = """
+import os, sys, psycopg
+
+with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+    connection.execute("UPDATE entries SET text = 'masked'")
+sys.exit("the names of people are still to be masked")
+"""
+SEE = """
+with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+    connection.execute("DROP TABLE IF EXISTS seen")
+    connection.execute("CREATE TABLE seen AS SELECT text FROM entries")
 """
 ROLES = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'm\\_%'"
 
@@ -206,12 +236,52 @@ def test_a_branch_begins_with_a_copy_of_the_template_and_takes_database_and_role
     assert (there(rig, DATABASES), there(rig, ROLES)) == before, "and nothing else was touched"
 
 
+@pytest.mark.usefixtures("app")  # which has added the server
+def test_a_command_of_the_apps_masks_a_copy_before_anything_else_of_the_release_and_where_it_fails_there_is_none(
+    platform: Platform, rig: PostgresRig
+) -> None:
+    app = platform.app("guestbook", "masked")
+    app.write("mooring.toml", MASKED)
+    app.write("migrate.py", (app.path / "migrate.py").read_text() + SEE)
+    app.commit("with a command that masks")
+    answer = app.deploy("-e", "template")
+    assert answer.code == 0, answer
+    write(app, "real", **host_of(app, "template"))
+    answer = app.mooring("destroy", "-e", "template", "--confirm", f"{app.name}/template")
+    assert answer.code == 0, answer
+    before = there(rig, DATABASES), there(rig, ROLES)
+
+    app.git("switch", "--quiet", "-C", "masked")
+    app.write("mask.py", MASK)
+    app.commit("it fails when half of it is done")
+    answer = app.mooring("review", "up")
+    assert answer.code == 1 and "the mask command of db ended with exit code 1" in answer.out + answer.err, answer
+    assert "the names of people are still to be masked" in answer.out + answer.err, answer
+    assert (there(rig, DATABASES), there(rig, ROLES)) == before, "no copy is left"
+
+    app.write("mask.py", MASK.rpartition("sys.exit")[0])
+    app.commit("it masks them")
+    answer = app.mooring("review", "up")
+    assert answer.code == 0 and "masked by `python mask.py`" in answer.out, answer
+    (found,) = [each for each in app.mooring("review", "ls", "--json").json["reviews"] if each["branch"] == "masked"]
+    assert read(app, **host_of(app, found["summary"]["environment"]["environment"])) == ["masked"]
+    (mine,) = there(rig, DATABASES) - before[0]
+    assert there(rig, "SELECT text FROM seen", database=mine) == {"masked"}, "what the release command saw"
+
+    answer = app.mooring("review", "down", "masked")
+    assert answer.code == 0, answer
+    assert (there(rig, DATABASES), there(rig, ROLES)) == before
+    answer = app.mooring("service", "rm", "db", "-e", "template", "--confirm", f"{app.name}/template/db")
+    assert answer.code == 0, answer
+
+
 def test_a_file_outlives_releases_and_a_branch_has_a_masked_copy_of_it(platform: Platform) -> None:
     root = platform.directory / "databases"
     root.mkdir(mode=0o700)
     app = platform.app("procfile-only", "filed")
     app.write("mooring.toml", FILED)
     app.write("enter.py", ENTER)
+    app.write("mask.py", MASK_FILE)
     app.write("Procfile", f"release: python3 enter.py\n{(app.path / 'Procfile').read_text()}")
     app.commit("with a file")
     added = app.mooring("service", "add-server", "disk", "--type", "sqlite", stdin=f"sqlite:///{root}")
@@ -227,7 +297,7 @@ def test_a_file_outlives_releases_and_a_branch_has_a_masked_copy_of_it(platform:
     answer = app.mooring("review", "up")
     assert answer.code == 0, answer
     (copy,) = set(root.glob("*/database.sqlite3")) - {file}
-    assert entries(copy) == ["masked", "masked", "real"], "and one of its own"
+    assert entries(copy) == ["masked twice", "masked twice", "real"], "and one of its own"
     answer = app.mooring("review", "down", "filed")
     assert answer.code == 0 and "✓ directory: gone" in answer.out, answer
     assert [path.name for path in root.iterdir()] == [file.parent.name]

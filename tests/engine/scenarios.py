@@ -12,6 +12,7 @@ from engine.stories import QUICK, SHOP, deployed
 from mooring.engine.orders import DestroyOrder, Order, RestartOrder, RollbackOrder, ScaleOrder
 from mooring.errors import DriverError
 from mooring.model.deployment import Deployment, Outcome
+from mooring.model.environment import EnvironmentId
 from mooring.model.health import Check, CheckKind, Checks
 from mooring.model.instance import InstanceKey
 from mooring.model.names import DeploymentId, HostId, ProcessName, RegionName
@@ -225,11 +226,11 @@ async def visit(platform: FakePlatform) -> set[int]:
         return {answer.status for answer in await asyncio.gather(*visits)}
 
 
-async def asked(platform: FakePlatform, order: Order) -> DeploymentId:
+async def asked(platform: FakePlatform, order: Order, environment: EnvironmentId = SHOP) -> DeploymentId:
     """The order, asked again where the controller died before it took it, as a person would."""
     while True:
         try:
-            return platform.submit(SHOP, order)
+            return platform.submit(environment, order)
         except Crash:
             taken = platform.memory.unfinished_deployments()
             await platform.start()

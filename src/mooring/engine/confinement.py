@@ -9,9 +9,9 @@ from mooring.model.instance import Confinement
 from mooring.model.release import Release
 
 
-def confinement_of(memory: Memory, services: Services, environment: EnvironmentId) -> Confinement | None:
+def confinement_of(memory: Memory, services: Services, environment: EnvironmentId, *, with_copies: bool = False) -> Confinement | None:
     """Also of a review app's accessories. None for any other environment."""
-    return services.confinement(environment) if is_review_app(memory, environment) else None
+    return services.confinement(environment, with_copies=with_copies) if is_review_app(memory, environment) else None
 
 
 def owner_of_build(memory: Memory, template: Release) -> str:

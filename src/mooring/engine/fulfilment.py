@@ -19,6 +19,7 @@ from mooring.engine.ending import Ending
 from mooring.engine.hands import Hands
 from mooring.engine.insist import insist
 from mooring.engine.kept import kept_artifacts
+from mooring.engine.masking import provide_masked
 from mooring.engine.orders import DeployOrder, DestroyOrder, Order, decode_order
 from mooring.engine.parts import Parts, revision_of
 from mooring.engine.provision import provide
@@ -196,6 +197,7 @@ class Fulfilment:
             check(self._parts, target, before)
             witness.bytes_sent = await self._delivered(target, lease)
         if target is not None:
+            await provide_masked(self._parts, target, self.deployment, lease)
             witness.assets = await push(self._parts, target, before, self.deployment, lease)
         return target
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from mooring.drivers.runtime.contract import Delivery
+from mooring.drivers.runtime.contract import Delivery, Variables
 from mooring.engine.confinement import confinement_of
 from mooring.engine.kept import kept_artifacts
 from mooring.engine.parts import Parts
@@ -37,7 +37,9 @@ from mooring.model.steps import (
     RestartInstance,
     RestoreService,
     RotateService,
+    RunMask,
     RunRelease,
+    ServiceStep,
     SetRoutes,
     StartInstance,
     Step,
@@ -130,8 +132,8 @@ class Hands:
                 await edge.remove(self._mark)
             case Deliver() | RunRelease() | StopRelease() | ForgetReleases() | PushAssets() | PruneAssets() | RemoveAssets():
                 await self._perform_on_releases(step)
-            case ProvideService() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
-                await self._parts.services.perform(self._mark, step)
+            case RunMask() | ProvideService() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
+                await self._perform_on_services(step)
             case Conclude() | GoBack():
                 pass
             case _:
@@ -143,7 +145,9 @@ class Hands:
             case Deliver(host=host, release=number):
                 self.deliveries[host] = await runtime.deliver_to(host, self._mark, self._release(number).artifact)
             case RunRelease():
-                await self._run_release(self._release(step.release), step)
+                release = self._release(step.release)
+                name = seed_task_name(release.number) if step.is_seed else release_task_name(release.number)
+                await self._run_once(release, name, step.command, host=step.host, process="seed" if step.is_seed else "release")
             case StopRelease(release=number):
                 for name in (release_task_name(number), seed_task_name(number)):
                     await runtime.stop_task(self._mark, self._environment, name)
@@ -161,20 +165,33 @@ class Hands:
             case _:
                 assert_never(step)
 
-    async def _run_release(self, release: Release, step: RunRelease) -> None:
+    async def _perform_on_services(self, step: ServiceStep | RunMask) -> None:
+        """The command that masks a copy ends before the copy goes."""
+        services = self._parts.services
+        if isinstance(step, RunMask):
+            release = self._release(step.release)
+            await self._run_once(release, step.task, step.command, host=step.host, process="mask", copies=services.copies(release))
+            return
+        for record in services.unmasked(self._environment) if isinstance(step, RemoveService) else ():
+            if record.piece.service == step.service:
+                await self._parts.runtime.stop_task(self._mark, self._environment, record.mask_task)
+        await services.perform(self._mark, step)
+
+    async def _run_once(
+        self, release: Release, name: str, command: str, *, host: HostId, process: str, copies: Variables | None = None
+    ) -> None:
         task = TaskSpec(
             environment=self._environment,
-            name=seed_task_name(release.number) if step.is_seed else release_task_name(release.number),
-            command=step.command,
+            name=name,
+            command=command,
             directory=release.artifact.directory,
             timeout=release.policy.release_timeout,
             release=release.number,
-            host=step.host,
+            host=host,
             artifact=release.artifact,
-            confinement=self._confinement(),
+            confinement=self._confinement(with_copies=copies is not None),
         )
-        process = "seed" if step.is_seed else "release"
-        variables = variables_of(self._parts.memory, self._parts.services, release, process=process)
+        variables = variables_of(self._parts.memory, self._parts.services, release, process=process, copies=copies)
         await self._parts.runtime.run_task(self._mark, task, variables)
 
     def _spec(self, key: InstanceKey, release: Release) -> InstanceSpec:
@@ -195,8 +212,8 @@ class Hands:
             confinement=self._confinement(),
         )
 
-    def _confinement(self) -> Confinement | None:
-        return confinement_of(self._parts.memory, self._parts.services, self._environment)
+    def _confinement(self, *, with_copies: bool = False) -> Confinement | None:
+        return confinement_of(self._parts.memory, self._parts.services, self._environment, with_copies=with_copies)
 
     def _release(self, number: int) -> Release:
         release = self._parts.observer.release(self._environment, number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -132,19 +132,27 @@ class Services:
         return {(record.server, record.piece) for record in self._memory.services()}
 
     def variables(self, release: Release) -> Variables:
-        """What its processes are given of its services; nothing of one that is not there."""
-        known = {record.piece.service: record for record in self._memory.services(release.environment)}
-        found: dict[str, str | Secret] = {}
-        for wish in release.services:
-            record = known.get(wish.name)
-            if record is not None and record.is_ready:
-                found |= {f"{wish.prefix}_{suffix}": value for suffix, value in self._values(record).items()}
-        return found
+        """What its processes are given of its services; nothing of one that is not there, or not masked yet."""
+        return self._given(release, [record for record in self._memory.services(release.environment) if record.is_ready])
 
-    def confinement(self, environment: EnvironmentId) -> Confinement:
-        """By the files of services: the directories of all of them, and the environment's own."""
+    def copies(self, release: Release) -> Variables:
+        """What only a mask command is given: where its copies are that are not masked yet."""
+        return self._given(release, self.unmasked(release.environment))
+
+    def unmasked(self, environment: EnvironmentId) -> tuple[ServiceRecord, ...]:
+        """Its copies, made or about to be, whose mask command has not succeeded."""
+        return tuple(record for record in self._memory.services(environment) if record.mask_task)
+
+    def masked(self, environment: EnvironmentId, name: ServiceName) -> None:
+        """Its mask command has succeeded: from now on it is given out. Raises NotFound."""
+        passwords = self._memory.service_passwords(environment, name)
+        self._save(msgspec.structs.replace(self.record(environment, name), is_ready=True, mask_task=""), passwords)
+
+    def confinement(self, environment: EnvironmentId, *, with_copies: bool = False) -> Confinement:
+        """By the files of services: the directories of all of them, and the environment's own; `with_copies`: those not masked yet, too."""
         on_disk = {each.name: driver for each in self._memory.service_servers() if isinstance(driver := self.driver_of(each), OnDisk)}
-        owned = [record for record in self._memory.services(environment) if record.server in on_disk]
+        known = [record for record in self._memory.services(environment) if with_copies or not record.mask_task]
+        owned = [record for record in known if record.server in on_disk]
         return Confinement(
             hidden=tuple(driver.root for driver in on_disk.values()),
             own=tuple(on_disk[record.server].place(record.piece) for record in owned),
@@ -173,6 +181,8 @@ class Services:
         record = known or ServiceRecord(
             piece=piece, kind=step.kind, server=step.server, login=login_of(piece, 1), created_at=self._clock.wall()
         )
+        task = f"mask.{step.service}.{mark.fence}" if step.mask_command else ""  # another one at each attempt
+        record = msgspec.structs.replace(record, mask_task=task)
         passwords = self._memory.service_passwords(mark.environment, step.service) or {record.login: self._new_secret()}
         self._save(record, passwords)
         login = Login(record.login, passwords[record.login])
@@ -181,7 +191,7 @@ class Services:
         else:
             source = self._source(mark.environment, step.service, step.source, server=record.server)
             valid = await self.driver(record).clone(mark, record.piece, login, source=source.piece, mask=step.mask)
-        self._save(msgspec.structs.replace(record, is_ready=True), {**passwords, login.name: (valid or login).password})
+        self._save(msgspec.structs.replace(record, is_ready=not task), {**passwords, login.name: (valid or login).password})
 
     async def _rotate(self, mark: Mark, record: ServiceRecord) -> None:
         """Where an earlier rotation has not come to its end, its login is taken."""
@@ -208,6 +218,15 @@ class Services:
         self._memory.save_service(record, passwords)
         self._changed(record.piece.environment)
 
+    def _given(self, release: Release, records: Sequence[ServiceRecord]) -> Variables:
+        known = {record.piece.service: record for record in records}
+        return {
+            f"{wish.prefix}_{suffix}": value
+            for wish in release.services
+            if wish.name in known
+            for suffix, value in self._values(known[wish.name]).items()
+        }
+
     def _values(self, record: ServiceRecord) -> dict[str, Secret]:
         return self.driver(record).variables(record.piece, self.logins(record)[0])
 
@@ -229,8 +248,10 @@ class Services:
         if source is not None:
             self._source(environment, wish.name, source, server=server.name)
             check_mask(wish, source)
-        mask = wish.mask if source is not None else ""
-        return ProvideService(service=wish.name, kind=wish.kind, server=server.name, reason=reason, source=source, mask=mask)
+        mask, command = (wish.mask, wish.mask_command) if source is not None else ("", "")
+        return ProvideService(
+            service=wish.name, kind=wish.kind, server=server.name, reason=reason, source=source, mask=mask, mask_command=command
+        )
 
     def _source(self, environment: EnvironmentId, service: ServiceName, source: EnvironmentName, *, server: ServerName) -> ServiceRecord:
         """What is to be copied. Raises InvalidInput where it is not there, or on another server."""
@@ -277,6 +298,9 @@ def _check_reach(release: Release) -> None:
 
 def check_mask(wish: ServiceWish, source: EnvironmentName) -> None:
     """Raises InvalidInput for a copy of production as it is."""
-    if source == PRODUCTION and not wish.mask:
-        hint = f"let [services.{wish.name}] say what makes it fit to be seen: mask = … (`mooring explain services.NAME.mask` says how)"
+    if source == PRODUCTION and not wish.mask and not wish.mask_command:
+        hint = (
+            f"let [services.{wish.name}] say what makes it fit to be seen: mask = … or mask_command = … "
+            "(`mooring explain services.NAME.mask` says how)"
+        )
         raise InvalidInput(f"{wish.name} would be a copy of production's real data, with no mask", hint=hint, where="mooring.toml")

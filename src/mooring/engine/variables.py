@@ -15,11 +15,12 @@ from mooring.model.release import Release
 from mooring.model.secret import Secret, SecretFile
 
 
-def variables_of(memory: Memory, services: Services, release: Release, *, process: str) -> Variables:
+def variables_of(memory: Memory, services: Services, release: Release, *, process: str, copies: Variables | None = None) -> Variables:
     """The builder's, who it is, where accessories, services and assets are, the manifest's, what was set: the later wins.
 
     `process`: `web.1`. What the release takes as a file is a SecretFile, wherever its value comes from. What is for its build or its
-    bucket alone is left out, and so is what no environment can carry."""
+    bucket alone is left out, and so is what no environment can carry. `copies`: where those are that are to be masked; over all else, so
+    that nothing is masked in their place."""
     about = {
         "MOORING_APP": str(release.environment.app),
         "MOORING_ENVIRONMENT": str(release.environment.home.environment),
@@ -34,7 +35,7 @@ def variables_of(memory: Memory, services: Services, release: Release, *, proces
     }
     found = {**_of_accessories(memory, release), **services.variables(release)} if release.environment.accessory is None else {}
     assets = {str(URL): url_of(release.environment, release.assets, release.assets_digest)} if release.assets else {}
-    values: Variables = {**release.artifact.environment, **about, **found, **assets, **release.variables, **config}
+    values: Variables = {**release.artifact.environment, **about, **found, **assets, **release.variables, **config, **(copies or {})}
     files: Variables = {str(name): SecretFile(revealed(values[name])) for name in release.secret_files if name in values}
     return {**values, **files}
 

@@ -27,18 +27,20 @@ def _wish(name: str, layers: Layers, problems: Problems) -> ServiceWish | None:
         return None
     kind = ServiceKind(said)
     prefix = layers.text(f"{key}.prefix") or PREFIXES[kind]
-    source, mask = layers.text(f"{key}.from"), layers.text(f"{key}.mask")
-    if mask and not source:
-        file, line = layers.place(f"{key}.mask")
-        hint = f'say what it is a copy of: from = "template", or leave {key}.mask out'
-        problems.add(file, line, key=f"{key}.mask", message=f"{key}.mask masks a copy, and {key} is none", hint=hint)
+    source = layers.text(f"{key}.from")
+    masks = {word: layers.text(f"{key}.{word}") for word in ("mask", "mask_command")}
+    for word in (word for word, said in masks.items() if said and not source):
+        file, line = layers.place(f"{key}.{word}")
+        hint = f'say what it is a copy of: from = "template", or leave {key}.{word} out'
+        problems.add(file, line, key=f"{key}.{word}", message=f"{key}.{word} masks a copy, and {key} is none", hint=hint)
     return ServiceWish(
         name=ServiceName(name),
         kind=kind,
         server=layers.text(f"{key}.server"),
         prefix=prefix,
         source=EnvironmentName(source) if source else None,
-        mask=mask,
+        mask=masks["mask"],
+        mask_command=masks["mask_command"],
     )
 
 

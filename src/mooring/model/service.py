@@ -55,7 +55,8 @@ FILES = frozenset({ServiceKind.SQLITE})
 class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
     """What an app asks for. `server` empty: the only one of that kind there is. `prefix`: `DATABASE` for `DATABASE_URL`.
 
-    `source`: the environment of the same app whose service it begins as a copy of; `mask` is SQL that is run in the copy first.
+    `source`: the environment of the same app whose service it begins as a copy of; `mask` is SQL that is run in the copy first,
+    `mask_command` a command of the release's that is run after it. Nobody is given the copy before both have succeeded.
     """
 
     name: ServiceName
@@ -64,6 +65,7 @@ class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
     server: str = ""
     source: EnvironmentName | None = None
     mask: str = ""
+    mask_command: str = ""
 
     @property
     def variables(self) -> tuple[VariableName, ...]:
@@ -107,7 +109,8 @@ class Piece(msgspec.Struct, frozen=True):
 class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One piece as it is remembered; the credentials are kept apart. `login`: whose password the app is given from now on.
 
-    Not `is_ready`: it was begun, and how far it came only the server knows.
+    Not `is_ready`: it was begun, and how far it came only the server knows. `mask_task`: the run of the command that masks this copy, on
+    record from before there is one until the command has succeeded; what is in it nobody else may see.
     """
 
     piece: Piece
@@ -115,6 +118,7 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerName
     login: str
     is_ready: bool = False
+    mask_task: str = ""
     created_at: float = 0.0
 
 

@@ -37,11 +37,27 @@ class ProvideService(msgspec.Struct, frozen=True, kw_only=True, tag="provide-ser
     reason: str
     source: EnvironmentName | None = None  # the environment whose service it begins as a copy of
     mask: str = ""  # SQL that is run in the copy before anybody else may see it
+    mask_command: str = ""  # a command of the release's that is run then; only when it has succeeded the service is ready
 
     def __str__(self) -> str:
-        masked = ", masked" if self.mask else ""
-        copied = f", a copy of that of {self.source}{masked}" if self.source else ""
+        masked = [", masked"] if self.mask else []
+        masked += [f", masked by `{self.mask_command}`"] if self.mask_command else []
+        copied = f", a copy of that of {self.source}{''.join(masked)}" if self.source else ""
         return f"make {self.service} ({self.kind.value} on {self.server}{copied})"
+
+
+class RunMask(msgspec.Struct, frozen=True, kw_only=True, tag="run-mask"):
+    """Run the command that makes a copy fit to be seen, before anything else of the release runs. `task`: what this one run is called."""
+
+    release: int
+    service: ServiceName
+    command: str
+    task: str
+    reason: str
+    host: HostId = LOCAL
+
+    def __str__(self) -> str:
+        return f"run mask command of {self.service}: {self.command}"
 
 
 class RotateService(msgspec.Struct, frozen=True, kw_only=True, tag="rotate-service"):
@@ -187,6 +203,7 @@ Step = (
     RunRelease
     | StopRelease
     | ServiceStep
+    | RunMask
     | AssetStep
     | Deliver
     | StartInstance
@@ -200,6 +217,6 @@ Step = (
 )
 
 
-def own_words(step: ServiceStep | AssetStep) -> str:
+def own_words(step: ServiceStep | RunMask | AssetStep) -> str:
     """What one of these does, in the words that it has itself."""
     return str(step)

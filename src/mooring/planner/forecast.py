@@ -25,6 +25,7 @@ from mooring.model.steps import (
     RestartInstance,
     RestoreService,
     RotateService,
+    RunMask,
     RunRelease,
     SetRoutes,
     StartInstance,
@@ -107,7 +108,7 @@ def _applied(step: Step, goal: Goal, current: Current, *, now: float) -> tuple[G
             return goal, msgspec.structs.replace(current, instances=left)
         case RemoveRoutes():
             return goal, msgspec.structs.replace(current, table=None)
-        case ProvideService() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
+        case ProvideService() | RunMask() | RotateService() | WithdrawLogins() | RestoreService() | RemoveService():
             return goal, current
         case PushAssets() | PruneAssets() | RemoveAssets():
             return goal, current

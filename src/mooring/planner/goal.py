@@ -41,6 +41,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         """All on which something of it runs, each once, in the order of process types and slots."""
         return tuple(dict.fromkeys(host for process in self.release.processes for host in self.hosts_of(process)))
 
+    def first_host(self) -> HostId:
+        """Where what runs once runs: beside the first instance, or on the local host where there is none."""
+        return next(iter(self.hosts()), LOCAL)
+
     def instances_of(self, process: ProcessType) -> tuple[InstanceKey, ...]:
         return tuple(
             InstanceKey(

@@ -13,7 +13,6 @@ from __future__ import annotations
 from mooring.model.deployment import Outcome, Phase
 from mooring.model.health import Health
 from mooring.model.instance import InstanceKey, ProcessState, TaskState
-from mooring.model.names import LOCAL, HostId
 from mooring.model.policy import Policy
 from mooring.model.steps import Conclude, GoBack, RunRelease, Step, StopRelease
 from mooring.planner.goal import Current, Goal, Plan, Progress, Wanted
@@ -101,7 +100,7 @@ def _run(wanted: Wanted, *, is_seed: bool) -> RunRelease:
     command, reason = release.release_command, "runs once on the new artifact, before any traffic moves"
     if is_seed:
         command, reason = release.seed_command, "lays in the data of this review app, once"
-    return RunRelease(release=release.number, command=command, reason=reason, host=_first_host(wanted), is_seed=is_seed)
+    return RunRelease(release=release.number, command=command, reason=reason, host=wanted.first_host(), is_seed=is_seed)
 
 
 def _task_name(progress: Progress) -> str:
@@ -111,11 +110,6 @@ def _task_name(progress: Progress) -> str:
 def _task_until(progress: Progress, policy: Policy) -> float:
     """Monotonic time by which the command whose turn it is has ended by itself; the release command's time comes before the seed's."""
     return progress.phase_since + policy.release_timeout * (2 if progress.is_seeding else 1) + 5
-
-
-def _first_host(wanted: Wanted) -> HostId:
-    """Where what runs once runs: beside the first instance, or on the local host where there is none."""
-    return next(iter(wanted.hosts()), LOCAL)
 
 
 def _setback(goal: Goal, progress: Progress, current: Current, *, now: float) -> GoBack | None:

@@ -31,6 +31,7 @@ from mooring.model.steps import (
     RestartInstance,
     RestoreService,
     RotateService,
+    RunMask,
     RunRelease,
     SetRoutes,
     StartInstance,
@@ -351,13 +352,17 @@ def _is_of(step: Step, point: Point) -> bool:
             return True
         case "runtime.reclaim", ForgetReleases():
             return True
-        case "runtime.deliver", Deliver() | StartInstance() | RunRelease():
+        case "runtime.deliver", Deliver() | StartInstance() | RunRelease() | RunMask():
             return True  # whatever begins on another host brings what it runs from
     return _is_of_service(step, point) or _is_of_assets(step, point)
 
 
 def _is_of_service(step: Step, point: Point) -> bool:
     match point.name, step:
+        case "runtime.run_task", RunMask(task=task):
+            return point.subject == task
+        case "runtime.stop_task", RemoveService(service=service):
+            return str(point.subject).startswith(f"mask.{service}.")
         case ("service.provide" | "service.clone", ProvideService()) | ("service.admit", RotateService()):
             return True
         case "service.withdraw", WithdrawLogins():

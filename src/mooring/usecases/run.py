@@ -58,5 +58,4 @@ def _release(platform: Platform, environment: EnvironmentId) -> Release:
 def _host(platform: Platform, environment: EnvironmentId, release: Release) -> HostId:
     """Beside its first instance; the local one where nothing of it runs."""
     revision = platform.existing(environment).revision
-    hosts = wanted_of(revision, release).hosts() if revision else ()
-    return next(iter(hosts), LOCAL)
+    return wanted_of(revision, release).first_host() if revision else LOCAL

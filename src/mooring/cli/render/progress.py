@@ -130,8 +130,9 @@ class Progress:
             return []
         begun = self.running.pop(_step(event), None)
         reason = said(event, "reason") or (begun.reason if begun else "")
-        if said(event, "step") == "run-release":  # it has been started; whether it succeeds, its phase tells
+        if said(event, "step") == "run-release":
             self._commands.append("seed" if said(event, "summary").startswith("run seed") else "release")
+        if said(event, "step") in ("run-release", "run-mask"):  # it has been started; whether it succeeds, its phase tells
             return [self.entry(event, Mark.NOTE, said(event, "summary"), reason=reason)]
         return [self.entry(event, Mark.DONE, said(event, "summary"), reason=reason, seconds=number(event, "seconds"))]
 

@@ -47,9 +47,18 @@ SERVICES = Section(
             path="services.NAME.mask",
             kind=Text(noun="a mask"),
             summary="SQL that is run in a copy before anybody sees it; for redis a Lua script, for a bucket which objects are copied",
-            text="As the app's own login; when it fails, there is no copy. Without one, production is never copied. For a bucket "
-            "it has lines such as `- uploads/*` (left out) and `+ uploads/demo/*` (taken); the first that fits decides.",
+            text="As the app's own login; when it fails, there is no copy. Without one, or a `mask_command`, production is never copied. "
+            "For a bucket it has lines such as `- uploads/*` (left out) and `+ uploads/demo/*` (taken); the first that fits decides.",
             example='[services.db]\ntype = "postgres"\nfrom = "production"\nmask = "UPDATE people SET email = id || \'@example.com\'"',
+        ),
+        Key(
+            path="services.NAME.mask_command",
+            kind=Text(noun="a mask command"),
+            summary="a command of the new release that makes a copy fit to be seen",
+            text="Run once in a new copy, after `mask` where there is both, and before anything else of the release runs. It has what the "
+            "release command has, for as long (`deploy.release_timeout`); nobody else is given the copy before it has ended with 0. "
+            "When it fails, so does the deployment, and the copy is gone again.",
+            example='[services.db]\ntype = "postgres"\nfrom = "production"\nmask_command = "bin/rails mask"',
         ),
         Key(
             path="services.NAME.prefix",
