@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -224,6 +224,36 @@ async def visit(platform: FakePlatform) -> set[int]:
             await platform.clock.sleep(0.1)
     except asyncio.CancelledError:
         return {answer.status for answer in await asyncio.gather(*visits)}
+
+
+Hook = Callable[[Point], None]
+
+
+def dies_at_each_point(story: Callable[[FakePlatform, Hook], Awaitable[None]]) -> int:
+    """The story again and again, with the controller dying one point later each time, counted from where it sets the hook that it is given.
+
+    How many points it has, but for those after an event is on record, which only tells of others."""
+    count, passed = 0, 0
+    while passed >= count:
+        count, passed = count + 1, _passed(story, crash_at=count + 1)
+    return passed
+
+
+def _passed(story: Callable[[FakePlatform, Hook], Awaitable[None]], *, crash_at: int) -> int:
+    passed: list[Point] = []
+
+    async def dying(platform: FakePlatform) -> None:
+        def look(point: Point) -> None:
+            if str(point) == "after memory.append_event":
+                return
+            passed.append(point)
+            if len(passed) == crash_at:
+                platform.crash()
+
+        await story(platform, look)
+
+    play(dying)
+    return len(passed)
 
 
 async def asked(platform: FakePlatform, order: Order, environment: EnvironmentId = SHOP) -> DeploymentId:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from engine.scenarios import asked
+from engine.scenarios import Hook, asked, dies_at_each_point
 from engine.stories import QUICK, SHOP, deployed, running, story, told, until
 
 from mooring.engine.orders import RollbackOrder
@@ -20,7 +20,6 @@ from mooring.model.review import ReviewMark
 from mooring.model.secret import Secret
 from mooring.model.service import Piece, ServiceKind, ServiceWish
 from mooring.testing.behaviour import Behaviour
-from mooring.testing.laws import Point
 from mooring.testing.platform import FakePlatform, play
 from mooring.testing.service import FakeServer
 from mooring.testing.workshop import Tree, process
@@ -32,7 +31,6 @@ COPIED = msgspec.structs.replace(WISH, source=EnvironmentName("production"), mas
 TREE = msgspec.structs.replace(REAL, services=(COPIED,))
 STAGING = EnvironmentId.parse("shop/staging")
 COPY = Piece("c0ffee", STAGING, DB).identity
-AFTER_EVENT = "after memory.append_event"
 
 
 class Observed:
@@ -86,7 +84,7 @@ async def end_of(platform: FakePlatform, tree: Tree = TREE) -> Deployment:
     return await platform.end(platform.deploy(STAGING, tree))
 
 
-def masked_copy(platform: FakePlatform) -> None:
+def check_masked(platform: FakePlatform) -> None:
     """It is on record as ready and holds what the mask has left."""
     (record,) = platform.memory.services(STAGING)
     assert (record.is_ready, record.mask_task) == (True, "")
@@ -101,7 +99,7 @@ async def test_a_mask_command_runs_before_the_release_command_and_only_once(plat
     await deployed(platform, TREE, STAGING)
     assert [name.partition(".")[0] for name, _ in observed.began] == ["mask", "release", "v1 web"]
     assert (observed.masks, observed.others) == ([{"a": "real"}], [{"a": "masked"}] * 2)
-    masked_copy(platform)
+    check_masked(platform)
     await deployed(platform, TREE, STAGING)
     assert len(observed.masks) == 1
 
@@ -150,7 +148,7 @@ def test_a_mask_command_that_does_not_succeed_ends_the_deployment_and_its_copy_g
         observed.behaviour = Behaviour(exit_code=0)
         await deployed(platform, TREE, STAGING)
         assert observed.masks == [{"a": "real"}] * 2, "a copy of its own for each attempt"
-        masked_copy(platform)
+        check_masked(platform)
 
     play(failing)
 
@@ -252,28 +250,23 @@ async def test_production_is_copied_with_either_mask_and_without_one_never(platf
     assert "mask_command = …" in (refused.value.hint or "")
 
 
+@story
+async def test_a_controller_that_is_stopped_meanwhile_leaves_it_to_its_successor(platform: FakePlatform) -> None:
+    observed = await with_production(platform)
+    observed.behaviour = Behaviour(exits_after=20.0, exit_code=0)
+    interrupted = platform.deploy(STAGING, TREE)
+    await until(platform, lambda: bool(platform.runtime.running_tasks(STAGING)))
+    await platform.stop()
+    await platform.start()
+    assert (await platform.end(interrupted)).outcome is Outcome.SUCCEEDED
+    assert (observed.masks, observed.others) == ([{"a": "real"}] * 2, [{"a": "masked"}] * 2)
+    check_masked(platform)
+
+
 def test_a_controller_that_dies_at_any_point_leaves_no_copy_to_anybody_that_is_not_masked() -> None:
-    count = 1
-    while _dies_at(count):
-        count += 1
-    assert count > 40
-
-
-def _dies_at(count: int) -> bool:
-    """Whether the story was long enough for it."""
-    passed: list[Point] = []
-
-    async def dying(platform: FakePlatform) -> None:
+    async def dying(platform: FakePlatform, look: Hook) -> None:
         observed = await with_production(platform)
         observed.behaviour = Behaviour(exits_after=0.3, exit_code=0)
-
-        def look(point: Point) -> None:
-            if str(point) == AFTER_EVENT:
-                return
-            passed.append(point)
-            if len(passed) == count:
-                platform.crash()
-
         platform.on_point = look
         deployment = await platform.end(await asked(platform, platform.order(TREE), STAGING))
         platform.on_point = None
@@ -281,7 +274,6 @@ def _dies_at(count: int) -> bool:
         await platform.rest()
         assert observed.masks and all(content == {"a": "real"} for content in observed.masks), "each in a copy of its own"
         assert observed.others and all(content == {"a": "masked"} for content in observed.others)
-        masked_copy(platform)
+        check_masked(platform)
 
-    play(dying)
-    return len(passed) >= count
+    assert dies_at_each_point(dying) > 40

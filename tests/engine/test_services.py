@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
-from engine.scenarios import asked
+from engine.scenarios import Hook, asked, dies_at_each_point
 from engine.stories import QUICK, SHOP, WEB, deployed, only_release, running, story, told, web
 
 from mooring.engine.orders import DestroyOrder, Order, RotateOrder, ScaleOrder
@@ -24,8 +24,7 @@ from mooring.model.secret import Secret
 from mooring.model.service import Owned, Piece, ServiceKind, ServiceWish, login_of
 from mooring.model.steps import ProvideService, RemoveService, RestoreService
 from mooring.testing.behaviour import Behaviour
-from mooring.testing.laws import Point
-from mooring.testing.platform import FakePlatform, play
+from mooring.testing.platform import FakePlatform
 from mooring.testing.service import FakeServer, Stored
 from mooring.testing.workshop import Tree, process
 
@@ -33,7 +32,6 @@ DB = ServiceName("db")
 WISH = ServiceWish(name=DB, kind=ServiceKind.POSTGRES, prefix="DATABASE")
 TREE = Tree(processes=(process("web", count=2),), policy=QUICK, release_command="migrate", services=(WISH,))
 PIECE = Piece("c0ffee", SHOP, DB)
-AFTER_EVENT = "after memory.append_event"
 
 
 def url_of(platform: FakePlatform, release: int = 1, *, slot: int = 1, generation: int = 0) -> Secret:
@@ -375,34 +373,15 @@ async def _ended(platform: FakePlatform, order: Order) -> None:
 
 @pytest.mark.parametrize("act", [_first, _rotated, _destroyed], ids=["made", "rotated", "removed"])
 def test_a_controller_that_dies_at_any_point_leaves_one_whole_service_or_none(act: Act) -> None:
-    count = 1
-    while _dies_at(count, act):
-        count += 1
-    assert count > 20
-
-
-def _dies_at(count: int, act: Act) -> bool:
-    """Whether the story was long enough for it."""
-    passed: list[Point] = []
-
-    async def dying(platform: FakePlatform) -> None:
+    async def dying(platform: FakePlatform, look: Hook) -> None:
         server = platform.add_server()
-
-        def look(point: Point) -> None:
-            if str(point) == AFTER_EVENT:
-                return
-            passed.append(point)
-            if len(passed) == count:
-                platform.crash()
-
         platform.on_point = look
         await act(platform)
         platform.on_point = None
         await platform.rest()
         _check(platform, server)
 
-    play(dying)
-    return len(passed) >= count
+    assert dies_at_each_point(dying) > 20
 
 
 def _check(platform: FakePlatform, server: FakeServer) -> None:
