@@ -9,7 +9,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -61,16 +60,6 @@ class Engine:
         if self._dialect is None:
             self._dialect = dialect_of(await self.get("version"))
         return self._dialect
-
-    async def clock(self) -> float:
-        """Its own time in whole wall seconds: every answer bears it. Source: RFC 9110, 6.6.1."""
-        client = await self._connected()
-        with self._translated("_ping", is_harmless=True):
-            async with client._query("_ping", "GET", timeout=_patient(_PATIENCE)) as response:
-                try:
-                    return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
-                finally:
-                    response.close()
 
     async def get(self, path: str, parameters: Parameters | None = None) -> Answer:
         for _ in range(_MOST_STUMBLES):

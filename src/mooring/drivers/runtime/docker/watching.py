@@ -32,9 +32,8 @@ class Watcher:
         self._versions: Counter[str] = Counter()
         self._ends: dict[str, End] = {}
         self._out_of_memory: set[str] = set()
-        self._deaths: dict[str, deque[float]] = {}  # monotonic times
+        self._deaths: dict[str, deque[tuple[float, float]]] = {}  # when by the engine's clock, and when it was told (monotonic)
         self._waits = True
-        self._opened_at = 0.0  # on the engine's clock: what it tells from before is told again
         self._is_open = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -60,7 +59,10 @@ class Watcher:
         """Just now, with an engine that does not wait before it starts it again: what is seen as running is gone in a moment."""
         deaths = self._deaths.get(container, deque())
         now = asyncio.get_running_loop().time()
-        return not self._waits and len(deaths) == OFTEN and deaths[-1] - deaths[0] < _SHORT_LIVES and now - deaths[-1] < _JUST_NOW
+        if self._waits or len(deaths) < OFTEN:
+            return False
+        (first, _), (last, told) = deaths[0], deaths[-1]
+        return last - first < _SHORT_LIVES and now - told < _JUST_NOW
 
     def forget(self, alive: frozenset[str]) -> None:
         """What is known of containers that are gone."""
@@ -87,7 +89,6 @@ class Watcher:
         """The engine tells those again first that it remembers: how something ended before this controller began is among them."""
         filters = json.dumps({"type": ["container"], **asking(self._controller)})
         self._waits = (await self._engine.dialect()).waits
-        self._opened_at = await self._engine.clock()
         async with self._engine.stream("events", {"filters": filters, "since": "1"}) as content:
             self._deaths.clear()
             self._is_open.set()
@@ -102,11 +103,8 @@ class Watcher:
             self._out_of_memory.add(container)
         if action == "die":
             code = int((actor.get("Attributes") or {}).get("exitCode") or 0)
-            self._deaths.setdefault(container, deque(maxlen=OFTEN)).append(self._when(event))
+            self._deaths.setdefault(container, deque(maxlen=OFTEN)).append(
+                (int(event.get("timeNano") or 0) / 1e9, asyncio.get_running_loop().time())
+            )
             self._ends[container] = End(code=code, is_out_of_memory=container in self._out_of_memory)
             self._out_of_memory.discard(container)
-
-    def _when(self, event: dict[str, Any]) -> float:
-        """Monotonic time at which it happened: now, or as long ago as the engine told when it began to tell."""
-        ago = self._opened_at - int(event.get("timeNano") or 0) / 1e9
-        return asyncio.get_running_loop().time() - max(ago, 0.0)
