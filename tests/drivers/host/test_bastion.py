@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -71,7 +73,7 @@ async def test_all_goes_through_it(keeper: SshHosts, far: Sshd, gate: Sshd) -> N
     host = host_of(far, gate)
     assert await keeper.offered_key(host.address, bastion=host.bastion) == key_of(far)
     facts = await keeper.survey(host, now=time.time())
-    assert facts.home == str(Path.home())
+    assert facts.home == pwd.getpwuid(os.getuid()).pw_dir
     assert psutil.Process(gate.pid).children(), "who is on the way"
     await keeper.close(host)
     gate.stop()
