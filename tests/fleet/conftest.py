@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -31,6 +31,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in mine]
         config.hook.pytest_deselected(items=mine)
         config.stash[_left_out] = f"{len(mine)} tests on real hosts were left out: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What failed is shown with what sshd said on each host."""
+    report = yield
+    fleet = getattr(item, "funcargs", {}).get("fleet")
+    if report.failed and isinstance(fleet, Fleet):
+        for host in fleet.hosts:
+            said = host.run("journalctl", "--unit", "ssh", "--lines", "20", "--no-pager")
+            report.sections.append((f"sshd of {host.name}", said.stdout.decode(errors="replace")))
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
