@@ -182,9 +182,10 @@ class Host:
     def _is_up(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"{self.name} ended: {self._said()}"
-        return self._answers() and self._has_booted()
+        return self._has_booted() and self._answers()
 
     def _answers(self) -> bool:
+        """Asked seldom: sshd sends away for a while who comes and goes without a login. Source: sshd_config(5), PerSourcePenalties."""
         try:
             with socket.create_connection((self.address, 22), timeout=1) as connection:
                 connection.settimeout(1)

@@ -36,6 +36,9 @@ _HOME_MARK = ".local/share/mooring/controller"
 _HEXADECIMAL = re.compile(r"\A[0-9A-F]{1,4}\Z")
 _CONNECT_WITHIN = 15.0  # seconds
 _INSTALL_WITHIN = 600.0
+_HUNG_UP = (
+    "is it sshd that answers there? Since OpenSSH 9.8 it sends an address away for a while after logins that failed: try again in a minute"
+)
 
 MakeRuntime = Callable[[Host, Transport], Runtime]
 
@@ -178,7 +181,8 @@ async def _offered(address: HostAddress, *, through: asyncssh.SSHClientConnectio
             key = await asyncssh.get_server_host_key(address.host, address.port, tunnel=through, config=None)
     except (asyncssh.Error, OSError, TimeoutError) as error:
         said = str(error) or "no answer in time"
-        raise Unavailable(f"{address} cannot be reached: {said}", hint="is it up, and is sshd's port open?", where=address.host) from error
+        hint = _HUNG_UP if isinstance(error, (asyncssh.ConnectionLost, ConnectionResetError)) else "is it up, and is sshd's port open?"
+        raise Unavailable(f"{address} cannot be reached: {said}", hint=hint, where=address.host) from error
     if key is None:
         raise Unavailable(f"{address} shows no host key", where=address.host)
     return " ".join(key.export_public_key().decode().split()[:2])
