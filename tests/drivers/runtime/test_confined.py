@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -111,6 +112,45 @@ async def test_where_the_kernel_has_no_landlock_it_runs_as_before(
     )
     monkeypatch.setattr(landlock, "version", lambda: 0)
     assert await said(await runtime.attach(spec, {}, terminal=False)) == f"another's\n{os.environ['HOME']}\n"
+
+
+PRELOADED = """
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+__attribute__((constructor)) static void in_every_program(void)
+{
+    const char *mark = getenv("PRELOADED_MARK");
+    int descriptor = open(mark ? mark : "/nowhere", O_WRONLY | O_CREAT, 0600);
+
+    write(2, descriptor < 0 ? "kept out\\n" : "escaped\\n", descriptor < 0 ? 9 : 8);
+}
+"""
+
+
+@pytest.fixture
+def preloaded(tmp_path: Path) -> Path:
+    """A library of a branch's, which tries to write where it may not, in every program that loads it."""
+    compiler = shutil.which("cc")
+    assert compiler, "a compiler is needed: apt-get install build-essential"
+    library = tmp_path / "preloaded.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-x", "c", "-o", str(library), "-"], input=PRELOADED, text=True, check=True, timeout=60)
+    return library
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+async def test_no_variable_of_its_own_reaches_a_program_before_it_is_confined(
+    runtime: ProcessRuntime, confinement: Confinement, secret: Path, place: Path, preloaded: Path, terminal: bool
+) -> None:
+    spec = TaskSpec(
+        environment=SHOP, name="run", command='echo "ran as $NAME"', directory=str(place), timeout=20, release=1, confinement=confinement
+    )
+    mark = secret.parent / "escaped"
+    variables = {"LD_PRELOAD": str(preloaded), "PRELOADED_MARK": str(mark), "NAME": "itself"}
+    answer = await said(await runtime.attach(spec, variables, terminal=terminal))
+    assert "ran as itself" in answer and "kept out" in answer, "the command itself has them"
+    assert "escaped" not in answer and not mark.exists()
 
 
 def test_what_cannot_be_confined_does_not_start(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
     python -I -S -E landlock.py DIRECTORY ARGV…     within the bounds on record in DIRECTORY (bounds.py), become the command
 
+The command's variables come with GIVEN before their names: LD_PRELOAD and the like would otherwise run here, where nothing is confined yet.
+
 What is not allowed by a rule is denied, and a rule on a directory holds for all below it: so around each hidden directory what lies beside
 it, and beside its parents, is allowed entry by entry. Rights that this kernel does not know are left out.
 Source: landlock(7), and linux/landlock.h of Linux 6.12. Read by the launcher, so nothing heavy is imported.
@@ -23,6 +25,7 @@ from mooring.drivers.runtime.process import kernel, record
 
 HIDDEN, SHARED, OWN, SHOWN = b"hidden", b"shared", b"own", b"shown"
 RECORD = "bounds"
+GIVEN = "MOORING_GIVEN_"
 WHOLE = 6  # the version of Landlock from which on nothing here is left out
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIRECTORY = (1 << bit for bit in range(4))
@@ -134,10 +137,17 @@ def main(directory: str, argv: list[str]) -> None:
         if not bounds:
             raise OSError(2, os.strerror(2), f"{directory}/{RECORD}")
         confine(bounds)
-        os.execvp(argv[0], argv)  # noqa: S606 - the app's own command, as its owner asked
+        os.execvpe(argv[0], argv, _given())  # noqa: S606 - the app's own command, as its owner asked
     except OSError as error:
         print(f"mooring: {os.fsdecode(error.filename or argv[0])}: {error.strerror}", file=sys.stderr, flush=True)
         os._exit(126 if isinstance(error, PermissionError) else 127)
+
+
+def _given() -> dict[bytes, bytes]:
+    """The command's variables, and the marker of its session, which nothing that is given goes over."""
+    prefix, marker = GIVEN.encode(), kernel.MARKER.encode()
+    given = {name.removeprefix(prefix): value for name, value in os.environb.items() if name.startswith(prefix)}
+    return {**given, marker: os.environb[marker]}
 
 
 if __name__ == "__main__":

@@ -70,12 +70,16 @@ def open_session(run: Path, command: Command) -> Session:
     record.make_directory(marker)
     placed = secret_files.laid_out(directory, command.variables)
     environment = {name: value.reveal() if isinstance(value, Secret) else value for name, value in placed.items()}
+    if command.size is not None:
+        environment = {"TERM": "xterm-256color", **environment}
+    if command.bounds is not None:
+        environment = {f"{landlock.GIVEN}{name}": value for name, value in environment.items()}
     environment[kernel.MARKER] = marker
     try:
         command = _confined(directory, command)
         if command.size is None:
             return _with_pipes(marker, command, environment)
-        return _with_terminal(marker, command, {"TERM": "xterm-256color", **environment}, command.size)
+        return _with_terminal(marker, command, environment, command.size)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
