@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pty
 import shutil
 import socket
 import subprocess
@@ -151,6 +152,19 @@ async def test_no_variable_of_its_own_reaches_a_program_before_it_is_confined(
     answer = await said(await runtime.attach(spec, variables, terminal=terminal))
     assert "ran as itself" in answer and "kept out" in answer, "the command itself has them"
     assert "escaped" not in answer and not mark.exists()
+
+
+async def test_it_opens_its_own_terminal_and_no_other(runtime: ProcessRuntime, confinement: Confinement, place: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = f"echo output >/dev/stdout; echo error >/dev/stderr; echo terminal >$(tty); echo another >{os.ttyname(theirs)}"
+    spec = TaskSpec(environment=SHOP, name="run", command=command, directory=str(place), timeout=20, release=1, confinement=confinement)
+    try:
+        answer = await said(await runtime.attach(spec, {}, terminal=True))
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert answer.splitlines()[:3] == ["output", "error", "terminal"]
+    assert "Permission denied" in answer.splitlines()[3]
 
 
 def test_what_cannot_be_confined_does_not_start(tmp_path: Path) -> None:

@@ -136,11 +136,16 @@ def main(directory: str, argv: list[str]) -> None:
         bounds = record.read(f"{directory}/{RECORD}")
         if not bounds:
             raise OSError(2, os.strerror(2), f"{directory}/{RECORD}")
-        confine(bounds)
+        confine([*bounds, *((OWN, place) for place in _terminals())])
         os.execvpe(argv[0], argv, _given())  # noqa: S606 - the app's own command, as its owner asked
     except OSError as error:
         print(f"mooring: {os.fsdecode(error.filename or argv[0])}: {error.strerror}", file=sys.stderr, flush=True)
         os._exit(126 if isinstance(error, PermissionError) else 127)
+
+
+def _terminals() -> set[bytes]:
+    """What /dev/stderr, /dev/tty and $(tty) lead to: it has them open, and opens them anew."""
+    return {os.fsencode(os.ttyname(number)) for number in (0, 1, 2) if os.isatty(number)}
 
 
 def _given() -> dict[bytes, bytes]:
