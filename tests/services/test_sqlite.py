@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,72 @@ async def test_a_link_in_the_place_of_a_piece_leads_nowhere(rig: SqliteRig, tmp_
         with pytest.raises(Refused, match="does not carry the mark"):
             await effect
     assert (elsewhere / "payroll").read_text() == "salary"
+
+
+@contextmanager
+def replaced(place: Path, kind: str) -> Iterator[None]:
+    """By what an app could put there: nothing that is a mark of its piece to whoever looks closely."""
+    content = place.read_text() if place.exists() else ""
+    place.unlink(missing_ok=True)
+    match kind:
+        case "pipe":
+            os.mkfifo(place)
+        case "link":
+            (place.parent / "elsewhere").write_text(content)
+            place.symlink_to("elsewhere")
+        case "long":
+            place.write_text(content.replace("{", " " * 100_000 + "{", 1))
+        case "deep":
+            place.write_text('mooring {"deep": ' + "[" * 4_000)
+    try:
+        yield
+    finally:
+        if place.is_fifo():
+            os.close(os.open(place, os.O_RDWR | os.O_NONBLOCK))  # whoever waits for it waits no more
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "long", "deep"])
+async def test_what_an_app_puts_in_the_place_of_its_mark_is_not_believed_and_stops_nobody_else(rig: SqliteRig, kind: str) -> None:
+    """As a confined app may: it writes wherever its database lies."""
+    variables, other = await filled(rig), a_piece(BLOG)
+    with replaced(file_of(variables).parent / "mooring-mark", kind):
+        async with asyncio.timeout(20):
+            await rig.driver.provide(a_mark(BLOG), other, a_login(other))
+            owned = [each.piece for each in await rig.driver.find_owned()]
+            with pytest.raises(Refused, match="does not carry the mark"):
+                await rig.driver.remove(a_mark(), a_piece())
+    assert owned == [other]
+    assert await rig.read(variables) == {"a": "real"}
+
+
+async def test_a_new_mark_is_not_written_into_what_an_app_has_made_in_its_place(rig: SqliteRig) -> None:
+    place = file_of(await filled(rig)).parent
+    with replaced(place / "mooring-mark.new", "pipe"):
+        async with asyncio.timeout(20):
+            await rig.driver.admit(a_mark(fence=9), a_piece(), a_login(a_piece()))
+    assert '"fence":9' in (place / "mooring-mark").read_text()
+
+
+@pytest.mark.parametrize("act", ["dump", "restore", "clone"])
+async def test_a_link_in_the_place_of_a_database_is_not_followed(rig: SqliteRig, tmp_path: Path, act: str) -> None:
+    """To another environment's data, which would be given away or lost."""
+    variables, other = await filled(rig), a_piece(BLOG)
+    await rig.driver.provide(a_mark(BLOG), other, a_login(other))
+    theirs = rig.driver.variables(other, a_login(other))
+    await rig.write(theirs, "b", "private")
+    await rig.driver.dump(a_piece(), a_login(a_piece()), tmp_path / "before")
+    file_of(variables).unlink()
+    file_of(variables).symlink_to(file_of(theirs))
+    copy = a_piece(BLOG, "copy")
+    effect = {
+        "dump": lambda: rig.driver.dump(a_piece(), a_login(a_piece()), tmp_path / "dump"),
+        "restore": lambda: rig.driver.restore(a_mark(), a_piece(), a_login(a_piece()), tmp_path / "before"),
+        "clone": lambda: rig.driver.clone(a_mark(BLOG), copy, a_login(copy), source=a_piece(), mask=""),
+    }[act]
+    with pytest.raises(Unavailable, match="is a link"):
+        await effect()
+    assert await rig.read(theirs) == {"b": "private"}
+    assert not (tmp_path / "dump").exists() and copy not in [owned.piece for owned in await rig.driver.find_owned()]
 
 
 DIES = """

@@ -1,4 +1,5 @@
-"""The mark that says whose a thing on a server is: text that fits into a comment. Must not: be read where an app could write."""
+"""The mark that says whose a thing on a server is: text that fits into a comment. Must not: be believed of anything else
+than it was found on: an app that may write to a directory of SQLite can write what it likes into that one."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def read(text: str | None) -> Written | None:
     try:
         mark = msgspec.json.decode(text.removeprefix(BEGINNING), type=Written)
         mark.piece  # noqa: B018 (whether it names one)
-    except (msgspec.MsgspecError, InvalidName):
+    except (msgspec.MsgspecError, InvalidName, RecursionError):
         return None
     return mark
 

@@ -77,8 +77,11 @@ def _create(file: Path) -> None:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:
-    """One that is there."""
+    """One that is there: that very file. SQLite follows a link, and an app could have put one there; so it is asked what it has opened."""
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=_BUSY, isolation_level=None)) as connection:
+        opened = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+        if opened != file.parent.resolve() / file.name:
+            raise Unavailable(f"{file} is a link, and no database", hint="its app put it there: put the database back in its place")
         yield connection
 
 

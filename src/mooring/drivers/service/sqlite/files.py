@@ -107,7 +107,7 @@ class SqliteFiles:
     async def size(self, piece: Piece) -> int:
         def measured() -> int:
             self._known(piece)
-            return sum(file.stat().st_size for file in self._shelf.database(piece).parent.glob(f"{DATABASE}*"))
+            return sum(file.lstat().st_size for file in self._shelf.database(piece).parent.glob(f"{DATABASE}*"))
 
         return await asyncio.to_thread(measured)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ DATABASE = "database.sqlite3"
 _MARK = "mooring-mark"
 _UNFINISHED = f"{_MARK}.new"
 _BEGUN = ".begun"
+_LONGEST_MARK = 4096  # bytes
 
 
 class Shelf:
@@ -128,14 +130,26 @@ def _written_in(place: Path) -> marks.Written | None:
     if place.is_symlink() or not place.is_dir():
         return None
     try:
-        return marks.read((place / _MARK).read_text())
+        return marks.read(_text_of(place / _MARK))
     except (OSError, UnicodeDecodeError):
         return None
 
 
+def _text_of(file: Path) -> str | None:
+    """None for what is no file: an app writes here too, and could have a pipe waited for, or a link followed.
+
+    Raises OSError, UnicodeDecodeError."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _LONGEST_MARK).decode() if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    finally:
+        os.close(descriptor)
+
+
 def _write_mark(place: Path, piece: Piece, *, fence: int) -> None:
     beside = place / _UNFINISHED
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(marks.written(piece, fence=fence))
         file.flush()
