@@ -11,9 +11,9 @@ import select
 import socket
 import struct
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
+_CREDENTIALS = struct.Struct("3i")  # as of Credentials
 _NUMBER = struct.Struct("i")
 _PEER_PIDFD = 77  # SO_PEERPIDFD of Linux 6.5; the number has no name in Python's socket yet
 _SIGN = "NoNewPrivs:\t1\n"  # of proc(5)
@@ -25,13 +25,26 @@ class Connection(Protocol):
     def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
 
 
+class Credentials(NamedTuple):
+    """Whose the other end is, as the kernel says; unix(7): SO_PEERCRED."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+def credentials(connection: Connection) -> Credentials:
+    """Of an accepted connection."""
+    return Credentials(*_CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)))
+
+
 def is_confined(connection: Connection) -> bool:
     """Of an accepted connection. Also where the process has ended meanwhile: it may have handed the connection on.
 
     Where the platform itself may gain no privileges, all of its account's programs look alike, and this is never so."""
     if _is_signed("self"):
         return False
-    pid = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[0]
+    pid = credentials(connection).pid
     try:
         descriptor = _NUMBER.unpack(connection.getsockopt(socket.SOL_SOCKET, _PEER_PIDFD, _NUMBER.size))[0]
     except OSError as error:

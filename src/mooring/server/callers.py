@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mooring.client.wire import PUSH_KEY
-from mooring.drivers.peers import is_confined
+from mooring.drivers.peers import credentials, is_confined
 from mooring.errors import Forbidden, Unauthorized
 from mooring.model.access import Actor, Role
 from mooring.model.push_key import push_key_name
@@ -23,7 +22,6 @@ from mooring.store.memory import SqliteMemory
 
 PEER = "mooring.peer"  # where the listening protocol puts it in the ASGI scope's state
 _SHORTEST_TOKEN = 20
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,8 @@ class Caller:
 def peer_of(connection: socket.socket) -> Peer:
     """The other end of an accepted connection."""
     if connection.family == socket.AF_UNIX:
-        pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-        return UnixPeer(uid=uid, pid=pid, is_confined=is_confined(connection))
+        found = credentials(connection)
+        return UnixPeer(uid=found.uid, pid=found.pid, is_confined=is_confined(connection))
     return TcpPeer(address=str(connection.getpeername()[0]), local=str(connection.getsockname()[0]))
 
 
