@@ -166,7 +166,7 @@ def test_a_host_that_cannot_confine_is_a_warning_once_a_review_app_runs_there() 
     record = EnvironmentRecord(environment=SHOP, created_at=NOW, revision=Revision(release=1))
     review = msgspec.structs.replace(record, review=ReviewMark(branch="checkout", used_at=NOW, expires_at=NOW + DAY))
     away = msgspec.structs.replace(review, revision=Revision(release=1, placement={ProcessName("web"): (HostId("web-1"),)}))
-    why = {LOCAL: shortcoming(0)}
+    why = {LOCAL: shortcoming(0, tells_apart=True)}
     assert of_confinement([record, away], why) == [], "none runs there"
     (trouble,) = of_confinement([record, away, review, review], why)
     assert (trouble.subject, trouble.weight) == ("this machine", Weight.WARNING)
@@ -175,7 +175,12 @@ def test_a_host_that_cannot_confine_is_a_warning_once_a_review_app_runs_there() 
 
 
 def test_a_kernel_before_all_of_landlock_says_what_is_left_open() -> None:
-    assert shortcoming(WHOLE) == "" and "signal other programs" in shortcoming(WHOLE - 1)
+    assert shortcoming(WHOLE, tells_apart=True) == "" and "signal other programs" in shortcoming(WHOLE - 1, tells_apart=True)
+
+
+def test_a_platform_that_cannot_tell_who_is_confined_says_so_beside_what_else_is_left_open() -> None:
+    said = shortcoming(WHOLE - 1, tells_apart=False)
+    assert "signal other programs" in said and said.endswith(shortcoming(WHOLE, tells_apart=False)) and "its own sockets" in said
 
 
 def test_a_review_app_that_waits_for_room_is_a_warning_with_the_reason() -> None:

@@ -38,11 +38,16 @@ def credentials(connection: Connection) -> Credentials:
     return Credentials(*_CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)))
 
 
+def tells_apart() -> bool:
+    """Not where the platform itself may gain no privileges (NoNewPrivileges= of its unit, say): all that it starts looks confined then."""
+    return not _is_signed("self")
+
+
 def is_confined(connection: Connection) -> bool:
     """Of an accepted connection. Also where the process has ended meanwhile: it may have handed the connection on.
 
-    Where the platform itself may gain no privileges, all of its account's programs look alike, and this is never so."""
-    if _is_signed("self"):
+    Never so where confined programs are not to be told apart."""
+    if not tells_apart():
         return False
     pid = credentials(connection).pid
     try:

@@ -94,7 +94,10 @@ def of_confinement(records: Iterable[EnvironmentRecord], unconfined: Mapping[Hos
     hosts = {host for revision in revisions for slots in revision.placement.values() for host in slots}
     if any(not revision.placement for revision in revisions):
         hosts.add(LOCAL)
-    hint = "Linux 6.12 or newer, with landlock among its `lsm=`; or have review apps run in containers, or under systemd as root"
+    hint = (
+        "Linux 6.12 or newer, with landlock among its `lsm=`, and "
+        "Mooring without NoNewPrivileges= (systemd) or no-new-privileges (docker); or have review apps run in containers, or under systemd as root"
+    )
     return [
         Trouble(
             subject="this machine" if host == LOCAL else f"host {host}",

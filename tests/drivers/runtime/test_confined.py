@@ -220,3 +220,22 @@ def test_who_connects_is_known_as_confined_and_nobody_vouches_for_who_has_gone(t
                 assert is_confined(connection) is expected
             assert peer.stdin is not None
             peer.stdin.close()
+
+
+PLATFORM = """
+import ctypes, sys
+from pathlib import Path
+
+from mooring.drivers.runtime.process.runtime import ProcessRuntime
+from mooring.drivers.runtime.process.supervisor import Supervisor
+
+if sys.argv[2] == "confined":
+    ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
+print(ProcessRuntime(Supervisor(Path(sys.argv[1]))).capabilities.unconfined)
+"""
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("confined", True), ("free", False)])
+def test_a_platform_that_may_gain_no_privileges_itself_says_that_it_tells_nobody_apart(tmp_path: Path, kind: str, expected: bool) -> None:
+    done = subprocess.run([sys.executable, "-c", PLATFORM, str(tmp_path), kind], capture_output=True, text=True, check=True, timeout=60)
+    assert ("no_new_privs" in done.stdout) is expected

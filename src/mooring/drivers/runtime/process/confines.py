@@ -22,13 +22,20 @@ _DEVICES = "/dev"
 _HARMLESS = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts/ptmx", "shm", "mqueue")
 
 
-def shortcoming(version: int) -> str:
-    """What confined programs can do all the same where Landlock is of this version; empty for nothing."""
+def shortcoming(version: int, *, tells_apart: bool) -> str:
+    """What confined programs can do all the same where Landlock is of this version; empty for nothing.
+
+    `tells_apart`: whether the platform's sockets know who is confined (peers.py)."""
     if not version:
         return "Landlock is not in this kernel, or not switched on: they read whatever this account may read"
+    said = []
     if version < landlock.WHOLE:
-        return f"this kernel's Landlock is of version {version}, before {landlock.WHOLE}: they may signal other programs of this account"
-    return ""
+        said.append(
+            f"this kernel's Landlock is of version {version}, before {landlock.WHOLE}: they may signal other programs of this account"
+        )
+    if not tells_apart:
+        said.append("Mooring itself runs with no_new_privs: they may command it over its own sockets")
+    return "; ".join(said)
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):

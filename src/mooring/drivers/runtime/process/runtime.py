@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from mooring.drivers import peers
 from mooring.drivers.runtime import listeners, shell
 from mooring.drivers.runtime.contract import (
     Delivery,
@@ -94,7 +95,7 @@ class ProcessRuntime:
             takes_strangers=takes_strangers,
             memory_budget=budget() if memory_budget is None else memory_budget,
             processors=float(os.cpu_count() or 0),
-            unconfined=shortcoming(landlock.version()),
+            unconfined=shortcoming(landlock.version(), tells_apart=peers.tells_apart()),
         )
 
     async def deliver(self, mark: Mark, artifact: Artifact) -> Delivery:
