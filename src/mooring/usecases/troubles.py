@@ -95,8 +95,8 @@ def of_confinement(records: Iterable[EnvironmentRecord], unconfined: Mapping[Hos
     if any(not revision.placement for revision in revisions):
         hosts.add(LOCAL)
     hint = (
-        "Linux 6.12 or newer, with landlock among its `lsm=`, and "
-        "Mooring without NoNewPrivileges= (systemd) or no-new-privileges (docker); or have review apps run in containers, or under systemd as root"
+        "Linux 6.12 or newer, with landlock among its `lsm=`, and Mooring without NoNewPrivileges= (systemd) or no-new-privileges "
+        "(docker); or have review apps run in containers, or under systemd as root"
     )
     return [
         Trouble(
