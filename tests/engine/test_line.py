@@ -85,6 +85,25 @@ async def test_one_that_could_never_have_room_and_one_that_was_aborted_hold_up_n
     assert len(running(platform, a)) == 1
 
 
+@pytest.mark.parametrize("after", [0.0, 0.5, 1.0, 1.5])
+@story
+async def test_those_that_let_a_large_one_go_first_keep_their_order(platform: FakePlatform, after: float) -> None:
+    """`after`: seconds by which its looks are before theirs, so that now the one, now the other would be the first to look."""
+    a, b = [await up(platform, branch, tree=of(4)) for branch in ("a", "b")]
+    large, begun = await waits(platform, "large", of(5))
+    await platform.rest(PATIENCE + 60 + after)
+    first, next_begun = await waits(platform, "zz", of(3))
+    await platform.rest(1.0)
+    second, _ = await waits(platform, "aa", of(3))
+    await platform.rest(30)
+    assert waiting(platform, first) == waiting(platform, second) == f"{large} has waited for longer and goes first"
+    await down(platform, a)
+    await down(platform, b)
+    assert (await platform.end(begun)).outcome is Outcome.SUCCEEDED
+    assert (await platform.end(next_begun)).outcome is Outcome.SUCCEEDED
+    assert (len(running(platform, first)), running(platform, second)) == (1, [])
+
+
 @story
 async def test_what_runs_elsewhere_is_not_held_up_and_another_host_of_the_region_is_taken(platform: FakePlatform) -> None:
     platform.add_host("eu-1")

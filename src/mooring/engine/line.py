@@ -39,6 +39,7 @@ class Line:
         """It looks for room now."""
         now = self._parts.clock.monotonic()
         self._asked = {environment: asked for environment, asked in self._asked.items() if now - asked.at < _FORGOTTEN}
+        self._room_since = {environment: at for environment, at in self._room_since.items() if environment in self._asked}
         self._asked[wanted.release.environment] = _Asked(wanted, before, now)
 
     def held(self, environment: EnvironmentId) -> dict[HostId, EnvironmentId]:
@@ -48,6 +49,9 @@ class Line:
             asked = self._asked[other]
             if goes_first(self._ahead(other, asked)):
                 held = {**dict.fromkeys(asked.wanted.hosts(), other), **held}
+        own = self._asked.get(environment)
+        if own is not None and held.keys() & set(own.wanted.hosts()):
+            self._room_since.pop(environment, None)  # while it lets another go first, it has no room that it could have taken
         return held
 
     def _before(self, environment: EnvironmentId) -> list[EnvironmentId]:

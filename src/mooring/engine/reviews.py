@@ -107,9 +107,10 @@ class ReviewKeeper:
         self._ring(environment)
 
     async def make_room(self, wanted: Wanted, before: Wanted | None) -> str:
-        """Empty where there is room for a review app now, else why not yet; others that are idle go to sleep for it. Raises Unavailable."""
+        """Empty where there is room for a review app now and it is its turn, else why not; idle ones sleep for it. Raises Unavailable."""
         self._line.ask(wanted, before)
-        return await make_room(self._parts, wanted, before, sleep=self._put_to_sleep)
+        held = self.held_room(wanted.release.environment)
+        return held_by(held, wanted) or await make_room(self._parts, wanted, before, sleep=self._put_to_sleep)
 
     def held_room(self, environment: EnvironmentId) -> dict[HostId, EnvironmentId]:
         """Hosts on which another that has waited for longer goes first. Raises Unavailable."""
@@ -132,7 +133,7 @@ class ReviewKeeper:
         if record is None or not record.is_asleep or wanted is None or now < self._room_at.get(environment, now):
             return
         self._room_at[environment] = now + _ROOM_EVERY
-        if not held_by(self.held_room(environment), wanted) and not await self.make_room(wanted, None):
+        if not await self.make_room(wanted, None):
             self.wake(environment)
 
     def _forget_visitors(self, busy: Collection[EnvironmentId]) -> None:

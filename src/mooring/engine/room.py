@@ -57,7 +57,7 @@ async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, rec
                 is_reclaimed = True
                 await reclaim()
                 continue
-            why = lack or held_by(held, wanted) or await parts.make_room(wanted, before)
+            why = lack or await parts.make_room(wanted, before)
             if not why and not crowded:
                 return wanted
             why = why or f"nothing new is placed on {', '.join(sorted(crowded))}"
