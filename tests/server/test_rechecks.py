@@ -177,6 +177,25 @@ async def test_checks_that_stay_as_they_are_are_asked_about_less_and_less_often_
         assert kept.reason == hindered.reason
 
 
+async def test_what_was_to_be_asked_at_once_is_asked_again_where_the_forge_gave_no_answer(memory: SqliteMemory) -> None:
+    memory.save_forge_head(SHOP, "main", "c1")
+    memory.save_forge_hindered(a_hindered())
+    clock = VirtualClock()
+    rechecks, heads = Rechecks(memory, clock), {"main": "c1"}
+    with forge_running() as forge:
+        github = GitHub(a_forge_at(forge.url), ForgeSecrets(token=Secret("t"), hook=Secret("")))
+        ran(forge, "failure")
+        await rechecks.look(a_forge(), github, heads)  # from here on it would be asked after a pause
+        memory.save_forge_hindered(a_hindered())
+        rechecks.urge(SHOP, "c1")
+        silent = GitHub(a_forge_at("http://127.0.0.1:1"), ForgeSecrets(token=Secret("t"), hook=Secret("")))
+        _, failures = await rechecks.look(a_forge(), silent, heads)
+        assert len(failures) == 1
+        ran(forge, "success")
+        await rechecks.look(a_forge(), github, heads)
+    assert memory.forge_hindered(SHOP) == () and memory.forge_heads(SHOP) == {"main": UNSEEN}
+
+
 async def test_what_turned_green_counts_as_not_seen_and_what_is_not_the_newest_is_forgotten(memory: SqliteMemory) -> None:
     memory.save_forge_pull(a_pull(2))
     memory.save_forge_head(SHOP, "main", "c1")

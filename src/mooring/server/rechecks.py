@@ -67,12 +67,15 @@ class Rechecks:
             if not self._is_newest(hindered, heads):
                 self._forget(hindered)
                 continue
-            if not (urged & {"", hindered.commit} or self._is_due(hindered)):
+            is_urged = bool(urged & {"", hindered.commit})
+            if not (is_urged or self._is_due(hindered)):
                 continue
             try:
                 found = await hindrance(forge, hindered.commit, hindered.checks)
             except MooringError as failure:
                 failures.append(failure)
+                if is_urged:
+                    self.urge(link.app, hindered.commit)  # the next look asks again
                 continue
             if found is not None and found.is_pending:
                 self._next.pop((link.app, hindered.name), None)
