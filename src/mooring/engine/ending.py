@@ -179,7 +179,7 @@ class Ending:
         told = {"message": listing(traces), "traces": msgspec.to_builtins(traces)}
         names = {"artifacts": sorted(known.artifacts), "images": sorted(known.images)}
         await insist(self._parts, lambda: self._tell(EventKind.TRACES, **told, **names))
-        stuck = [trace for trace in alarming(traces) if trace.kind in _HAS_TO_GO and trace.left]
+        stuck = [trace for trace in alarming(traces) if trace.kind in _HAS_TO_GO and trace.left and not trace.reason]
         if stuck:
             return f"it is stopped, but something of it is left: {listing(stuck)}"
         if alarm := alarming(traces):

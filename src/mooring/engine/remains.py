@@ -119,7 +119,7 @@ async def _on_servers(parts: Parts, environment: EnvironmentId, order: DestroyOr
     unseen: dict[str, str] = {}
     for server in _servers(parts, environment, known):
         try:
-            _, owned = await parts.services.on_server(server.name, environment)
+            owned = await parts.services.on_server(server.name, environment)
         except MooringError as error:
             owned = ()
             unseen |= dict.fromkeys(MADE_OF[server.kind], f"{server.name}: {error}")
@@ -185,19 +185,19 @@ async def _built(
     left: dict[str, tuple[str, ...]] = {}
     for name in sorted(place.names):
         hosts = (*((LOCAL,) if name in here else ()), *elsewhere.get(name, ()))
-        reason = _why(parts, environment, name) if hosts else ""
-        if hosts:
-            left[reason] = (*left.get(reason, ()), *(f"{name} on {host}" for host in hosts))
+        users = wanted_by(parts, name, without=environment) if hosts else ()
+        for host in hosts:
+            reason = _why(parts, users, name, host)
+            left[reason] = (*left.get(reason, ()), f"{name} on {host}")
     found = tuple(Trace(kind=place.kind, left=names, reason=reason) for reason, names in left.items())
     return (*found, Trace(kind=place.kind, unseen=unseen)) if unseen or not found else found
 
 
-def _why(parts: Parts, environment: EnvironmentId, artifact: ArtifactId) -> str:
+def _why(parts: Parts, users: tuple[EnvironmentId, ...], artifact: ArtifactId, host: str) -> str:
     """Empty where it should be gone."""
-    users = wanted_by(parts, artifact, without=environment)
     if users:
         return f"used by {', '.join(map(str, users))}"
-    return SPARED if parts.workshop.spares(artifact) else ""
+    return SPARED if host == LOCAL and parts.workshop.spares(artifact) else ""
 
 
 async def _assets(parts: Parts, mark: Mark) -> tuple[Trace, ...]:

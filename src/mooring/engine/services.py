@@ -26,7 +26,7 @@ from mooring.model.lease import Mark
 from mooring.model.names import EnvironmentName, ServerName, ServiceName
 from mooring.model.release import Release
 from mooring.model.secret import Secret
-from mooring.model.service import FILES, Owned, Passwords, Piece, ServiceKind, ServiceRecord, ServiceServer, ServiceWish, login_of
+from mooring.model.service import FILES, Owned, Passwords, Piece, ServiceRecord, ServiceServer, ServiceWish, login_of
 from mooring.model.steps import ProvideService, RemoveService, RestoreService, RotateService, ServiceStep, WithdrawLogins
 
 
@@ -100,11 +100,10 @@ class Services:
             raise NotFound(f"there is no server {server.name}", hint="`mooring service servers` lists them")
         return self._drivers.driver(server, known)
 
-    async def on_server(self, name: ServerName, environment: EnvironmentId) -> tuple[ServiceKind, tuple[Owned, ...]]:
-        """What kind of server it is, and what there carries the environment's mark. Raises NotFound, and what the driver raises."""
-        server = self._server(name)
-        found = await self.driver_of(server).find_owned()
-        return server.kind, tuple(each for each in found if each.piece.environment == environment)
+    async def on_server(self, name: ServerName, environment: EnvironmentId) -> tuple[Owned, ...]:
+        """What there carries the environment's mark. Raises NotFound, and what the driver raises."""
+        found = await self.driver_of(self._server(name)).find_owned()
+        return tuple(each for each in found if each.piece.environment == environment)
 
     async def orphans(self, name: ServerName) -> tuple[Owned, ...]:
         """What there carries this platform's mark and is on no record: what was lost with a memory, say, that was brought back older.

@@ -21,7 +21,7 @@ def full_disks(free: Mapping[HostId, int]) -> frozenset[HostId]:
 
 def check_disk(wanted: Wanted, *, free: Mapping[HostId, int], copied: int = 0) -> None:
     """Raise CapacityExceeded where one of its hosts has too little free (bytes), or this machine for what is copied onto it."""
-    full = next((host for host in wanted.hosts() if host in full_disks(free)), None)
+    full = next((host for host in wanted.hosts() if free.get(host, LEAST_DISK) < LEAST_DISK), None)
     if full is not None:
         place = "this host" if full == LOCAL else f"host {full}"
         said = f"disk does not do on {place}: {format_size(free[full])} are free, and {format_size(LEAST_DISK)} have to be"
