@@ -46,9 +46,9 @@ class Ending:
         self._deployment = deployment
         self._environment = deployment.environment
 
-    def superseded(self, *, by: Deployment) -> None:
-        """A newer one came while it waited."""
-        self._record(Outcome.SUPERSEDED, message=f"superseded by {by.id} before it began", code="superseded")
+    def superseded(self, *, by: Deployment, when: str = "before it began") -> None:
+        """A newer one came while it waited: for its turn, or for room."""
+        self._record(Outcome.SUPERSEDED, message=f"superseded by {by.id} {when}", code="superseded")
 
     def refused(self, error: MooringError, outcome: Outcome) -> None:
         """It ended before anything was started: the environment is as it was."""

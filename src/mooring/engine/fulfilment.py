@@ -52,23 +52,39 @@ class _Refusal(Exception):
         self.error = error
 
 
+class _Superseded(Exception):
+    """A newer order takes its place."""
+
+    def __init__(self, by: Deployment) -> None:
+        super().__init__(by.id)
+        self.by = by
+
+
 class Fulfilment:
     """Of one deployment. `hold` keeps what serves in order while something is built; it is given the lease.
 
-    `asked_at`: monotonic time of the request, where this controller took it.
+    `newer`: whose order takes its place, if it need not go on. `asked_at`: monotonic time of the request, where this controller took it.
     """
 
     def __init__(
-        self, parts: Parts, deployment: Deployment, hold: Callable[[Lease], Awaitable[None]], *, asked_at: float | None = None
+        self,
+        parts: Parts,
+        deployment: Deployment,
+        hold: Callable[[Lease], Awaitable[None]],
+        *,
+        newer: Callable[[], Deployment | None],
+        asked_at: float | None = None,
     ) -> None:
         self._parts = parts
         self.deployment = deployment
         self._hold = hold
+        self._newer = newer
         self._asked_at = asked_at
         self._bell = Bell(parts.clock)
         self._rollout: Rollout | None = None
         self._preparing: asyncio.Task[Any] | None = None
         self._is_abort_asked = deployment.error_code == Aborted.code
+        self._superseded_by: Deployment | None = None
 
     def abort(self) -> bool:
         """Whether it may still turn round: a destruction that has begun does not."""
@@ -80,6 +96,12 @@ class Fulfilment:
         if self._rollout is not None:
             self._rollout.abort()
         return True
+
+    def make_way(self) -> None:
+        """While it waits for room or disk it ends as soon as a newer order takes its place: that one does not wait behind it."""
+        newer = self._newer() if self._superseded_by is None else None
+        if newer is not None and self._preparing is not None and self._waits() and self._preparing.cancel():
+            self._superseded_by = newer
 
     def ring(self) -> None:
         """Something changed: look again."""
@@ -103,6 +125,8 @@ class Fulfilment:
             await self._carry_out(lease, witness, is_new=is_new)
         except _Refusal as refusal:
             await self._refused(refusal.error)
+        except _Superseded as superseded:
+            await self._superseded(superseded.by)
         finally:
             await witness.close()
             release_lease(self._parts, lease)
@@ -113,6 +137,11 @@ class Fulfilment:
         )
         ending = Ending(self._parts, self.deployment)
         await insist(self._parts, lambda: ending.refused(error, outcome))
+        await insist(self._parts, ending.finish)
+
+    async def _superseded(self, by: Deployment) -> None:
+        ending = Ending(self._parts, self.deployment)
+        await insist(self._parts, lambda: ending.superseded(by=by, when="while it waited for room"))
         await insist(self._parts, ending.finish)
 
     async def _carry_out(self, lease: Lease, witness: Witness, *, is_new: bool) -> None:
@@ -151,7 +180,10 @@ class Fulfilment:
         return target
 
     async def _kept_meanwhile(self, preparation: Coroutine[Any, Any, Result], lease: Lease) -> Result:
-        """Building, or waiting, may take long: it can be aborted, which cancels it, and what serves is kept in order meanwhile."""
+        """Building, or waiting, may take long: it can be aborted, which cancels it, and what serves is kept in order meanwhile.
+
+        One that waits for room is cancelled too when a newer order takes its place.
+        """
         if self._is_abort_asked:
             preparation.close()
             raise _Refusal(Aborted("somebody asked to abort it before it began"))
@@ -161,6 +193,7 @@ class Fulfilment:
         try:
             await asyncio.wait({making}, timeout=0)
             while not making.done():
+                self.make_way()
                 self._renew(lease)
                 await self._hold(lease)
                 if not making.done():
@@ -169,6 +202,8 @@ class Fulfilment:
         except asyncio.CancelledError:
             if not making.cancelled():
                 raise
+            if self._superseded_by is not None and not self._is_abort_asked:
+                raise _Superseded(self._superseded_by) from None
             raise _Refusal(Aborted("somebody asked to abort it while it was built")) from None
         except StaleFence:
             raise
@@ -179,6 +214,14 @@ class Fulfilment:
             if not making.done():
                 making.cancel()
                 await asyncio.gather(making, return_exceptions=True)
+
+    def _waits(self) -> bool:
+        """For room or disk, as is on record. What cannot be read now is looked at again with the next look at what serves."""
+        try:
+            record = self._parts.memory.environment(self.deployment.environment)
+        except DriverError:
+            return False
+        return record is not None and record.review is not None and bool(record.review.waiting)
 
     def _renew(self, lease: Lease) -> None:
         """Where the answer is lost, the next renewal tells whether it still is this controller's. Raises StaleFence, Unavailable."""

@@ -55,9 +55,11 @@ class Keeper:
         self._may_have_left = True  # intents without an outcome: an earlier controller, or this one when it could not write
 
     def submit(self, deployment: Deployment, order: Order) -> None:
-        """Behind what is under way; a waiting one of the same kind is superseded, since the newest push wins."""
+        """Behind what is under way; one of the same kind that waits, for its turn or for room, is superseded: the newest push wins."""
         self._waiting.add(deployment, order)
         self._bell.ring()
+        if self._current is not None:
+            self._current.make_way()
 
     def abort(self, deployment: DeploymentId) -> bool:
         """Whether it was waiting or under way, and can still be aborted."""
@@ -229,7 +231,7 @@ class Keeper:
         if record.outcome is not None:
             await insist(self._parts, Ending(self._parts, record).finish)
             return True
-        self._current = Fulfilment(self._parts, record, self._hold, asked_at=asked_at)
+        self._current = Fulfilment(self._parts, record, self._hold, newer=lambda: self._waiting.newer(record), asked_at=asked_at)
         if self._is_abort_asked:
             self._current.abort()
         try:

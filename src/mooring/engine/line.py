@@ -55,9 +55,9 @@ class Line:
         return held
 
     def _before(self, environment: EnvironmentId) -> list[EnvironmentId]:
-        """Those that have waited for longer and still ask, the longest first."""
+        """Those that have waited for longer, still ask and are to stay, the longest first."""
         marks = {record.environment: record.review for record in self._parts.memory.environments() if record.review is not None}
-        waiting = sorted((mark.waiting_since, other) for other, mark in marks.items() if mark.waiting)
+        waiting = sorted((mark.waiting_since, other) for other, mark in marks.items() if mark.waiting and not mark.leaving)
         own = next((place for place in waiting if place[1] == environment), (float("inf"), environment))
         now = self._parts.clock.monotonic()
         return [

@@ -43,6 +43,11 @@ class Waiting:
     def add(self, deployment: Deployment, order: Order) -> None:
         self._add(_Entry(deployment, order, self._parts.clock.monotonic()))
 
+    def newer(self, deployment: Deployment) -> Deployment | None:
+        """One that waits and takes the place of this one, which is under way, for as long as nothing of it is rolled out."""
+        order = _order_of(deployment)
+        return next((entry.deployment for entry in self._entries if _supersedes(entry.order, order)), None)
+
     def withdraw(self, deployment: DeploymentId, reason: Aborted) -> bool:
         """Whether it waited."""
         entry = next((entry for entry in self._entries if entry.deployment.id == deployment), None)

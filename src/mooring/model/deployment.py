@@ -46,7 +46,7 @@ class Outcome(enum.Enum):
     FAILED = "failed"  # the old release serves as before (or there was none)
     REVERTED = "reverted"  # the new one served for a moment, the old one serves again
     ABORTED = "aborted"  # asked to stop; the old release serves
-    SUPERSEDED = "superseded"  # a newer one came before this started
+    SUPERSEDED = "superseded"  # a newer one came before anything of it was started
     NEEDS_PERSON = "needs-person"  # neither could be reached
 
 

@@ -239,5 +239,5 @@ def _said(record: Deployment) -> str:
             else f"serves; {counted.traffic.requests - counted.traffic.failed} requests served, {counted.failed} failed"
         )
     if record.outcome is Outcome.SUPERSEDED:
-        return "a newer one came before this began"
+        return "a newer one came in its place"
     return record.error or "was not deployed; what served before serves"

@@ -12,7 +12,7 @@ _VERDICTS = {
     Outcome.FAILED: "failed",
     Outcome.REVERTED: "was taken back",
     Outcome.ABORTED: "was aborted",
-    Outcome.SUPERSEDED: "was superseded by a newer one before it began",
+    Outcome.SUPERSEDED: "was superseded by a newer one",
     Outcome.NEEDS_PERSON: "stopped and needs a person",
 }
 
