@@ -179,6 +179,24 @@ async def test_what_nobody_could_look_for_is_not_told_to_be_gone(platform: FakeP
 
 
 @story
+async def test_what_a_host_and_its_edge_said_last_proves_nothing_once_they_are_silent(platform: FakePlatform) -> None:
+    host, edge = platform.add_host("eu-1"), platform.add_edge("eu-1")
+    await up(platform, msgspec.structs.replace(TREE, regions=IN_EU))
+
+    def fall_silent(point: Point) -> None:
+        if str(point) == "after memory.forget_service":
+            host.faults.is_down = edge.faults.is_down = True
+
+    platform.on_point = fall_silent
+    go(platform)
+    await until_gone(platform)
+    assert {kind for kind, trace in left(platform).items() if "eu-1" in trace.unseen} >= {"instance", "route", "volume"}
+    assert {kind for kind, trace in left(platform).items() if trace.left} == set(), "as they were seen last nothing was there"
+    (alarm,) = alarms(platform)
+    assert "could not be looked for: instance (eu-1: " in alarm and "route (eu-1: " in alarm
+
+
+@story
 async def test_a_file_that_somebody_else_put_beside_its_assets_is_left_and_told(platform: FakePlatform) -> None:
     await up(platform)
     key = f"{ONE.app}/{ONE.environment}/notes.txt"

@@ -169,6 +169,11 @@ class Fleet:
             views += each.known()
         return tuple(views)
 
+    async def observe_on(self, host: HostId) -> tuple[InstanceView, ...]:
+        """As they are there now. Raises Unavailable also where it does not answer soon: what it last said is not told."""
+        views = await self._looked_into(host, lambda runtime: runtime.observe())
+        return tuple(with_host(view, host) for view in views)
+
     async def look_around(self) -> None:
         """At all other hosts, for at most LOOK seconds: so that what is told of them is of now, also where no app asks for it."""
         if looks := {each.look() for each in self._others()}:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,12 +20,13 @@ from mooring.engine.parts import Parts
 from mooring.errors import MooringError
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
-from mooring.model.instance import LogLine
+from mooring.model.instance import InstanceView, LogLine
 from mooring.model.lease import Mark
-from mooring.model.names import LOCAL, ArtifactId, Hostname
+from mooring.model.names import LOCAL, ArtifactId, HostId, Hostname
 from mooring.model.service import MADE_OF, ServiceServer, ServiceWish
 from mooring.model.trace import Trace, alarming
 
+Said = TypeVar("Said")
 CERTIFICATE_STAYS = "an authority gives only so many: it serves again when the branch comes back, and goes when it runs out"
 SPARED = "it was built or used a moment ago, or something is being built: it goes with the next pruning, within the hour"
 _SERVICES_STAY = "services go only where it is said: `mooring service rm` removes one"
@@ -98,13 +99,36 @@ async def _seen(kind: str, look: Callable[[], Awaitable[Trace]]) -> Trace:
 
 
 async def _instances(parts: Parts, environment: EnvironmentId) -> Trace:
-    views = await parts.runtime.observe()
-    return Trace(kind="instance", left=tuple(str(view.key) for view in views if view.key.environment == environment))
+    views, unseen = await _hosts_words(parts, parts.runtime.observe_on)
+    last = [view for view in await parts.runtime.observe() if view.key.host not in views] if unseen else []
+    seen_last = _keys(last, environment)
+    return Trace(
+        kind="instance",
+        left=_keys([view for of_host in views.values() for view in of_host], environment),
+        unseen=f"{unseen}; last seen: {', '.join(seen_last)}" if seen_last else unseen,
+    )
+
+
+def _keys(views: Iterable[InstanceView], environment: EnvironmentId) -> tuple[str, ...]:
+    return tuple(str(view.key) for view in views if view.key.environment == environment)
 
 
 async def _routes(parts: Parts, environment: EnvironmentId) -> Trace:
+    """Of an edge that does not answer as it last was, and it is told that nobody knows."""
     routed = await parts.edge.observe(environment)
-    return Trace(kind="route", left=tuple(name for route in routed for name in route.table.hostnames))
+    unseen = "; ".join(f"{sight.host}: {sight.error}" for sight in parts.edge.sights() if sight.error)
+    return Trace(kind="route", left=tuple(name for route in routed for name in route.table.hostnames), unseen=unseen)
+
+
+async def _hosts_words(parts: Parts, ask: Callable[[HostId], Awaitable[Said]]) -> tuple[dict[HostId, Said], str]:
+    """What every host says by itself, and which of them could not be asked and why, in words."""
+    said, unseen = dict[HostId, Said](), list[str]()
+    for host in parts.runtime.hosts():
+        try:
+            said[host] = await ask(host)
+        except MooringError as error:
+            unseen.append(f"{host}: {error.message}")
+    return said, "; ".join(unseen)
 
 
 def _services(parts: Parts, environment: EnvironmentId, order: DestroyOrder) -> Trace:
@@ -144,19 +168,13 @@ def _servers(parts: Parts, environment: EnvironmentId, known: Had) -> tuple[Serv
 async def _on_hosts(parts: Parts, environment: EnvironmentId, order: DestroyOrder, known: Had) -> tuple[Trace, ...]:
     """Volumes, artifacts and images on every host, by its own word; here also by that of the workshop and its builders."""
     places: dict[ArtifactId, tuple[str, ...]] = {}
-    volumes, unseen = list[str](), list[str]()
-    for host in parts.runtime.hosts():
-        try:
-            held = await parts.runtime.holdings_on(host, environment)
-        except MooringError as error:
-            unseen.append(f"{host}: {error}")
-            continue
-        volumes += [f"{name} on {host}" for name in held.volumes]
+    holdings, blind = await _hosts_words(parts, lambda host: parts.runtime.holdings_on(host, environment))
+    volumes = [f"{name} on {host}" for host, held in holdings.items() for name in held.volumes]
+    for host, held in holdings.items():
         for artifact in held.artifacts & known.artifacts:
             places[artifact] = (*places.get(artifact, ()), host)
     images = {name: hosts for name, hosts in places.items() if name in known.images}
     trees = {name: hosts for name, hosts in places.items() if name not in known.images}
-    blind = "; ".join(unseen)
     shelved = _Place("artifact", known.artifacts, parts.workshop.artifacts)
     kept = _Place("image", known.images, parts.workshop.images)
     return (
