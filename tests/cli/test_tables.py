@@ -202,15 +202,19 @@ def test_what_is_left_of_a_review_app_is_told_kind_by_kind_with_its_reason() -> 
         Trace(kind="route"),
         Trace(kind="image", left=("3f0c on web-1",), reason="used by shop/staging"),
         Trace(kind="volume", left=("shop.cache on web-1",)),
+        Trace(kind="service", left=("db (postgres on main)",), stuck="main: it does not answer"),
         Trace(kind="role", unseen="main: it does not answer"),
     )
     assert [plain(row) for row in trace_lines(traces, width=120)] == [
         "✓ route: gone",
         "· image: 3f0c on web-1 left (used by shop/staging)",
         "✗ volume: shop.cache on web-1 left",
+        "✗ service: db (postgres on main) left (main: it does not answer)",
         "✗ role: could not be looked for: main: it does not answer",
     ]
-    kinds = "gone: route; stays: image{} (used by shop/staging), volume{} (it should be gone); could not be looked for: role{}"
-    assert listing(traces) == kinds.format(" 3f0c on web-1", " shop.cache on web-1", " (main: it does not answer)")
-    assert listing(traces, is_public=True) == kinds.format("", "", "")
-    assert [trace.kind for trace in alarming(traces)] == ["volume", "role"]
+    stays = "stays: image{} (used by shop/staging), volume{} (it should be gone), service{} (it should be gone)"
+    kinds = f"gone: route; {stays}; could not be looked for: role{{}}"
+    names = (" 3f0c on web-1", " shop.cache on web-1", " db (postgres on main)", " (main: it does not answer)")
+    assert listing(traces) == kinds.format(*names)
+    assert listing(traces, is_public=True) == kinds.format("", "", "", "")
+    assert [trace.kind for trace in alarming(traces)] == ["volume", "service", "role"]

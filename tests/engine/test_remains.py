@@ -11,8 +11,9 @@ from engine.test_services import WISH
 
 from mooring.engine.orders import DestroyOrder
 from mooring.engine.remains import SPARED
+from mooring.errors import Unavailable
 from mooring.model.assets import KEY_ID, KEY_SECRET
-from mooring.model.deployment import Outcome
+from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.names import HostId, RegionName
@@ -176,6 +177,100 @@ async def test_what_nobody_could_look_for_is_not_told_to_be_gone(platform: FakeP
     assert "main: " in left(platform)["role"].unseen
     (alarm,) = alarms(platform)
     assert "could not be looked for: database (main: " in alarm
+
+
+async def attempt(platform: FakePlatform) -> Deployment:
+    """One tear-down, to an end that is none: its listing is on record before it has ended, and one alone."""
+    before = len(listings(platform))
+    platform.controller.reviews.tear_down(ONE, "the test asks for it", by="ann")
+    (going,) = platform.memory.deployments(ONE, limit=1)
+    ended = await platform.end(going.id)
+    assert (ended.outcome, ended.error_code) == (Outcome.NEEDS_PERSON, "driver-error")
+    events = [event for event in platform.events(deployment=ended.id) if event.kind in (EventKind.TRACES, EventKind.DEPLOYMENT_ENDED)]
+    assert [event.kind for event in events] == [EventKind.TRACES, EventKind.DEPLOYMENT_ENDED]
+    assert len(listings(platform)) == before + 1
+    assert list(dict.fromkeys(trace.kind for trace in listings(platform)[-1])) == KINDS
+    return ended
+
+
+async def goes_then(platform: FakePlatform) -> None:
+    """What stood in its way is mended: the keeper's next try leaves nothing."""
+    await until_gone(platform)
+    assert left(platform) == {}
+
+
+@story
+async def test_while_the_server_of_its_services_is_down_what_is_left_is_named_each_time(platform: FakePlatform) -> None:
+    server = platform.add_server()
+    await up(platform)
+    server.is_down = True
+    for _ in range(2):
+        ended = await attempt(platform)
+        why = left(platform)["service"].stuck
+        assert why.startswith("it is stopped, but its services are not all removed: ")
+        assert ended.error.startswith(f"{why}; stays: service db (postgres on main) (it should be gone)")
+        assert "could not be looked for: database (main: " in ended.error
+        assert {kind: trace.left for kind, trace in left(platform).items() if trace.unseen} == {"database": (), "role": ()}
+    server.is_down = False
+    await goes_then(platform)
+
+
+@story
+async def test_where_the_bucket_refuses_its_assets_are_named_and_so_is_what_was_to_go_after_them(platform: FakePlatform) -> None:
+    await up(platform)
+    removed: list[str] = []
+
+    def refuse(point: Point) -> None:
+        if point.name == "bucket.remove" and point.moment is Moment.BEFORE:
+            removed.append(str(point))
+            raise Unavailable("the bucket does not let go")
+
+    platform.on_point = refuse
+    ended = await attempt(platform)
+    assert removed
+    told_of = left(platform)
+    assert f"{ONE.app}/{ONE.environment}/app-1.js in {SETTINGS.place}" in told_of["assets"].left
+    assert told_of["service"].left and told_of["database"].left, "they go after the assets"
+    assert "the bucket does not let go" in told_of["assets"].stuck == told_of["database"].stuck
+    assert f"assets {', '.join(told_of['assets'].left)} (it should be gone)" in ended.error
+    platform.on_point = None
+    await goes_then(platform)
+
+
+@story
+async def test_an_accessory_that_does_not_go_is_named_with_what_it_said(platform: FakePlatform) -> None:
+    await up(platform)
+
+    def keep(point: Point) -> None:
+        if point.name == "runtime.forget" and point.moment is Moment.BEFORE and point.subject == CACHE:
+            raise Unavailable("its volume is in use")
+
+    platform.on_point = keep
+    ended = await attempt(platform)
+    accessory = left(platform)["accessory"]
+    assert accessory.left == (str(CACHE),)
+    assert accessory.stuck.startswith(f"it is stopped, but its accessories are not all removed: {CACHE}: it is stopped, but ")
+    assert "its volume is in use" in accessory.stuck and accessory.stuck in ended.error
+    assert left(platform)["volume"].left == (f"{CACHE} on local",)
+    (own,) = listings(platform, CACHE)
+    assert {trace.kind: trace.left for trace in own if trace.left}["volume"] == (f"{CACHE} on local",)
+    platform.on_point = None
+    await goes_then(platform)
+
+
+@story
+async def test_on_a_host_that_is_silent_nothing_is_told_to_be_gone(platform: FakePlatform) -> None:
+    host = platform.add_host("eu-1")
+    await up(platform, msgspec.structs.replace(TREE, regions=IN_EU))
+    host.faults.is_down = True
+    ended = await attempt(platform)
+    unseen = {kind for kind, trace in left(platform).items() if "eu-1" in trace.unseen}
+    assert unseen == {"instance", "volume", "artifact", "image", "log"}
+    assert ended.error.startswith("what it runs could not be stopped, or its routes not be removed, in time; stays: ")
+    assert "could not be looked for: instance (eu-1: " in ended.error
+    assert left(platform)["instance"].unseen.endswith("; last seen: v1 web.1 on eu-1")
+    host.faults.is_down = False
+    await goes_then(platform)
 
 
 @story

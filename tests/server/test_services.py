@@ -6,14 +6,18 @@ import asyncio
 import io
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 from server.serving import TREE, Served
 from server.test_accessories import REDIS
-from server.test_reviews import up
+from server.test_reviews import until, up
 
+from mooring.cli import exit_codes
+from mooring.cli.main import run
+from mooring.cli.session import Session
 from mooring.client.client import Client
 from mooring.engine.orders import DestroyOrder
 from mooring.engine.variables import access_to
@@ -188,6 +192,28 @@ def test_what_a_review_app_left_on_a_server_is_told_by_the_server_and_by_whose_i
     assert (told["service"].left, told["role"].left) == ((), ())
     assert [kind for kind, trace in told.items() if not trace.is_in_order] == ["database"]
     del server.stored[lost.identity]
+
+
+def test_of_a_tear_down_that_its_server_holds_up_the_command_names_what_is_left(
+    client: Client, served: Served, server: FakeServer, tmp_path: Path
+) -> None:
+    branch = up(served, SHOP.app, "held", tmp_path)
+    server.is_down = True
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    session = Session(stdin=io.StringIO(), stdout=out, stderr=out, variables={}, directory=tmp_path, connect=lambda: served.client)
+    code = run(["review", "down", "held", "-a", SHOP.app], session)
+    out.seek(0)
+    told = " ".join(out.read().split())
+    assert code == exit_codes.NEEDS_PERSON, told
+    why = "left (it is stopped, but its services are not all removed: "
+    for line in ("✓ instance: gone", "✓ route: gone", f"✗ service: db (postgres on main) {why}", "✗ role: could not be looked for: main: "):
+        assert line in told, told
+    assert "✗ release: v1 left (it goes last, with the environment's record)" in told
+    assert "; stays: service db (postgres on main) (it should be gone)" in told, "as the deployment ended"
+    server.is_down = False
+    with suppress(NotFound):  # its keeper tries again, too
+        client.review_down(SHOP.app, "held")
+    until(lambda: served.world.memory.environment(branch) is None)
 
 
 def test_what_there_is_not_is_not_found(client: Client) -> None:

@@ -106,12 +106,14 @@ async def ended(parts: Parts, deployment: DeploymentId) -> Deployment | None:
     return record
 
 
-async def removed(parts: Parts, environment: EnvironmentId, *, by: str) -> bool:
-    """Whether all accessories of an environment that is destroyed are gone, with their volumes."""
+async def removed(parts: Parts, environment: EnvironmentId, *, by: str) -> str:
+    """All accessories of an environment that is destroyed, with their volumes; in words what is left, empty where they are gone."""
     names = [record.environment for record in records_of(parts.memory, environment).values()]
     going = [_going(parts, name, by) for name in names]
-    await asyncio.gather(*(ended(parts, each) for each in going))
-    return not records_of(parts.memory, environment)
+    ends = await asyncio.gather(*(ended(parts, each) for each in going))
+    said = {end.environment: end.error for end in ends if end is not None}
+    left = [record.environment for record in records_of(parts.memory, environment).values()]
+    return "; ".join(f"{name}: {said.get(name) or 'it is still there'}" for name in left)
 
 
 def _going(parts: Parts, environment: EnvironmentId, by: str) -> DeploymentId:

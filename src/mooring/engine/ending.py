@@ -29,7 +29,7 @@ from mooring.model.events import EventKind
 from mooring.model.names import ArtifactId
 from mooring.model.receipt import Receipt
 from mooring.model.steps import Conclude, ForgetReleases
-from mooring.model.trace import alarming, listing
+from mooring.model.trace import alarming, held_up, listing
 from mooring.planner.goal import Wanted
 
 _TRIES = 5  # of removing what is left of a destroyed environment
@@ -67,10 +67,11 @@ class Ending:
         await insist(self._parts, lambda: self._tell(EventKind.RECEIPT, receipt=told))
         message, hint, code = _told(step, rollout, receipt)
         outcome = step.outcome
-        if is_success and target is None:
-            left = await self._left(rollout) or await self._proven(rollout)
+        if target is None:
+            trouble = await self._left(rollout) if is_success else message
+            left = await self._proven(rollout, trouble=trouble)
             if left:
-                outcome, code = Outcome.NEEDS_PERSON, "driver-error"
+                outcome, code = Outcome.NEEDS_PERSON if is_success else outcome, "driver-error"
                 message, hint = left, "`mooring destroy` once more removes it"
             else:
                 message += self._said_of_services()
@@ -153,8 +154,10 @@ class Ending:
 
     async def _left(self, rollout: Rollout) -> str:
         """What could not be removed, in words; empty when all is gone that is to go."""
+        if accessories_left := await accessories.removed(self._parts, self._environment, by=self._deployment.requested_by):
+            return f"it is stopped, but its accessories are not all removed: {accessories_left}"
         if not await self._has_removed_all(rollout):
-            return "it is stopped, but something of it is left"
+            return f"it is stopped, but its logs and what its hosts keep for it are not all removed: {rollout.hands.trouble}"
         try:
             await remove_assets(self._parts, rollout.hands, self._environment)
         except MooringError as error:
@@ -167,18 +170,22 @@ class Ending:
                 return f"it is stopped, but its services are not all removed: {error}"
         return ""
 
-    async def _proven(self, rollout: Rollout) -> str:
+    async def _proven(self, rollout: Rollout, *, trouble: str) -> str:
         """Looks for all that it had and puts on record what is left, where something is; in words what has to go before it is gone.
 
-        What is built is pruned before, and what was pruned is looked for, too: nothing waits for the next deployment of another app."""
+        `trouble`: what the removal ended with, empty where it went through. Then what is built is pruned before, and what was pruned is
+        looked for, too: nothing waits for the next deployment of another app."""
         order = decode_order(self._deployment.order)
         assert isinstance(order, DestroyOrder)
-        await self._prune_built(kept_artifacts(self._parts, without=self._environment))
+        if not trouble:
+            await self._prune_built(kept_artifacts(self._parts, without=self._environment))
         known = had(self._parts, self._environment)
-        traces = await remains(self._parts, rollout.hands.mark, order, known)
+        traces = held_up(await remains(self._parts, rollout.hands.mark, order, known), trouble)
         told = {"message": listing(traces), "traces": msgspec.to_builtins(traces)}
         names = {"artifacts": sorted(known.artifacts), "images": sorted(known.images)}
         await insist(self._parts, lambda: self._tell(EventKind.TRACES, **told, **names))
+        if trouble:
+            return "; ".join(filter(None, (trouble, listing(alarming(traces)))))
         stuck = [trace for trace in alarming(traces) if trace.kind in _HAS_TO_GO and trace.left and not trace.reason]
         if stuck:
             return f"it is stopped, but something of it is left: {listing(stuck)}"
@@ -196,8 +203,6 @@ class Ending:
     async def _has_removed_all(self, rollout: Rollout) -> bool:
         """Nothing runs and nothing is routed; logs and leftovers go too."""
         step = ForgetReleases(releases=None, reason=f"{self._environment} is destroyed", volumes=not self._keeps_volume())
-        if not await accessories.removed(self._parts, self._environment, by=self._deployment.requested_by):
-            return False
         for _ in range(_TRIES):
             if await rollout.hands.take((step,)):
                 return True

@@ -10,12 +10,13 @@ import msgspec
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of thing that it had: `left` names what of it is still there, `reason` says why, empty where it should not be.
 
-    `unseen`: why nobody could look; what was not seen is not gone.
+    `stuck`: what kept that which should not be there from being removed. `unseen`: why nobody could look; what was not seen is not gone.
     """
 
     kind: str
     left: tuple[str, ...] = ()
     reason: str = ""
+    stuck: str = ""
     unseen: str = ""
 
     @property
@@ -39,6 +40,11 @@ def listing(traces: Iterable[Trace], *, is_public: bool = False) -> str:
     unseen = ", ".join(trace.kind if is_public else f"{trace.kind} ({trace.unseen})" for trace in told if trace.unseen)
     parts = (("gone", gone), ("stays", stays), ("could not be looked for", unseen))
     return "; ".join(f"{word}: {said}" for word, said in parts if said)
+
+
+def held_up(traces: Iterable[Trace], trouble: str) -> tuple[Trace, ...]:
+    """As they are where `trouble` ended the removal: it is why there still is what should not be."""
+    return tuple(msgspec.structs.replace(trace, stuck=trouble) if trace.left and not trace.reason else trace for trace in traces)
 
 
 def alarming(traces: Iterable[Trace]) -> Sequence[Trace]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from mooring.model.access import Actor
+from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
-from mooring.model.names import app_name
+from mooring.model.names import DeploymentId, app_name
 from mooring.model.review import branch_name, review_environment
-from mooring.model.trace import Trace
+from mooring.model.trace import Trace, held_up
 from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
+
+_LAST = "it goes last, with the environment's record"
 
 
 async def traces(platform: Platform, actor: Actor, app: str, branch: str, *, deployment: str) -> tuple[Trace, ...]:
@@ -26,7 +29,10 @@ async def traces(platform: Platform, actor: Actor, app: str, branch: str, *, dep
         return ()
     settings = tuple(f"version {each.version}" for each in platform.memory.config_versions(environment))
     releases = tuple(release.version for release in platform.memory.releases(environment))
-    return (*_of(event), Trace(kind="config", left=settings), Trace(kind="release", left=releases))
+    recorded = (Trace(kind="config", left=settings), Trace(kind="release", left=releases))
+    ended = platform.memory.deployment(DeploymentId(deployment))
+    is_gone = ended is None or ended.outcome is Outcome.SUCCEEDED
+    return (*_of(event), *(recorded if is_gone else held_up(recorded, _LAST)))
 
 
 def last_traces(platform: Platform, environment: EnvironmentId) -> tuple[Trace, ...]:

@@ -78,7 +78,8 @@ def _trace(trace: Trace, *, width: int | None) -> list[Line]:
     if trace.is_gone:
         return [line(Span("✓ ", Style.SUCCESS), f"{trace.kind}: gone")]
     mark = Span("· ", Style.DIM) if trace.is_in_order else Span("✗ ", Style.BAD)
-    because = f" ({trace.reason})" if trace.reason else ""
+    why = trace.reason or trace.stuck
+    because = f" ({why})" if why else ""
     left = [f"{', '.join(trace.left)} left{because}"] if trace.left else []
     unseen = [f"could not be looked for: {trace.unseen}"] if trace.unseen else []
     return hanging(line(mark), f"{trace.kind}: {'; '.join([*left, *unseen])}", width=width)
