@@ -238,6 +238,17 @@ async def test_where_the_bucket_refuses_its_assets_are_named_and_so_is_what_was_
 
 
 @story
+async def test_where_the_bucket_does_not_let_mooring_in_nobody_says_that_its_assets_are_gone(platform: FakePlatform) -> None:
+    await up(platform)
+    admitted, platform.buckets.admitted = platform.buckets.admitted, (Secret("another"), Secret("key"))
+    ended = await attempt(platform)
+    assert "the bucket does not let Mooring in" in left(platform)["assets"].unseen
+    assert "its assets are not all removed: " in ended.error and "could not be looked for: assets (" in ended.error
+    platform.buckets.admitted = admitted
+    await goes_then(platform)
+
+
+@story
 async def test_an_accessory_that_does_not_go_is_named_with_what_it_said(platform: FakePlatform) -> None:
     await up(platform)
 
@@ -270,6 +281,19 @@ async def test_on_a_host_that_is_silent_nothing_is_told_to_be_gone(platform: Fak
     assert "could not be looked for: instance (eu-1: " in ended.error
     assert left(platform)["instance"].unseen.endswith("; last seen: v1 web.1 on eu-1")
     host.faults.is_down = False
+    await goes_then(platform)
+
+
+@story
+async def test_of_two_servers_that_may_have_it_and_are_silent_both_are_named(platform: FakePlatform) -> None:
+    await up(platform)
+    for name in ("main", "second"):
+        platform.add_server(name).is_down = True
+    await attempt(platform)
+    first, second = left(platform)["role"].unseen.split("; second: ")
+    assert first.startswith("main: ") and "does not answer" in first and "does not answer" in second
+    for name in ("main", "second"):
+        platform.add_server(name).is_down = False
     await goes_then(platform)
 
 

@@ -146,7 +146,8 @@ async def _on_servers(parts: Parts, environment: EnvironmentId, order: DestroyOr
             owned = await parts.services.on_server(server.name, environment)
         except MooringError as error:
             owned = ()
-            unseen |= dict.fromkeys(MADE_OF[server.kind], f"{server.name}: {error}")
+            silent = f"{server.name}: {error}"
+            unseen |= {what: f"{unseen[what]}; {silent}" if what in unseen else silent for what in MADE_OF[server.kind]}
         for what in MADE_OF[server.kind]:
             left[what] = left.get(what, ()) + tuple(f"{each.name} on {server.name}" for each in owned if each.what == what)
     return tuple(
