@@ -12,7 +12,7 @@ import msgspec
 from mooring.engine.contract import Memory
 from mooring.engine.orders import AccessoryOrder, DestroyOrder
 from mooring.engine.parts import Parts
-from mooring.errors import NotHealthy
+from mooring.errors import CapacityExceeded, InvalidInput, NotHealthy
 from mooring.model.accessory import Accessory, Place
 from mooring.model.build import BuildSettings
 from mooring.model.deployment import Deployment, Outcome, Trigger
@@ -22,11 +22,23 @@ from mooring.model.host import Host
 from mooring.model.names import LOCAL, AccessoryName, ArtifactId, DeploymentId, HostId
 from mooring.model.records import EnvironmentRecord
 from mooring.model.release import Artifact, Release, Source
-from mooring.planner.accessories import Condition, Judgement, Present, check_reachable, host_of, judged, missing, release_of
+from mooring.planner.accessories import (
+    Condition,
+    Judgement,
+    Present,
+    check_reachable,
+    host_of,
+    judged,
+    missing,
+    out_of_reach,
+    release_of,
+)
 from mooring.planner.capacity import declared_by
 from mooring.planner.goal import Current, Wanted
+from mooring.planner.usage import Size
 
 _LOOK_EVERY = 0.1  # seconds between two looks at a deployment that is waited for
+_NEW_HOST = HostId("new")  # any that is none of those that there are
 _NOT_MADE = Artifact(id=ArtifactId(""), builder="", reason="", directory="", size=0)
 
 
@@ -54,7 +66,7 @@ def present(memory: Memory, record: EnvironmentRecord) -> Present:
 async def provide(parts: Parts, wanted: Wanted, deployment: Deployment) -> None:
     """Before a deployment of the app goes on: what is missing is made and ready, and what there is can be reached.
 
-    Raises NotHealthy where one does not come up, InvalidInput where one could not run or be reached, CapacityExceeded.
+    Raises NotHealthy where one does not come up, InvalidInput where one could not run or be reached, CapacityExceeded without room.
     """
     environment, declared = wanted.release.environment, wanted.release.accessories
     found = judgements(parts.memory, environment, declared)
@@ -66,9 +78,11 @@ async def provide(parts: Parts, wanted: Wanted, deployment: Deployment) -> None:
     ends = await asyncio.gather(*(ended(parts, each) for each in coming))
     for name, end in zip(orders, ends, strict=True):
         if end is None or end.outcome is not Outcome.SUCCEEDED:
-            hint = f"`mooring accessory logs {name}` shows what it said"
-            raise NotHealthy(f"accessory {name} did not come up: {end.error if end else 'it was removed'}", hint=hint)
-    _check_reachable(parts, wanted)
+            said = f"accessory {name} did not come up: {end.error if end else 'it was removed'}"
+            if end is not None and end.error_code == CapacityExceeded.code:
+                raise CapacityExceeded(said, hint=end.hint, where=str(environment))
+            raise NotHealthy(said, hint=f"`mooring accessory logs {name}` shows what it said")
+    check_reached(parts, wanted)
 
 
 def _coming(parts: Parts, environment: EnvironmentId, order: AccessoryOrder, by: str) -> DeploymentId:
@@ -82,13 +96,60 @@ def first_host(wanted: Wanted) -> HostId:
     return next(iter(wanted.hosts()), LOCAL)
 
 
-def _check_reachable(parts: Parts, wanted: Wanted) -> None:
+def check_reached(parts: Parts, wanted: Wanted) -> None:
+    """Raise InvalidInput where the app could not connect to one that there is."""
     runtimes = {host.name: host.runtime for host in parts.memory.hosts()}
-    records = records_of(parts.memory, wanted.release.environment)
+    for name, place in _places(parts, wanted.release):
+        check_reachable(name, place, wanted.hosts(), runtimes)
+
+
+def cut_off(parts: Parts, release: Release) -> frozenset[HostId]:
+    """Hosts on which the app could not connect to those of its accessories that there are."""
+    runtimes = {host.name: host.runtime for host in parts.memory.hosts()}
+    known = (LOCAL, *runtimes)
+    return frozenset(host for _, place in _places(parts, release) for host in out_of_reach(place, known, runtimes))
+
+
+def is_bound(parts: Parts, release: Release) -> bool:
+    """Whether it could not connect to them from any host that may be added."""
+    return any(out_of_reach(place, (_NEW_HOST,), {}) for _, place in _places(parts, release))
+
+
+def _places(parts: Parts, release: Release) -> list[tuple[AccessoryName, Place]]:
+    """Of those that it declares, where they are."""
+    if not release.accessories:
+        return []
+    records = records_of(parts.memory, release.environment)
+    found = [(each.name, records[each.name].place) for each in release.accessories if each.name in records]
+    return [(name, place) for name, place in found if place is not None]
+
+
+def sizes(parts: Parts, wanted: Wanted) -> tuple[Size, ...]:
+    """Of those that there are where they are, whatever is declared now; of those that a deploy would make where it would."""
+    environment = wanted.release.environment
+    records = records_of(parts.memory, environment)
+    there = {name: each for name, record in records.items() if (each := parts.wanted(record.environment)) is not None}
+    found = [
+        Size(name=name, memory=process.memory, checks=process.checks, hosts=each.hosts_of(process))
+        for name, each in there.items()
+        for process in each.release.processes
+    ]
     for accessory in wanted.release.accessories:
-        record = records.get(accessory.name)
-        if record is not None and record.place is not None:
-            check_reachable(accessory.name, record.place, wanted.hosts(), runtimes)
+        if accessory.name not in there:
+            found.append(
+                Size(name=accessory.name, memory=accessory.memory, checks=accessory.checks, hosts=(_likely_host(parts, accessory, wanted),))
+            )
+    return tuple(found)
+
+
+def _likely_host(parts: Parts, accessory: Accessory, wanted: Wanted) -> HostId:
+    """Where it cannot run anywhere, that is said when it is to be made."""
+    beside = first_host(wanted)
+    try:
+        host = _host(parts, AccessoryOrder(accessory=accessory, beside=beside), None)
+    except InvalidInput:
+        return beside
+    return host.name if host is not None else LOCAL
 
 
 def check_makeable(parts: Parts, wanted: Wanted, found: Iterable[Judgement]) -> None:

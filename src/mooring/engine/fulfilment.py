@@ -16,6 +16,7 @@ import msgspec
 from mooring.engine.bell import Bell
 from mooring.engine.delivery import deliver
 from mooring.engine.ending import Ending
+from mooring.engine.fit import check, roomiest
 from mooring.engine.hands import Hands
 from mooring.engine.insist import insist
 from mooring.engine.kept import kept_artifacts
@@ -25,8 +26,8 @@ from mooring.engine.parts import Parts, revision_of
 from mooring.engine.provision import provide
 from mooring.engine.pushing import push
 from mooring.engine.rollout import Rollout, first_phase
-from mooring.engine.room import await_room
-from mooring.engine.targets import check, roomiest, target_of
+from mooring.engine.room import await_room, provide_accessories
+from mooring.engine.targets import target_of
 from mooring.engine.waits import with_disk
 from mooring.engine.witness import Witness
 from mooring.errors import Aborted, DriverError, LeaseHeld, MooringError, NeedsPerson, OutcomeUnknown, StaleFence
@@ -232,7 +233,7 @@ class Fulfilment:
         """The target, with its services, its assets and all that its hosts need to start it; nothing is sent of what would not fit."""
         target = await target_of(self._parts, order, self.deployment, before)
         if target is not None:
-            target = await self._with_room(target, before, lease)
+            target = await self._with_accessories(order, target, before, lease)
             await provide(self._parts, target.release, self.deployment, lease)
         if target is not None and any(host != LOCAL for host in target.hosts()):
             await self._parts.observer.look(self.deployment.environment)
@@ -253,12 +254,24 @@ class Fulfilment:
             reclaim=lambda: self._reclaim(lease),
         )
 
-    async def _with_room(self, target: Wanted, before: Wanted | None, lease: Lease) -> Wanted:
-        async def reclaim() -> None:
-            await asyncio.to_thread(self._parts.workshop.prune, kept_artifacts(self._parts))
-            await self._reclaim(lease)
+    async def _with_accessories(self, order: Order, target: Wanted, before: Wanted | None, lease: Lease) -> Wanted:
+        """With room; and, where it is deployed, with those made that are missing."""
+        if not isinstance(order, DeployOrder):
+            return await self._with_room(target, before, lease)
+        return await provide_accessories(
+            self._parts,
+            self.deployment,
+            make_room=lambda: self._with_room(target, before, lease),
+            reclaim=lambda: self._freed(lease),
+        )
 
-        return await await_room(self._parts, target, before, reclaim=reclaim)
+    async def _with_room(self, target: Wanted, before: Wanted | None, lease: Lease) -> Wanted:
+        return await await_room(self._parts, target, before, reclaim=lambda: self._freed(lease))
+
+    async def _freed(self, lease: Lease) -> None:
+        """On all hosts."""
+        await asyncio.to_thread(self._parts.workshop.prune, kept_artifacts(self._parts))
+        await self._reclaim(lease)
 
     async def _reclaim(self, lease: Lease) -> None:
         """On all hosts but this one."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mooring.engine.fit import check_room
 from mooring.engine.parts import Parts
-from mooring.engine.targets import check_room
 from mooring.errors import CapacityExceeded
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import HostId

@@ -6,12 +6,13 @@ import asyncio
 from pathlib import Path
 
 from mooring.engine import accessories
+from mooring.engine.fit import check
 from mooring.engine.orders import AccessoryOrder, DeployOrder, DestroyOrder, Order, Preview, RollbackOrder
 from mooring.engine.parts import Parts
 from mooring.engine.promoting import promoted_artifact
 from mooring.engine.provision import removals
 from mooring.engine.pushing import push_of
-from mooring.engine.targets import changed, check, placed, previewed
+from mooring.engine.targets import changed, placed, previewed
 from mooring.errors import NotFound
 from mooring.model.deployment import Phase
 from mooring.model.environment import EnvironmentId

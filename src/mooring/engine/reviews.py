@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from mooring.engine.defect import traced
+from mooring.engine.fit import check_room
 from mooring.engine.line import Line
 from mooring.engine.orders import DestroyOrder, Order
 from mooring.engine.parts import Parts
 from mooring.engine.room import held_by, make_room, move_sleepers
-from mooring.engine.targets import check_room
 from mooring.engine.waits import note_waiting
 from mooring.errors import CapacityExceeded, MooringError
 from mooring.model.capacity import Need

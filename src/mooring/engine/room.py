@@ -9,10 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from mooring.engine import accessories
+from mooring.engine.fit import check_room, counted_in, roomiest, usage_for
 from mooring.engine.parts import Parts, revision_of
-from mooring.engine.targets import check_room, placed, roomiest, usage_for
+from mooring.engine.targets import placed
 from mooring.engine.waits import LONGEST_WAIT, note_waiting
 from mooring.errors import CapacityExceeded, DriverError, LeaseHeld
+from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
 from mooring.model.names import HostId
 from mooring.planner.disk import check_disk
@@ -21,6 +24,7 @@ from mooring.planner.review import ReviewApp, review_apps
 from mooring.planner.room import LEAST_IDLE, may_give_way, need_of, sleepers
 
 _LOOK_EVERY = 2.0  # seconds between two looks for it
+_TRY_EVERY = 15.0  # seconds after an accessory that found no room after all
 
 
 async def make_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, sleep: Callable[[EnvironmentId, str], None]) -> str:
@@ -37,10 +41,11 @@ async def make_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, slee
 
 
 async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, reclaim: Callable[[], Awaitable[object]]) -> Wanted:
-    """Where it has room: as it was to be placed, or elsewhere in its regions. Of a review app, before anything of it is made; others are
-    judged when they are to start. `reclaim`: where a disk has none, what nobody may want any more goes first.
+    """Where it has room: as it was to be placed, or elsewhere in its regions. Of a review app, with its accessories counted in and before
+    anything of it is made; others are judged when they are to start. `reclaim`: where a disk has none, what nobody may want any more goes
+    first.
 
-    Raises CapacityExceeded at the end, and what `Services.missing` raises.
+    Raises CapacityExceeded at the end, InvalidInput where it could not reach its accessories, and what `Services.missing` raises.
     """
     environment = wanted.release.environment
     record = parts.memory.environment(environment)
@@ -52,7 +57,10 @@ async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, rec
         while True:
             held = parts.held_room(environment)
             wanted, crowded = roomiest(parts, wanted, before, held=frozenset(held))
-            lack = _lack_of_disk(parts, wanted, copied)
+            accessories.check_reached(parts, wanted)
+            usage = usage_for(parts, environment)
+            whole = counted_in(parts, wanted, usage)
+            lack = _lack_of_disk(parts, whole, copied)
             if lack and not is_reclaimed:
                 is_reclaimed = True
                 await reclaim()
@@ -62,13 +70,44 @@ async def await_room(parts: Parts, wanted: Wanted, before: Wanted | None, *, rec
                 return wanted
             why = why or f"nothing new is placed on {', '.join(sorted(crowded))}"
             regions = {host.name: host.region for host in parts.memory.hosts()}
-            usage = usage_for(parts, environment)
-            need = need_of(usage.counted(wanted), crowded, regions)
+            need = None if accessories.is_bound(parts, wanted.release) else need_of(usage.counted(whole), crowded, regions)
             note_waiting(parts, environment, why, need=need)
             if parts.clock.monotonic() >= until:
-                hint = _hint(is_declared=not usage.words(wanted))
+                hint = _hint(is_declared=not usage.words(whole))
                 raise CapacityExceeded(f"there was no room for 30 minutes: {why}", hint=hint, where=str(environment))
             await parts.clock.sleep(_LOOK_EVERY)
+    finally:
+        note_waiting(parts, environment, "")
+
+
+async def provide_accessories(
+    parts: Parts, deployment: Deployment, *, make_room: Callable[[], Awaitable[Wanted]], reclaim: Callable[[], Awaitable[object]]
+) -> Wanted:
+    """As `make_room` has found room for it, with its accessories there. Where one of a review app found no room after all, room is sought
+    again: others may have been quicker, or its image takes more disk than there is.
+
+    Raises CapacityExceeded at the end, and what `accessories.provide` raises.
+    """
+    until = parts.clock.monotonic() + LONGEST_WAIT
+    while True:
+        wanted = await make_room()
+        try:
+            await accessories.provide(parts, wanted, deployment)
+        except CapacityExceeded as error:
+            record = parts.memory.environment(deployment.environment)
+            if record is None or record.review is None or parts.clock.monotonic() >= until:
+                raise
+            await _wait_for(parts, deployment.environment, error.message, reclaim=reclaim)
+        else:
+            return wanted
+
+
+async def _wait_for(parts: Parts, environment: EnvironmentId, why: str, *, reclaim: Callable[[], Awaitable[object]]) -> None:
+    """A while, on record, once what nobody may want any more has gone."""
+    note_waiting(parts, environment, why)
+    try:
+        await reclaim()
+        await parts.clock.sleep(_TRY_EVERY)
     finally:
         note_waiting(parts, environment, "")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from pathlib import Path
 from typing import assert_never
 
@@ -30,7 +29,7 @@ from mooring.engine.orders import (
 )
 from mooring.engine.parts import Parts
 from mooring.engine.promoting import promoted_artifact
-from mooring.engine.strangers import check_kept_apart, is_strangers_release
+from mooring.engine.strangers import check_kept_apart
 from mooring.engine.variables import build_secrets_of, check_deliverable, names_given
 from mooring.engine.waits import with_disk
 from mooring.errors import InvalidInput, NotFound, OutcomeUnknown, UsageError
@@ -40,17 +39,14 @@ from mooring.model.deployment import Deployment, Outcome
 from mooring.model.edge import digest_of
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
-from mooring.model.names import HostId
 from mooring.model.placement import Placement
 from mooring.model.release import Artifact, Release
 from mooring.model.review import REVIEW_PASSWORD
 from mooring.model.secret import Secret
 from mooring.planner.accessories import pinned
-from mooring.planner.capacity import check_memory, check_processors, crowded, declared_by
-from mooring.planner.disk import check_disk, full_disks
+from mooring.planner.capacity import declared_by
 from mooring.planner.goal import Wanted
 from mooring.planner.placement import place
-from mooring.planner.usage import Usage
 
 _SHORTEST_PASSWORD = 16  # characters: what is kept of it withstands guessing only where there is much to guess
 Change = ConfigOrder | RollbackOrder | ScaleOrder | RestartOrder | RotateOrder | ReseedOrder
@@ -64,7 +60,6 @@ async def target_of(parts: Parts, order: Order, deployment: Deployment, before: 
         case DeployOrder():
             release = await _built(parts, order, deployment)
             wanted = placed(parts, Wanted(release=release, counts=before.counts if before else {}))
-            await accessories.provide(parts, wanted, deployment)
         case AccessoryOrder():
             release = await accessories.made(parts, order, deployment, before)
             _add(parts, release)
@@ -114,7 +109,8 @@ def previewed(
 
 
 def placed(parts: Parts, wanted: Wanted, *, kept: Placement | None = None) -> Wanted:
-    """With a host for each of its instances, a borrowed one never: those are for who waits for room.
+    """With a host for each of its instances, where it reaches its accessories if it can; a borrowed one never: those are for who waits
+    for room.
 
     Raises InvalidInput where a region of its has none that may be used, Refused where a stranger's code would not be kept apart there.
     """
@@ -122,104 +118,15 @@ def placed(parts: Parts, wanted: Wanted, *, kept: Placement | None = None) -> Wa
         return msgspec.structs.replace(wanted, placement=pinned(wanted.release, wanted.counts))
     hosts = [host for host in parts.memory.hosts() if not host.loan]
     load = declared_by(parts.others(wanted.release.environment), [host.name for host in hosts]) if wanted.release.regions else {}
-    placement = place(wanted.release, wanted.counts, hosts, kept=kept, load=load)
+    cut_off = accessories.cut_off(parts, wanted.release)
+    near = [host for host in hosts if host.name not in cut_off]
+    try:
+        placement = place(wanted.release, wanted.counts, near, kept=kept, load=load)
+    except InvalidInput:
+        placement = place(wanted.release, wanted.counts, hosts, kept=kept, load=load)
     wanted = msgspec.structs.replace(wanted, placement=placement)
     check_kept_apart(parts.memory, parts.runtime, wanted)
     return wanted
-
-
-def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
-    """Raise CapacityExceeded or InvalidInput where it cannot fit beside the other environments.
-
-    It fits for as long as nothing else is decided: what is to be run has to be on record before anybody else is asked.
-    """
-    environment = wanted.release.environment
-    others = parts.others(environment)
-    taken = {name: each.release for pair in others for each in pair if each is not None for name in each.release.hostnames}
-    claims = [f"the hostname {name} belongs to {taken[name].environment} already" for name in wanted.release.hostnames if name in taken]
-    if claims:
-        raise InvalidInput("; ".join(claims), hint="give one of them other hostnames in its mooring.toml", where=str(environment))
-    check_room(parts, wanted, before)
-
-
-def check_room(
-    parts: Parts, wanted: Wanted, before: Wanted | None, *, without: frozenset[EnvironmentId] = frozenset(), is_settled: bool = False
-) -> None:
-    """Raise CapacityExceeded where it does not fit its hosts beside the other environments, but for those `without` which it would be.
-
-    `is_settled`: as it will be when all has gone that is on its way out.
-    """
-    others = [pair for pair in parts.others(wanted.release.environment) if pair[0].release.environment not in without]
-    known = [each for pair in [(wanted, before), *others] for each in pair if each is not None]
-    usage = usage_for(parts, wanted.release.environment)
-    leftover = {} if is_settled else _leftover(parts, known, usage)
-    (target, present), *elsewhere = _counted([(wanted, before), *others], usage)
-    budgets = parts.runtime.budgets()
-    check_memory(target, present, others=elsewhere, budgets=budgets, leftover=leftover, note=usage.words(wanted))
-    check_processors(wanted, [other for other, _ in others], processors=parts.runtime.processors())
-    if wanted.release.environment in usage.reviews:
-        check_disk(wanted, free=parts.free_disk())
-
-
-def roomiest(
-    parts: Parts, wanted: Wanted, before: Wanted | None, *, held: frozenset[HostId] = frozenset()
-) -> tuple[Wanted, frozenset[HostId]]:
-    """As it is where it fits; else on other hosts of its regions, borrowed ones too. And which of them it does not fit."""
-    others, hosts = parts.others(wanted.release.environment), parts.memory.hosts()
-    usage = usage_for(parts, wanted.release.environment)
-    elsewhere = _counted(others, usage)
-    closed = frozenset(host.name for host in hosts if host.loan and host.is_draining)
-    closed |= full_disks(parts.free_disk()) | held
-    if is_strangers_release(parts.memory, wanted.release):
-        closed |= frozenset(host.name for host in hosts) - parts.runtime.taking_strangers()
-    budgets, processors = parts.runtime.budgets(), parts.runtime.processors()
-
-    def crowded_by(candidate: Wanted) -> frozenset[HostId]:
-        known = [each for pair in [(candidate, before), *others] for each in pair if each is not None]
-        leftover = _leftover(parts, known, usage)
-        ((target, present),) = _counted([(candidate, before)], usage)
-        full = crowded(target, present, others=elsewhere, budgets=budgets, processors=processors, leftover=leftover)
-        return full | closed.intersection(candidate.hosts())
-
-    crowded_now = crowded_by(wanted)
-    if not crowded_now or not wanted.release.regions:
-        return wanted, crowded_now
-    full, load = set(crowded_now), declared_by(elsewhere, [host.name for host in hosts])
-    while True:
-        try:
-            placement = place(wanted.release, wanted.counts, [host for host in hosts if host.name not in full], load=load)
-        except InvalidInput:
-            break
-        candidate = msgspec.structs.replace(wanted, placement=placement)
-        lacking = crowded_by(candidate)
-        if not lacking:
-            return candidate, frozenset()
-        if lacking <= full:
-            break
-        full |= lacking
-    return wanted, crowded_now
-
-
-def usage_for(parts: Parts, environment: EnvironmentId) -> Usage:
-    """How memory is counted while room is sought for it: what is not declared counts for nothing, unless a review app is to start."""
-    reviews = frozenset(record.environment for record in parts.memory.environments() if record.review is not None)
-    return Usage(peaks=parts.observer.peaks(), reviews=reviews) if environment in reviews else Usage()
-
-
-def _counted(pairs: Iterable[tuple[Wanted, Wanted | None]], usage: Usage) -> list[tuple[Wanted, Wanted | None]]:
-    return [(usage.counted(wanted), usage.counted(before) if before is not None else None) for wanted, before in pairs]
-
-
-def _leftover(parts: Parts, known: list[Wanted], usage: Usage) -> dict[HostId, int]:
-    """Bytes that it counts as, by host, by what was last seen to run and belongs to none of these: it could not be stopped yet."""
-    wanted = frozenset(key for each in known for key in each.instances())
-    left: dict[HostId, int] = {}
-    for key in parts.observer.seen():
-        release = None if key in wanted else parts.observer.release(key.environment, key.release)
-        process = release.process(key.process) if release is not None else None
-        if process is not None:
-            left[key.host] = left.get(key.host, 0) + usage.of(key.environment, process)
-    return left
 
 
 async def _built(parts: Parts, order: DeployOrder, deployment: Deployment) -> Release:

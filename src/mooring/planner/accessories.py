@@ -177,12 +177,18 @@ def pinned(release: Release, counts: Mapping[ProcessName, int]) -> Placement:
 
 def check_reachable(name: AccessoryName, place: Place, hosts: Iterable[HostId], runtimes: Mapping[HostId, HostRuntime]) -> None:
     """Raise InvalidInput where an app on one of these hosts could not connect: an accessory listens on no public address."""
-    is_loopback = place.address.startswith(_LOOPBACK)
-    cut_off = [host for host in hosts if host != place.host or runtimes.get(host) is HostRuntime.DOCKER] if is_loopback else []
+    cut_off = out_of_reach(place, hosts, runtimes)
     if cut_off:
         where = "the controller's machine" if place.host == LOCAL else str(place.host)
         hint = "declare a host for it that was added with a private address of its own (`mooring host add --bind ADDRESS`)"
         raise InvalidInput(f"accessory {name} listens on the loopback of {where}, and the app runs on {', '.join(cut_off)}", hint=hint)
+
+
+def out_of_reach(place: Place, hosts: Iterable[HostId], runtimes: Mapping[HostId, HostRuntime]) -> tuple[HostId, ...]:
+    """Those of these hosts from which nothing connects to it."""
+    if not place.address.startswith(_LOOPBACK):
+        return ()
+    return tuple(host for host in hosts if host != place.host or runtimes.get(host) is HostRuntime.DOCKER)
 
 
 def release_of(

@@ -11,8 +11,9 @@ from functools import cached_property
 import msgspec
 
 from mooring.model.environment import EnvironmentId
+from mooring.model.health import Checks
 from mooring.model.instance import InstanceView
-from mooring.model.names import AppName, ProcessName
+from mooring.model.names import AccessoryName, AppName, HostId, ProcessName
 from mooring.model.quantity import format_size
 from mooring.model.release import ProcessType
 from mooring.planner.goal import Wanted
@@ -20,7 +21,9 @@ from mooring.planner.goal import Wanted
 ASSUMED_MEMORY = 256_000_000  # bytes of an instance of a review app of which nothing was seen yet
 SETTLED = 30.0  # seconds after its start from which on an instance tells what it uses
 
+_BESIDE = "accessory "  # begins the name under which an accessory is counted in with its app: no process type has a space in its own
 Kind = tuple[EnvironmentId, ProcessName]
+_Sort = tuple[AppName, AccessoryName | None, ProcessName]
 
 
 class Peak(msgspec.Struct, frozen=True, order=True):
@@ -28,6 +31,24 @@ class Peak(msgspec.Struct, frozen=True, order=True):
 
     release: int
     memory: int
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """What an accessory takes: `memory` bytes declared (0: none), on each of its `hosts`."""
+
+    name: AccessoryName
+    memory: int
+    checks: Checks
+    hosts: tuple[HostId, ...]
+
+
+def with_accessories(wanted: Wanted, sizes: Iterable[Size]) -> Wanted:
+    """The same as if these were process types of it; to be compared with what there is, never to be run."""
+    known = {ProcessName(f"{_BESIDE}{each.name}"): each for each in sizes}
+    more = tuple(ProcessType(name=name, command="", memory=each.memory, checks=each.checks) for name, each in known.items())
+    release = msgspec.structs.replace(wanted.release, processes=(*wanted.release.processes, *more))
+    placement = {**wanted.placement, **{name: each.hosts for name, each in known.items()}}
+    return msgspec.structs.replace(wanted, release=release, placement=placement)
 
 
 def with_seen(peaks: Mapping[Kind, Peak], views: Iterable[InstanceView], *, now: float) -> dict[Kind, Peak]:
@@ -44,7 +65,8 @@ def with_seen(peaks: Mapping[Kind, Peak], views: Iterable[InstanceView], *, now:
 class Usage(msgspec.Struct, frozen=True, dict=True):
     """How much each instance counts as. As it stands here, without anything: what is declared, and nothing else.
 
-    `reviews`: the environments of review apps. What is no review app is never assumed to use anything that was not seen.
+    `reviews`: the environments of review apps. What is no review app, nor an accessory of one, is never assumed to use anything that was
+    not seen.
     """
 
     peaks: Mapping[Kind, Peak] = {}
@@ -52,10 +74,11 @@ class Usage(msgspec.Struct, frozen=True, dict=True):
 
     def of(self, environment: EnvironmentId, process: ProcessType) -> int:
         """Bytes of one instance."""
-        own = self.peaks.get((environment, process.name))
+        kind = _kind(environment, process.name)
+        own = self.peaks.get(kind)
         if process.memory or own is not None:
             return process.memory or (own.memory if own else 0)
-        return self._of_siblings.get((environment.app, process.name), ASSUMED_MEMORY) if environment in self.reviews else 0
+        return self._of_siblings.get(_sort(kind), ASSUMED_MEMORY) if environment.home in self.reviews else 0
 
     def counted(self, wanted: Wanted) -> Wanted:
         """The same as if it declared all that it counts as; to be compared with what there is, never to be run."""
@@ -69,10 +92,24 @@ class Usage(msgspec.Struct, frozen=True, dict=True):
         return ", ".join(f"{name} declares none and counts as {format_size(size)}" for name, size in counts.items() if size)
 
     @cached_property
-    def _of_siblings(self) -> dict[tuple[AppName, ProcessName], int]:
+    def _of_siblings(self) -> dict[_Sort, int]:
         """The most that any review app of an app was seen to use."""
-        most: dict[tuple[AppName, ProcessName], int] = {}
-        for (environment, name), peak in self.peaks.items():
-            if environment in self.reviews:
-                most[environment.app, name] = max(peak.memory, most.get((environment.app, name), 0))
+        most: dict[_Sort, int] = {}
+        for kind, peak in self.peaks.items():
+            if kind[0].home in self.reviews:
+                most[_sort(kind)] = max(peak.memory, most.get(_sort(kind), 0))
         return most
+
+
+def _kind(environment: EnvironmentId, name: ProcessName) -> Kind:
+    """An accessory that is counted in with its app was seen as what it is: an environment of its own."""
+    if not name.startswith(_BESIDE):
+        return environment, name
+    accessory = AccessoryName(name.removeprefix(_BESIDE))
+    return environment.with_accessory(accessory), ProcessName(accessory)
+
+
+def _sort(kind: Kind) -> _Sort:
+    """What all review apps of an app have in common."""
+    environment, name = kind
+    return environment.app, environment.accessory, name
