@@ -84,7 +84,7 @@ def test_an_end_is_told_beforehand_and_what_is_gone_comes_back_by_hand_and_with_
     closed(forge)
     settled(served, "ends")
     gone(served, forge, environment)
-    forge.wait(lambda: "is gone" in forge.ours(2)[0] and served.world.memory.forge_pulls(app) == ())
+    forge.wait(lambda: "is gone" in forge.ours(2)[0] and all(each.is_closed for each in served.world.memory.forge_pulls(app)))
     closed(forge, how="open")
     settled(served, "ends")
     forge.wait(lambda: "http" in forge.ours(2)[-1])
