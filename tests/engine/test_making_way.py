@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from engine.scenarios import Hook, dies_at_each_point
 from engine.stories import QUICK, running, story, told, until
 from engine.test_disk_waits import EU
 from engine.test_line import of
 from engine.test_room import SETTINGS, asked, up, waiting
 
-from mooring.engine.orders import DestroyOrder, ScaleOrder
+from mooring.engine.orders import DestroyOrder, Order, ScaleOrder
 from mooring.errors import CapacityExceeded, LeaseHeld
 from mooring.model.build import BuildSettings
 from mooring.model.deployment import Deployment, Outcome, Phase
@@ -22,8 +23,7 @@ from mooring.model.instance import InstanceView
 from mooring.model.lease import Lock
 from mooring.model.names import DeploymentId, ProcessName
 from mooring.model.release import Artifact, Source
-from mooring.testing.laws import Point
-from mooring.testing.platform import Crash, FakePlatform, play
+from mooring.testing.platform import Crash, FakePlatform
 from mooring.testing.workshop import Tree, process
 
 AT_ONCE = 20.0  # seconds: of what would have to wait for half an hour
@@ -201,34 +201,42 @@ async def test_one_that_is_to_go_and_is_locked_holds_up_nobody(platform: FakePla
     await until(platform, lambda: platform.memory.environment(environment) is None, within=700)
 
 
-@pytest.mark.parametrize("fatal", range(1, 25, 2))
-def test_whenever_the_controller_dies_over_it_the_newer_one_serves(fatal: int) -> None:
-    """`fatal`: the point, of those from the newer commit on, over which it dies."""
-
-    async def life(platform: FakePlatform) -> None:
-        _, environment, deployment = await without_room(platform)
-        count = 0
-
-        def dies(_: Point) -> None:
-            nonlocal count
-            count += 1
-            if count == fatal:
-                platform.crash()
-                raise Crash
-
-        platform.on_point = dies
+async def taken(platform: FakePlatform, environment: EnvironmentId, order: Order) -> DeploymentId:
+    """The order, asked again where the controller died before it took it, as a person would."""
+    known = {each.id for each in platform.memory.deployments(environment)}
+    while True:
         try:
-            newer = pushed(platform, environment, of(1))
+            return platform.submit(environment, order)
         except Crash:
-            newer = platform.memory.deployments(environment, limit=1)[0].id
-            if newer == deployment:  # it was not taken
-                await platform.start()
-                newer = pushed(platform, environment, of(1))
+            await platform.start()
+            newest = platform.memory.deployments(environment, limit=1)[0].id
+            if newest not in known:
+                return newest
+
+
+def test_at_whatever_point_the_controller_dies_over_it_the_newer_one_serves() -> None:
+    async def dying(platform: FakePlatform, hook: Hook) -> None:
+        _, environment, deployment = await without_room(platform)
+        platform.on_point = hook
+        newer = await taken(platform, environment, platform.order(of(1)))
         assert (await platform.end(newer, within=60)).outcome is Outcome.SUCCEEDED
         platform.on_point = None
         await platform.rest(10)
-        assert count >= fatal
         assert record(platform, deployment).outcome is Outcome.SUPERSEDED
         assert (len(running(platform, environment)), waiting(platform, environment)) == (1, "")
 
-    play(life)
+    assert dies_at_each_point(dying) > 40
+
+
+def test_at_whatever_point_the_controller_dies_over_it_one_that_is_to_go_is_gone() -> None:
+    async def dying(platform: FakePlatform, hook: Hook) -> None:
+        _, environment, deployment = await without_room(platform)
+        platform.on_point = hook
+        down = await taken(platform, environment, DestroyOrder(services=True))
+        await platform.end(down, within=60)
+        platform.on_point = None
+        await platform.rest(10)
+        assert (platform.memory.environment(environment), running(platform, environment)) == (None, [])
+        assert [end_of(platform, environment, each)[0] for each in (deployment, down)] == ["superseded", "succeeded"]
+
+    assert dies_at_each_point(dying) > 20

@@ -91,6 +91,11 @@ def test_who_waits_is_told_its_place_among_all_that_wait(served: Served) -> None
         "it is number 3 of the 3 that wait",
     ]
     assert place_in_line(first, [first, bare]) == ""
+    leaving = msgspec.structs.replace(second, leaving="its branch is gone")
+    assert (place_in_line(leaving, [first, leaving, third]), place_in_line(third, [first, leaving, third])) == (
+        "",
+        "it is number 2 of the 2 that wait",
+    )
     memory, environments = served.world.memory, [EnvironmentId.parse("shop/one"), EnvironmentId.parse("shop/two")]
     for mark, environment in zip((first, second), environments, strict=True):
         memory.save_environment(EnvironmentRecord(environment=environment, created_at=0, review=mark))
@@ -117,6 +122,7 @@ def test_who_waits_is_told_what_is_coming_and_what_the_limit_is(served: Served) 
     said.append(waiting_words(platform, msgspec.structs.replace(mark, need=msgspec.structs.replace(NEED, runtime=HostRuntime.DOCKER))))
     memory.save_host(borrowed(LOAN, LENT))
     said += [waiting_words(platform, mark), waiting_words(platform, msgspec.structs.replace(mark, need=None))]
+    said.append(waiting_words(platform, msgspec.structs.replace(mark, leaving="its branch is gone")))
     memory.forget_loan(KEY)
     memory.forget_host(LOAN.host)
     assert said == [
@@ -126,6 +132,7 @@ def test_who_waits_is_told_what_is_coming_and_what_the_limit_is(served: Served) 
         "no room; 1 of 1 hosts are borrowed already",
         "no room; 1 of 1 hosts are borrowed already",
         "no room; 1 of 1 hosts are borrowed already",
+        "no room",
         "no room",
     ]
 

@@ -18,17 +18,17 @@ def waiting_words(platform: Platform, mark: ReviewMark) -> str:
         return ""
     marks = [record.review for record in memory.environments() if record.review is not None]
     said = [mark.waiting, place_in_line(mark, marks)]
-    if mark.need is not None and keeper.is_there:
+    if mark.need is not None and keeper.is_there and not mark.leaving:
         joined = {host.loan for host in memory.hosts()}
         said.append(_prospect(mark.need, memory.loans(), joined, keeper.terms))
     return "; ".join(each for each in said if each)
 
 
 def place_in_line(mark: ReviewMark, every: Iterable[ReviewMark]) -> str:
-    """`it is number 2 of the 3 that wait`, by when each asked; empty where no other of them waits."""
-    since = [each.waiting_since for each in every if each.waiting]
+    """`it is number 2 of the 3 that wait`, by when each asked; empty where no other of them waits, and for one that is to go."""
+    since = [each.waiting_since for each in every if each.waiting and not each.leaving]
     place = 1 + sum(each < mark.waiting_since for each in since)
-    return f"it is number {place} of the {len(since)} that wait" if len(since) > 1 else ""
+    return f"it is number {place} of the {len(since)} that wait" if len(since) > 1 and not mark.leaving else ""
 
 
 def stands(loan: Loan) -> str:
