@@ -130,12 +130,14 @@ def test_it_writes_to_its_own_home_and_to_what_is_temporary_and_nowhere_else(pla
     assert answer.out.split() == ["CapEff:", "0" * 16, "NoNewPrivs:", "1"], answer
 
 
-def test_what_its_instances_and_its_release_command_do_is_confined_as_well(platform: Platform, app: App) -> None:
+def test_what_its_instances_its_checks_and_its_release_command_do_is_confined_as_well(platform: Platform, app: App) -> None:
     """As they are started, and as they are entered."""
     production = database_of(app)
     app.git("switch", "--quiet", "one")
     look = f"cat {production} >/dev/null && echo LOOKED; true"
     app.write("Procfile", f"release: {look}\nweb: {look}; python3 -m http.server $PORT --bind 127.0.0.1 --directory public\n")
+    health = f'\n[review.processes.web.health]\ncommand = "! cat {production}"\n'
+    app.write("mooring.toml", (app.path / "mooring.toml").read_text() + health)  # it is not well where this can be read
     app.commit("looks around")
     answer = app.mooring("review", "up")
     assert answer.code == 0, answer

@@ -29,11 +29,12 @@ _LIVED = 0.5  # seconds a process without a check of its own must have lived to 
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """How an instance is to be asked: its checks, and the Host header."""
+    """How an instance is to be asked: its checks, and the Host header. Confined: a command runs in its bounds."""
 
     checks: Checks
     hostname: str
     directory: str
+    is_confined: bool = False
 
 
 @dataclass
@@ -212,7 +213,12 @@ class HealthMonitor:
             result = ProbeResult(passed=False, at=self._clock.wall(), latency=0.0, said="just started")
         else:
             target = ProbeTarget(
-                address=view.address, port=view.port, hostname=patient.asked.hostname, directory=patient.asked.directory, pid=view.pid
+                address=view.address,
+                port=view.port,
+                hostname=patient.asked.hostname,
+                directory=patient.asked.directory,
+                pid=view.pid,
+                confined=view.key.slug if patient.asked.is_confined else "",
             )
             result = await self._answer(target, check)
         patient.results.append(result)

@@ -93,7 +93,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         services=Drivers(lambda: hosts.controller),
         buckets=S3Buckets(lambda: hosts.controller),
         edge=edge,
-        prober=NetworkProber(),
+        prober=NetworkProber(launch=lambda slug: machinery.supervisor.run_directory(slug) / "launch"),
         streams=EdgeStreams(address=local_address(settings.bind), port=settings.http_port),
         workshop=workshop,
         clock=clock,

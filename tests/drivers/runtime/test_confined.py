@@ -11,14 +11,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mooring.drivers.peers import is_confined
+from mooring.drivers.probe.network import NetworkProber
 from mooring.drivers.runtime.contract import LogQuery, Terminal
 from mooring.drivers.runtime.process import landlock
 from mooring.drivers.runtime.process.bounds import Bounds, pairs
 from mooring.drivers.runtime.process.program import Program, read_program, write_program
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
+from mooring.drivers.runtime.process.supervisor import Supervisor
+from mooring.model.health import Check, CheckKind, ProbeTarget
 from mooring.model.instance import Confinement, InstanceSpec, TaskSpec
 from mooring.model.secret import SecretFile
 from mooring.testing.runtime_contract import SHOP, a_key, a_mark
@@ -154,6 +158,24 @@ async def test_no_variable_of_its_own_reaches_a_program_before_it_is_confined(
     assert "escaped" not in answer and not mark.exists()
 
 
+async def test_the_command_of_a_check_runs_in_the_bounds_of_its_instance_and_without_them_not_at_all(
+    runtime: ProcessRuntime, supervisor: Supervisor, confinement: Confinement, secret: Path, place: Path
+) -> None:
+    spec = InstanceSpec(key=a_key(), command="echo up; exec sleep 3600", directory=str(place), is_routed=False, confinement=confinement)
+    await runtime.start(a_mark(), spec, {"NAME": "its own"})
+    await told(runtime, 1)
+    (view,) = await runtime.observe()
+    prober = NetworkProber(launch=lambda slug: supervisor.run_directory(slug) / "launch")
+    target = ProbeTarget(address="", port=0, hostname="", directory=str(place), pid=view.pid, confined=view.key.slug)
+    looks = Check(kind=CheckKind.COMMAND, command=f'test "$NAME" = "its own" && ! cat {secret}', timeout=20)
+    result = await prober.probe(target, looks)
+    assert result.passed and "Permission denied" in result.said
+    assert not (await prober.probe(msgspec.structs.replace(target, confined=""), looks)).passed, "nobody else is kept from it"
+    await runtime.stop(a_mark(), spec.key, grace=1.0)
+    result = await prober.probe(target, Check(kind=CheckKind.COMMAND, command="true", timeout=20))
+    assert not result.passed and "No such file" in result.said
+
+
 async def test_it_opens_its_own_terminal_and_no_other(runtime: ProcessRuntime, confinement: Confinement, place: Path) -> None:
     ours, theirs = pty.openpty()
     command = f"echo output >/dev/stdout; echo error >/dev/stderr; echo terminal >$(tty); echo another >{os.ttyname(theirs)}"
@@ -169,7 +191,7 @@ async def test_it_opens_its_own_terminal_and_no_other(runtime: ProcessRuntime, c
 
 def test_what_cannot_be_confined_does_not_start(tmp_path: Path) -> None:
     """Here: bounds that are not to be read."""
-    done = subprocess.run([*PYTHON, str(LANDLOCK), str(tmp_path), "echo", "started"], capture_output=True, text=True)
+    done = subprocess.run([*PYTHON, str(LANDLOCK), str(tmp_path / "bounds"), "echo", "started"], capture_output=True, text=True)
     assert done.returncode == 127 and done.stdout == "" and "No such file or directory" in done.stderr
 
 

@@ -7,50 +7,58 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import assert_never
 
 from mooring.drivers.probe.asking import Answer, Connection, NotHttp, reason
 from mooring.drivers.probe.contract import Prober
+from mooring.drivers.runtime.process import landlock
+from mooring.drivers.runtime.process.confining import confined_argv, confined_environment
 from mooring.model.health import Check, CheckKind, ProbeResult, ProbeTarget
 
 _SAID = 200  # characters kept of what a check command says
 _HEARD = 64 * 1024  # bytes read of it
 
 
+Finding = tuple[str, int, str, bool]  # path, status, what it said, whether it passed
+
+
 class NetworkProber:
-    """Holds nothing: one connection per question, as a fresh client has it."""
+    """Holds nothing: one connection per question, as a fresh client has it.
+
+    `launch` tells where it is on record how an instance is started, its bounds among it, by its slug; None where none is confined."""
+
+    def __init__(self, launch: Callable[[str], Path] | None = None) -> None:
+        self._launch = launch
 
     async def probe(self, target: ProbeTarget, check: Check) -> ProbeResult:
         at, began = time.time(), time.monotonic()
         try:
             async with asyncio.timeout(check.timeout):
-                path, status, said, passed = await _ask(target, check)
+                path, status, said, passed = await self._ask(target, check)
         except TimeoutError:
             path, status, said, passed = _first(check), 0, f"no answer within {check.timeout:g} s", False
         except (OSError, asyncio.IncompleteReadError, NotHttp) as error:
             path, status, said, passed = _first(check), 0, reason(error), False
         return ProbeResult(passed=passed, at=at, latency=time.monotonic() - began, path=path, status=status, said=said)
 
-
-Finding = tuple[str, int, str, bool]  # path, status, what it said, whether it passed
-
-
-async def _ask(target: ProbeTarget, check: Check) -> Finding:
-    match check.kind:
-        case CheckKind.HTTP:
-            return await _ask_http(target, check)
-        case CheckKind.TCP:
-            (await Connection.to(target.address, target.port)).close()
-            return "", 0, "it accepts connections", True
-        case CheckKind.COMMAND:
-            return await _ask_command(target, check)
-        case CheckKind.ALIVE:
-            lives = _is_alive(target.pid)
-            return "", 0, "the process runs" if lives else "the process does not run", lives
-        case _:
-            assert_never(check.kind)
+    async def _ask(self, target: ProbeTarget, check: Check) -> Finding:
+        match check.kind:
+            case CheckKind.HTTP:
+                return await _ask_http(target, check)
+            case CheckKind.TCP:
+                (await Connection.to(target.address, target.port)).close()
+                return "", 0, "it accepts connections", True
+            case CheckKind.COMMAND:
+                bounds = self._launch(target.confined) if self._launch and target.confined and landlock.version() else None
+                return await _ask_command(target, check, bounds)
+            case CheckKind.ALIVE:
+                lives = _is_alive(target.pid)
+                return "", 0, "the process runs" if lives else "the process does not run", lives
+            case _:
+                assert_never(check.kind)
 
 
 async def _ask_http(target: ProbeTarget, check: Check) -> Finding:
@@ -71,14 +79,16 @@ async def _get(target: ProbeTarget, path: str, *, host: str) -> Answer:
         connection.close()
 
 
-async def _ask_command(target: ProbeTarget, check: Check) -> Finding:
-    """In the instance's directory and with its environment; 0 passes."""
+async def _ask_command(target: ProbeTarget, check: Check, bounds: Path | None) -> Finding:
+    """In the instance's directory and with its environment, within the bounds on record there; 0 passes."""
+    argv: tuple[str, ...] = ("/bin/sh", "-c", check.command)
+    environment = _environment(target)
+    if bounds is not None:
+        argv, environment = confined_argv(bounds, argv), confined_environment(str(bounds.parent), environment)
     process = await asyncio.create_subprocess_exec(
-        "/bin/sh",
-        "-c",
-        check.command,
+        *argv,
         cwd=target.directory or None,
-        env=_environment(target),
+        env=environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -1,6 +1,6 @@
 """Confines the process that calls it, for good and with all that it will start: Landlock, the kernel's sandbox for those who are not root.
 
-    python -I -S -E landlock.py DIRECTORY ARGV…     within the bounds on record in DIRECTORY (bounds.py), become the command
+    python -I -S -E landlock.py RECORD ARGV…     within the bounds on RECORD (bounds.py), become the command
 
 The command's variables come with GIVEN before their names: LD_PRELOAD and the like would otherwise run here, where nothing is confined yet.
 
@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from mooring.drivers.runtime.process import kernel, record
 
 HIDDEN, SHARED, OWN, SHOWN = b"hidden", b"shared", b"own", b"shown"
-RECORD = "bounds"
 GIVEN = "MOORING_GIVEN_"
 WHOLE = 6  # the version of Landlock from which on nothing here is left out
 
@@ -130,12 +129,12 @@ def _done(result: int, what: str) -> int:
     return int(result)
 
 
-def main(directory: str, argv: list[str]) -> None:
+def main(path: str, argv: list[str]) -> None:
     kernel.restore_signals()
     try:
-        bounds = record.read(f"{directory}/{RECORD}")
-        if not bounds:
-            raise OSError(2, os.strerror(2), f"{directory}/{RECORD}")
+        bounds = record.read(path)
+        if not any(key == HIDDEN for key, _ in bounds):
+            raise OSError(2, os.strerror(2), path)
         confine([*bounds, *((OWN, place) for place in _terminals())])
         os.execvpe(argv[0], argv, _given())  # noqa: S606 - the app's own command, as its owner asked
     except OSError as error:

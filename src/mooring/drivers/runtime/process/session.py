@@ -25,16 +25,17 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.runtime.contract import Terminal
-from mooring.drivers.runtime.process import kernel, landlock, record, secret_files
+from mooring.drivers.runtime.process import kernel, record, secret_files
 from mooring.drivers.runtime.process.bounds import Bounds, pairs
+from mooring.drivers.runtime.process.confining import confined_argv, confined_environment
 from mooring.drivers.runtime.process.ending import end
 from mooring.drivers.runtime.process.launcher import UMASK
 from mooring.model.secret import Secret
 
 _PYTHON = (sys.executable, "-I", "-S", "-E")
 _CONTROLLING = Path(__file__).resolve().with_name("controlling.py")
-_CONFINING = Path(__file__).resolve().with_name("landlock.py")
 _PREFIX = "session-"
+_BOUNDS = "bounds"
 _CHUNK = 64 * 1024
 _UMASK = int(UMASK, 8)  # as programs of an app have it
 _LAST_WORDS = 0.3  # seconds in which output may still come after the process has ended
@@ -72,9 +73,9 @@ def open_session(run: Path, command: Command) -> Session:
     environment = {name: value.reveal() if isinstance(value, Secret) else value for name, value in placed.items()}
     if command.size is not None:
         environment = {"TERM": "xterm-256color", **environment}
-    if command.bounds is not None:
-        environment = {f"{landlock.GIVEN}{name}": value for name, value in environment.items()}
     environment[kernel.MARKER] = marker
+    if command.bounds is not None:
+        environment = confined_environment(marker, environment)
     try:
         command = _confined(directory, command)
         if command.size is None:
@@ -90,8 +91,8 @@ def _confined(directory: Path, command: Command) -> Command:
     if command.bounds is None:
         return command
     bounds = msgspec.structs.replace(command.bounds, shown=(*command.bounds.shown, str(directory / secret_files.FOLDER)))
-    record.write(str(directory / landlock.RECORD), pairs(bounds))
-    return msgspec.structs.replace(command, argv=(*_PYTHON, str(_CONFINING), str(directory), *command.argv))
+    record.write(str(directory / _BOUNDS), pairs(bounds))
+    return msgspec.structs.replace(command, argv=confined_argv(directory / _BOUNDS, command.argv))
 
 
 def _with_pipes(marker: str, command: Command, environment: dict[str, str]) -> Session:
