@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import msgspec
+import pytest
 from engine.stories import QUICK, story, told, until
 from engine.test_accessories import REDIS
 from engine.test_assets import SETTINGS
 from engine.test_reviews import ONE, RULES, found, until_gone
 from engine.test_services import WISH
 
+from mooring.drivers.runtime.contract import LogQuery
 from mooring.engine.orders import DestroyOrder
 from mooring.engine.remains import SPARED
 from mooring.errors import Unavailable
@@ -16,6 +21,7 @@ from mooring.model.assets import KEY_ID, KEY_SECRET
 from mooring.model.deployment import Deployment, Outcome
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
+from mooring.model.instance import LogLine
 from mooring.model.names import HostId, RegionName
 from mooring.model.placement import Region
 from mooring.model.release import Source
@@ -282,6 +288,21 @@ async def test_on_a_host_that_is_silent_nothing_is_told_to_be_gone(platform: Fak
     assert left(platform)["instance"].unseen.endswith("; last seen: v1 web.1 on eu-1")
     host.faults.is_down = False
     await goes_then(platform)
+
+
+@story
+async def test_a_host_that_never_tells_its_lines_holds_no_listing_up(platform: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = platform.add_host("eu-1")
+    await up(platform, msgspec.structs.replace(TREE, regions=IN_EU))
+
+    async def hangs(query: LogQuery) -> AsyncIterator[LogLine]:
+        await asyncio.Event().wait()
+        yield LogLine(at=0.0, source="web.1", release=1, stream="stdout", text="never said")
+
+    monkeypatch.setattr(host, "logs", hangs)
+    go(platform)
+    await until_gone(platform)
+    assert left(platform) == {"log": Trace(kind="log", unseen="not every host has told its lines within 10 seconds")}
 
 
 @story

@@ -34,6 +34,7 @@ _VOLUME_STAYS = "it was said that it stays"
 _STRANGERS = "Mooring's list of what it pushed does not name it: it is somebody else's"
 _LOOKS = 3  # where something is not as it should be
 _BETWEEN = 1.0  # seconds
+_LOG_WITHIN = 10.0  # seconds for the newest line of all hosts: one that is silent is not waited for as long as its line may hang
 
 
 class Had(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,7 +229,11 @@ async def _assets(parts: Parts, mark: Mark) -> tuple[Trace, ...]:
 
 
 async def _logs(parts: Parts, environment: EnvironmentId) -> Trace:
-    lines = [line async for line in parts.runtime.logs(LogQuery(environment=environment, lines=1))]
+    try:
+        async with asyncio.timeout(_LOG_WITHIN):
+            lines = [line async for line in parts.runtime.logs(LogQuery(environment=environment, lines=1))]
+    except TimeoutError:
+        return Trace(kind="log", unseen=f"not every host has told its lines within {_LOG_WITHIN:g} seconds")
     return Trace(
         kind="log",
         left=tuple(dict.fromkeys(f"{line.source} of v{line.release}" for line in lines if not _is_of_a_silent_host(line))),
