@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from engine.scenarios import Hook, dies_at_each_point
 from engine.stories import QUICK, running, story, told, until
+from engine.test_accessories_room import GB, beside
 from engine.test_disk_waits import EU
 from engine.test_line import of
 from engine.test_room import SETTINGS, asked, up, waiting
@@ -52,8 +53,20 @@ async def without_disk(platform: FakePlatform) -> tuple[EnvironmentId, Environme
     return there, environment, deployment
 
 
+async def without_room_beside(platform: FakePlatform) -> tuple[EnvironmentId, EnvironmentId, DeploymentId]:
+    """The same for its accessory: alone it would have room."""
+    there = await up(platform, "there", tree=of(6))
+    environment, deployment = asked(platform, "late", tree=beside(4 * GB, tree=of(1)))
+    await until(platform, lambda: "declared memory does not fit" in waiting(platform, environment))
+    return there, environment, deployment
+
+
 Lacking = Callable[[FakePlatform], Awaitable[tuple[EnvironmentId, EnvironmentId, DeploymentId]]]
-LACKS = pytest.mark.parametrize(("lacking", "small"), [(without_room, of(1)), (without_disk, on_disk(400))], ids=["room", "disk"])
+LACKS = pytest.mark.parametrize(
+    ("lacking", "small"),
+    [(without_room, of(1)), (without_room_beside, beside(GB // 2, tree=of(1))), (without_disk, on_disk(400))],
+    ids=["room", "room for its accessory", "disk"],
+)
 RESTARTS = pytest.mark.parametrize("restarts", [0, 1], ids=["the same controller", "a successor"])
 
 
