@@ -134,3 +134,28 @@ def test_the_secret_of_an_accessory_is_in_no_log_no_event_and_no_file_that_other
         )
     ]
     assert all(secret not in text for text in shown)
+
+
+def test_that_of_a_review_app_sleeps_with_it_and_has_its_data_when_a_visitor_wakes_it(platform: Platform) -> None:
+    app = platform.app("counter", "napping")
+    app.git("switch", "--quiet", "-C", "sleepy")
+    manifest = (app.path / "mooring.toml").read_text()
+    app.write("mooring.toml", f'app = "napping"\n{manifest}\n[review]\nsleep = "4s"\naccess = "open"\n')
+    app.commit("with review apps")
+    answer = app.mooring("review", "up")
+    assert answer.code == 0, answer
+    (review,) = app.mooring("review", "ls", "--json").json["reviews"]
+    environment, host = review["summary"]["environment"]["environment"], review["summary"]["urls"][0].removeprefix("http://")
+    of = ("-e", environment)
+    counted = max(int(app.get("/", headers={"Host": host})[1]) for _ in range(100))
+    assert counted >= 100, "and it is asked by its checks"
+
+    def sleeps() -> bool:
+        (cache,) = app.mooring("accessory", "ls", *of, "--json").json
+        return cache["instance"] is None and not app.mooring("ps", *of, "--json").json["instances"]
+
+    eventually(sleeps, within=60)
+    status, body, _ = app.get("/", headers={"Host": host, "Accept": "application/json"}, timeout=60)
+    assert status == 200, "who comes waits for both"
+    assert int(body) > counted, "what was kept is there"
+    assert app.mooring("review", "down", "sleepy").code == 0

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from engine.stories import running, story, until
-from engine.test_accessories import REDIS
-from engine.test_room import RESTLESS, TREE, asked, up, waiting
+from engine.stories import deployed, running, story, until
+from engine.test_accessories import CACHE, REDIS, WITH_REDIS
+from engine.test_room import RESTLESS, SETTINGS, TREE, asked, up, visit, waiting
 
 from mooring.engine.accessories import records_of
 from mooring.engine.orders import DestroyOrder
@@ -16,10 +16,13 @@ from mooring.errors import CapacityExceeded
 from mooring.model.build import BuildSettings
 from mooring.model.deployment import Outcome
 from mooring.model.environment import EnvironmentId
+from mooring.model.instance import InstanceKey
 from mooring.model.names import LOCAL, HostId, RegionName
 from mooring.model.placement import Region
 from mooring.model.release import Artifact, Source
 from mooring.planner.usage import ASSUMED_MEMORY
+from mooring.testing.behaviour import Behaviour
+from mooring.testing.laws import Moment, Point
 from mooring.testing.platform import FakePlatform
 from mooring.testing.workshop import Tree, process
 
@@ -141,3 +144,71 @@ async def test_an_app_whose_accessory_found_no_room_for_its_image_waits_for_it(p
     assert (ended.outcome, ended.error) == (Outcome.SUCCEEDED, "")
     assert redis_of(platform, environment) == ["v1 redis.1"]
     assert waiting(platform, environment) == ""
+
+
+SLEEPY = msgspec.structs.replace(beside(GB), review=msgspec.structs.replace(SETTINGS, sleep=100.0))
+
+
+def starts_and_stops(platform: FakePlatform) -> list[str]:
+    """From now on."""
+    done: list[str] = []
+
+    def look(point: Point) -> None:
+        if isinstance(point.subject, InstanceKey) and point.moment is Moment.AFTER and point.name in ("runtime.start", "runtime.stop"):
+            done.append(f"{point.name.removeprefix('runtime.')} {point.subject.process}")
+
+    platform.on_point = look
+    return done
+
+
+async def asleep(platform: FakePlatform, environment: EnvironmentId) -> None:
+    await until(platform, lambda: running(platform, environment) == redis_of(platform, environment) == [], within=400)
+
+
+@story
+async def test_its_accessory_sleeps_after_the_app_and_is_ready_before_it_wakes(platform: FakePlatform) -> None:
+    platform.runtime.behave = lambda spec: Behaviour(ready_after=3.0) if spec.key.process == REDIS.name else Behaviour()
+    environment = await up(platform, "first", tree=SLEEPY)
+    life = platform.runtime.life(min(platform.running(environment.with_accessory(REDIS.name))))
+    assert life is not None
+    done = starts_and_stops(platform)
+    await asleep(platform, environment)
+    assert done == ["stop web", "stop redis"]
+    await platform.rest(60)
+    assert redis_of(platform, environment) == [], "it stays down"
+    assert await visit(platform, environment) == 200
+    assert done == ["stop web", "stop redis", "start redis", "start web"]
+    woken = platform.runtime.life(min(platform.running(environment.with_accessory(REDIS.name))))
+    assert woken is not None
+    assert (woken.port, woken.variables) == (life.port, life.variables), "port and secret are kept"
+    assert woken.has_answered
+
+
+@story
+async def test_a_deployment_of_one_that_sleeps_finds_its_accessory_ready(platform: FakePlatform) -> None:
+    platform.runtime.behave = lambda spec: Behaviour(ready_after=3.0) if spec.key.process == REDIS.name else Behaviour()
+    environment = await up(platform, "first", tree=SLEEPY)
+    await asleep(platform, environment)
+    done = starts_and_stops(platform)
+    order = msgspec.structs.replace(platform.order(SLEEPY), origin=Source(digest="d-first", branch="first"))
+    ended = await platform.end(platform.submit(environment, order))
+    assert (ended.outcome, ended.error) == (Outcome.SUCCEEDED, "")
+    assert done[:2] == ["start redis", "start web"]
+    assert redis_of(platform, environment) == ["v1 redis.1"]
+
+
+@story
+async def test_one_that_sleeps_gives_up_the_place_of_its_accessory_too(platform: FakePlatform) -> None:
+    first = await up(platform, "first", tree=beside(5 * GB))
+    await platform.rest(300)
+    second = await up(platform, "second", tree=beside(5 * GB))
+    assert running(platform, first) == redis_of(platform, first) == []
+    assert redis_of(platform, second) == ["v1 redis.1"]
+
+
+@story
+async def test_the_accessory_of_what_is_no_review_app_never_sleeps(platform: FakePlatform) -> None:
+    await deployed(platform, WITH_REDIS)
+    environment = await up(platform, "first", tree=SLEEPY)
+    await asleep(platform, environment)
+    assert running(platform, CACHE) == ["v1 redis.1"]

@@ -41,12 +41,13 @@ def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
 def check_room(
     parts: Parts, wanted: Wanted, before: Wanted | None, *, without: frozenset[EnvironmentId] = frozenset(), is_settled: bool = False
 ) -> None:
-    """Raise CapacityExceeded where it does not fit its hosts beside the other environments, but for those `without` which it would be.
+    """Raise CapacityExceeded where it does not fit its hosts beside the other environments, but for those `without` which it would be,
+    and their accessories.
 
     `is_settled`: as it will be when all has gone that is on its way out.
     """
     environment = wanted.release.environment
-    there = [pair for pair in parts.others(environment) if pair[0].release.environment not in without]
+    there = [pair for pair in parts.others(environment) if pair[0].release.environment.home not in without]
     usage = usage_for(parts, environment)
     whole = counted_in(parts, wanted, usage)
     others = _elsewhere(there, environment, usage)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from mooring.engine.bedtime import await_accessories
 from mooring.engine.bell import Bell
 from mooring.engine.delivery import deliver
 from mooring.engine.ending import Ending
@@ -151,6 +152,8 @@ class Fulfilment:
             before = self._parts.wanted(environment) if is_new else self._parts.recorded(environment, self.deployment.baseline)
             if is_new:
                 target = await self._prepared(decode_order(self.deployment.order), lease, before, witness)
+                if target is not None:
+                    await self._kept_meanwhile(await_accessories(self._parts, target), lease)
             else:
                 target = self._parts.recorded(environment, self.deployment.target)
                 witness.recall()

@@ -6,6 +6,7 @@ Nothing ends a keeper but the end of its environment: what goes wrong is told, a
 from __future__ import annotations
 
 from mooring.engine.accessories import note_place
+from mooring.engine.bedtime import is_held
 from mooring.engine.bell import Bell
 from mooring.engine.defect import traced
 from mooring.engine.ending import Ending
@@ -186,7 +187,8 @@ class Keeper:
         record = self._parts.memory.environment(self.environment)
         if record is not None and record.place is not None:
             note_place(self._parts, record, current)
-        wanted, is_asleep = self._parts.wanted(self.environment), record is not None and record.is_asleep
+        wanted = self._parts.wanted(self.environment)
+        is_asleep = record is not None and (record.is_asleep or await is_held(self._parts, record, current))
         goal = Goal(
             environment=self.environment,
             target=asleep(wanted) if wanted is not None and is_asleep else wanted,

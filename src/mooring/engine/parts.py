@@ -63,14 +63,17 @@ class Parts:
         return self.known(environment, record.revision) if record is not None else None
 
     def others(self, environment: EnvironmentId) -> list[tuple[Wanted, Wanted | None]]:
-        """Of every other environment what it is to run and, while it is being deployed, what it ran before; nothing of what sleeps."""
+        """Of every other environment what it is to run and, while it is being deployed, what it ran before; nothing of what sleeps, nor
+        of its accessories, which sleep with it."""
         targets = {each.environment: each.target for each in self.memory.unfinished_deployments() if each.target is not None}
         found: list[tuple[Wanted, Wanted | None]] = []
-        for record in self.memory.environments():
+        records = self.memory.environments()
+        sleeping = {record.environment for record in records if record.is_asleep}
+        for record in records:
             other = record.environment
             if other == environment:
                 continue
-            present, target = None if record.is_asleep else self.wanted(other), self.known(other, targets.get(other))
+            present, target = None if other.home in sleeping else self.wanted(other), self.known(other, targets.get(other))
             if target is not None:
                 found.append((target, present))
             elif present is not None:

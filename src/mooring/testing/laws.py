@@ -17,6 +17,7 @@ from mooring.model.deployment import Revision
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey
 from mooring.model.names import LOCAL, HostId, ProcessName
+from mooring.model.records import EnvironmentRecord
 from mooring.model.release import ProcessType
 from mooring.model.routing import EndpointState
 from mooring.model.steps import (
@@ -285,7 +286,7 @@ class Laws:
         record = self._memory.environment(environment)
         if record is None or record.revision is None:
             return {}
-        if record.is_asleep:
+        if self._is_asleep(record):
             self.excuse(environment, seconds=_RETURN)  # it serves again soon after somebody came
             return {}
         if record.is_being_destroyed:
@@ -293,6 +294,11 @@ class Laws:
             return {}
         wanted = [each for each in (self.wanted(environment, revision) for revision in self._revisions(environment)) if each is not None]
         return _fewest(wanted, out_of_reach=self.out_of_reach)
+
+    def _is_asleep(self, record: EnvironmentRecord) -> bool:
+        """It, or the app whose accessory it is."""
+        home = self._memory.environment(record.environment.home)
+        return record.is_asleep or (home is not None and home.is_asleep)
 
     def _revisions(self, environment: EnvironmentId) -> list[Revision]:
         """What is recorded, and what a deployment under way comes from and leads to."""

@@ -247,7 +247,9 @@ class FakePlatform:
     def wanted(self, environment: EnvironmentId) -> frozenset[InstanceKey]:
         """Who should run, by the record."""
         record = self.memory.environment(environment)
-        wanted = None if record is None or record.is_asleep else self.laws.wanted(environment, record.revision)
+        home = self.memory.environment(environment.home)
+        is_asleep = home is not None and home.is_asleep  # an accessory sleeps with its app
+        wanted = None if record is None or is_asleep else self.laws.wanted(environment, record.revision)
         return frozenset(wanted.instances()) if wanted else frozenset()
 
     def disorder(self, environment: EnvironmentId) -> list[str]:
