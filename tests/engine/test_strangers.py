@@ -9,12 +9,13 @@ from engine.stories import SHOP, deployed, story
 from mooring.engine.orders import DeployOrder
 from mooring.errors import Refused
 from mooring.model.deployment import Outcome
+from mooring.model.health import Check, CheckKind
 from mooring.model.names import RegionName
 from mooring.model.placement import Region
 from mooring.model.records import EnvironmentRecord
 from mooring.model.review import ReviewMark, review_environment, strangers_branch
 from mooring.testing.platform import FakePlatform
-from mooring.testing.workshop import Tree
+from mooring.testing.workshop import Tree, process
 
 BRANCH = strangers_branch(3, "main")
 THEIRS = review_environment(SHOP.app, BRANCH)
@@ -51,6 +52,17 @@ async def test_also_where_only_the_mark_of_its_environment_tells_that_it_is_a_st
     platform.memory.save_environment(EnvironmentRecord(environment=THEIRS, created_at=0.0, review=mark))
     with pytest.raises(Refused, match="a stranger's code"):
         await platform.controller.examine(THEIRS, order(platform, branch="main"))
+
+
+@story
+async def test_where_it_is_asked_by_a_command_it_is_refused_everywhere(platform: FakePlatform) -> None:
+    """That command would be a file of its own, run by the controller."""
+    web = process("web")
+    checks = msgspec.structs.replace(web.checks, readiness=Check(kind=CheckKind.COMMAND, command="bin/check"))
+    tree = Tree(processes=(msgspec.structs.replace(web, checks=checks),))
+    with pytest.raises(Refused, match="web is asked by a command, which runs on the controller's own machine"):
+        await platform.controller.examine(THEIRS, order(platform, tree))
+    await platform.controller.examine(review_environment(SHOP.app, "main"), order(platform, tree, branch="main"))
 
 
 @story
