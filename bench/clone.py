@@ -3,8 +3,8 @@
     bin/bench clone [--rounds 5] [--megabytes 500]
 
 One PostgreSQL server that syncs what it writes. By hand: the program createdb, from its start to its end. Mooring: from the driver's
-call until the new login may connect, with its roles, its password and its mark. Rounds alternate, each begins behind a checkpoint, and
-each copy is dropped after it.
+call until the new login may connect, with its roles, its password and its mark. Rounds alternate, and so does who begins one; each
+copy begins behind a checkpoint and is dropped after it.
 
 Takes about 90 s.
 """
@@ -57,8 +57,11 @@ async def measure(address: str, *, rounds: int, megabytes: int) -> int:
     size = await server.size(template)
     hand, ours = [], []
     for number in range(1, rounds + 1):
-        hand.append(by_hand(address, template))
+        if number % 2:
+            hand.append(by_hand(address, template))
         ours.append(await by_mooring(address, server, template))
+        if not number % 2:
+            hand.append(by_hand(address, template))
         print(f"round {number}: createdb {hand[-1]:.2f} s, Mooring {ours[-1]:.2f} s", flush=True)
     return tell(hand, ours, size=size)
 

@@ -69,12 +69,14 @@ class PostgresServer:
                 await roles.ensure_owner(connection, piece, fence=mark.fence)
                 await roles.ensure_login(connection, piece, login)
                 return
+            template = await self._templated(connection, source)
             await connection.execute(_UNSYNCED)
             await roles.ensure_owner(connection, piece, fence=mark.fence)
-            await _drop(connection, piece)
+            if found is not None:
+                await _drop(connection, piece)
             admitted = asyncio.create_task(self._admitted(piece, login))  # on a connection of its own, while the server copies
             try:
-                await _create(connection, piece, source=await self._templated(connection, source))
+                await _create(connection, piece, source=template)
                 await self._settle(piece, source=source)
             finally:
                 await admitted
