@@ -104,7 +104,9 @@ def active_deployment(platform: Platform, environment: EnvironmentId) -> Deploym
 
 def _summary(platform: Platform, record: EnvironmentRecord, snapshot: Snapshot) -> EnvironmentSummary:
     release = _release(platform, record)
-    wanted = None if record.is_asleep else _wanted(record, release)
+    home = platform.memory.environment(record.environment.home)
+    is_asleep = home is not None and home.is_asleep  # an accessory sleeps with its app
+    wanted = None if is_asleep else _wanted(record, release)
     active = active_deployment(platform, record.environment)
     keys = set(wanted.instances()) if wanted else set()
     ready = [view.key for view in snapshot.instances if view.health is Health.READY]
@@ -116,7 +118,7 @@ def _summary(platform: Platform, record: EnvironmentRecord, snapshot: Snapshot) 
         ready=len(keys.intersection(ready)),
         desired=len(keys),
         is_maintenance=record.is_maintenance,
-        is_asleep=record.is_asleep,
+        is_asleep=is_asleep,
         is_locked=platform.memory.lock(record.environment) is not None,
         is_serving=bool(serving) and snapshot.age <= FRESH and not record.is_maintenance,
         deployment=active.id if active else "",
