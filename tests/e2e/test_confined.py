@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -123,7 +125,7 @@ def test_it_writes_to_its_own_home_and_to_what_is_temporary_and_nowhere_else(pla
     assert answer.code == 0, answer
     home = Path(answer.out.split()[0])
     assert (home / "kept").exists() and home.is_relative_to(platform.state)
-    with tempfile.TemporaryDirectory(dir=Path.home()) as elsewhere:  # the account's real home, not below /tmp
+    with tempfile.TemporaryDirectory(dir=pwd.getpwuid(os.getuid()).pw_dir) as elsewhere:  # not below /tmp, where $HOME may be
         assert set(control(app, folders=[elsewhere]).values()) == {"open"}
         assert prowl(app, *one, folders=[elsewhere]) == {f"list {elsewhere}": "open", f"make in {elsewhere}": "EACCES"}
     answer = app.mooring("run", *one, "--", "grep", "-E", "^(CapEff|NoNewPrivs)", "/proc/self/status")

@@ -216,6 +216,6 @@ def test_a_manifest_in_which_every_value_is_a_canary_is_refused_with_every_key_n
     app.commit("as before")
     check_shown(answer)
     assert answer.code == 2, answer
-    free = {path for path in paths if path.rpartition(".")[2] in ("command", "release", "seed", "mask", "X")}
+    free = {path for path in paths if path.rpartition(".")[2] in ("command", "release", "seed", "mask", "mask_command", "X")}
     assert [path for path in paths if path not in free and f"mooring.toml:{paths.index(path) + 1}  {path}" not in answer.err] == []
     canary.check()
