@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from server.serving import TREE, Served
+from server.test_accessories import REDIS
 from server.test_certificates import a_certificate
 
 from mooring.engine.remains import CERTIFICATE_STAYS
@@ -28,6 +29,7 @@ from mooring.usecases.answers import ReviewLogin
 from mooring.usecases.source_reading import release_plan
 from mooring.usecases.traces import last_traces
 
+SLEEPS_AFTER = 600.0  # seconds
 RULES = ReviewSettings(limit=2, seed="./seed", expire=1000.0)
 
 
@@ -200,3 +202,17 @@ def test_a_review_app_is_only_deployed_as_one(served: Served, app: AppName, tmp_
 def test_what_git_does_not_allow_is_no_branch(served: Served, app: AppName, branch: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidName, match="not the name of a branch"):
         up(served, app, branch, tmp_path)
+
+
+def test_one_that_sleeps_with_its_accessory_is_no_trouble(served: Served, app: AppName, tmp_path: Path) -> None:
+    served.world.workshop.tree = msgspec.structs.replace(
+        TREE, review=msgspec.structs.replace(RULES, sleep=SLEEPS_AFTER), accessories=(REDIS,)
+    )
+    environment = up(served, app, "drowsy", tmp_path)
+    record = served.world.memory.environment(environment)
+    assert record is not None and record.review is not None
+    idle = msgspec.structs.replace(record.review, used_at=record.review.used_at - 2 * SLEEPS_AFTER, seen_at=0.0)
+    served.world.memory.save_environment(msgspec.structs.replace(record, review=idle))
+    until(lambda: not [life for life in served.world.runtime.lives() if life.spec.key.environment.home == environment])
+    assert served.client.reviews(app)[0].summary.is_asleep
+    assert [each for each in served.client.status().troubles if str(app) in each.subject] == []
