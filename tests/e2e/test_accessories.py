@@ -56,7 +56,7 @@ def test_an_accessory_outlives_deploys_under_traffic_a_killed_controller_and_a_d
         assert app.deploy().code == 0
         os.kill(pid_of(platform, "mooring.server serve"), signal.SIGKILL)
         eventually(lambda: app.mooring("accessory", "ls").code == 0, within=40)
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     after = redis(app)
     assert (after["instance"]["pid"], after["instance"]["restarts"]) == (before["instance"]["pid"], 0), "nobody touched it"
     counted = visits(app)

@@ -110,7 +110,7 @@ def test_a_page_of_the_old_release_loads_its_assets_after_the_switch(platform: P
         with Traffic(app, paths=("/version",)) as traffic:
             answer = app.deploy()
         assert answer.code == 0, answer
-        assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+        assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
         receipt = receipt_of(app)["assets"]
         assert (receipt["pushed"], receipt["skipped"]) == (1, 1)
         _, new_page, _ = app.get("/")

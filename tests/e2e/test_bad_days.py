@@ -334,7 +334,7 @@ def test_an_app_that_leaks_is_restarted_at_its_declared_memory_without_a_failed_
         eventually(lambda: app.get("/version")[0] == 200)
     assert re.fullmatch(r"OOM: used \d+ MB of 60 MB declared", said), said
     assert f"v1 web.1  last ended by {said}" in app.mooring("ps").out
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     crashes = [event for event in app.mooring("events", "--json").lines if event["kind"] == "instance.crashed"]
     assert said in [event["fields"]["said"] for event in crashes]
     assert app.mooring("destroy", "--confirm", "leaking").code == 0

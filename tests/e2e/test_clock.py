@@ -103,7 +103,7 @@ def test_a_clock_that_jumps_an_hour_in_the_middle_of_a_deploy_and_back_in_the_ne
             assert sum(phase["seconds"] for phase in receipt["phases"]) <= took, "durations are not read from the clock that was set"
             assert last_event(app) - time.time() == pytest.approx(ahead, abs=took + 60), "the controller has seen the clock jump"
             assert receipt["probes"]["failed"] == receipt["traffic"]["edge_errors"] == receipt["traffic"]["resets"] == 0
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     assert traffic.report["sent"] > 100
 
 

@@ -55,7 +55,7 @@ def test_a_controller_killed_in_the_middle_of_a_deploy_ends_in_one_release_with_
             time.sleep(delay)
             os.kill(pid_of(platform, "mooring.server serve"), signal.SIGKILL)
             out, err = following.communicate(timeout=120)
-        assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+        assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
         assert following.returncode in (0, 1), out + err
         expected = round_ if following.returncode == 0 else None
         versions = {app.version() for _ in range(10)}
@@ -103,7 +103,7 @@ def test_a_killed_supervisor_is_back_by_itself_and_starts_what_died_meanwhile(pl
         os.kill(supervisor_of(platform), signal.SIGKILL)
         eventually(lambda: parts_up(platform)["supervisor"], within=15)
         assert only_pid(app) == instance, "it was adopted, not started again"
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     os.kill(supervisor_of(platform), signal.SIGKILL)
     os.kill(instance, signal.SIGKILL)
     assert eventually(lambda: app.mooring("ps", "--json").json["instances"][0]["pid"] not in (0, instance))

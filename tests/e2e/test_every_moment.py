@@ -121,7 +121,7 @@ def test_killed_at_any_write_of_the_journal_it_ends_in_one_release_without_a_fai
     step = 1 if is_long or name == "controller" else SPREAD
     with Traffic(app, paths=("/version",), rate=50) as traffic:
         campaign(app, journal, list(range(1, moments + 1, step)), name)
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     assert traffic.report["ok"] > 500
 
 

@@ -25,7 +25,7 @@ def test_two_deploys_under_traffic_then_the_other_edge_with_the_same_routes(plat
             answer = app.deploy()
         assert answer.code == 0, answer
         report, receipt = traffic.report, receipt_of(app)
-        assert report["failed"] == 0, report["failures"][:5]
+        assert report["failed"] == 0, str(report["failures"][:5])
         assert report["sent"] > 100
         assert receipt["traffic"]["edge_errors"] == receipt["traffic"]["resets"] == 0
         assert 20 < receipt["traffic"]["requests"] <= report["sent"]

@@ -11,7 +11,7 @@ MINITWIT = ROOT / "examples" / "minitwit"
 def check_proof(app: App, traffic: Traffic, *, served: int) -> None:
     """Three counts agree that nothing failed: the client's, the edge's and the probe stream's."""
     report = traffic.report
-    assert report["failed"] == 0, report["failures"][:5]
+    assert report["failed"] == 0, str(report["failures"][:5])
     assert report["sent"] > 100
     receipt = receipt_of(app)
     assert receipt["traffic"]["edge_errors"] == receipt["traffic"]["resets"] == 0
@@ -40,7 +40,7 @@ def test_an_app_is_deployed_redeployed_scaled_rolled_back_and_destroyed_under_tr
         assert app.mooring("scale", "web=2").code == 0
         assert len(app.mooring("ps", "--json").json["instances"]) == 2
         assert app.mooring("restart").code == 0
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
 
     with Traffic(app, paths=("/version",)) as traffic:
         answer = app.mooring("rollback")
@@ -66,7 +66,7 @@ def test_minitwit_is_deployed_twice_under_its_own_traffic_and_keeps_its_data(pla
         answer = app.deploy()
     assert answer.code == 0, answer
     report = traffic.report
-    assert report["failed"] == 0, report["failures"][:5]
+    assert report["failed"] == 0, str(report["failures"][:5])
     assert set(report["by_version"]) == {"1.0.0", "2.0.0"}
     names = {instance["key"]["process"] for instance in app.mooring("ps", "--json").json["instances"]}
     assert names == {"web", "worker"}

@@ -192,7 +192,7 @@ def test_an_app_has_its_own_database_whose_password_changes_under_traffic_and_th
         answer = app.mooring("service", "rotate", "db")
     assert answer.code == 0, answer.out + answer.err
     report = traffic.report
-    assert report["failed"] == 0, report["failures"][:5]
+    assert report["failed"] == 0, str(report["failures"][:5])
     assert report["sent"] > 100
     assert int(app.get("/visits")[1]) >= report["ok"], "each answered visit was written"
     eventually(lambda: there(rig, ROLES) == {database, f"{database}_2"})  # the old login goes a moment after the deployment has ended

@@ -187,7 +187,7 @@ def test_a_host_that_comes_back_with_the_old_release_after_it_was_given_up_is_br
         assert added.code == 0, added
         assert app.deploy().code in (0, 4)
         check_end(app, hosts, release=4)
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
 
 
 def test_a_deploy_to_a_host_half_as_fast_and_clocks_an_hour_apart_fails_no_request(app: App, hosts: tuple[Host, ...]) -> None:
@@ -200,7 +200,7 @@ def test_a_deploy_to_a_host_half_as_fast_and_clocks_an_hour_apart_fails_no_reque
     finally:
         hosts[1].give_cpu(None)
     assert answer.code == 0, answer
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     check_end(app, hosts, release=5)
     clocks = [int(host.says("python3", "-c", "import time; print(int(time.time()))")) for host in hosts]
     assert clocks[1] - clocks[0] == pytest.approx(HOUR, abs=60)
@@ -223,7 +223,7 @@ def test_a_release_for_which_one_host_has_no_room_goes_nowhere_and_the_next_one_
         empty_disk(hosts[0])
         answer = app.deploy()
         assert answer.code == 0, answer
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     check_end(app, hosts, release=6)
 
 
@@ -240,7 +240,7 @@ def test_an_aborted_deploy_ends_in_the_old_release_on_all_hosts(
             out, err = following.communicate(timeout=120)
             assert following.returncode == 1, out + err
             check_end(app, hosts, release=6)
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     assert receipt_of(app)["outcome"] == "aborted"
 
 
@@ -267,7 +267,7 @@ def test_a_controller_killed_at_writes_of_its_journal_ends_in_one_release_on_all
             check_end(app, hosts, release=serving)
             if moment % 2 == 0:
                 renewed(app, "controller")
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +299,7 @@ def test_of_two_controllers_with_the_same_state_the_one_that_was_restored_later_
         answer = app.deploy()
     assert answer.code == 4, answer
     assert "another controller has taken over" in answer.out + answer.err
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     check_end(second, hosts, release=30)
     assert [programs(host) for host in hosts] == before
 

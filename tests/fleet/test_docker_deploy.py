@@ -167,7 +167,7 @@ def test_a_redeploy_sends_what_has_changed_and_loses_no_request(app: App, hosts:
     with Traffic(app) as traffic:
         answer = app.deploy()
     assert answer.code == 0, answer
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     assert answers(app) == {"2"}
     receipt = receipt_of(app)
     assert 0 < receipt["bytes_sent"] < LARGE, "the large layer is there already"
@@ -229,7 +229,7 @@ def test_an_accessory_on_one_host_is_reached_from_containers_on_both_and_outlive
     app.release(4)
     with Traffic(app) as traffic:
         assert app.deploy().code == 0
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     assert [name for name in containers(hosts[1]) if "notes" in name] == [before]
     assert answers(app) == {"begun"}
     answer = app.mooring("accessory", "restart", "notes")

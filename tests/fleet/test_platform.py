@@ -137,7 +137,7 @@ def is_at_rest(app: App) -> bool:
 
 
 def check_proof(app: App, traffic: Traffic) -> None:
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     assert traffic.report["sent"] > 100
     receipt = receipt_of(app)
     assert receipt["traffic"]["edge_errors"] == receipt["traffic"]["resets"] == receipt["probes"]["failed"] == 0
@@ -187,7 +187,7 @@ def check_refused(app: App, name: str) -> None:
         answer = app.deploy()
     assert answer.code == 1, answer
     assert name in answer.out + answer.err
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
 
 
 def test_a_host_that_is_cut_off_keeps_a_deployment_from_beginning_and_the_others_serve(app: App, fleet: Fleet) -> None:

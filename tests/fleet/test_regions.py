@@ -112,7 +112,7 @@ def test_a_deploy_under_traffic_through_both_edges_fails_no_request(app: App, ho
         answer = app.deploy()
     assert answer.code == 0, answer
     for traffic in (first, second):
-        assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+        assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
         assert traffic.report["sent"] > 50
     assert answering(hosts) == [{"200 2 host1"}, {"200 2 host2"}]
     receipt = receipt_of(app)["traffic"]
@@ -134,7 +134,7 @@ def test_an_edge_cut_off_in_the_middle_ends_with_the_same_release_on_both_and_fa
             finally:
                 hosts[1].mend()
             eventually(lambda: is_at_rest(app), within=120)
-    assert outside.report["failed"] == 0, outside.report["failures"][:5]
+    assert outside.report["failed"] == 0, str(outside.report["failures"][:5])
     statuses = json.loads(inside.result().stdout)
     assert set(statuses) == {200}, statuses
     assert len(statuses) > 50

@@ -87,7 +87,7 @@ def test_an_app_is_redeployed_on_two_hosts_under_traffic_and_serves_without_a_co
     with Traffic(app, rate=30, paths=("/version",)) as traffic:
         answer = app.deploy()
     assert answer.code == 0, answer
-    assert traffic.report["failed"] == 0, traffic.report["failures"][:5]
+    assert traffic.report["failed"] == 0, str(traffic.report["failures"][:5])
     assert traffic.report["sent"] > 30
     assert receipt_of(app)["probes"]["failed"] == 0
     assert app.version() == 2
