@@ -107,7 +107,7 @@ def reader(platform: Platform) -> Iterator[Reader]:
 
 @pytest.mark.timeout(300)
 def test_the_page_on_review_apps_can_be_followed_to_the_letter(platform: Platform, reader: Reader) -> None:
-    up, manifest, settings, pulls, looking, down = blocks()
+    up, manifest, settings, pulls, looking, down, held_up = blocks()
     seeds = platform.directory / "kept" / "seeds"
     seeds.parent.mkdir()
 
@@ -151,6 +151,8 @@ def test_the_page_on_review_apps_can_be_followed_to_the_letter(platform: Platfor
     for line in gone.shown[1:]:
         mark, kind = line.split()[:2]
         assert any(each.split()[:2] == [mark, kind] for each in told), f"{line}: {told}"
+    kinds = {line.split()[1] for line in told if line.startswith(("✓ ", "· "))}
+    assert {line.split()[1] for line in held_up.splitlines()} <= kinds, "what is named when it is held up is named when it is not"
 
     reader.types(brought_up.command)  # anew: it begins with what is set for all of them
     assert reader.has("PAYMENT") == "sandbox"
