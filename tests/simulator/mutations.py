@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mooring.engine import fleet, hands, member, observer, rollout, targets, waiting
+from mooring.engine import fit, fleet, hands, member, observer, rollout, targets, waiting
 from mooring.engine.controller import Controller
 from mooring.engine.parts import Parts
 from mooring.errors import OutcomeUnknown
@@ -118,7 +118,7 @@ def a_single_one_is_replaced_like_any_other(patch: pytest.MonkeyPatch) -> None:
 
 @mutation(7)
 def declared_memory_is_not_counted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(targets, "check_memory", lambda *args, **named: None)
+    patch.setattr(fit, "check_memory", lambda *args, **named: None)
 
 
 @mutation(7)
