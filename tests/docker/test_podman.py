@@ -4,6 +4,7 @@ takes its time, and runs with --long.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
@@ -23,11 +24,14 @@ from docker.rig import DockerRig
 from mooring.drivers.host.ssh import facts_of
 from mooring.drivers.runtime.docker.runtime import DockerRuntime
 from mooring.drivers.transport.local import LocalTransport
+from mooring.model.instance import ProcessState
 from mooring.testing.interactive_contract import InteractiveContract
 from mooring.testing.lasting_contract import LastingContract
-from mooring.testing.runtime_contract import SHOP, DeliveryContract, RuntimeContract, a_key, a_mark, started, view_of
+from mooring.testing.runtime_contract import SHOP, DeliveryContract, Kind, RuntimeContract, a_key, a_mark, started, view_of
 
 pytestmark = pytest.mark.docker
+
+_LOOKS = 20  # in two seconds: Podman starts it again within one
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +152,15 @@ class TestDelivery(containers.TestDelivery):
 
 
 class TestWherePodmanDiffers:
+    async def test_what_dies_again_and_again_is_stopped_for_good(self, rig: DockerRig) -> None:
+        """Podman starts again what has just ended, and leaves it alone when it is told to stop it in that moment."""
+        await rig.runtime.start(a_mark(), rig.instance(a_key(), Kind.CRASHING), {})
+        await rig.until(lambda: _waits(rig))
+        await rig.runtime.stop(a_mark(), a_key(), grace=5)
+        for _ in range(_LOOKS):
+            assert await rig.runtime.observe() == ()
+            await asyncio.sleep(0.1)
+
     async def test_only_layers_that_are_missing_are_sent(self, rig: DockerRig, own_engine: ContainerEngine) -> None:
         await containers.TestDelivery().test_only_layers_that_are_missing_are_sent(rig, own_engine)
 
@@ -175,3 +188,8 @@ class TestWherePodmanDiffers:
         argv = ("env", f"PATH={tmp_path}", "/bin/sh", "-c", survey, "survey", "/none", str(host_engine.socket))
         facts = facts_of((await LocalTransport().run(argv)).out.decode(), asked_at=0.0)
         assert (facts.engine, facts.engine_socket) == ("1.41", str(host_engine.socket))
+
+
+async def _waits(rig: DockerRig) -> bool:
+    view = await view_of(rig, a_key())
+    return view is not None and view.state is ProcessState.BACKOFF

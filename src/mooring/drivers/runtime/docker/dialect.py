@@ -19,16 +19,18 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     `spares_containers`: taking an image away by force leaves those alone that were made from it; Podman ends and removes them.
     `cuts_logs`: it tells the last lines of a log, each with its time in full. Podman (4.3) mixes up unfinished lines where it is asked
     for the last, and tells whole seconds. `waits`: longer and longer before it starts again what died. Podman starts it again at once.
+    `changes_policies`: a container can be told to be started no more, whatever becomes of it. Podman (4.3) has no such question.
     """
 
     takes_docker_archives: bool = True
     spares_containers: bool = True
     cuts_logs: bool = True
     waits: bool = True
+    changes_policies: bool = True
 
 
 DOCKER = Dialect()
-PODMAN = Dialect(takes_docker_archives=False, spares_containers=False, cuts_logs=False, waits=False)
+PODMAN = Dialect(takes_docker_archives=False, spares_containers=False, cuts_logs=False, waits=False, changes_policies=False)
 
 
 def dialect_of(version: Mapping[str, Any]) -> Dialect:

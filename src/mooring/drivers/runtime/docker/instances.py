@@ -6,6 +6,8 @@ what runs under a name is wanted, and what was stopped keeps its log until its r
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import Any
@@ -29,6 +31,8 @@ from mooring.model.instance import InstanceKey, InstanceSpec
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 _MOST_TRIES = 20
 _NOT_ENDED = ("created", *LIVE)
+_STOP_PATIENCE = 30.0  # seconds for an engine that can only be asked again
+_STOP_AGAIN_AFTER = 0.01  # seconds: what dies at once is up that long only
 _KILL_PATIENCE = 30.0  # seconds beyond the grace, for the engine to end what it killed
 
 
@@ -163,14 +167,33 @@ class Instances:
             await self._engine.post(f"containers/{container}/rename", {"name": self._names.retired(container)})
         except (Missing, Conflict):
             pass  # it is gone, or has that name already
+        if not (await self._engine.dialect()).changes_policies:
+            return
         try:
             await self._engine.post(f"containers/{container}/update", body={"RestartPolicy": {"Name": "no"}})
         except Missing:
             pass  # it is gone
 
     async def _end(self, container: str, grace: float) -> None:
+        """Raises Unavailable where it is started again all the same."""
+        deadline = time.monotonic() + _STOP_PATIENCE
+        while True:
+            try:
+                await self._engine.post(f"containers/{container}/stop", {"t": ceil(grace)}, within=grace + _KILL_PATIENCE)
+            except Missing:
+                return  # it is gone
+            finally:
+                self._watcher.touch(container)
+            if (await self._engine.dialect()).changes_policies or not await self._comes_back(container):
+                return
+            if time.monotonic() > deadline:
+                what = f"container {container[:12]} dies and is started again faster than it can be stopped"
+                raise Unavailable(what, where=self._engine.host)
+            await asyncio.sleep(_STOP_AGAIN_AFTER)
+
+    async def _comes_back(self, container: str) -> bool:
+        """What has just ended of itself is not stopped by Podman, which starts it again a moment later."""
         try:
-            await self._engine.post(f"containers/{container}/stop", {"t": ceil(grace)}, within=grace + _KILL_PATIENCE)
+            return is_running(await self._engine.get(f"containers/{container}/json"))
         except Missing:
-            pass  # it is gone
-        self._watcher.touch(container)
+            return False
