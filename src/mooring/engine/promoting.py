@@ -7,31 +7,34 @@ from pathlib import Path
 import msgspec
 
 from mooring.engine.confinement import owner_of_build
+from mooring.engine.contract import Memory
 from mooring.engine.parts import Parts
 from mooring.errors import NotFound, Refused
 from mooring.model.build import BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
+from mooring.model.names import AppName
 from mooring.model.promotion import Promotion
 from mooring.model.release import Artifact, Release, Source
 
 
-def promoted_release(parts: Parts, target: EnvironmentId, promotion: Promotion) -> Release:
+def promoted_release(memory: Memory, app: AppName, promotion: Promotion) -> Release:
     """Raises NotFound."""
-    release = parts.memory.release(EnvironmentId(target.app, promotion.environment), promotion.number)
+    origin = EnvironmentId(app, promotion.environment)
+    release = memory.release(origin, promotion.number)
     if release is None:
-        raise NotFound(f"there is no release {promotion.origin} of {target.app}", hint=f"`mooring releases -e {promotion.environment}`")
+        raise NotFound(f"{origin} has no release v{promotion.number}", hint=f"`mooring releases -e {origin.environment}` lists them")
     return release
 
 
 async def promoted_artifact(parts: Parts, source: Path, origin: Source, target: EnvironmentId, promotion: Promotion) -> Artifact:
     """As it is, if it is what the target's own settings ask for. Raises NotFound, Refused, SourceInvalid."""
-    release = promoted_release(parts, target, promotion)
-    built = parts.workshop.plan(source, release.environment, origin).build
-    differing = _differing(built, parts.workshop.plan(source, target, origin).build)
+    release = promoted_release(parts.memory, target.app, promotion)
     building = f"`mooring deploy -e {target.environment}" + (f" --ref {origin.commit[:12]}`" if origin.commit else "`")
     if owner_of_build(parts.memory, release):
         message = f"what {promotion.environment} runs is a review app's alone: it may have written to it"
         raise Refused(message, hint=f"{building} builds the same commit anew", where=str(release.environment))
+    built = parts.workshop.plan(source, release.environment, origin).build
+    differing = _differing(built, parts.workshop.plan(source, target, origin).build)
     if differing:
         message = f"{target.environment} is to be built otherwise than {promotion.environment}: {', '.join(differing)}"
         raise Refused(message, hint=f"{building} builds it, or say the same of both in mooring.toml", where="mooring.toml")

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from mooring.engine.orders import DeployOrder, Preview
-from mooring.errors import InvalidInput, NotFound, Refused
+from mooring.engine.promoting import promoted_release
+from mooring.errors import InvalidInput, Refused
 from mooring.model.access import Actor
 from mooring.model.deployment import Deployment
 from mooring.model.environment import EnvironmentId
@@ -73,9 +74,7 @@ def _order(platform: Platform, environment: EnvironmentId, archive: Path, promot
         branch = record.review.branch
         raise Refused(f"{environment} is the review app of {branch}, and runs what is built for it", hint=f"`mooring review up {branch}`")
     platform.existing(origin)
-    release = platform.memory.release(origin, promotion.number)
-    if release is None:
-        raise NotFound(f"{origin} has no release v{promotion.number}", hint=f"`mooring releases -e {origin.environment}` lists them")
+    release = promoted_release(platform.memory, environment.app, promotion)
     if not release.source.digest:
         hint = f"`mooring deploy -e {origin.environment}` deploys it with one"
         raise Refused(
