@@ -206,6 +206,7 @@ READS: dict[str, Callable[[SqliteMemory], object]] = {
     "forge_secrets": lambda memory: memory.forge_secrets(AppName("shop")),
     "forge_heads": lambda memory: memory.forge_heads(AppName("shop")),
     "forge_watches": lambda memory: memory.forge_watches(),
+    "forge_pull": lambda memory: memory.forge_pull(AppName("shop"), 2),
     "forge_pulls": lambda memory: memory.forge_pulls(AppName("shop")),
     "forge_shown": lambda memory: memory.forge_shown(AppName("shop")),
     "forge_hindered": lambda memory: memory.forge_hindered(AppName("shop")),

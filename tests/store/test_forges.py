@@ -94,6 +94,8 @@ def test_what_became_of_pull_requests_is_kept_until_it_is_forgotten_or_its_forge
     memory.save_forge_pull(changed)
     memory.forget_forge_pull(SHOP, 2)
     assert memory.forge_pulls(SHOP) == (changed, a_pull(12))
+    assert [memory.forge_pull(SHOP, number) for number in (2, 3, 12)] == [None, changed, a_pull(12)]
+    assert memory.forge_pull(BLOG, 3) is None
     memory.forget_forge(SHOP)
     memory.save_forge_pull(a_pull())
     memory.save_forge(a_forge(), SECRETS)

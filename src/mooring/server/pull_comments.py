@@ -53,7 +53,7 @@ class PullComments:
     async def show(self, link: ForgeLink, number: int) -> None:
         """As things stand, where that is not what it says already. Raises Unavailable, OutcomeUnknown, InvalidInput."""
         async with self._turn(link):
-            pull = self._pull(link, number)
+            pull = self._platform.memory.forge_pull(link.app, number)
             if pull is not None and pull.part is not PullPart.NOTHING:
                 environment = review_environment(link.app, pull.branch)
                 record = self._platform.memory.environment(environment)
@@ -64,7 +64,7 @@ class PullComments:
     async def close(self, link: ForgeLink, number: int) -> None:
         """Nothing is left of its review app. Raises as `show`."""
         async with self._turn(link):
-            pull = self._pull(link, number)
+            pull = self._platform.memory.forge_pull(link.app, number)
             if pull is not None and pull.told:
                 await self._write(
                     link, pull, gone_text("pull request", last_traces(self._platform, review_environment(link.app, pull.branch)))
@@ -73,15 +73,12 @@ class PullComments:
     def _turn(self, link: ForgeLink) -> asyncio.Lock:
         return self._writing.setdefault(link.app, asyncio.Lock())
 
-    def _pull(self, link: ForgeLink, number: int) -> PullRecord | None:
-        return next((each for each in self._platform.memory.forge_pulls(link.app) if each.number == number), None)
-
     async def _write(self, link: ForgeLink, pull: PullRecord, text: str) -> None:
         if not text or text == pull.told:
             return
         forge = self._platform.forges.forge(link, self._platform.memory.forge_secrets(link.app))
         handle = await forge.comment(pull.number, text, mark=pull.mark, handle=pull.comment)
-        known = self._pull(link, pull.number)
+        known = self._platform.memory.forge_pull(link.app, pull.number)
         if known is not None:  # what else is known of it may have changed meanwhile
             self._platform.memory.save_forge_pull(msgspec.structs.replace(known, comment=handle, told=text))
 

@@ -163,9 +163,9 @@ class PullRequests:
         try:
             begun = await self._errands.review(link, wish.commit, pull.name, ref=ref, replaced=wish.replaced)
             if begun is not None or not is_leaving(self._platform, link.app, pull.name):
-                for known in self._platform.memory.forge_pulls(link.app):
-                    if known.number == pull.number:
-                        self._platform.memory.save_forge_pull(msgspec.structs.replace(known, head=wish.commit))
+                known = self._platform.memory.forge_pull(link.app, pull.number)
+                if known is not None:
+                    self._platform.memory.save_forge_pull(msgspec.structs.replace(known, head=wish.commit))
         finally:
             if self._beginnings.end((link.app, pull.number)):
                 self._platform.forges.look(link.app)
@@ -235,7 +235,7 @@ class PullRequests:
                 return
         if mark is None:
             await self._comments.close(link, record.number)
-        known = next((each for each in memory.forge_pulls(link.app) if each.number == record.number), record)
+        known = memory.forge_pull(link.app, record.number) or record
         if not is_open and (pull.is_open or not known.comment):
             memory.forget_forge_pull(link.app, record.number)
             return

@@ -96,16 +96,15 @@ class Rechecks:
     def _is_newest(self, hindered: Hindered, heads: Mapping[str, str]) -> bool:
         if not hindered.number:
             return heads.get(hindered.branch) == hindered.commit
-        pulls = self._memory.forge_pulls(hindered.app)
-        return any(each.number == hindered.number and each.head == hindered.commit for each in pulls)
+        pull = self._memory.forge_pull(hindered.app, hindered.number)
+        return pull is not None and pull.head == hindered.commit
 
     def _unsee(self, hindered: Hindered) -> None:
         """On record before it is forgotten what it waited for: what dies between is asked about again."""
         if not hindered.number:
             self._memory.save_forge_head(hindered.app, hindered.branch, UNSEEN)
-        for pull in self._memory.forge_pulls(hindered.app):
-            if pull.number == hindered.number:
-                self._memory.save_forge_pull(msgspec.structs.replace(pull, head="", refusal=""))
+        elif (pull := self._memory.forge_pull(hindered.app, hindered.number)) is not None:
+            self._memory.save_forge_pull(msgspec.structs.replace(pull, head="", refusal=""))
         self._forget(hindered)
 
     def _forget(self, hindered: Hindered) -> None:

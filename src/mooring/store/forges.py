@@ -86,6 +86,12 @@ class ForgeShelf(Shelf):
         with self._database.read() as connection:
             return tuple(decode(record, PullRecord) for record in connection.scalars(found))
 
+    def forge_pull(self, app: AppName, number: int) -> PullRecord | None:
+        found = select(_pulls.c.record).where(_pulls.c.app == app, _pulls.c.number == number)
+        with self._database.read() as connection:
+            record = connection.scalar(found)
+            return None if record is None else decode(record, PullRecord)
+
     def save_forge_pull(self, pull: PullRecord) -> None:
         """Nothing of a forge that was forgotten meanwhile."""
         with self._database.write() as connection:
