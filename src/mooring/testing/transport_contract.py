@@ -143,6 +143,12 @@ class TransportContract:
             assert [await channel.read(), await channel.read()] == [b"hello\n", b""]
             await channel.write(b"too late")
 
+    async def test_whoever_reads_late_finds_its_end_too(self, transport: Transport) -> None:
+        async with transport.attached(["echo", "hello"]) as channel:
+            assert await channel.read() == b"hello\n"
+            await asyncio.sleep(0.3)  # its end arrives meanwhile, unasked
+            assert [await channel.read(), await channel.read()] == [b"", b""]
+
     async def test_a_socket_of_the_host_is_reached(self, transport: Transport, directory: PurePosixPath) -> None:
         shouting = asyncio.create_task(transport.run(["python3", "-c", SHOUT, str(directory / "socket")]))
         while (await transport.run(["test", "-S", str(directory / "socket")])).code:

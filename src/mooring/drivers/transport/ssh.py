@@ -126,7 +126,7 @@ class SshTransport:
                 argv[0], lambda: connection.create_process(shlex.join(argv), encoding=None, stderr=asyncssh.DEVNULL)
             )
             try:
-                yield _Talk(process, self.host, argv[0])
+                yield _Talk(process, connection, self.host, argv[0])
             finally:
                 await asyncio.shield(_parted(process))
         finally:
@@ -227,8 +227,11 @@ class SshTransport:
 
 
 class _Talk:
-    def __init__(self, process: asyncssh.SSHClientProcess[bytes], host: str, program: str) -> None:
+    def __init__(
+        self, process: asyncssh.SSHClientProcess[bytes], connection: asyncssh.SSHClientConnection, host: str, program: str
+    ) -> None:
         self._process = process
+        self._connection = connection  # what has ended knows its own no more
         self._host = host
         self._program = program
 
@@ -237,7 +240,7 @@ class _Talk:
             piece = await self._process.stdout.read(_PIECE)
         except (asyncssh.Error, OSError) as error:
             raise lost(self._host, self._program) from error
-        if not piece and self._process.channel.get_connection().is_closed():
+        if not piece and self._connection.is_closed():
             raise lost(self._host, self._program)
         return piece
 
