@@ -21,10 +21,6 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from uvicorn.server import ServerState
-from websockets.datastructures import Headers
-from websockets.http11 import Response
 
 from mooring.client.location import check_private
 from mooring.client.problems import CONTENT_TYPE, document_of
@@ -117,24 +113,11 @@ def _codec_error(foreign: BaseException | None) -> InvalidInput:
             return InvalidInput("this is not HTTP/1.1 as it should be")
 
 
-class GuardedWebSocket(WebSocketsSansIOProtocol):
-    """Refuses what is no handshake with a problem document; the library would in plain text."""
+def _web_socket(**named: Any) -> asyncio.Protocol:
+    """With its library: whoever has nobody attached is not to hold it."""
+    from mooring.server.web_socket import GuardedWebSocket
 
-    def __init__(
-        self, config: uvicorn.Config, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self.conn.reject = _no_handshake  # type: ignore[method-assign]  # uvicorn leaves no other way in
-
-
-def _no_handshake(status: int, text: str) -> Response:
-    """The library's answer, but for its body; what `text` says of the request is in the sentence."""
-    error = InvalidInput(text.strip().partition("\n")[0].rstrip("."), hint="`mooring run` opens this WebSocket; programs do it by RFC 6455")
-    document = msgspec.structs.replace(document_of(error, instance=""), status=int(status))
-    headers = Headers({"Connection": "close", "Content-Type": CONTENT_TYPE})
-    body = msgspec.json.encode(document)
-    headers["Content-Length"] = str(len(body))
-    return Response(int(status), HTTPStatus(status).phrase, headers, body)
+    return GuardedWebSocket(**named)
 
 
 class GuardedProtocol(H11Protocol):
@@ -207,7 +190,7 @@ class ApiServer(uvicorn.Server):
             uvicorn.Config(
                 application,
                 http=GuardedProtocol,
-                ws=GuardedWebSocket,
+                ws=_web_socket,  # type: ignore[arg-type]  # uvicorn calls it as it would a class
                 lifespan="off",
                 log_config=None,
                 access_log=False,
