@@ -6,10 +6,14 @@ Gauges are taken when they are asked for; counters begin at 0 with each controll
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections import Counter as Tally
+from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import msgspec
 
 from mooring.errors import MooringError
 from mooring.model.deployment import Outcome
@@ -19,55 +23,78 @@ from mooring.model.instance import InstanceView, ProcessState
 from mooring.usecases.platform import Platform
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_STATES = ("ready", "unready", "starting", "crashed", "stopping", "running")
 _SECONDS = (0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300, 600, 1800)
 _TICK = 1.0
 
 
+class Spread:
+    """How long things took, in seconds: how many of them no longer than each bound, and all of them together."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(_SECONDS) + 1)
+        self.sum = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._counts[bisect_left(_SECONDS, seconds)] += 1
+        self.sum += seconds
+
+    @property
+    def buckets(self) -> tuple[tuple[str, float], ...]:
+        """By bound as Prometheus writes it; the last one has none."""
+        names = (*(str(float(bound)) for bound in _SECONDS), "+Inf")
+        return tuple(zip(names, accumulate(self._counts), strict=True))
+
+
+class Numbers(msgspec.Struct, frozen=True, kw_only=True):
+    """All there is to tell at one moment. `seconds`: of deployments, by trigger; `requests`: by method, route and status.
+
+    `lag` in seconds; `expiry` of what is shown for each hostname, in seconds since 1970."""
+
+    deployments: Mapping[str, int]
+    seconds: Mapping[str, Spread]
+    requests: Mapping[tuple[str, str, str], int]
+    instances: Mapping[str, int]
+    environments: int
+    under_way: int
+    streams: int
+    lag: float
+    expiry: Mapping[str, float]
+
+
 class Metrics:
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._deployments = Counter("mooring_deployments", "Deployments that ended.", ["outcome"], registry=self.registry)
-        self._seconds = Histogram(
-            "mooring_deployment_seconds", "From the request to the end.", ["trigger"], registry=self.registry, buckets=_SECONDS
-        )
-        self._requests = Counter("mooring_http_requests", "Requests to the API.", ["method", "route", "status"], registry=self.registry)
-        self._instances = Gauge("mooring_instances", "Instances by what they do.", ["state"], registry=self.registry)
-        self._environments = Gauge("mooring_environments", "Environments that are remembered.", registry=self.registry)
-        self._under_way = Gauge("mooring_deployments_under_way", "Deployments that have not ended.", registry=self.registry)
-        self._streams = Gauge("mooring_http_streams", "Streams that are open.", registry=self.registry)
-        self._lag = Gauge(
-            "mooring_loop_lag_seconds", "How much later than asked the controller's loop woke up last.", registry=self.registry
-        )
-        self._expiry = Gauge(
-            "mooring_certificate_expiry_timestamp_seconds",
-            "When the certificate shown for a hostname expires, in seconds since 1970.",
-            ["hostname"],
-            registry=self.registry,
-        )
-        for outcome in Outcome:
-            self._deployments.labels(outcome.value)
+        self._deployments = Tally({outcome.value: 0 for outcome in Outcome})
+        self._seconds = defaultdict[str, Spread](Spread)
+        self._requests: Tally[tuple[str, str, str]] = Tally()
+        self._lag = 0.0
 
     def count_request(self, *, method: str, route: str, status: int) -> None:
         """`route` is a template, never what a stranger typed."""
-        self._requests.labels(method, route, str(status)).inc()
+        self._requests[method, route, str(status)] += 1
 
     async def text(self, platform: Platform, *, streams: int) -> bytes:
         """Prometheus' text format."""
-        tally: Tally[str] = Tally()
+        from mooring.server.exposition import exposed  # its library comes with whoever asks first: many have nobody who does
+
+        tally = Tally(dict.fromkeys(_STATES, 0))
         records = platform.memory.environments()
         for record in records:
             with suppress(MooringError):
                 tally.update(state_of(view) for view in (await platform.controller.snapshot(record.environment)).instances)
-        for state in ("ready", "unready", "starting", "crashed", "stopping", "running"):
-            self._instances.labels(state).set(tally[state])
-        self._environments.set(len(records))
-        self._under_way.set(len(platform.memory.unfinished_deployments()))
-        self._streams.set(streams)
-        self._expiry.clear()
-        for view in platform.certificates.views():
-            if view.expires_at and view.environment:
-                self._expiry.labels(view.hostname).set(view.expires_at)
-        return generate_latest(self.registry)
+        return exposed(
+            Numbers(
+                deployments=self._deployments,
+                seconds=self._seconds,
+                requests=self._requests,
+                instances=tally,
+                environments=len(records),
+                under_way=len(platform.memory.unfinished_deployments()),
+                streams=streams,
+                lag=self._lag,
+                expiry={view.hostname: view.expires_at for view in platform.certificates.views() if view.expires_at and view.environment},
+            )
+        )
 
     async def watch(self, platform: Platform) -> None:
         """Count what ends and how late the loop is, until cancelled."""
@@ -79,17 +106,17 @@ class Metrics:
                 self._count_deployment(platform, event)
 
     def _count_deployment(self, platform: Platform, event: Event) -> None:
-        self._deployments.labels(str(event.fields.get("outcome", ""))).inc()
+        self._deployments[str(event.fields.get("outcome", ""))] += 1
         deployment = platform.memory.deployment(event.deployment) if event.deployment else None
         if deployment is not None:
-            self._seconds.labels(deployment.trigger.value).observe(max(event.at - deployment.requested_at, 0.0))
+            self._seconds[deployment.trigger.value].add(max(event.at - deployment.requested_at, 0.0))
 
     async def _watch_loop(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             before = loop.time()
             await asyncio.sleep(_TICK)
-            self._lag.set(max(loop.time() - before - _TICK, 0.0))
+            self._lag = max(loop.time() - before - _TICK, 0.0)
 
 
 def state_of(view: InstanceView) -> str:
