@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mooring.drivers.builder.tree import copy_tree, remove_tree, to_completion, tree_digest
+from mooring.drivers.builder.tree import copy_tree, remove_tree, settle, to_completion, tree_digest
 
 
 @pytest.fixture
@@ -34,6 +34,14 @@ def test_times_owners_and_empty_directories_change_nothing(tree: Path) -> None:
     (tree / "empty").mkdir()
     (tree / "a").chmod(0o600)
     assert tree_digest(tree) == before
+
+
+def test_a_pipe_that_a_build_left_is_not_waited_for(tree: Path) -> None:
+    os.mkfifo(tree / "d" / "pipe")
+    settling = threading.Thread(target=settle, args=(tree,), daemon=True)
+    settling.start()
+    settling.join(60)
+    assert not settling.is_alive()
 
 
 @pytest.mark.parametrize("change", ["bytes", "name", "executable", "target", "kind", "boundary"])

@@ -85,8 +85,10 @@ def remove_tree(root: Path) -> None:
 
 
 def settle(root: Path) -> None:
-    """Wait until every file and directory below `root` is on the disk, so that a mark written afterwards tells the truth."""
-    paths = [path for path in (root, *root.rglob("*")) if not path.is_symlink()]
+    """Wait until every file and directory below `root` is on the disk, so that a mark written afterwards tells the truth.
+
+    What is neither is left out: opening a pipe that a build made would wait for whoever writes to it, for ever."""
+    paths = [path for path in (root, *root.rglob("*")) if _is_kept(path.lstat().st_mode)]
     if len(paths) > FILES_SYNCED_ONE_BY_ONE:
         os.sync()
         return
@@ -113,6 +115,10 @@ def _entry(root: Path, path: Path) -> TreeEntry:
 def _content(path: Path) -> hashlib._Hash:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256")
+
+
+def _is_kept(mode: int) -> bool:
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _sync(path: Path) -> None:
