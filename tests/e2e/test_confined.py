@@ -151,3 +151,29 @@ def test_what_its_instances_its_checks_and_its_release_command_do_is_confined_as
     answer = app.mooring("review", "down", "one")
     assert answer.code == 0, answer
     assert not (platform.state / "processes" / "homes" / f"prowler--{one[1]}").exists(), "its home goes with it"
+
+
+def test_what_its_build_runs_is_confined_as_well_and_what_production_s_build_runs_is_not(platform: Platform, app: App) -> None:
+    state, processes = platform.state, platform.state / "processes"
+    cache, two = state / "workshop" / "cache", of(app, "two")[:2]
+    targets = {
+        "files": [database_of(app)],
+        "busy": [*processes.glob(f"run/prowler--{two[1]}--*/environment"), state / DATABASE, state / KEY],
+        "folders": [state, state / "run", processes / "run", state / "workshop" / "artifacts", cache, cache / "tmp"],
+        "processes": [instance_of(app, *two), pid_of(platform, "mooring.server serve")],
+        "sockets": [state / "run" / "controller.sock", processes / "supervisord.sock", state / "run" / "edge-certificates.sock"],
+    }
+    command = 'python3 prowl.py "$(cat targets.json)" > found.json'
+    app.git("switch", "--quiet", "main")
+    app.write("targets.json", json.dumps(targets, default=str))
+    app.write("mooring.toml", f"{(app.path / 'mooring.toml').read_text()}\n[build]\ncommand = '{command}'\n")
+    app.commit("looks around while it is built")
+    answer = app.deploy()
+    assert answer.code == 0, answer
+    app.git("switch", "--quiet", "-C", "three")
+    answer = app.mooring("review", "up")
+    assert answer.code == 0, answer
+    production, its = (json.loads(app.mooring("run", *place, "--", "cat", "found.json").out) for place in ((), of(app, "three")[:2]))
+    assert set(production.values()) == {"open"}, f"nobody else is kept from it: {production}"
+    assert len(its) == 7 + 3 * 5 + 6 * 2 + 2 * 8 + 3
+    assert {attempt: what for attempt, what in its.items() if what not in DENIED} == {}

@@ -7,6 +7,7 @@ from engine.stories import SHOP, deployed, story
 from engine.test_reviews import ONE, TREE, brought_up
 
 from mooring.engine.orders import DeployOrder
+from mooring.model.build import BuildConfinement
 from mooring.model.deployment import Outcome
 from mooring.model.instance import Confinement, TaskSpec
 from mooring.model.promotion import Promotion
@@ -31,6 +32,13 @@ async def test_instances_release_command_and_seed_of_a_review_app_are_confined_a
     confined = {life.spec.key.environment: life.spec.confinement for life in platform.runtime.lives()}
     assert confined == {SHOP: None, ONE: Confinement()}
     assert tasks == {(SHOP, "release.v1"): None, (ONE, "release.v1"): Confinement(), (ONE, "seed.v1"): Confinement()}
+
+
+@story
+async def test_the_build_of_a_review_app_is_confined_wherever_it_is_to_run_and_production_s_is_not(platform: FakePlatform) -> None:
+    await deployed(platform, TREE)
+    await brought_up(platform)
+    assert platform.workshop.confinements == [None, BuildConfinement(slug=ONE.slug)]
 
 
 @story

@@ -12,7 +12,7 @@ from server.serving import Served
 from mooring.client.client import Client
 from mooring.drivers.edge.contract import Reloads
 from mooring.drivers.runtime.process.confines import shortcoming
-from mooring.drivers.runtime.process.landlock import WHOLE
+from mooring.drivers.runtime.process.landlock import REFERS, WHOLE
 from mooring.engine.lookout import Ailment
 from mooring.model.certificate import CertificateView
 from mooring.model.deployment import Revision
@@ -176,6 +176,8 @@ def test_a_host_that_cannot_confine_is_a_warning_once_a_review_app_runs_there() 
 
 def test_a_kernel_before_all_of_landlock_says_what_is_left_open() -> None:
     assert shortcoming(WHOLE, tells_apart=True) == "" and "signal other programs" in shortcoming(WHOLE - 1, tells_apart=True)
+    assert "their builds are not confined" in shortcoming(REFERS - 1, tells_apart=True)
+    assert "builds" not in shortcoming(REFERS, tells_apart=True)
 
 
 def test_a_platform_that_cannot_tell_who_is_confined_says_so_beside_what_else_is_left_open() -> None:

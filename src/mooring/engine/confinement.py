@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mooring.engine.contract import Memory
 from mooring.engine.services import Services
+from mooring.model.build import BuildConfinement
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import Confinement
 from mooring.model.release import Release
@@ -12,6 +13,13 @@ from mooring.model.release import Release
 def confinement_of(memory: Memory, services: Services, environment: EnvironmentId, *, with_copies: bool = False) -> Confinement | None:
     """Also of a review app's accessories. None for any other environment."""
     return services.confinement(environment, with_copies=with_copies) if is_review_app(memory, environment) else None
+
+
+def confinement_of_build(memory: Memory, services: Services, environment: EnvironmentId) -> BuildConfinement | None:
+    """Wherever it is to run: it is built on this machine."""
+    if not is_review_app(memory, environment):
+        return None
+    return BuildConfinement(slug=environment.slug, hidden=services.confinement(environment).hidden)
 
 
 def owner_of_build(memory: Memory, template: Release) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from mooring.drivers.builder.contract import BuildLog
 from mooring.errors import StateDamaged
 from mooring.model.assets import AssetFile
-from mooring.model.build import BuildSettings
+from mooring.model.build import BuildConfinement, BuildSettings
 from mooring.model.capacity import Loan
 from mooring.model.certificate import Attempt, AttemptOutcome, Certificate, CertificateSource
 from mooring.model.config import ConfigVersion
@@ -212,10 +212,12 @@ class Workshop(Protocol):
         log: BuildLog,
         chosen: Callable[[str, str], None],
         owner: str = "",
+        confinement: BuildConfinement | None = None,
     ) -> Artifact:
         """Build, or find it built already; `chosen(builder, reason)` is told first. `secrets`: those that `settings` names.
 
-        `owner`: whose it is alone; empty: everybody's who builds the same.
+        `owner`: whose it is alone; empty: everybody's who builds the same. `confinement`: where this machine can, and nothing that it
+        installs is taken for a build without.
 
         Raises BuildFailed.
         """

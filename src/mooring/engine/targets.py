@@ -10,7 +10,7 @@ import msgspec
 
 from mooring.drivers.builder.contract import BuildLog
 from mooring.engine import accessories
-from mooring.engine.confinement import owner_of_build
+from mooring.engine.confinement import confinement_of_build, owner_of_build
 from mooring.engine.contract import ReleasePlan
 from mooring.engine.generated import config_with_generated
 from mooring.engine.kept import kept_artifacts
@@ -172,10 +172,13 @@ async def _artifact(
         return artifact
     secrets = _build_secrets(parts, planned, environment)
     owner = owner_of_build(parts.memory, planned.template)
+    confinement = confinement_of_build(parts.memory, parts.services, environment)
     return await with_disk(
         parts,
         environment,
-        lambda: parts.workshop.build(source, planned.build, order.origin, secrets=secrets, log=log, chosen=chosen, owner=owner),
+        lambda: parts.workshop.build(
+            source, planned.build, order.origin, secrets=secrets, log=log, chosen=chosen, owner=owner, confinement=confinement
+        ),
         reclaim=lambda: asyncio.to_thread(parts.workshop.prune, kept_artifacts(parts)),
     )
 

@@ -13,6 +13,15 @@ class BuildLimits(msgspec.Struct, frozen=True, kw_only=True):
     output_bytes: int = 10_000_000
 
 
+class BuildConfinement(msgspec.Struct, frozen=True, kw_only=True):
+    """That the commands of a build are kept from what is not their environment's, which `slug` names.
+
+    `hidden`: directories in which others have files, as absolute paths."""
+
+    slug: str
+    hidden: tuple[str, ...] = ()
+
+
 class BuildSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the manifest says about building. `builder` empty: detect. `variables` are plain build-time settings, never secrets."""
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from shutil import disk_usage
 
 from mooring import __version__
+from mooring.drivers.builder.confines import build_confines
 from mooring.drivers.builder.container.program import Program
 from mooring.drivers.builder.standard import standard_builders
 from mooring.drivers.edge.contract import TendedEdge
@@ -78,6 +80,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         installation.workshop,
         standard_builders(os.environ, workshop=installation.workshop, logins=memory.registry_logins),
         takes_strangers=settings.unconfined_strangers,
+        confines=partial(build_confines, installation.hidden),
     )
     hosts = SshHosts(
         installation.ssh,

@@ -19,7 +19,7 @@ from mooring.engine.contract import Clock, ReleasePlan, Workshop
 from mooring.errors import MooringError, NotFound, SourceInvalid
 from mooring.model.accessory import Accessory
 from mooring.model.assets import AssetFile, AssetSettings
-from mooring.model.build import BuildSettings
+from mooring.model.build import BuildConfinement, BuildSettings
 from mooring.model.edge import Access, EdgeSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.health import Check, CheckKind, Checks
@@ -95,6 +95,7 @@ class FakeWorkshop:
         self.cancelled = 0
         self.kept: frozenset[str] = frozenset()
         self.secrets: dict[str, Secret] = {}  # what the last build was given
+        self.confinements: list[BuildConfinement | None] = []  # of its builds, in order
         self.elsewhere: set[str] = set()  # artifacts of which an engine here has the image
         self.spared: set[str] = set()  # artifacts that are not pruned for now
         self.stuck: set[str] = set()  # artifacts whose image the engine does not let go of
@@ -185,10 +186,12 @@ class FakeWorkshop:
         log: BuildLog,
         chosen: Callable[[str, str], None],
         owner: str = "",
+        confinement: BuildConfinement | None = None,
     ) -> Artifact:
         tree = self._sources[source]
         chosen(tree.builder, "the test says so")
         self.secrets = dict(secrets)
+        self.confinements.append(confinement)
         try:
             await self._work(tree, log)
         except BaseException:

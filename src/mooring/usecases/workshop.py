@@ -1,8 +1,8 @@
 """From an uploaded archive to an artifact: unpack, plan, choose a builder, build once per content, forget what nobody runs any more.
 
 Everything lies below one directory: `sources/` (unpacked, until discarded), `artifacts/` (a shelf) and `cache/` (the builders': shelves
-of shared dependencies, download caches, and `tmp/`). Must not: know a concrete builder, or hand one a secret that the manifest does not
-name.
+of shared dependencies, download caches, and `tmp/`; in `own/` the download caches of builds that are confined, by whose they are). Must
+not: know a concrete builder, or hand one a secret that the manifest does not name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,17 @@ import msgspec
 
 from mooring.drivers.builder.archive import ArchiveLimits, extract
 from mooring.drivers.builder.catalogue import Catalogue, Choice
-from mooring.drivers.builder.contract import Builder, BuildLog, BuildRequest, BuildsApart, KeepsSecrets, KeptElsewhere, OpensFolders
+from mooring.drivers.builder.contract import (
+    Builder,
+    BuildLog,
+    BuildRequest,
+    BuildsApart,
+    Confined,
+    Confines,
+    KeepsSecrets,
+    KeptElsewhere,
+    OpensFolders,
+)
 from mooring.drivers.builder.folders import lay_out, place_of
 from mooring.drivers.builder.sandbox import DISK_RESERVE, free_bytes
 from mooring.drivers.builder.shelf import Shelf
@@ -29,7 +39,7 @@ from mooring.engine import contract
 from mooring.engine.contract import ReleasePlan
 from mooring.errors import BuildFailed, CapacityExceeded, InvalidInput, NotFound, SourceInvalid, Unavailable
 from mooring.model.assets import AssetFile
-from mooring.model.build import BuildLimits, BuildSettings
+from mooring.model.build import BuildConfinement, BuildLimits, BuildSettings
 from mooring.model.environment import EnvironmentId
 from mooring.model.quantity import format_size
 from mooring.model.release import Artifact, Source
@@ -40,6 +50,7 @@ from mooring.usecases.source_reading import release_plan
 
 VERSION = 1  # of what a build makes from the same source and settings: raise it when that changes
 HANDED_OUT = 600.0  # seconds in which an artifact just given away is not pruned, though no release names it yet
+_OWN, _DOWNLOADED, _BUILT = "own", "downloads", "built"  # folders of the cache; the last has a file for each artifact
 _ROOM = 3  # times the source's size that a build is expected to take
 
 
@@ -53,8 +64,9 @@ class Workshop:
         free: Callable[[Path], int] = free_bytes,
         handed_out: float = HANDED_OUT,
         takes_strangers: bool = False,
+        confines: Callable[[BuildConfinement], Confines | None] = lambda _: None,
     ) -> None:
-        """`takes_strangers`: their code may run as the user who runs the platform."""
+        """`takes_strangers`: their code may run as the user who runs the platform. `confines`: who confines a build, where anybody can."""
         self._sources = directory / "sources"
         self._cache = directory / "cache"
         for place in (directory, self._sources, self._cache):
@@ -67,8 +79,9 @@ class Workshop:
         self._free = free
         self._protection = handed_out
         self._takes_strangers = takes_strangers
+        self._confines = confines
         self._handed_out: dict[str, float] = {}
-        self._building = 0
+        self._building: list[str] = []  # a name for each build that goes on: whose downloads it uses, empty for everybody's
         self._unpacked: dict[Path, Path] = {}  # by archive
         self._listed: tuple[Path | None, tuple[AssetFile, ...]] = None, ()
 
@@ -106,6 +119,7 @@ class Workshop:
         log: BuildLog,
         chosen: Callable[[str, str], None],
         owner: str = "",
+        confinement: BuildConfinement | None = None,
     ) -> Artifact:
         app, digest = await to_completion(_app_of, source, settings, origin)
         choice = self._catalogue.choose(app, settings)
@@ -118,12 +132,15 @@ class Workshop:
             log(f"steps that mount them find {', '.join(settings.secrets)} in {place}")
         if choice.note:
             log(choice.note)
-        self._building += 1
+        whose = confinement.slug if confinement is not None else ""
+        self._building.append(whose)
         try:
             name = _artifact_name(digest, settings, builder=choice.builder.name, owner=owner)
-            artifact = await self._once(name, app, digest, settings, secrets=secrets, choice=choice, is_foreign=is_foreign, log=log)
+            artifact = await self._once(
+                name, app, digest, settings, secrets=secrets, choice=choice, is_foreign=is_foreign, confinement=confinement, log=log
+            )
         finally:
-            self._building -= 1
+            self._building.remove(whose)
         self._handed_out[artifact.id] = time.monotonic()
         return artifact
 
@@ -170,7 +187,7 @@ class Workshop:
 
     def prune(self, keep: frozenset[str]) -> int:
         recent = self._recent()
-        freed = self._artifacts.prune(keep | recent)
+        freed = self._artifacts.prune(keep | recent) + self._prune_own(keep)
         if not self._building:
             freed += sum(each.prune(keep | recent) for each in self._elsewhere)
         return freed if self._building else freed + self._prune_shared()
@@ -181,7 +198,8 @@ class Workshop:
         Each as a whole: its files refer to each other in ways that are its client's own. Never while something is built, since a build
         may be reading it; artifacts do not need it.
         """
-        places = [place for name in DOWNLOADS if (place := self._cache / name).is_dir()]
+        caches = [self._cache, *(self._cache / _OWN).glob(f"*/{_DOWNLOADED}")]
+        places = [place for cache in caches for name in DOWNLOADS if (place := cache / name).is_dir()]
         sizes = {place: await to_completion(size_of, place) for place in places}
         aside: list[Path] = []
         freed = 0
@@ -214,6 +232,7 @@ class Workshop:
         secrets: Mapping[str, Secret],
         choice: Choice,
         is_foreign: bool,
+        confinement: BuildConfinement | None,
         log: BuildLog,
     ) -> Artifact:
         """Build it, unless it is there; whoever asks for the same meanwhile waits and finds it."""
@@ -233,6 +252,7 @@ class Workshop:
                 settings=settings,
                 secrets=dict(secrets),
                 is_strangers=is_foreign,
+                confined=self._confined(confinement, name),
             )
             try:
                 artifact = await choice.builder.build(request, log)
@@ -244,6 +264,17 @@ class Workshop:
                     raise Unavailable(f"the build could not be written: {failure}", hint="see whether the disk is full") from failure
                 raise
         return artifact
+
+    def _confined(self, confinement: BuildConfinement | None, name: str) -> Confined | None:
+        """With downloads of its own, which stay as long as an artifact is kept that was built with them: `name` will be one."""
+        confines = self._confines(confinement) if confinement is not None else None
+        if confinement is None or confines is None:
+            return None
+        own = self._cache / _OWN / confinement.slug
+        for folder in (own / _DOWNLOADED, own / _BUILT):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (own / _BUILT / name).touch()
+        return Confined(owner=confinement.slug, downloads=own / _DOWNLOADED, by=confines)
 
     def _present(self, name: str) -> Artifact | None:
         """A finished artifact whose directory, dependencies and interpreter are all still there."""
@@ -288,6 +319,18 @@ class Workshop:
         artifacts = [artifact for name in self._artifacts.names() if (artifact := self._present(name)) is not None]
         needed = frozenset(Path(path).name for artifact in artifacts for path in artifact.dependencies)
         return sum(shelf.prune(needed) for shelf in self._shared())
+
+    def _prune_own(self, keep: frozenset[str]) -> int:
+        """What confined builds downloaded, of whose artifacts none is kept: also where one stays for a while because it is new."""
+        freed = 0
+        for own in [own for own in (self._cache / _OWN).glob("*") if own.name not in self._building]:
+            built = {mark.name for mark in (own / _BUILT).glob("*")}
+            for gone in built - self._artifacts.names():
+                (own / _BUILT / gone).unlink(missing_ok=True)
+            if built.isdisjoint(keep):
+                freed += size_of(own)
+                remove_tree(self._set_aside(own))
+        return freed
 
     def _shared(self) -> list[Shelf]:
         """The builders' shelves in the cache."""

@@ -9,11 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mooring.drivers.builder.contract import Builder, BuildRequest
+from mooring.drivers.builder.confines import LandlockConfines
+from mooring.drivers.builder.contract import Builder, BuildRequest, Confined
 from mooring.drivers.builder.sandbox import Sandbox
 from mooring.drivers.builder.standard import standard_builders
 from mooring.drivers.builder.surroundings import Surroundings
 from mooring.drivers.builder.tree import tree_digest
+from mooring.drivers.runtime.process import landlock
 from mooring.model.build import BuildLimits, BuildSettings
 
 APPS = Path(__file__).parents[2] / "apps"
@@ -62,13 +64,26 @@ def write_tree(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def request_for(tmp_path: Path, cache: Path) -> Callable[..., BuildRequest]:
-    """A request for a tree, each with an output of its own."""
+    """A request for a tree, each with an output of its own; with an `owner` one that is confined, and the whole test is the platform's."""
     outputs = iter(range(1000))
 
-    def make(source: Path, **settings: object) -> BuildRequest:
+    def confined(owner: str) -> Confined:
+        assert landlock.version(), "this kernel confines nothing: Linux 5.13 or newer, with landlock among its `lsm=`"
+        downloads = cache / "own" / owner
+        downloads.mkdir(parents=True, exist_ok=True)
+        return Confined(owner=owner, downloads=downloads, by=LandlockConfines((str(tmp_path),)))
+
+    def make(source: Path, *, owner: str = "", **settings: object) -> BuildRequest:
         output = tmp_path / "artifacts" / f"a{next(outputs)}"
         chosen = BuildSettings(**settings)  # type: ignore[arg-type]  # passed through
-        return BuildRequest(source=source, output=output, cache=cache, digest=tree_digest(source), settings=chosen)
+        return BuildRequest(
+            source=source,
+            output=output,
+            cache=cache,
+            digest=tree_digest(source),
+            settings=chosen,
+            confined=confined(owner) if owner else None,
+        )
 
     return make
 

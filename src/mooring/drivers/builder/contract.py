@@ -4,17 +4,18 @@ Promises, tested on every driver:
   - `detect` only reads; its reason is a sentence for the build log ("requirements.txt is present").
   - `build` writes only below `output` and the shared `cache`; it gets no secret of the app but
     those that the manifest names for builds, and lets none into what it makes; it ends within
-    the limits or raises BuildFailed.
+    the limits or raises BuildFailed. Where it is confined, so is every command that runs anything
+    of the source's, and after one it writes only where that could not have laid a link.
   - The same source digest and settings give an artifact that runs the same; dependencies alike are installed once.
   - A cancelled build leaves no process behind, and nothing that looks like a finished artifact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Protocol, runtime_checkable
+from typing import IO, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -25,10 +26,35 @@ from mooring.model.secret import Secret
 BuildLog = Callable[[str], None]
 
 
+class Command(NamedTuple):
+    """`variables` are all that it has."""
+
+    argv: tuple[str, ...]
+    variables: dict[str, str]
+
+
+class Confines(Protocol):
+    """Keeps the commands of one build from what is not its own."""
+
+    def confined(self, command: Command, *, record: Path, writes: Sequence[Path], reads: Sequence[Path]) -> Command:
+        """The one that becomes it within these bounds, or does not begin. Of what is hidden it reaches these places; each has to be there.
+
+        The bounds lie at `record` as long as it runs, where it cannot reach them. Raises OSError."""
+
+
+class Confined(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a build whose commands are confined: `owner` says whose it is, `downloads` where package clients keep theirs for it alone."""
+
+    owner: str
+    downloads: Path
+    by: Confines
+
+
 class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     """`source` is read-only to the builder; `output` does not exist yet and becomes the artifact's directory; `digest` names the source.
 
     `secrets`: only for a builder that KeepsSecrets. `is_strangers`: nothing is fetched for it as anybody whom registries know.
+    `confined`: what others installed it takes, but they take nothing that its commands made.
     """
 
     source: Path
@@ -38,6 +64,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     settings: BuildSettings
     secrets: dict[str, Secret] = {}
     is_strangers: bool = False
+    confined: Confined | None = None
 
 
 class Detection(msgspec.Struct, frozen=True):

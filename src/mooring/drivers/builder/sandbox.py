@@ -1,7 +1,7 @@
 """Runs the commands of one build within its limits, telling each line as it comes. Must not: leave a process behind, or use a shell.
 
 The limits are those of the whole build, not of each command: seconds, bytes of output, memory per process, and the disk space that
-must stay free. A build runs as the controller's own user: it is kept from waste and from secrets, not from malice.
+must stay free. A build runs as the controller's own user: it is kept from waste and from secrets, from malice only where it is confined.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from mooring.drivers.builder.causes import likely_cause
-from mooring.drivers.builder.contract import BuildLog
+from mooring.drivers.builder.contract import BuildLog, Command
 from mooring.errors import BuildFailed, MooringError
 from mooring.model.build import BuildLimits
 from mooring.model.instance import CUT
@@ -29,6 +29,9 @@ LINE_LENGTH = 2000
 LINE_COST = 50  # bytes that each line counts on top of its own: keeping a line costs more than its text
 DISK_RESERVE = 200_000_000
 _PATIENCE = 10.0  # seconds the warden has to end everything, before it is killed itself
+
+Confine = Callable[[Command, Sequence[Path], Sequence[Path]], Command]
+"""What a command is begun by, with the places that it writes to and that it reads, besides those of every command of the build."""
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -51,6 +54,7 @@ class Sandbox:
         disk: Path,
         reserve: int = DISK_RESERVE,
         free: Callable[[Path], int] = free_bytes,
+        confine: Confine | None = None,
     ) -> None:
         self._limits = limits
         self._log = log
@@ -58,6 +62,7 @@ class Sandbox:
         self._disk = disk
         self._reserve = reserve
         self._free = free
+        self._confine = confine
         self._deadline = time.monotonic() + limits.timeout
         self._output_left = limits.output_bytes
 
@@ -70,25 +75,47 @@ class Sandbox:
         """The build's own, which goes with it."""
         return Path(self._environment["HOME"])
 
-    async def run(self, argv: Sequence[str], *, directory: Path, variables: Mapping[str, str] | None = None) -> None:
-        """Run to its end, output to the log. Raises BuildFailed; when cancelled, first ends every process it started."""
-        await self._run(argv, directory=directory, variables=variables or {}, tell=self._log, errors=asyncio.subprocess.STDOUT)
+    @property
+    def is_confined(self) -> bool:
+        return self._confine is not None
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        directory: Path,
+        variables: Mapping[str, str] | None = None,
+        writes: Sequence[Path] = (),
+        reads: Sequence[Path] = (),
+    ) -> None:
+        """Run to its end, output to the log. Raises BuildFailed; when cancelled, first ends every process it started.
+
+        `writes` and `reads`: places of the cache that it needs, where it is confined."""
+        command = self._command(argv, variables or {}, writes=writes, reads=reads)
+        await self._run(argv, command, directory=directory, tell=self._log, errors=asyncio.subprocess.STDOUT)
 
     async def ask(self, argv: Sequence[str], *, directory: Path, variables: Mapping[str, str] | None = None) -> list[str]:
         """Run a command for its answer: its lines, kept out of the log; what it says on stderr is dropped."""
         answer: list[str] = []
-        await self._run(argv, directory=directory, variables=variables or {}, tell=answer.append, errors=asyncio.subprocess.DEVNULL)
+        command = self._command(argv, variables or {})
+        await self._run(argv, command, directory=directory, tell=answer.append, errors=asyncio.subprocess.DEVNULL)
         return answer
 
-    async def _run(self, argv: Sequence[str], *, directory: Path, variables: Mapping[str, str], tell: BuildLog, errors: int) -> None:
+    def _command(
+        self, argv: Sequence[str], variables: Mapping[str, str], *, writes: Sequence[Path] = (), reads: Sequence[Path] = ()
+    ) -> Command:
+        command = Command(tuple(argv), {**self._environment, **variables})
+        return command if self._confine is None else self._confine(command, writes, reads)
+
+    async def _run(self, argv: Sequence[str], command: Command, *, directory: Path, tell: BuildLog, errors: int) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-I", "-S", str(WARDEN), str(self._limits.memory), *argv),
+            *("-I", "-S", str(WARDEN), str(self._limits.memory), *command.argv),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
             cwd=directory,
-            env={**self._environment, **variables},
+            env=command.variables,
             start_new_session=True,
         )
         last: deque[str] = deque(maxlen=REMEMBERED_LINES)

@@ -52,7 +52,7 @@ class StaticBuilder:
         work = request.output / "work"
         if request.settings.command:
             await to_completion(copy_tree, request.source, work)
-            async with workbench(request, log, surroundings=self._surroundings) as sandbox:
+            async with workbench(request, log, surroundings=self._surroundings, place=work) as sandbox:
                 await sandbox.run(shell_line(request.settings.command), directory=work)
         tree = work if request.settings.command else request.source
         served = _served_directory(tree, request.settings)

@@ -12,6 +12,8 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from mooring.drivers.builder.contract import BuildLog, BuildRequest
 from mooring.drivers.builder.sandbox import Sandbox
 from mooring.drivers.builder.surroundings import Surroundings
@@ -21,7 +23,9 @@ from mooring.model.registry import Logins, RegistryLogin, nobody
 
 @contextlib.asynccontextmanager
 async def image_bench(request: BuildRequest, log: BuildLog, *, surroundings: Surroundings, logins: Logins) -> AsyncIterator[Sandbox]:
-    async with workbench(request, log, surroundings=surroundings) as sandbox:
+    """Not confined: the program docker runs nothing of the source's here."""
+    asked = msgspec.structs.replace(request, confined=None)
+    async with workbench(asked, log, surroundings=surroundings) as sandbox:
         await asyncio.to_thread(_lay, sandbox.home, nobody if request.is_strangers else logins)
         yield sandbox
 

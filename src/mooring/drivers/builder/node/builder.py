@@ -58,12 +58,13 @@ async def _build(modules: Modules) -> tuple[str, ...]:
     request, package = modules.request, modules.package
     command = shell_line(request.settings.command) if request.settings.command else ("npm", "run", "build")
     has_step = bool(request.settings.command) or "build" in package.scripts
+    shared = None
     if package.has_dependencies and (has_step or not package.is_shareable):
-        await modules.install_for_building()
+        shared = await modules.install_for_building()
     if has_step:
         variables = {"PATH": f"{request.output / 'node_modules' / '.bin'}:{modules.sandbox.path}"}
         await modules.sandbox.run(command, directory=request.output, variables=variables)
-    return await modules.install_for_running() if package.has_dependencies else ()
+    return await modules.install_for_running(built_with=shared) if package.has_dependencies else ()
 
 
 def _artifact(request: BuildRequest, package: Package, dependencies: tuple[str, ...], *, path: str) -> Artifact:

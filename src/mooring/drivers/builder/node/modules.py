@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.builder.contract import BuildLog, BuildRequest
+from mooring.drivers.builder.dependencies import installed
 from mooring.drivers.builder.node.package import Package
 from mooring.drivers.builder.sandbox import Sandbox
-from mooring.drivers.builder.shelf import Shelf
 from mooring.drivers.builder.tree import copy_tree, remove_tree, to_completion, walk
 
 VERSION = 1  # of what is installed from the same inputs: raise it when that changes
@@ -32,18 +32,23 @@ class Modules(msgspec.Struct, frozen=True, kw_only=True):
     log: BuildLog
     node: str
 
-    async def install_for_building(self) -> None:
-        """All dependencies, as a copy of their own: build tools write into them, in place even (`prisma generate`)."""
+    async def install_for_building(self) -> Path | None:
+        """All dependencies, as a copy of their own: build tools write into them, in place even (`prisma generate`).
+
+        Where what was copied is, if it is shared."""
         if not self.package.is_shareable:
             await self._install(self.request.output, is_production=False)
-            return
+            return None
         shared = await self._shared(is_production=False)
         if (shared / "node_modules").is_dir():
             await to_completion(copy_tree, shared / "node_modules", self._modules)
+        return shared
 
-    async def install_for_running(self) -> tuple[str, ...]:
-        """Only what production needs; the shared directories that the app then depends on."""
-        if not self.package.is_shareable or await self._was_written_into():
+    async def install_for_running(self, *, built_with: Path | None) -> tuple[str, ...]:
+        """Only what production needs; the shared directories that the app then depends on.
+
+        `built_with`: what `install_for_building` answered, if it was asked."""
+        if not self.package.is_shareable or await self._was_written_into(built_with):
             await self._prune()
             return ()
         shared = await self._shared(is_production=True)
@@ -57,12 +62,11 @@ class Modules(msgspec.Struct, frozen=True, kw_only=True):
     def _modules(self) -> Path:
         return self.request.output / "node_modules"
 
-    async def _was_written_into(self) -> bool:
+    async def _was_written_into(self, original: Path | None) -> bool:
         """Whether the build script made something in its modules that the app will look for there."""
-        if not self._modules.is_dir():
+        if original is None or not self._modules.is_dir():
             return False
-        original = Shelf(self.request.cache / "node").place(self._name(is_production=False)) / "node_modules"
-        if await to_completion(_stamps, self._modules) == await to_completion(_stamps, original):
+        if await to_completion(_stamps, self._modules) == await to_completion(_stamps, original / "node_modules"):
             return False
         self.log("the build wrote into node_modules, so this release keeps its own")
         return True
@@ -72,32 +76,22 @@ class Modules(msgspec.Struct, frozen=True, kw_only=True):
         await self.sandbox.run(argv, directory=self.request.output)
 
     async def _shared(self, *, is_production: bool) -> Path:
-        shelf = Shelf(self.request.cache / "node")
-        name = self._name(is_production=is_production)
-        place = shelf.place(name)
-        async with shelf.hold(name):
-            if shelf.record(name) is not None:
-                self.log("dependencies are as they were: nothing to install")
-                return place
-            await shelf.clear(name)
-            try:
-                self._write_inputs(place)
-                await self._install(place, is_production=is_production)
-            except BaseException:
-                await shelf.clear(name)
-                raise
-            await shelf.finish(name, self.node.encode())
-        return place
+        async def install(place: Path) -> None:
+            self._write_inputs(place)
+            await self._install(place, is_production=is_production)
+
+        wishes = self._wishes(is_production=is_production)
+        return await installed("node", wishes, request=self.request, log=self.log, install=install, note=self.node)
 
     async def _install(self, directory: Path, *, is_production: bool) -> None:
         verb = "ci" if self.package.is_locked else "install"
         if not self.package.is_locked:
             self.log("there is no package-lock.json, so nothing is locked: run `npm install` and commit it")
         scope = ("--omit=dev",) if is_production else ("--include=dev",)
-        await self.sandbox.run(("npm", verb, *scope, *_QUIET), directory=directory)
+        await self.sandbox.run(("npm", verb, *scope, *_QUIET), directory=directory, writes=(directory,))
 
-    def _name(self, *, is_production: bool) -> str:
-        parts = {
+    def _wishes(self, *, is_production: bool) -> dict[str, object]:
+        return {
             "version": VERSION,
             "node": self.node,
             "lock": hashlib.sha256(self.package.lock).hexdigest(),
@@ -106,7 +100,6 @@ class Modules(msgspec.Struct, frozen=True, kw_only=True):
             "variables": self.request.settings.variables,
             "is_production": is_production,
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
     def _write_inputs(self, place: Path) -> None:
         place.mkdir(parents=True)

@@ -7,15 +7,14 @@ it is built is installed beside its code (`.mooring/python`), never into what ot
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 from mooring.drivers.builder.contract import BuildLog, BuildRequest, Detection
+from mooring.drivers.builder.dependencies import installed
 from mooring.drivers.builder.python.interpreter import Interpreter, Interpreters, wanted_python
 from mooring.drivers.builder.python.pyproject import is_package, read_table
 from mooring.drivers.builder.python.recipe import Recipe, detect_recipe, read_recipe
 from mooring.drivers.builder.sandbox import Sandbox
-from mooring.drivers.builder.shelf import Shelf
 from mooring.drivers.builder.surroundings import Surroundings
 from mooring.drivers.builder.tree import copy_tree, size_of, to_completion
 from mooring.drivers.builder.workbench import shell_line, workbench
@@ -58,25 +57,23 @@ class PythonBuilder:
     async def _environment(
         self, request: BuildRequest, recipe: Recipe, interpreter: Interpreter, *, sandbox: Sandbox, log: BuildLog
     ) -> Path:
-        shelf = Shelf(request.cache / "python")
-        name = _environment_name(request, recipe, interpreter)
-        place = shelf.place(name)
-        async with shelf.hold(name):
-            if shelf.record(name) is not None and (place / "bin" / "python").exists():
-                log("dependencies are as they were: nothing to install")
-                return place
-            await shelf.clear(name)
-            try:
-                await self._install(request, recipe, place, interpreter=interpreter, sandbox=sandbox)
-            except BaseException:
-                await shelf.clear(name)
-                raise
-            await shelf.finish(name, interpreter.key.encode())
-        return place
+        async def install(place: Path) -> None:
+            await self._install(request, recipe, place, interpreter=interpreter, sandbox=sandbox)
+
+        return await installed(
+            "python",
+            _wishes(request, recipe, interpreter),
+            request=request,
+            log=log,
+            install=install,
+            note=interpreter.key,
+            is_whole=lambda place: (place / "bin" / "python").exists(),
+        )
 
     async def _install(self, request: BuildRequest, recipe: Recipe, place: Path, *, interpreter: Interpreter, sandbox: Sandbox) -> None:
+        place.mkdir(parents=True)
         venv = (self._uv, "venv", "--quiet", "--no-project", "--no-config", "--python", interpreter.path, str(place))
-        await sandbox.run(venv, directory=request.output)
+        await sandbox.run(venv, directory=request.output, writes=(place,))
         if not recipe.arguments:
             return
         files = place / "mooring"
@@ -85,26 +82,29 @@ class PythonBuilder:
             (files / name).write_text(text)
         arguments = [argument.replace("{files}", str(files)) for argument in recipe.arguments]
         python = str(place / "bin" / "python")
-        await sandbox.run((self._uv, *arguments, "--python", python), directory=request.output, variables=_pointing_at(place))
+        argv = (self._uv, *arguments, "--python", python)
+        await sandbox.run(argv, directory=request.output, variables=_pointing_at(place), writes=(place,))
 
     async def _finish(self, request: BuildRequest, recipe: Recipe, environment: Path, *, sandbox: Sandbox) -> None:
         """The builder's own step, or the manifest's command instead of it; then bytecode, so that no instance compiles while it starts."""
         python = str(environment / "bin" / "python")
         if request.settings.command:
             variables = _run_variables(environment, request.output, path=sandbox.path)
-            await sandbox.run(shell_line(request.settings.command), directory=request.output, variables=variables)
+            command = shell_line(request.settings.command)
+            await sandbox.run(command, directory=request.output, variables=variables, reads=(environment,))
         elif recipe.installs_project and is_package(read_table(request.source / "pyproject.toml")):
             target = ("--target", str(request.output / PROJECT))
             argv = (self._uv, "pip", "install", "--no-deps", "--compile-bytecode", "--python", python, *target, ".")
-            await sandbox.run(argv, directory=request.output)
+            await sandbox.run(argv, directory=request.output, reads=(environment,))
+        compiling = (python, "-I", "-m", "compileall", "-qq", "-x", _SKIPPED, ".")
         try:
-            await sandbox.run((python, "-I", "-m", "compileall", "-qq", "-x", _SKIPPED, "."), directory=request.output)
+            await sandbox.run(compiling, directory=request.output, reads=(environment,))
         except BuildFailed:
             return  # a file that does not compile may be one that is never imported
 
 
-def _environment_name(request: BuildRequest, recipe: Recipe, interpreter: Interpreter) -> str:
-    parts = {
+def _wishes(request: BuildRequest, recipe: Recipe, interpreter: Interpreter) -> dict[str, object]:
+    return {
         "version": VERSION,
         "interpreter": interpreter.key,
         "arguments": recipe.arguments,
@@ -112,7 +112,6 @@ def _environment_name(request: BuildRequest, recipe: Recipe, interpreter: Interp
         "variables": request.settings.variables,
         "source": request.digest if recipe.is_local else "",
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def _pointing_at(environment: Path) -> dict[str, str]:

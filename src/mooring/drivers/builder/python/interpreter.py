@@ -62,7 +62,9 @@ class Interpreters:
         known = self._found.get(key)
         if known is None or not Path(known.path).exists():
             path = await self._search(wanted, sandbox, directory=directory) if wanted.version else _own_python()
-            known = self._found[key] = await _describe(path, sandbox, directory=directory)
+            known = await _describe(path, sandbox, directory=directory)
+            if not sandbox.is_confined:  # what is may have been made to say anything
+                self._found[key] = known
         return known
 
     async def _search(self, wanted: Wanted, sandbox: Sandbox, *, directory: Path) -> str:

@@ -6,11 +6,14 @@ All that others may read it may read too, and run, but for what is hidden; it ma
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import msgspec
 
 from mooring.drivers.runtime.process import landlock, record
 
+_DEVICES = "/dev"
+_HARMLESS = ("null", "zero", "full", "random", "urandom", "tty", "shm", "mqueue")
 SHARED = ("/tmp", "/var/tmp")  # noqa: S108 - where programs expect to write
 _KEYS = {"hidden": landlock.HIDDEN, "shared": landlock.SHARED, "own": landlock.OWN, "shown": landlock.SHOWN}  # in a record
 
@@ -22,6 +25,12 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     shared: tuple[str, ...] = SHARED
     own: tuple[str, ...]
     shown: tuple[str, ...] = ()
+
+
+def bounds_of(*, hidden: Sequence[str], own: Sequence[str], shown: Sequence[str]) -> Bounds:
+    """With what is the same for all: the devices are hidden, but for the harmless ones."""
+    devices = (f"{_DEVICES}/{name}" for name in _HARMLESS)
+    return Bounds(hidden=(*hidden, _DEVICES), own=(*own, *devices), shown=tuple(shown))
 
 
 def pairs(bounds: Bounds) -> record.Pairs:

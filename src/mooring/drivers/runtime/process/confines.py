@@ -13,13 +13,10 @@ from pathlib import Path
 import msgspec
 
 from mooring.drivers.runtime.process import landlock, record, surroundings
-from mooring.drivers.runtime.process.bounds import Bounds
+from mooring.drivers.runtime.process.bounds import Bounds, bounds_of
 from mooring.drivers.runtime.process.secret_files import FOLDER
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceSpec, TaskSpec
-
-_DEVICES = "/dev"
-_HARMLESS = ("null", "zero", "full", "random", "urandom", "tty", "shm", "mqueue")
 
 
 def shortcoming(version: int, *, tells_apart: bool) -> str:
@@ -29,6 +26,8 @@ def shortcoming(version: int, *, tells_apart: bool) -> str:
     if not version:
         return "Landlock is not in this kernel, or not switched on: they read whatever this account may read"
     said = []
+    if version < landlock.REFERS:
+        said.append(f"this kernel's Landlock is of version {version}, before {landlock.REFERS}: their builds are not confined")
     if version < landlock.WHOLE:
         said.append(
             f"this kernel's Landlock is of version {version}, before {landlock.WHOLE}: they may signal other programs of this account"
@@ -58,11 +57,10 @@ class Confines:
             return Around()
         home = self.home(spec.key.environment if isinstance(spec, InstanceSpec) else spec.environment)
         record.make_directory(str(home / surroundings.TEMPORARY))
-        devices = (f"{_DEVICES}/{name}" for name in _HARMLESS)
         secrets = (str(program / FOLDER),) if program is not None else ()
-        bounds = Bounds(
-            hidden=(*self._hidden, *spec.confinement.hidden, _DEVICES),
-            own=(spec.directory, str(home), *own, *spec.confinement.own, *devices),
+        bounds = bounds_of(
+            hidden=(*self._hidden, *spec.confinement.hidden),
+            own=(spec.directory, str(home), *own, *spec.confinement.own),
             shown=(*secrets, *(spec.artifact.dependencies if spec.artifact is not None else ())),
         )
         return Around(bounds=bounds, home=str(home))

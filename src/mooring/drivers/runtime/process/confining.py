@@ -17,5 +17,6 @@ def confined_argv(record: Path, argv: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def confined_environment(marker: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables for the command alone, and the marker for both."""
-    return {**{f"{landlock.GIVEN}{name}": value for name, value in variables.items()}, kernel.MARKER: marker}
+    """The variables for the command alone, and the marker for both; without one where it is empty."""
+    given = {f"{landlock.GIVEN}{name}": value for name, value in variables.items()}
+    return {**given, kernel.MARKER: marker} if marker else given

@@ -25,6 +25,7 @@ from mooring.drivers.runtime.process import kernel, record
 
 HIDDEN, SHARED, OWN, SHOWN = b"hidden", b"shared", b"own", b"shown"
 GIVEN = "MOORING_GIVEN_"
+REFERS = 2  # the version from which on a file may be moved or linked from one directory to another, as builds do
 WHOLE = 6  # the version of Landlock from which on nothing here is left out
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIRECTORY = (1 << bit for bit in range(4))
@@ -148,10 +149,10 @@ def _terminals() -> set[bytes]:
 
 
 def _given() -> dict[bytes, bytes]:
-    """The command's variables, and the marker of its session, which nothing that is given goes over."""
+    """The command's variables, and the marker of its session where it has one, which nothing that is given goes over."""
     prefix, marker = GIVEN.encode(), kernel.MARKER.encode()
     given = {name.removeprefix(prefix): value for name, value in os.environb.items() if name.startswith(prefix)}
-    return {**given, marker: os.environb[marker]}
+    return {**given, **{name: value for name, value in os.environb.items() if name == marker}}
 
 
 if __name__ == "__main__":
