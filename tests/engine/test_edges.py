@@ -413,3 +413,31 @@ async def test_an_edge_that_is_added_to_a_running_platform_gets_its_routes_and_o
     await deployed(platform, TREE)
     await platform.end(platform.submit(SHOP, ScaleOrder(counts={WEB: 1})))
     await check_order(platform)
+
+
+@story
+async def test_what_an_edge_that_is_silent_since_the_switch_has_in_flight_to_the_old_is_not_taken_for_nothing(
+    platform: FakePlatform,
+) -> None:
+    members = three_edges(platform)
+    await deployed(platform, TREE)
+    old = end(US, 1).instance
+    members[US].flying[old.slug] = 1
+    apply = members[US].apply
+
+    async def fall_silent(given: Mark, wanted: RouteTable) -> None:
+        await apply(given, wanted)
+        members[US].faults.is_down = True
+
+    members[US].apply = fall_silent  # type: ignore[method-assign]  # its line breaks right after its answer
+    deployment = platform.deploy(SHOP, TREE)
+    await until(platform, lambda: releases(members) == [{2}, {2}, {2}])
+    await platform.clock.sleep(QUICK.bake + 5.0)
+    assert old in platform.running(SHOP)
+    members[US].faults.is_down = False
+    await platform.clock.sleep(3.0)
+    assert old in platform.running(SHOP), "now it has said that a request is under way"
+    members[US].flying[old.slug] = 0
+    members[US].apply = apply  # type: ignore[method-assign]
+    assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED
+    await check_order(platform)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from mooring.drivers.edge.contract import Edge, EdgeCapabilities, HostEdge, Reloading, Reloads
 from mooring.engine.contract import Clock
 from mooring.engine.distant import Distant
-from mooring.engine.shares import carries, is_switch, joined, share, summed
+from mooring.engine.shares import carries, is_switch, joined, share, summed, taken
 from mooring.errors import DriverError, MooringError, OutcomeUnknown, StaleFence, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.host import Sight
@@ -273,7 +273,8 @@ class Edges:
             member.unsettled.discard(mark.environment)
         if error is None and member.views is not None:
             others = {key: view for key, view in member.views.items() if key != mark.environment}
-            member.views = others | ({mark.environment: RouteView(table=attempt.table)} if attempt.table else {})
+            seen = member.views.get(mark.environment)
+            member.views = others | ({mark.environment: taken(attempt.table, seen)} if attempt.table else {})
         return error
 
 

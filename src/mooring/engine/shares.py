@@ -30,6 +30,20 @@ def is_switch(before: RouteTable | None, after: RouteTable) -> bool:
     return bool(known) and any((key.release, key.generation) not in known for key in active_keys(after))
 
 
+def taken(table: RouteTable, before: RouteView | None) -> RouteView:
+    """An edge that has just taken this table, and has not been looked at since. `before`: how it was last seen.
+
+    What it has in flight to those that drain it has to say: until then each has a request, and the streams that it had.
+    """
+    draining = {key.slug for key in routed_keys(table) - active_keys(table)}
+    requests, streams = (before.in_flight, before.streams) if before else ({}, {})
+    return RouteView(
+        table=table,
+        in_flight={slug: max(1, requests.get(slug, 0)) for slug in sorted(draining)},
+        streams={slug: count for slug, count in streams.items() if slug in draining},
+    )
+
+
 def joined(views: Sequence[RouteView], *, is_agreed: bool, is_acknowledged: bool) -> RouteView:
     """Of one environment, the controller's own first. Where they do not agree, who gets requests from any of them counts as active."""
     flying: Counter[str] = Counter()
