@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from engine.scenarios import SCENARIOS, Scenario, outlived, points_of
-from engine.stories import SHOP, WEB, check_order, deployed, running, serving, story, until
+from engine.stories import QUICK, SHOP, WEB, check_order, deployed, running, serving, story, until, web
 
 from mooring.errors import OutcomeUnknown, Unavailable
 from mooring.model.deployment import Outcome, Phase
+from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
+from mooring.model.routing import RouteView
+from mooring.planner.routes import active_keys
 from mooring.testing.behaviour import Behaviour
 from mooring.testing.laws import Moment, Point
 from mooring.testing.platform import FakePlatform, play
@@ -110,6 +114,31 @@ async def test_drivers_that_are_silent_for_minutes_during_a_deployment_delay_it_
     platform.edge.faults.is_down = platform.runtime.faults.is_down = True
     await platform.clock.sleep(30)
     platform.edge.faults.is_down = platform.runtime.faults.is_down = False
+    assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED
+    await check_order(platform)
+
+
+@story
+async def test_what_drains_has_its_time_from_when_the_edge_has_taken_its_routes_however_late_that_is(platform: FakePlatform) -> None:
+    """Until then it goes on giving the old ones requests: those have not had any time yet."""
+    tree = msgspec.structs.replace(WEB, policy=msgspec.structs.replace(QUICK, drain_timeout=5.0))
+    await deployed(platform, tree)
+    look, is_late, slug = platform.edge.observe, True, web(1).slug
+
+    async def observe(environment: EnvironmentId | None = None) -> tuple[RouteView, ...]:
+        views = await look(environment)
+        is_new = any(key.release == 2 for view in views for key in active_keys(view.table))
+        return tuple(msgspec.structs.replace(view, is_acknowledged=not (is_late and is_new)) for view in views)
+
+    platform.edge.observe = observe  # type: ignore[method-assign]  # a proxy that is slow to take what it was given
+    platform.edge.flying[slug] = 1
+    deployment = platform.deploy(SHOP, tree)
+    await until(platform, lambda: serving(platform) == ["v2 web.1", "v2 web.2"])
+    await platform.clock.sleep(8.0)
+    is_late = False
+    await platform.clock.sleep(4.0)
+    assert running(platform) == ["v1 web.1", "v2 web.1", "v2 web.2"], "the other one had nothing in flight"
+    platform.edge.flying[slug] = 0
     assert (await platform.end(deployment)).outcome is Outcome.SUCCEEDED
     await check_order(platform)
 

@@ -164,13 +164,15 @@ class Observer:
         )
 
     def _note_draining(self, route: RouteView | None) -> None:
+        """From when the edge has taken the table: until then it goes on giving them requests."""
         if route is None:
             return
         ends = [end for path in route.table.routes for end in path.endpoints]
         draining = {end.instance.slug for end in ends if end.state is EndpointState.DRAINING}
+        begun = draining if route.is_acknowledged else frozenset[str]()
         mine = f"{route.table.environment.slug}--"
         kept = {slug: since for slug, since in self._draining.items() if not slug.startswith(mine) or slug in draining}
-        self._draining = {**dict.fromkeys(draining, self._clock.monotonic()), **kept}
+        self._draining = {**dict.fromkeys(begun, self._clock.monotonic()), **kept}
 
 
 def _noted(look: asyncio.Task[None]) -> None:
