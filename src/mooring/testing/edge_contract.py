@@ -131,6 +131,16 @@ class EdgeContract:
         await shop.apply(shop.table(shop.endpoint(old, draining=True), shop.endpoint(new, release=2)))
         assert {(await shop.ask()).text for _ in range(20)} == {"new"}
 
+    async def test_a_switch_that_is_taken_back_at_once_is_taken_back_once_the_table_is_applied(self, rig: EdgeRig, shop: Shop) -> None:
+        """Both are known already: whoever is told to drain may be stopped a moment later, however soon it is."""
+        old, new = await rig.listen("old"), await rig.listen("new")
+        await shop.apply(shop.table(shop.endpoint(old)))
+        for _ in range(2):
+            await shop.apply(shop.table(shop.endpoint(old, draining=True), shop.endpoint(new, release=2)))
+            assert {(await shop.ask()).text for _ in range(20)} == {"new"}
+            await shop.apply(shop.table(shop.endpoint(old), shop.endpoint(new, release=2, draining=True)))
+            assert {(await shop.ask()).text for _ in range(20)} == {"old"}
+
     async def test_one_active_instance_takes_all_requests_though_many_others_drain(self, rig: EdgeRig, shop: Shop) -> None:
         old = [await rig.listen(f"old{number}") for number in range(5)]
         new = await rig.listen("new")
