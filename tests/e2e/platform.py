@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -209,6 +211,7 @@ class Traffic:
         script = [sys.executable, str(ROOT / "examples" / "minitwit" / "traffic.py"), "--url", f"http://{app.host}:{app.platform.port}"]
         options = ["--connect", at or f"127.0.0.1:{app.platform.port}", "--rate", str(rate), "--seconds", "inf", "--json"]
         reads = [word for path in paths for word in ("--path", path)]
+        self._app = app
         self._command = [*script, *options, *reads, "--version-header", version_header]
         self.report: dict = {}
 
@@ -224,6 +227,24 @@ class Traffic:
         said, trouble = self._process.communicate(timeout=60)
         assert said, trouble
         self.report = json.loads(said)
+        if self.report["failed"]:
+            print(self._circumstances())  # pytest shows it with a test that fails
+
+    def _circumstances(self) -> str:
+        """How many failed in which second and how, what the edge wrote of such requests, and what had happened on the platform."""
+        failures = Counter(
+            (int(each["second"]), each["problem"], each["headers"].get("x-mooring-edge", "")) for each in self.report["failures"]
+        )
+        figures = {name: value for name, value in self.report.items() if name != "failures"}
+        log = self._app.platform.state / "edge" / "log" / "access.log"
+        refused = (
+            [line for line in log.read_text(errors="replace").splitlines() if re.search(r'"status":(?!2)', line)] if log.exists() else []
+        )
+        seconds = [f"second {second}: {count} × {problem} {page}" for (second, problem, page), count in sorted(failures.items())]
+        events = self._app.mooring("events", "--all", "--lines", "150").out.splitlines()
+        return "\n".join(
+            [str(figures), *seconds, f"the edge's own lines, {len(refused)} in all:", *refused[-20:], "what happened:", *events]
+        )
 
 
 def receipt_of(app: App) -> dict:
