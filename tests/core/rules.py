@@ -177,7 +177,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "drivers/edge/haproxy/programs.py": "HAProxy's own word on its version",
         "drivers/forge/remote.py": "git, about a repository elsewhere",
         "drivers/operator_program.py": "the operator's program that sets TXT records, or lends hosts",
-        "drivers/probe/network.py": "a health check's command",
+        "drivers/runtime/process/asking.py": "a health check's command",
         "drivers/runtime/process/controlling.py": "a terminal for an app's command",
         "drivers/runtime/process/landlock.py": "an app's command, confined",
         "drivers/runtime/process/daemon.py": "the supervisor leaves its parent",

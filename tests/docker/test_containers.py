@@ -18,7 +18,7 @@ import pytest
 from docker.engine import ContainerEngine
 from docker.rig import DockerRig
 
-from mooring.drivers.runtime.contract import LogQuery
+from mooring.drivers.runtime.contract import Heard, LogQuery
 from mooring.drivers.runtime.docker.engine import Engine
 from mooring.drivers.runtime.docker.runtime import DockerRuntime
 from mooring.drivers.runtime.docker.settings import DockerSettings
@@ -77,6 +77,14 @@ class TestWhatAContainerMayDo:
         assert [int(status[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")] == [0, 0, 0]
         assert status["NoNewPrivs"] == "1"
         assert status["Uid"].split() == ["65532"] * 4
+
+    async def test_the_command_of_a_check_is_in_it_and_sees_nothing_of_this_machine(self, rig: DockerRig, tmp_path: Path) -> None:
+        (tmp_path / "here").touch()
+        await started(rig, running(rig, "echo its own >/tmp/mine; exec sleep 1000"))
+        assert await rig.runtime.ask(a_key(), f"test ! -e {tmp_path}/here && cat /tmp/mine", within=60) == Heard(code=0, said="its own")
+        assert (await rig.runtime.ask(a_key(), "id -u", within=60)).said == "65532"
+        heard = await rig.runtime.ask(a_key(), "grep -E '^(CapEff|CapBnd|NoNew)' /proc/self/status | tr -s '\n\t' ' '", within=60)
+        assert heard.said.split()[1::2] == ["0" * 16, "0" * 16, "1"]
 
     async def test_it_writes_to_tmp_and_nowhere_else(self, rig: DockerRig, host_engine: ContainerEngine) -> None:
         """Not even to what belongs to its account."""
@@ -229,6 +237,12 @@ class TestSecrets:
         spec = msgspec.structs.replace(self._without_shell(host_engine, 'CMD ["/busybox"]'), command="/busybox sleep 1")
         with pytest.raises(InvalidInput, match="no /bin/sh to run this command line"):
             await rig.runtime.start(a_mark(), spec, {})
+
+    async def test_an_image_without_a_shell_cannot_be_asked_by_a_command(self, rig: DockerRig, host_engine: ContainerEngine) -> None:
+        await started(rig, self._without_shell(host_engine, 'CMD ["/busybox", "sleep", "1000"]'))
+        with pytest.raises(Unavailable, match="has no /bin/sh to run a command") as refused:
+            await rig.runtime.ask(a_key(), "true", within=60)
+        assert "health.path" in refused.value.hint
 
     def _without_shell(self, engine: ContainerEngine, line: str) -> InstanceSpec:
         busybox = Path(shutil.which("busybox") or "").read_bytes()

@@ -11,6 +11,7 @@ from docker.rig import DockerRig
 from mooring.drivers.runtime.docker.runtime import DockerRuntime
 from mooring.drivers.runtime.docker.settings import DockerSettings
 from mooring.drivers.transport.local import LocalTransport
+from mooring.testing.asking_contract import AskingContract
 from mooring.testing.interactive_contract import InteractiveContract
 from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime_contract import DeliveryContract, RuntimeContract
@@ -28,6 +29,10 @@ class TestDockerRuntime(RuntimeContract):
 
 
 class TestDockerInteractive(InteractiveContract):
+    pass
+
+
+class TestDockerAsking(AskingContract):
     pass
 
 

@@ -25,6 +25,7 @@ from mooring.drivers.host.ssh import facts_of
 from mooring.drivers.runtime.docker.runtime import DockerRuntime
 from mooring.drivers.transport.local import LocalTransport
 from mooring.model.instance import ProcessState
+from mooring.testing.asking_contract import AskingContract
 from mooring.testing.interactive_contract import InteractiveContract
 from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime_contract import SHOP, DeliveryContract, Kind, RuntimeContract, a_key, a_mark, started, view_of
@@ -62,6 +63,11 @@ class TestPodmanRuntime(RuntimeContract):
 
 @pytest.mark.long
 class TestPodmanInteractive(InteractiveContract):
+    pass
+
+
+@pytest.mark.long
+class TestPodmanAsking(AskingContract):
     pass
 
 

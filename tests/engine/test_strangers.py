@@ -55,14 +55,15 @@ async def test_also_where_only_the_mark_of_its_environment_tells_that_it_is_a_st
 
 
 @story
-async def test_where_it_is_asked_by_a_command_it_is_refused_everywhere(platform: FakePlatform) -> None:
-    """That command would be a file of its own, run by the controller."""
+async def test_one_that_is_asked_by_a_command_is_taken_where_its_code_may_run(platform: FakePlatform) -> None:
+    """That command runs where the instance does."""
     web = process("web")
     checks = msgspec.structs.replace(web.checks, readiness=Check(kind=CheckKind.COMMAND, command="bin/check"))
     tree = Tree(processes=(msgspec.structs.replace(web, checks=checks),))
-    with pytest.raises(Refused, match="web is asked by a command, which runs on the controller's own machine"):
+    assert (await platform.end(platform.submit(THEIRS, order(platform, tree)))).outcome is Outcome.SUCCEEDED
+    bare(platform)
+    with pytest.raises(Refused, match="a stranger's code"):
         await platform.controller.examine(THEIRS, order(platform, tree))
-    await platform.controller.examine(review_environment(SHOP.app, "main"), order(platform, tree, branch="main"))
 
 
 @story

@@ -10,6 +10,7 @@ from fleet.image import USER
 from fleet.rig import Host
 from fleet.systemd_rig import SystemdRig, systemd_rig
 
+from mooring.testing.asking_contract import AskingContract
 from mooring.testing.interactive_contract import InteractiveContract
 from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime_contract import DeliveryContract, RuntimeContract
@@ -30,6 +31,10 @@ class TestSystemdLasting(LastingContract):
 
 
 class TestSystemdInteractive(InteractiveContract):
+    pass
+
+
+class TestSystemdAsking(AskingContract):
     pass
 
 

@@ -85,8 +85,8 @@ class Controller:
         certified: Callable[[], Collection[Hostname]] = lambda: (),
     ) -> None:
         announcer = Announcer(memory, clock, redact)
-        health = HealthMonitor(prober, clock, self._health_changed)
         self.fleet = Fleet(clock, runtime)
+        health = HealthMonitor(prober, self.fleet, clock, self._health_changed)
         self.services = Services(memory, services, clock, new_secret=new_secret, changed=secrets_changed)
         self.edges = Edges(clock, edge)
         self._new_id = new_id

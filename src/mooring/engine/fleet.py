@@ -17,6 +17,7 @@ import msgspec
 
 from mooring.drivers.runtime.contract import (
     Delivery,
+    Heard,
     Holdings,
     Inspection,
     Interactive,
@@ -183,6 +184,9 @@ class Fleet:
         """Raises Unavailable also where its host does not answer soon."""
         found = await self._looked_into(key.host, lambda runtime: runtime.inspect(without_host(key), lines=lines))
         return found if found.view is None else msgspec.structs.replace(found, view=with_host(found.view, key.host))
+
+    async def ask(self, key: InstanceKey, command: str, *, within: float) -> Heard:
+        return await self._member(key.host).runtime.ask(without_host(key), command, within=within)
 
     async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
         self._member(spec.host).tasks.add((spec.environment, spec.name))

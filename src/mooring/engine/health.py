@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mooring.drivers.probe.contract import Prober
+from mooring.drivers.runtime.contract import Runtime
 from mooring.engine.contract import Clock
+from mooring.errors import MooringError
 from mooring.model.health import Check, CheckKind, Checks, Health, ProbeResult, ProbeTarget
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
 from mooring.model.names import HostId
@@ -29,12 +31,10 @@ _LIVED = 0.5  # seconds a process without a check of its own must have lived to 
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """How an instance is to be asked: its checks, and the Host header. Confined: a command runs in its bounds."""
+    """How an instance is to be asked: its checks, and the Host header."""
 
     checks: Checks
     hostname: str
-    directory: str
-    is_confined: bool = False
 
 
 @dataclass
@@ -52,10 +52,15 @@ class _Patient:
 
 
 class HealthMonitor:
-    """`on_change` is called with the instance whenever its health changes, and with what a slow starter answers."""
+    """`runtime` runs the commands of checks. `on_change` is called with the instance whenever its health changes, and with what a slow
+    starter answers.
+    """
 
-    def __init__(self, prober: Prober, clock: Clock, on_change: Callable[[InstanceKey, Health, ProbeResult | None], None]) -> None:
+    def __init__(
+        self, prober: Prober, runtime: Runtime, clock: Clock, on_change: Callable[[InstanceKey, Health, ProbeResult | None], None]
+    ) -> None:
         self._prober = prober
+        self._runtime = runtime
         self._clock = clock
         self._on_change = on_change
         self._patients: dict[InstanceKey, _Patient] = {}
@@ -216,21 +221,28 @@ class HealthMonitor:
                 address=view.address,
                 port=view.port,
                 hostname=patient.asked.hostname,
-                directory=patient.asked.directory,
                 pid=view.pid,
-                confined=view.key.slug if patient.asked.is_confined else "",
             )
-            result = await self._answer(target, check)
+            result = await self._answer(view.key, target, check)
         patient.results.append(result)
         return result
 
-    async def _answer(self, target: ProbeTarget, check: Check) -> ProbeResult:
+    async def _answer(self, key: InstanceKey, target: ProbeTarget, check: Check) -> ProbeResult:
         """A prober that fails by itself has no answer; it may not end the asking, or the last answer would be believed for ever."""
         try:
-            return await self._prober.probe(target, check)
+            return await (self._heard(key, check) if check.kind is CheckKind.COMMAND else self._prober.probe(target, check))
+        except MooringError as error:
+            said = error.message
         except Exception as error:
             said = f"it could not be asked: {type(error).__name__}: {error}"
-            return ProbeResult(passed=False, at=self._clock.wall(), latency=0.0, said=said)
+        return ProbeResult(passed=False, at=self._clock.wall(), latency=0.0, said=said)
+
+    async def _heard(self, key: InstanceKey, check: Check) -> ProbeResult:
+        """The app's own command, run where the instance runs: 0 passes."""
+        at, began = self._clock.wall(), self._clock.monotonic()
+        heard = await self._runtime.ask(key, check.command, within=check.timeout)
+        said = f"no answer within {check.timeout:g} s" if heard.code is None else heard.said or f"ended with code {heard.code}"
+        return ProbeResult(passed=heard.code == 0, at=at, latency=self._clock.monotonic() - began, status=heard.code or 0, said=said)
 
     def _become(self, patient: _Patient, health: Health, result: ProbeResult | None = None) -> None:
         patient.health = health

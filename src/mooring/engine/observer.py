@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from mooring.drivers.edge.contract import Edge
-from mooring.engine.confinement import is_review_app
 from mooring.engine.contract import Clock, EnvironmentRecord, Memory
 from mooring.engine.fleet import Fleet
 from mooring.engine.health import Asked, HealthMonitor
@@ -13,7 +12,7 @@ from mooring.engine.orders import Snapshot
 from mooring.errors import DriverError
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
-from mooring.model.names import LOCAL, HostId, ProcessName
+from mooring.model.names import HostId, ProcessName
 from mooring.model.release import Release
 from mooring.model.routing import EndpointState, RouteView
 from mooring.planner.goal import Current, wanted_of
@@ -156,12 +155,7 @@ class Observer:
         if release is None or process is None:
             return None
         hostname = str(release.hostnames[0]) if release.hostnames else "localhost"
-        return Asked(
-            checks=process.checks,
-            hostname=hostname.replace("*", "www", 1),
-            directory=release.artifact.directory,
-            is_confined=key.host == LOCAL and is_review_app(self._memory, key.environment),
-        )
+        return Asked(checks=process.checks, hostname=hostname.replace("*", "www", 1))
 
     def _note_draining(self, route: RouteView | None) -> None:
         """From when the edge has taken the table: until then it goes on giving them requests."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from mooring.engine.contract import Memory
 from mooring.engine.fleet import Fleet
 from mooring.errors import Refused
-from mooring.model.health import CheckKind, Checks
 from mooring.model.names import LOCAL
 from mooring.model.release import Release
 from mooring.model.review import is_strangers
@@ -20,19 +19,10 @@ def is_strangers_release(memory: Memory, release: Release) -> bool:
 
 
 def check_kept_apart(memory: Memory, fleet: Fleet, wanted: Wanted) -> None:
-    """Raise Refused where a stranger's code would run as whoever runs the platform, or the other apps: a command of a check always does."""
-    if not is_strangers_release(memory, wanted.release):
-        return
-    asked = next((process.name for process in wanted.release.processes if _is_asked_by_command(process.checks)), None)
-    if asked is not None:
-        raise Refused(
-            f"{asked} is asked by a command, which runs on the controller's own machine, and this is a stranger's code",
-            hint="have it asked for a path instead: `health.path`",
-            where=str(wanted.release.environment),
-        )
+    """Raise Refused where a stranger's code would run as whoever runs the platform, or the other apps."""
     hosts = wanted.hosts() or (() if wanted.release.regions else (LOCAL,))
     bare = [host for host in hosts if host not in fleet.taking_strangers()]
-    if bare:
+    if bare and is_strangers_release(memory, wanted.release):
         where = "on the controller's own machine" if bare[0] == LOCAL else f"on {bare[0]}"
         raise Refused(
             f"this is a stranger's code, and nothing {where} keeps it apart from the platform and its other apps",
@@ -40,7 +30,3 @@ def check_kept_apart(memory: Memory, fleet: Fleet, wanted: Wanted) -> None:
             "for all strangers: `mooring up --unconfined-strangers`",
             where=str(wanted.release.environment),
         )
-
-
-def _is_asked_by_command(checks: Checks) -> bool:
-    return any(check.kind is CheckKind.COMMAND for check in (checks.startup, checks.readiness, checks.liveness) if check is not None)

@@ -35,16 +35,12 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProbeTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to ask: the instance's own address, and the Host header it is asked under.
-
-    `confined`: the slug of an instance in whose bounds a command has to run; empty where it has none."""
+    """Where to ask: the instance's own address, and the Host header it is asked under."""
 
     address: str
     port: int
     hostname: str
-    directory: str = ""
     pid: int = 0
-    confined: str = ""
 
 
 class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -96,7 +96,7 @@ def wire(installation: Installation, settings: Settings) -> Wired:
         services=Drivers(lambda: hosts.controller),
         buckets=S3Buckets(lambda: hosts.controller),
         edge=edge,
-        prober=NetworkProber(launch=lambda slug: machinery.supervisor.run_directory(slug) / "launch"),
+        prober=NetworkProber(),
         streams=EdgeStreams(address=local_address(settings.bind), port=settings.http_port),
         workshop=workshop,
         clock=clock,

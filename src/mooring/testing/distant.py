@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TypeVar
 
-from mooring.drivers.runtime.contract import Delivery, Holdings, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
+from mooring.drivers.runtime.contract import Delivery, Heard, Holdings, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
 from mooring.engine.contract import Clock
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
@@ -63,6 +63,10 @@ class DistantRuntime:
     async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
         await self._there("inspect")
         return await self._back(await self._runtime.inspect(key, lines=lines))
+
+    async def ask(self, key: InstanceKey, command: str, *, within: float) -> Heard:
+        await self._there("ask")
+        return await self._back(await self._runtime.ask(key, command, within=within))
 
     async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
         await self._there("run_task")

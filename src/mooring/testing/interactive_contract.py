@@ -32,7 +32,7 @@ read -r line
 echo heard "$line"
 while :; do sleep 0.1; done
 """
-_COUNT = """
+COUNT = """
 count=0
 for place in /proc/[0-9]*; do
   { read -r line <"$place/cmdline"; } 2>/dev/null
@@ -109,8 +109,8 @@ class EnterContract:
         seconds = str(10_000 + secrets.randbelow(80_000))
         async with _entered(rig, "sh", "-c", _WAITING.format(seconds), terminal=terminal) as session:
             await _until(session.output(), b"ready")
-            assert int((await _said_in(rig, "sh", "-c", _COUNT, "sh", seconds)).out) >= 2
-        assert (await _said_in(rig, "sh", "-c", _COUNT, "sh", seconds)).out == b"0\n"
+            assert int((await _said_in(rig, "sh", "-c", COUNT, "sh", seconds)).out) >= 2
+        assert (await _said_in(rig, "sh", "-c", COUNT, "sh", seconds)).out == b"0\n"
         after = await view_of(rig, a_key())
         assert after is not None
         assert (after.pid, after.restarts) == (before.pid, 0)
@@ -139,7 +139,7 @@ class AttachContract:
             await session.resize(rows=40, columns=120)
             await _until(session.output(), b"ready")
         await started(rig, rig.instance(a_key()))
-        assert (await _said_in(rig, "sh", "-c", _COUNT, "sh", seconds)).out == b"0\n"
+        assert (await _said_in(rig, "sh", "-c", COUNT, "sh", seconds)).out == b"0\n"
 
 
 class InteractiveContract(EnterContract, AttachContract):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from mooring.drivers.runtime.contract import Delivery, Holdings, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
+from mooring.drivers.runtime.contract import Delivery, Heard, Holdings, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
 from mooring.engine.contract import Clock
 from mooring.errors import CapacityExceeded, StaleFence, Unavailable
 from mooring.model.environment import EnvironmentId
@@ -74,6 +74,7 @@ class FakeRuntime:
         self.behave: Callable[[InstanceSpec], Behaviour] = lambda _: Behaviour()
         self.behave_task: Callable[[TaskSpec], Behaviour] = lambda _: Behaviour(exit_code=0)
         self.starts: dict[InstanceKey | tuple[EnvironmentId, str], int] = {}
+        self.asked: set[tuple[InstanceKey, str]] = set()  # commands of checks, and of whom
         self.gone: dict[InstanceKey, float] = {}  # when what is no more went, in monotonic seconds
         self.delivered: dict[ArtifactId, Artifact] = {}
         self.is_full = False  # its disk: nothing new can be put there
@@ -176,6 +177,22 @@ class FakeRuntime:
             is_out_of_memory=life.behaviour.is_out_of_memory and has_died,
             last_lines=tuple(text for _, text in life.lines[-lines:]),
         )
+
+    async def ask(self, key: InstanceKey, command: str, *, within: float) -> Heard:
+        """Whatever the command is: 0 once the instance is ready; no answer where it gives none over HTTP either."""
+        self.faults.check_sight()
+        self.asked.add((self._placed(key), command))
+        life = self._lives.get(self._placed(key))
+        if life is None or life.view(self._clock.monotonic()).pid == 0:
+            raise Unavailable(f"{key} does not run now")
+        if not life.is_ready(self._clock.monotonic()):
+            return Heard(code=1, said="not ready")
+        if life.behaviour.answers == 0:
+            await self._clock.sleep(within)
+            return Heard(code=None)
+        await self._clock.sleep(life.behaviour.latency)
+        life.has_answered = True
+        return Heard(code=0)
 
     async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
         name = (spec.environment, spec.name)

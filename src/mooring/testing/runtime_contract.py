@@ -218,6 +218,12 @@ class InstanceContract:
         assert inspection.view is None
         assert "hello" in inspection.last_lines
 
+    async def test_what_runs_answers_a_command_and_what_does_not_cannot_be_asked(self, rig: RuntimeRig) -> None:
+        await started(rig, rig.instance(a_key()))
+        assert (await rig.runtime.ask(a_key(), "true", within=60.0)).code == 0
+        with pytest.raises(Unavailable, match="does not run now"):
+            await rig.runtime.ask(a_key(2), "true", within=60.0)
+
 
 class TaskContract:
     async def test_a_task_that_ends_well_has_succeeded_with_its_last_lines(self, rig: RuntimeRig) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -136,60 +134,3 @@ async def test_alive_looks_at_the_process_and_a_zombie_is_not_alive() -> None:
     finally:
         os.waitpid(child, 0)
     assert not (await prober.probe(ProbeTarget(address="", port=0, hostname="", pid=0), Check())).passed
-
-
-async def test_a_command_passes_with_0_in_the_instances_directory_with_its_port(server: Server, tmp_path: Path) -> None:
-    check = Check(kind=CheckKind.COMMAND, command="echo $PORT > seen; pwd", timeout=10.0)
-    result = await NetworkProber().probe(at(server, directory=str(tmp_path)), check)
-    assert (result.passed, result.status, result.said) == (True, 0, str(tmp_path))
-    assert (tmp_path / "seen").read_text() == f"{server.port}\n"
-
-
-async def test_a_command_has_the_environment_of_its_instance(server: Server, tmp_path: Path) -> None:
-    instance = await asyncio.create_subprocess_exec(
-        sys.executable, "-S", "-c", "print(flush=True); input()", env={"COLOUR": "dark blue"}, stdin=-1, stdout=-1
-    )
-    assert instance.stdin is not None
-    assert instance.stdout is not None
-    try:
-        await instance.stdout.readline()
-        check = Check(kind=CheckKind.COMMAND, command='echo "$COLOUR"', timeout=10.0)
-        result = await NetworkProber().probe(at(server, directory=str(tmp_path), pid=instance.pid), check)
-        assert result.said == "dark blue"
-    finally:
-        instance.stdin.close()
-        await instance.wait()
-
-
-async def test_a_command_that_fails_says_its_code_and_its_last_line(server: Server, tmp_path: Path) -> None:
-    check = Check(kind=CheckKind.COMMAND, command="echo looking; echo queue is stuck >&2; exit 3", timeout=10.0)
-    result = await NetworkProber().probe(at(server, directory=str(tmp_path)), check)
-    assert (result.passed, result.status, result.said) == (False, 3, "queue is stuck")
-
-
-async def test_a_command_past_its_time_is_ended_with_its_children(server: Server, tmp_path: Path) -> None:
-    check = Check(kind=CheckKind.COMMAND, command="echo $$ > pid; sleep 3600 & wait", timeout=1.0)
-    result = await NetworkProber().probe(at(server, directory=str(tmp_path)), check)
-    assert (result.passed, result.said) == (False, "no answer within 1 s")
-    group = int((tmp_path / "pid").read_text())
-    async with asyncio.timeout(10):
-        while has_members(group):
-            await asyncio.sleep(0.01)
-
-
-async def test_a_command_that_floods_its_output_is_heard_to_its_end(server: Server, tmp_path: Path) -> None:
-    check = Check(kind=CheckKind.COMMAND, command="head -c 5000000 /dev/zero | tr '\\0' 'x'; echo; echo end", timeout=20.0)
-    result = await NetworkProber().probe(at(server, directory=str(tmp_path)), check)
-    assert (result.passed, result.said) == (True, "end")
-
-
-def has_members(group: int) -> bool:
-    """Zombies aside: whoever is their parent reaps them in its own time."""
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            rest = path.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if rest[2] == str(group) and rest[0] != "Z":
-            return True
-    return False

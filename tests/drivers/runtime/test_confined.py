@@ -15,14 +15,13 @@ import msgspec
 import pytest
 
 from mooring.drivers.peers import is_confined
-from mooring.drivers.probe.network import NetworkProber
 from mooring.drivers.runtime.contract import LogQuery, Terminal
 from mooring.drivers.runtime.process import landlock
+from mooring.drivers.runtime.process.asking import asked
 from mooring.drivers.runtime.process.bounds import Bounds, pairs
 from mooring.drivers.runtime.process.program import Program, read_program, write_program
 from mooring.drivers.runtime.process.runtime import ProcessRuntime
 from mooring.drivers.runtime.process.supervisor import Supervisor
-from mooring.model.health import Check, CheckKind, ProbeTarget
 from mooring.model.instance import Confinement, InstanceSpec, TaskSpec
 from mooring.model.secret import SecretFile
 from mooring.testing.runtime_contract import SHOP, a_key, a_mark
@@ -164,16 +163,19 @@ async def test_the_command_of_a_check_runs_in_the_bounds_of_its_instance_and_wit
     spec = InstanceSpec(key=a_key(), command="echo up; exec sleep 3600", directory=str(place), is_routed=False, confinement=confinement)
     await runtime.start(a_mark(), spec, {"NAME": "its own"})
     await told(runtime, 1)
-    (view,) = await runtime.observe()
-    prober = NetworkProber(launch=lambda slug: supervisor.run_directory(slug) / "launch")
-    target = ProbeTarget(address="", port=0, hostname="", directory=str(place), pid=view.pid, confined=view.key.slug)
-    looks = Check(kind=CheckKind.COMMAND, command=f'test "$NAME" = "its own" && ! cat {secret}', timeout=20)
-    result = await prober.probe(target, looks)
-    assert result.passed and "Permission denied" in result.said
-    assert not (await prober.probe(msgspec.structs.replace(target, confined=""), looks)).passed, "nobody else is kept from it"
-    await runtime.stop(a_mark(), spec.key, grace=1.0)
-    result = await prober.probe(target, Check(kind=CheckKind.COMMAND, command="true", timeout=20))
-    assert not result.passed and "No such file" in result.said
+    heard = await runtime.ask(spec.key, f'test "$NAME" = "its own" && ! cat {secret}', within=20)
+    assert heard.code == 0 and "Permission denied" in heard.said
+    free = msgspec.structs.replace(spec, key=a_key(2), confinement=None)
+    await runtime.start(a_mark(), free, {})
+    await told(runtime, 2)
+    assert (await runtime.ask(free.key, f"cat {secret}", within=20)).said == "another's", "nobody else is kept from it"
+    directory = supervisor.run_directory(spec.key.slug)
+    program = read_program(directory)
+    assert program is not None
+    (directory / "launch").rename(directory / "elsewhere")
+    heard = await asked(directory, program, {}, "echo began")
+    (directory / "elsewhere").rename(directory / "launch")
+    assert heard.code == 127 and "No such file" in heard.said
 
 
 async def test_it_opens_its_own_terminal_and_no_other(runtime: ProcessRuntime, confinement: Confinement, place: Path) -> None:

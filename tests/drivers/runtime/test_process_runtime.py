@@ -22,6 +22,7 @@ from mooring.model.instance import InstanceKey, InstanceSpec, ProcessState, Task
 from mooring.model.names import ArtifactId
 from mooring.model.release import Artifact
 from mooring.model.secret import SecretFile
+from mooring.testing.asking_contract import AskingContract
 from mooring.testing.interactive_contract import InteractiveContract
 from mooring.testing.lasting_contract import LastingContract
 from mooring.testing.runtime_contract import Kind, RuntimeContract, RuntimeRig, a_key, a_mark, started, view_of
@@ -113,6 +114,10 @@ class TestProcessRuntime(RuntimeContract):
 
 
 class TestProcessLasting(LastingContract):
+    pass
+
+
+class TestProcessAsking(AskingContract):
     pass
 
 

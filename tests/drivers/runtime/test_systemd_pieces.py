@@ -68,6 +68,15 @@ def test_units_of_an_account_ask_for_nothing_that_only_root_may_have() -> None:
     assert "NoNewPrivileges=yes\n" in text
 
 
+def test_the_unit_of_a_check_shares_the_place_of_its_instance_and_ends_with_it_or_its_time() -> None:
+    where = {"directory": "/var/lib/mooring", "run": "/var/lib/mooring/sessions/x", "program": "/p", "python": "/usr/bin/python3"}
+    text = units.check_unit({**words(), "within": "mooring-x.service"}, **where, is_root=True, seconds=2.5)
+    lines = set(text.splitlines())
+    assert {"JoinsNamespaceOf=mooring-x.service", "BindsTo=mooring-x.service", "RuntimeMaxSec=2.5", "StandardInput=null"} <= lines
+    assert {line for line in unit(words()).splitlines() if line.startswith(("User=", "Protect", "NoNew", "BindRead", "Memory"))} <= lines
+    assert not [word for word in ("serve", "touch", "pl4in", "s3cret", "k3y") if word in text]
+
+
 def test_a_unit_is_owned_by_the_directory_that_it_names_and_by_no_other() -> None:
     text = unit(words())
     assert units.is_owned(text, "/var/lib/mooring")

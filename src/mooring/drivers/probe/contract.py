@@ -10,7 +10,10 @@ from mooring.model.receipt import ProbeStream
 
 class Prober(Protocol):
     async def probe(self, target: ProbeTarget, check: Check) -> ProbeResult:
-        """Ask once, within `check.timeout` seconds. HTTP: 2xx and 3xx pass; paths are tried in order past a 404."""
+        """Ask once, within `check.timeout` seconds. HTTP: 2xx and 3xx pass; paths are tried in order past a 404.
+
+        Not by a command: that is run by the instance's runtime (`Runtime.ask`).
+        """
 
 
 class Stream(Protocol):

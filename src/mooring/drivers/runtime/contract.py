@@ -11,6 +11,8 @@ Promises, tested by `mooring.testing.runtime_contract` on every driver and on th
   - `deliver` of what is there already sends nothing; what does not fit is refused with numbers before anything is sent. An instance
     or task may count on what was delivered before it; `reclaim` takes away nothing that runs, and nothing that was not delivered.
   - `holdings` tells all that was delivered, and every volume, until it was taken away, and nothing of another's.
+  - What `ask` is given runs where the instance runs, and nowhere else: its files, variables, directory, user and bounds. It is not entered
+    by anything else: what has not ended in its time is ended there, with what it started.
   - An instance that is `lasting` has the port that the one before it had, of whatever release, and finds what that one left in its
     volume. Both go with `forget` of the whole environment, where `volumes` is said, and with nothing else.
 Raises Unavailable (certainly nothing happened) or OutcomeUnknown (look again), never a foreign error.
@@ -89,6 +91,16 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     port_holder: str = ""
 
 
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the command of a check. `code` as a shell says it, 128 + the signal's number when killed; None: it did not end in time.
+
+    `said` is the last line of what it said, on whichever output; the rest was read and dropped.
+    """
+
+    code: int | None
+    said: str = ""
+
+
 class Runtime(Protocol):
     """How instances run on one host."""
 
@@ -118,6 +130,12 @@ class Runtime(Protocol):
 
     async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
         """What is needed to explain why it is not well."""
+
+    async def ask(self, key: InstanceKey, command: str, *, within: float) -> Heard:
+        """Run the app's own shell line where that instance runs, without input, for at most `within` seconds.
+
+        Raises Unavailable where the instance does not run, or has no shell.
+        """
 
     async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
         """Start a one-off unless one of that name was ever started for the environment; return at once."""

@@ -39,7 +39,8 @@ def _questions(path: str, *, table: str) -> tuple[Key, ...]:
         Key(
             path=f"{path}.command",
             kind=Text(noun="a command"),
-            summary="run this shell line in the app's folder; exit code 0 means well",
+            summary="run this shell line where the instance runs, in the app's folder; exit code 0 means well",
+            text="In its container, or beside it on its host, with its variables and within its bounds. Its image needs a `/bin/sh`.",
             example=f'[{table}]\ncommand = "bin/check"',
         ),
         Key(

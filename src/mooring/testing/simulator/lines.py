@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from mooring.drivers.edge.contract import Edge, EdgeCapabilities
-from mooring.drivers.runtime.contract import Delivery, Holdings, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
+from mooring.drivers.runtime.contract import Delivery, Heard, Holdings, Inspection, LogQuery, Runtime, RuntimeCapabilities, Variables
 from mooring.model.environment import EnvironmentId
 from mooring.model.instance import InstanceKey, InstanceSpec, InstanceView, LogLine, TaskSpec, TaskView
 from mooring.model.lease import Mark
@@ -53,6 +53,13 @@ class RuntimeLine:
 
     async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
         return await self._runtime.inspect(key, lines=lines)
+
+    async def ask(self, key: InstanceKey, command: str, *, within: float) -> Heard:
+        """It waits for no effect, and nothing is learnt by it of what was lost. What is gone refuses at once, as to a FakeProber."""
+        if not self._wire.reaches(self._host) and key in {view.key for view in await self._runtime.observe()}:
+            await self._wire.swallow(seconds=within)
+            return Heard(code=None)
+        return await self._runtime.ask(key, command, within=within)
 
     async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
         await self._wire.carry(self._host, "runtime.run_task", mark, spec.name, lambda: self._runtime.run_task(mark, spec, variables))

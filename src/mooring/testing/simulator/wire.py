@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from mooring.errors import MooringError, OutcomeUnknown, Unavailable
 from mooring.model.environment import EnvironmentId
 from mooring.model.lease import Mark
+from mooring.model.names import HostId
 from mooring.testing.laws import Moment
 from mooring.testing.platform import Crash, FakePlatform
 from mooring.testing.simulator.story import Happening, What
@@ -107,6 +108,14 @@ class Wire:
         result = await ask()
         line.lost -= {task} if task is not None else {each for each in lost if not isinstance(each[1], str)}
         return result
+
+    def reaches(self, host: HostId) -> bool:
+        """Whether its instances are reached, as probes reach them: also where its line tells nothing."""
+        return host not in self._platform.world.cut_off
+
+    async def swallow(self, *, seconds: float) -> None:
+        """A question that gets no answer, for as long as whoever asked it waits."""
+        await self._platform.clock.sleep(seconds)
 
     def refuse(self, name: str, *, seconds: float) -> None:
         self._refusing[name] = self._platform.clock.monotonic() + seconds

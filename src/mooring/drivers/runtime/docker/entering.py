@@ -1,4 +1,4 @@
-"""A command in the container of an instance (`mooring exec`): as its user, in its directory, with its variables and bounds.
+"""A command in the container of an instance (`mooring exec`, a check): as its user, in its directory, with its variables and bounds.
 
 The engine lets such a command go on when whoever attached to it has gone; so each carries a mark in its environment, and what carries it
 is ended in the container itself, by a shell's own words alone. Must not: touch a process without the mark and what it started.
@@ -6,18 +6,25 @@ is ended in the container itself, by a shell's own words alone. Must not: touch 
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from mooring.drivers.runtime.contract import Heard
 from mooring.drivers.runtime.docker import carried
 from mooring.drivers.runtime.docker.engine import DETACH_KEYS, Conflict, Engine
-from mooring.drivers.runtime.docker.session import Session
+from mooring.drivers.runtime.docker.session import Session, ended_with
+from mooring.drivers.runtime.hearing import kept, told
 from mooring.drivers.runtime.shell import SHELL, not_running, words
-from mooring.errors import MooringError
+from mooring.errors import MooringError, Unavailable
 from mooring.model.instance import InstanceKey
 
 _MARK = "MOORING_SESSION"
+_BOTH_AS_ONE = f'exec {SHELL} -c "$1" 2>&1'  # an engine carries two outputs by two ways, and not in the order in which they were said
+_NOT_FOUND = (126, 127)  # as engines say that there was no such program
+_END_WITHIN = 10.0  # seconds that an engine gets to end a command whose time is over
 _END = """
 mark=$1
 find() {
@@ -81,6 +88,45 @@ async def entered(
         await session.close()
         raise
     return session
+
+
+async def asked(engine: Engine, key: InstanceKey, container: dict[str, Any], command: str) -> Heard:
+    """The command of a check, without input. What it leaves when it ends is the container's; cancelled, nothing of it is left.
+
+    Raises Unavailable where the container does not run, or has no shell.
+    """
+    identity = str(container["Id"])
+    mark = f"{_MARK}={secrets.token_hex(16)}"
+    argv = carried.entered_by((SHELL, "-c", _BOTH_AS_ONE, SHELL, command), tuple(container["Config"].get("Entrypoint") or ()))
+    try:
+        made = await _made(engine, identity, argv, environment=(mark,), terminal=False, is_heard=False)
+        code, heard = await _heard(engine, made)
+    except Conflict:
+        raise not_running(str(key)) from None
+    except asyncio.CancelledError:
+        await asyncio.shield(_ended_soon(engine, identity, mark))
+        raise
+    if code in _NOT_FOUND and not await engine.has_file(identity, SHELL):
+        raise Unavailable(f"the image of {key} has no {SHELL} to run a command", hint="have it asked by `health.path` or `health.tcp`")
+    return told(code, heard)
+
+
+async def _heard(engine: Engine, made: str) -> tuple[int, bytes]:
+    stream = await engine.executing(made, terminal=False)
+    await engine.open(stream)
+    heard = b""
+    try:
+        while (message := await stream.read_out()) is not None:
+            heard = kept(heard, message.data)
+    finally:
+        await stream.close()
+    return await ended_with(engine, made), heard
+
+
+async def _ended_soon(engine: Engine, container: str, mark: str) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_END_WITHIN):
+            await _ended(engine, container, mark)
 
 
 async def _made(engine: Engine, container: str, argv: Sequence[str], *, environment: Sequence[str], terminal: bool, is_heard: bool) -> str:

@@ -10,6 +10,7 @@ or name, decide what runs, probe, or route.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -22,6 +23,7 @@ from mooring.drivers.runtime.clocks import HostClock
 from mooring.drivers.runtime.contract import (
     Connected,
     Delivery,
+    Heard,
     Holdings,
     Inspection,
     Interactive,
@@ -35,7 +37,7 @@ from mooring.drivers.runtime.docker import labels, logs, times
 from mooring.drivers.runtime.docker.containers import Container
 from mooring.drivers.runtime.docker.delivery import Deliveries
 from mooring.drivers.runtime.docker.engine import Engine, Missing
-from mooring.drivers.runtime.docker.entering import entered
+from mooring.drivers.runtime.docker.entering import asked, entered
 from mooring.drivers.runtime.docker.host import HostFiles
 from mooring.drivers.runtime.docker.instances import Instances
 from mooring.drivers.runtime.docker.labels import ContainerKind, Names, asking
@@ -129,6 +131,13 @@ class DockerRuntime:
             is_out_of_memory=ended.is_out_of_memory,
             last_lines=await last_lines(self._engine, found["Id"], lines),
         )
+
+    async def ask(self, key: InstanceKey, command: str, *, within: float) -> Heard:
+        try:
+            async with asyncio.timeout(within):
+                return await asked(self._engine, key, await self._instances.running(key), command)
+        except TimeoutError:
+            return Heard(code=None)
 
     async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
         await self._files.check(mark)

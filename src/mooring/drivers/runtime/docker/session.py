@@ -62,11 +62,7 @@ class Session:
         if self._is_container:
             answer = await self._engine.post(f"{self._subject}/wait", within=None)
             return int(answer["StatusCode"])
-        pause = _SHORTEST
-        while (found := await self._engine.get(f"{self._subject}/json"))["Running"]:
-            await asyncio.sleep(pause)
-            pause = min(_LONGEST, pause * 2)
-        return int(found["ExitCode"] or 0)
+        return await ended_with(self._engine, self._subject.removeprefix("exec/"))
 
     async def close(self) -> None:
         if self._is_closed:
@@ -83,6 +79,15 @@ class Session:
             await self._stream.close()
         finally:
             await self._end_all()
+
+
+async def ended_with(engine: Engine, command: str) -> int:
+    """The exit code of a command in a container, when it has ended."""
+    pause = _SHORTEST
+    while (found := await engine.get(f"exec/{command}/json"))["Running"]:
+        await asyncio.sleep(pause)
+        pause = min(_LONGEST, pause * 2)
+    return int(found["ExitCode"] or 0)
 
 
 _: type[Terminal] = Session

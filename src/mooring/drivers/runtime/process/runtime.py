@@ -24,6 +24,7 @@ from mooring.drivers import peers
 from mooring.drivers.runtime import listeners, shell
 from mooring.drivers.runtime.contract import (
     Delivery,
+    Heard,
     Holdings,
     Inspection,
     Interactive,
@@ -34,6 +35,7 @@ from mooring.drivers.runtime.contract import (
     Variables,
 )
 from mooring.drivers.runtime.process import kernel, landlock, record, surroundings
+from mooring.drivers.runtime.process.asking import asked
 from mooring.drivers.runtime.process.confines import Confines, shortcoming
 from mooring.drivers.runtime.process.fences import Fences
 from mooring.drivers.runtime.process.following import merged, tell
@@ -153,6 +155,15 @@ class ProcessRuntime:
     async def inspect(self, key: InstanceKey, *, lines: int = 50) -> Inspection:
         with _translated(key.slug):
             return await asyncio.to_thread(self._inspect, key, lines)
+
+    async def ask(self, key: InstanceKey, command: str, *, within: float) -> Heard:
+        with _translated(key.slug):
+            program, variables = await asyncio.to_thread(self._running, key)
+            try:
+                async with asyncio.timeout(within):
+                    return await asked(self._directory(key), program, variables, command)
+            except TimeoutError:
+                return Heard(code=None)
 
     async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
         self._fences.check(mark)

@@ -11,6 +11,7 @@ user made for each environment; any other account gets units of its own, which l
 from __future__ import annotations
 
 import asyncio
+import secrets
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +22,7 @@ import msgspec
 from mooring.drivers.runtime.clocks import HostClock
 from mooring.drivers.runtime.contract import (
     Delivery,
+    Heard,
     Holdings,
     Inspection,
     Interactive,
@@ -30,6 +32,8 @@ from mooring.drivers.runtime.contract import (
     Terminal,
     Variables,
 )
+from mooring.drivers.runtime.hearing import told
+from mooring.drivers.runtime.shell import SHELL
 from mooring.drivers.runtime.systemd import asked
 from mooring.drivers.runtime.systemd.asking import OnHost
 from mooring.drivers.runtime.systemd.delivery import Parcel, parcel, write_tar
@@ -48,6 +52,8 @@ _PIECE = 4_000_000  # bytes that cross the line at once
 _WITHIN = 60.0  # seconds for what waits for no app
 _UNPACK_WITHIN = 600.0
 _MARGIN = 60.0  # seconds beyond a grace
+_ASK_MARGIN = 15.0  # seconds beyond the time of a check's command
+_MOST_ASKED = 3  # at once
 _FOLLOW = 10.0  # seconds that the host waits for a line before it says that there is none
 
 
@@ -72,6 +78,7 @@ class SystemdRuntime:
         self._host = OnHost(transport, settings.directory)
         self._settings = settings
         self._clock = HostClock()
+        self._asking = asyncio.Semaphore(_MOST_ASKED)
         self.capabilities = RuntimeCapabilities(
             limits_memory=True,
             limits_processors=True,
@@ -131,6 +138,13 @@ class SystemdRuntime:
             last_lines=tuple(found["lines"]),
             port_holder=found["port_holder"],
         )
+
+    async def ask(self, key: InstanceKey, command: str, *, within: float) -> Heard:
+        """Some at a time: each takes one of the few places that a host has for commands, for as long as it lasts."""
+        words = asked.entering_words(key, (SHELL, "-c", command), None)
+        async with self._asking:
+            found = await self._host.ask("check", within=within + _ASK_MARGIN, name=secrets.token_hex(8), seconds=within, **words)
+        return Heard(code=None) if found["code"] is None else told(int(found["code"]), found["said"].encode())
 
     async def run_task(self, mark: Mark, spec: TaskSpec, variables: Variables) -> None:
         await self._host.ask("run_task", mark=asked.mark_words(mark), spec=asked.task_words(spec, variables))

@@ -32,7 +32,7 @@ def _answer() -> None:
     import os
     import signal
 
-    from mooring.drivers.runtime.systemd.onhost import artifacts, instances, journal, tasks
+    from mooring.drivers.runtime.systemd.onhost import artifacts, checks, instances, journal, tasks
     from mooring.drivers.runtime.systemd.onhost.place import Place
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -42,6 +42,7 @@ def _answer() -> None:
         "restart": instances.restart,
         "observe": instances.observe,
         "inspect": instances.inspect,
+        "check": checks.check,
         "run_task": tasks.run,
         "observe_task": tasks.observe,
         "stop_task": tasks.stop,

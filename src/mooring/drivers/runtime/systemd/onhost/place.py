@@ -2,7 +2,7 @@
 
     DIRECTORY/run/<slug>/        an instance: instance.json, launch (0600, with its environment), secrets/, status.json, exit.json
     DIRECTORY/tasks/<slug>/      a one-off, likewise; begun, result.json
-    DIRECTORY/sessions/<name>/   a command with somebody attached, likewise; gone with it
+    DIRECTORY/sessions/<name>/   a command with somebody attached, or of a check, likewise; gone with it
     DIRECTORY/known/<slug>/      units whose lines in the journal are told; gone with `forget`
     DIRECTORY/artifacts/, dependencies/, ports/, fences/
     DIRECTORY/volumes/<env>/     what an accessory keeps; of root's units below STATES

@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from typing import Any
 
 from mooring.drivers.runtime.systemd.onhost import artifacts, instances, record, units
@@ -168,22 +169,37 @@ class _Conversation:
 
 def converse(place: Place, asked: dict[str, Any]) -> None:
     """Until it has ended, or the other side has gone. Raises Failed where it cannot be begun."""
-    folder, unit = place.path("sessions", asked["name"]), _unit_name(asked["name"])
+    with placed(place, asked["name"]) as (folder, unit):
+        spec = within(place, asked) if asked["instance"] else _fresh(place, asked)
+        lay_out(folder, spec)
+        ends = _Ends(folder, asked["window"])
+        text = units.session_unit(
+            spec, directory=place.directory, run=folder, program=place.program, python=sys.executable, is_root=place.is_root, tty=ends.tty
+        )
+        put(place, unit, text)
+        say(ENDED, json.dumps(_attended(place, unit, ends)).encode())
+
+
+@contextlib.contextmanager
+def placed(place: Place, name: str) -> Iterator[tuple[str, str]]:
+    """The folder and the unit of a command that passes; nothing of it is left afterwards."""
+    folder, unit = place.path("sessions", name), _unit_name(name)
     with record.locked(place.path("sessions.lock")):
         _sweep(place)
         record.make_directory(folder)
         held = _held(folder)
     assert held is not None
     try:
-        spec = _within(place, asked) if asked["instance"] else _fresh(place, asked)
-        instances.lay_out(folder, spec, dict(spec["variables"]))
-        record.write(f"{folder}/session.json", {"artifact": spec["artifact"]})
-        ends = _Ends(folder, asked["window"])
-        _put(place, spec, unit, folder, tty=ends.tty)
-        say(ENDED, json.dumps(_attended(place, unit, ends)).encode())
+        yield folder, unit
     finally:
         _remove(place, unit, folder)
         os.close(held)
+
+
+def lay_out(folder: str, spec: dict[str, Any]) -> None:
+    """What its unit reads, and what it needs."""
+    instances.lay_out(folder, spec, dict(spec["variables"]))
+    record.write(f"{folder}/session.json", {"artifact": spec["artifact"]})
 
 
 def question() -> bytes:
@@ -219,7 +235,7 @@ def _fresh(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def _within(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
+def within(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
     """As the instance was started, but for the command. Raises Failed where it does not run."""
     slug = asked["instance"]
     run, unit = place.path("run", slug), instances.unit_name(slug)
@@ -251,10 +267,7 @@ def _text_of(path: str) -> str:
         return file.read().decode("utf-8", "surrogateescape")
 
 
-def _put(place: Place, spec: dict[str, Any], unit: str, folder: str, *, tty: str) -> None:
-    text = units.session_unit(
-        spec, directory=place.directory, run=folder, program=place.program, python=sys.executable, is_root=place.is_root, tty=tty
-    )
+def put(place: Place, unit: str, text: str) -> None:
     record.make_directory(place.passing_units, 0o755)
     record.write_whole(f"{place.passing_units}/{unit}", text.encode(), 0o644)
 
@@ -270,9 +283,14 @@ def _attended(place: Place, unit: str, ends: _Ends) -> dict[str, Any]:
     said = waiting.communicate()[1].decode(errors="replace").strip()
     if not conversation.is_begun:
         raise record.Failed("unavailable", f"the command was not started: {said[-300:]}", f"`journalctl -u {unit}` on the host may say why")
+    return {"code": exit_code(place, unit)}
+
+
+def exit_code(place: Place, unit: str) -> int:
+    """Of one that has ended: 128 + the signal's number when killed."""
     shown = place.shown([unit], "ExecMainStatus", "ExecMainCode").get(unit, {})
     status = int(shown.get("ExecMainStatus") or 0)
-    return {"code": status if shown.get("ExecMainCode") in ("0", "1", None) else 128 + status}
+    return status if shown.get("ExecMainCode") in ("0", "1", None) else 128 + status
 
 
 def _remove(place: Place, unit: str, folder: str) -> None:

@@ -87,9 +87,26 @@ def session_unit(spec: dict[str, Any], *, directory: str, run: str, program: str
         if tty
         else (f"StandardInput=file:{run}/stdin", f"StandardOutput=file:{run}/stdout", f"StandardError=file:{run}/stderr")
     )
+    return _unit(spec, lines, directory=directory, run=run, is_root=is_root, says=spec["title"], streams=streams, bonds=_bonds(spec))
+
+
+def check_unit(spec: dict[str, Any], *, directory: str, run: str, program: str, python: str, is_root: bool, seconds: float) -> str:
+    """What it says goes to a pipe that lies in `run`; the journal hears nothing of it, since it runs again and again."""
+    lines = (
+        f"ExecStart={python} -I -S -E {program} become attached",
+        "Restart=no",
+        f"RuntimeMaxSec={seconds:g}",
+        "TimeoutStopSec=2",
+        "LogLevelMax=crit",
+    )
+    streams = ("StandardInput=null", f"StandardOutput=file:{run}/output", "StandardError=inherit")
+    return _unit(spec, lines, directory=directory, run=run, is_root=is_root, says=spec["title"], streams=streams, bonds=_bonds(spec))
+
+
+def _bonds(spec: dict[str, Any]) -> tuple[str, ...]:
+    """To the unit whose place it shares, and with which it ends; to none where it is in a fresh place."""
     within = spec.get("within", "")
-    bonds = (f"JoinsNamespaceOf={within}", f"BindsTo={within}", f"After={within}") if within else ()
-    return _unit(spec, lines, directory=directory, run=run, is_root=is_root, says=spec["title"], streams=streams, bonds=bonds)
+    return (f"JoinsNamespaceOf={within}", f"BindsTo={within}", f"After={within}") if within else ()
 
 
 def user_name(environment: str) -> str:
