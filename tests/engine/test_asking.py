@@ -11,7 +11,7 @@ from engine.stories import QUICK, SHOP, deployed, serving, story, until, web
 from mooring.drivers.probe.network import NetworkProber
 from mooring.drivers.runtime.contract import Heard
 from mooring.model.deployment import Deployment, Outcome
-from mooring.model.health import Check, CheckKind, Checks, ProbeResult, ProbeTarget
+from mooring.model.health import Check, CheckKind, Checks, Health, ProbeResult, ProbeTarget
 from mooring.model.names import HostId, RegionName
 from mooring.model.placement import Region
 from mooring.testing.behaviour import Behaviour
@@ -77,3 +77,22 @@ async def test_nothing_on_this_machine_runs_the_command(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Runtime\.ask"):
         await NetworkProber().probe(ProbeTarget(address="127.0.0.1", port=1, hostname=""), check)
     assert not (tmp_path / "here").exists()
+
+
+@story
+async def test_what_asks_for_nothing_runs_on_its_host_while_that_says_so(platform: FakePlatform) -> None:
+    """No process of this machine is looked at: it is none, whatever has its number here."""
+    there = platform.add_host("eu-1")
+    worker = process("worker", checks=Checks(startup=Check(), readiness=Check()))
+    await deployed(platform, msgspec.structs.replace(AWAY, processes=(worker,)))
+    assert platform.prober.asked == {}
+    platform.laws.is_calm = False
+    for is_down, expected in ((True, Health.UNREADY), (False, Health.READY)):
+        there.faults.is_down = is_down
+        await until(platform, lambda expected=expected: health_of(platform) is expected, within=60)
+
+
+def health_of(platform: FakePlatform) -> Health:
+    health = platform.controller._parts.health
+    (view,) = (life.view(platform.clock.monotonic()) for life in platform.world.lives())
+    return health.judged(view).health

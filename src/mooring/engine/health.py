@@ -20,13 +20,14 @@ from mooring.engine.contract import Clock
 from mooring.errors import MooringError
 from mooring.model.health import Check, CheckKind, Checks, Health, ProbeResult, ProbeTarget
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
-from mooring.model.names import HostId
+from mooring.model.names import LOCAL, HostId
 
 _KEPT = 10  # answers kept per instance for a diagnosis
 _DOWN = (ProcessState.STARTING, ProcessState.BACKOFF, ProcessState.EXITED, ProcessState.UNKNOWN)
 _PATIENCE = 2.0  # seconds a starting instance may be silent before its answers are told, each kind once
 _SOONEST = 0.02  # seconds between two questions while something starts
 _LOOKED_FOR = 0.5  # seconds between two looks at whether its host has been seen again
+_BELIEVED = 10.0  # seconds for which a host that said that a process runs is believed
 _LIVED = 0.5  # seconds a process without a check of its own must have lived to count as started
 
 
@@ -216,6 +217,8 @@ class HealthMonitor:
             result = ProbeResult(passed=False, at=self._clock.wall(), latency=0.0, said=f"the process is {view.state.value}")
         elif check.kind is CheckKind.ALIVE and self._clock.monotonic() - patient.born < _LIVED:
             result = ProbeResult(passed=False, at=self._clock.wall(), latency=0.0, said="just started")
+        elif check.kind is CheckKind.ALIVE and view.key.host != LOCAL:
+            result = self._as_its_host_says(patient)
         else:
             target = ProbeTarget(
                 address=view.address,
@@ -226,6 +229,12 @@ class HealthMonitor:
             result = await self._answer(view.key, target, check)
         patient.results.append(result)
         return result
+
+    def _as_its_host_says(self, patient: _Patient) -> ProbeResult:
+        """It is no process of this machine: it runs while its host says so, and has said so lately."""
+        passed = self._clock.monotonic() - patient.seen_at <= _BELIEVED
+        said = "the process runs" if passed else "its host does not answer"
+        return ProbeResult(passed=passed, at=self._clock.wall(), latency=0.0, said=said)
 
     async def _answer(self, key: InstanceKey, target: ProbeTarget, check: Check) -> ProbeResult:
         """A prober that fails by itself has no answer; it may not end the asking, or the last answer would be believed for ever."""

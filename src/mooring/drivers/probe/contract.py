@@ -12,7 +12,7 @@ class Prober(Protocol):
     async def probe(self, target: ProbeTarget, check: Check) -> ProbeResult:
         """Ask once, within `check.timeout` seconds. HTTP: 2xx and 3xx pass; paths are tried in order past a 404.
 
-        Not by a command: that is run by the instance's runtime (`Runtime.ask`).
+        Not by a command: that is run by the instance's runtime (`Runtime.ask`). ALIVE: of a process of this machine alone.
         """
 
 

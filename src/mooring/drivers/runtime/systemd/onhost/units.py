@@ -91,13 +91,13 @@ def session_unit(spec: dict[str, Any], *, directory: str, run: str, program: str
 
 
 def check_unit(spec: dict[str, Any], *, directory: str, run: str, program: str, python: str, is_root: bool, seconds: float) -> str:
-    """What it says goes to a pipe that lies in `run`; the journal hears nothing of it, since it runs again and again."""
+    """What it says goes to a pipe that lies in `run`; the journal hears of it only that it could not begin: it runs again and again."""
     lines = (
         f"ExecStart={python} -I -S -E {program} become attached",
         "Restart=no",
         f"RuntimeMaxSec={seconds:g}",
         "TimeoutStopSec=2",
-        "LogLevelMax=crit",
+        "LogLevelMax=err",
     )
     streams = ("StandardInput=null", f"StandardOutput=file:{run}/output", "StandardError=inherit")
     return _unit(spec, lines, directory=directory, run=run, is_root=is_root, says=spec["title"], streams=streams, bonds=_bonds(spec))
