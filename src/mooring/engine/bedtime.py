@@ -1,4 +1,5 @@
-"""A review app's accessories sleep when it does: down once nothing of it runs any more, and ready before anything of it starts.
+"""A review app's accessories sleep when it does: down once nothing of it runs any more, and ready before anything of it starts, be it
+what slept or what is deployed in its place.
 
 Must not: put anything to sleep, or wake it; that is decided for the app.
 """
@@ -25,7 +26,7 @@ async def is_held(parts: Parts, record: EnvironmentRecord, current: Current) -> 
     if record.environment.accessory is None:
         return record.review is not None and is_waking(current) and await _unready(parts, record.environment) is not None
     home = parts.memory.environment(record.environment.home)
-    if home is None or not home.is_asleep:
+    if home is None or not home.is_asleep or parts.has_target(home.environment):
         return False
     seen = await parts.observer.look(home.environment, max_age=_OLD)
     return seen.is_known and not seen.instances
@@ -37,9 +38,9 @@ def is_waking(current: Current) -> bool:
 
 
 async def await_accessories(parts: Parts, wanted: Wanted) -> None:
-    """Of an app that wakes, until they are ready. Raises NotHealthy where one is not by the time that a visitor waits."""
+    """Of an app that sleeps or wakes, until they are ready. Raises NotHealthy where one is not by the time that a visitor waits."""
     environment = wanted.release.environment
-    if not is_waking(await parts.observer.look(environment)):
+    if not parts.is_asleep(environment) and not is_waking(await parts.observer.look(environment)):
         return
     until = parts.clock.monotonic() + wanted.release.policy.wakes_within
     while (name := await _unready(parts, environment)) is not None:

@@ -151,7 +151,6 @@ class Controller:
         self._check_lock(environment)
         self._check_destruction(environment)
         is_new = self._founded(environment, order)
-        self.reviews.wake(environment)
         deployment = Deployment(
             id=DeploymentId(self._new_id()),
             environment=environment,

@@ -60,9 +60,11 @@ class Ending:
         """The rollout reached its end: told in full, however long writing it down takes."""
         is_success = step.outcome is Outcome.SUCCEEDED
         stays = target is not None and not rollout.is_reverting  # it ends for a person to look at, and nobody has turned it round
-        serving = target if is_success or stays else before
-        await insist(self._parts, lambda: self._desire(serving, is_destroyed=is_success and target is None))
-        receipt = await witness.receipt(outcome=step.outcome.value, before=before, target=target, serving=serving)
+        is_new = is_success or stays
+        serving = target if is_new else before
+        await insist(self._parts, lambda: self._desire(serving, is_destroyed=is_success and target is None, is_new=is_new))
+        shown = serving if is_new or not rollout.is_asleep else None
+        receipt = await witness.receipt(outcome=step.outcome.value, before=before, target=target, serving=shown)
         told = msgspec.to_builtins(receipt)
         await insist(self._parts, lambda: self._tell(EventKind.RECEIPT, receipt=told))
         message, hint, code = _told(step, rollout, receipt)
@@ -109,14 +111,18 @@ class Ending:
         self._parts.observer.forget(self._environment)
         self._parts.announcer.say(EventKind.PLATFORM, message=f"{self._environment} is destroyed")
 
-    def _desire(self, wanted: Wanted | None, *, is_destroyed: bool) -> None:
-        """Written before the deployment's own end: found unfinished, it only concludes once more."""
+    def _desire(self, wanted: Wanted | None, *, is_destroyed: bool, is_new: bool) -> None:
+        """Written before the deployment's own end: found unfinished, it only concludes once more. What `is_new` is awake, whatever was
+        before it."""
         record = self._parts.memory.environment(self._environment)
         if record is None:
             return
         place = (accessories.place_of(self._parts, wanted) if self._environment.accessory else None) or record.place
         accessories.tell_of_move(self._parts, record, place)
-        desired = msgspec.structs.replace(record, revision=revision_of(wanted), is_being_destroyed=is_destroyed, place=place)
+        mark = record.review
+        if mark is not None and mark.is_asleep and is_new:
+            mark = msgspec.structs.replace(mark, is_asleep=False, seen_at=self._parts.clock.wall())
+        desired = msgspec.structs.replace(record, revision=revision_of(wanted), is_being_destroyed=is_destroyed, place=place, review=mark)
         if desired != record:
             self._parts.memory.save_environment(desired)
 

@@ -17,7 +17,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.names import HostId
 from mooring.planner.capacity import check_memory, check_processors, crowded, declared_by
 from mooring.planner.disk import check_disk, full_disks
-from mooring.planner.goal import Wanted
+from mooring.planner.goal import Wanted, asleep
 from mooring.planner.placement import place
 from mooring.planner.usage import Usage, with_accessories
 
@@ -39,19 +39,25 @@ def check(parts: Parts, wanted: Wanted, before: Wanted | None) -> None:
 
 
 def check_room(
-    parts: Parts, wanted: Wanted, before: Wanted | None, *, without: frozenset[EnvironmentId] = frozenset(), is_settled: bool = False
+    parts: Parts,
+    wanted: Wanted,
+    before: Wanted | None,
+    *,
+    without: frozenset[EnvironmentId] = frozenset(),
+    is_settled: bool = False,
+    is_awake: bool = False,
 ) -> None:
     """Raise CapacityExceeded where it does not fit its hosts beside the other environments, but for those `without` which it would be,
     and their accessories.
 
-    `is_settled`: as it will be when all has gone that is on its way out.
+    `is_settled`: as it will be when all has gone that is on its way out. `is_awake`: as if what ran before did not sleep.
     """
-    environment = wanted.release.environment
+    environment, before = wanted.release.environment, before if is_awake else _awake(parts, before)
     there = [pair for pair in parts.others(environment) if pair[0].release.environment.home not in without]
     usage = usage_for(parts, environment)
     whole = counted_in(parts, wanted, usage)
     others = _elsewhere(there, environment, usage)
-    known = [each for pair in [(wanted, before), *there] for each in pair if each is not None]
+    known = [each for pair in [(wanted, before), *there] for each in pair if each is not None] + _beside(parts, environment, usage)
     leftover = {} if is_settled else _leftover(parts, known, usage)
     (target, present), *elsewhere = _counted([(whole, before), *others], usage)
     budgets = parts.runtime.budgets()
@@ -65,7 +71,7 @@ def roomiest(
     parts: Parts, wanted: Wanted, before: Wanted | None, *, held: frozenset[HostId] = frozenset()
 ) -> tuple[Wanted, frozenset[HostId]]:
     """As it is where it fits; else on other hosts of its regions, borrowed ones too. And which of them it does not fit."""
-    environment, hosts = wanted.release.environment, parts.memory.hosts()
+    environment, hosts, before = wanted.release.environment, parts.memory.hosts(), _awake(parts, before)
     usage, there = usage_for(parts, environment), parts.others(environment)
     elsewhere = _counted(_elsewhere(there, environment, usage), usage)
     closed = frozenset(host.name for host in hosts if host.loan and host.is_draining)
@@ -73,10 +79,10 @@ def roomiest(
     cut_off = accessories.cut_off(parts, wanted.release)
     if is_strangers_release(parts.memory, wanted.release):
         closed |= frozenset(host.name for host in hosts) - parts.runtime.taking_strangers()
-    budgets, processors = parts.runtime.budgets(), parts.runtime.processors()
+    budgets, processors, beside = parts.runtime.budgets(), parts.runtime.processors(), _beside(parts, environment, usage)
 
     def crowded_by(candidate: Wanted) -> frozenset[HostId]:
-        known = [each for pair in [(candidate, before), *there] for each in pair if each is not None]
+        known = [each for pair in [(candidate, before), *there] for each in pair if each is not None] + beside
         leftover = _leftover(parts, known, usage)
         whole = counted_in(parts, candidate, usage)
         ((target, present),) = _counted([(whole, before)], usage)
@@ -113,6 +119,17 @@ def counted_in(parts: Parts, wanted: Wanted, usage: Usage) -> Wanted:
     if wanted.release.environment not in usage.reviews:
         return wanted
     return with_accessories(wanted, accessories.sizes(parts, wanted))
+
+
+def _awake(parts: Parts, before: Wanted | None) -> Wanted | None:
+    """What ran before, for as long as it has not slept: what still runs of one that sleeps is on its way out."""
+    return asleep(before) if before is not None and parts.is_asleep(before.release.environment) else before
+
+
+def _beside(parts: Parts, environment: EnvironmentId, usage: Usage) -> list[Wanted]:
+    """A review app's accessories, which are counted in with it whether they run or sleep."""
+    records = accessories.records_of(parts.memory, environment).values() if environment in usage.reviews else ()
+    return [each for record in records if (each := parts.wanted(record.environment)) is not None]
 
 
 def _elsewhere(others: Iterable[Pair], environment: EnvironmentId, usage: Usage) -> list[Pair]:

@@ -29,7 +29,7 @@ from mooring.engine.pushing import push
 from mooring.engine.rollout import Rollout, first_phase
 from mooring.engine.room import await_room, provide_accessories
 from mooring.engine.targets import target_of
-from mooring.engine.waits import with_disk
+from mooring.engine.waits import note_waiting, with_disk
 from mooring.engine.witness import Witness
 from mooring.errors import Aborted, DriverError, LeaseHeld, MooringError, NeedsPerson, OutcomeUnknown, StaleFence
 from mooring.model.deployment import Deployment, Outcome, Phase
@@ -181,6 +181,7 @@ class Fulfilment:
         if isinstance(order, DestroyOrder):
             self._mark_destroyed()
         self._save(target=revision_of(target), phase=first_phase(self.deployment.trigger, target, before))
+        note_waiting(self._parts, self.deployment.environment, "")  # nor does a visitor of it wait for room any more
         return target
 
     async def _kept_meanwhile(self, preparation: Coroutine[Any, Any, Result], lease: Lease) -> Result:
@@ -284,18 +285,16 @@ class Fulfilment:
     def _fits(self, target: Wanted, before: Wanted | None) -> bool:
         """Last of all, with the target on record before anybody else is heard: two that fit alone may not fit together.
 
-        A review app waits for room once more; it is awake from now on, since what it ran has its room too.
+        A review app waits for room once more.
         """
         record = self._parts.memory.environment(self.deployment.environment)
-        mark = record.review if record is not None else None
-        if mark is not None and roomiest(self._parts, target, before) != (target, frozenset()):
+        is_review_app = record is not None and record.review is not None
+        if is_review_app and roomiest(self._parts, target, before) != (target, frozenset()):
             return False  # others took its room meanwhile, or a borrowed host of its is on its way back
         try:
             check(self._parts, target, before)
         except MooringError as error:
             raise _Refusal(error) from error
-        if mark is not None and mark.is_asleep:
-            self._parts.mark_review(self.deployment.environment, is_asleep=False)
         return True
 
     async def _rolled_out(self, lease: Lease, target: Wanted | None, before: Wanted | None, witness: Witness) -> None:
@@ -309,8 +308,8 @@ class Fulfilment:
         await ending.concluded(concluded, self._rollout, target=target, before=before, witness=witness)
 
     async def _watch_edge(self, witness: Witness, before: Wanted | None, *, is_destruction: bool) -> None:
-        """What is taken away on purpose is not asked for."""
-        if not is_destruction:
+        """What is taken away on purpose is not asked for, and what sleeps would wake."""
+        if not is_destruction and not self._parts.is_asleep(self.deployment.environment):
             await witness.watch_edge(before, self._probe_path(before))
 
     def _mark_destroyed(self) -> None:

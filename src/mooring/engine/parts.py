@@ -64,16 +64,18 @@ class Parts:
 
     def others(self, environment: EnvironmentId) -> list[tuple[Wanted, Wanted | None]]:
         """Of every other environment what it is to run and, while it is being deployed, what it ran before; nothing of what sleeps, nor
-        of its accessories, which sleep with it."""
+        of its accessories, which sleep with it until a deployment of it needs them."""
         targets = {each.environment: each.target for each in self.memory.unfinished_deployments() if each.target is not None}
         found: list[tuple[Wanted, Wanted | None]] = []
         records = self.memory.environments()
         sleeping = {record.environment for record in records if record.is_asleep}
+        resting = sleeping - targets.keys()
         for record in records:
             other = record.environment
             if other == environment:
                 continue
-            present, target = None if other.home in sleeping else self.wanted(other), self.known(other, targets.get(other))
+            is_down = other in sleeping or other.home in resting
+            present, target = None if is_down else self.wanted(other), self.known(other, targets.get(other))
             if target is not None:
                 found.append((target, present))
             elif present is not None:
@@ -84,6 +86,15 @@ class Parts:
         """Its deployments that wait or are under way, oldest first."""
         every = (each for each in self.memory.unfinished_deployments() if each.environment == environment)
         return tuple(each for each in every if trigger in (None, each.trigger))
+
+    def has_target(self, environment: EnvironmentId) -> bool:
+        """Whether a deployment of it has decided on what is to run."""
+        return any(each.target is not None for each in self.unfinished(environment))
+
+    def is_asleep(self, environment: EnvironmentId) -> bool:
+        """Whether nothing of what it ran last runs until somebody visits it."""
+        record = self.memory.environment(environment)
+        return record is not None and record.is_asleep
 
     def is_seed_due(self, wanted: Wanted) -> bool:
         """Whether its data are still to be laid in: a review app's, once."""

@@ -21,7 +21,7 @@ from mooring.model.names import LOCAL
 from mooring.model.steps import ServiceStep
 from mooring.planner.accessories import Condition
 from mooring.planner.forecast import forecast, gaps
-from mooring.planner.goal import Goal, Progress, Wanted
+from mooring.planner.goal import Goal, Progress, Wanted, asleep
 
 
 async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, description: str) -> Preview:
@@ -37,12 +37,13 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
     current = await parts.observer.look(environment)
     now = parts.clock.monotonic()
     record = parts.memory.environment(environment)
+    is_asleep = record is not None and record.is_asleep
     goal = Goal(
         environment=environment,
         target=target,
         progress=Progress(
             phase=Phase.RELEASE,
-            baseline=before,
+            baseline=asleep(before) if before is not None and is_asleep else before,
             started_at=now,
             phase_since=now,
             release_task=_task(order, target, before, is_wanted=target is not None and bool(target.release.release_command)),
@@ -50,6 +51,7 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
         ),
         is_maintenance=record.is_maintenance if record else False,
         may_sleep=record is not None and record.may_sleep,
+        is_asleep=is_asleep,
     )
     assets = push_of(target.release, before) if target else ()
     steps = (*_of_services(parts, order, environment, target), *assets, *forecast(goal, current, now=now))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
+import msgspec
+
 from mooring.engine.defect import traced
 from mooring.engine.fit import check_room
 from mooring.engine.line import Line
@@ -18,11 +20,11 @@ from mooring.engine.room import held_by, make_room, move_sleepers
 from mooring.engine.waits import note_waiting
 from mooring.errors import CapacityExceeded, MooringError
 from mooring.model.capacity import Need
-from mooring.model.deployment import Deployment, Trigger
+from mooring.model.deployment import Deployment, Phase, Trigger
 from mooring.model.environment import EnvironmentId
 from mooring.model.events import EventKind
 from mooring.model.names import HostId
-from mooring.model.records import Answering
+from mooring.model.records import Answering, EnvironmentRecord
 from mooring.model.review import ReviewMark, ReviewSettings, idle_since
 from mooring.planner.goal import Wanted
 from mooring.planner.review import BringUp, ReviewApp, Sleep, TearDown, Warn, plan, review_apps
@@ -33,6 +35,7 @@ _WATCH_EVERY = 0.05  # seconds between two looks whether a request waits, while 
 _REST_EVERY = 0.5  # seconds between two looks whether something sleeps
 _VISITOR_GONE = 30.0  # seconds after the last look for room for one that nobody waits for
 _ROOM_EVERY = 2.0  # seconds between two looks for room for one that somebody waits for
+_NOT_UP_YET = (Phase.CHECK, Phase.BUILD, Phase.RELEASE)  # phases of a deployment in which nothing of its release runs
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0  # seconds between two tries of a tear-down that does not succeed
 
 
@@ -91,9 +94,10 @@ class ReviewKeeper:
             await self._parts.clock.sleep(_WATCH_EVERY if is_asleep else _REST_EVERY)
 
     def wake(self, environment: EnvironmentId) -> None:
-        """Where it sleeps and has room, it is to run again. Raises Unavailable."""
+        """Where it sleeps and has room, it is to run again; while a deployment brings up another release, or one that would then have no
+        room, that is waited for. Raises Unavailable."""
         record = self._parts.memory.environment(environment)
-        if record is None or not record.is_asleep:
+        if record is None or not self._may_wake(record):
             return
         if lack := self._lack(environment):
             self._room_at.setdefault(environment, self._parts.clock.monotonic())
@@ -120,6 +124,29 @@ class ReviewKeeper:
         """Whatever sleeps there wakes elsewhere. Raises as `move_sleepers`."""
         move_sleepers(self._parts, host)
 
+    def _may_wake(self, record: EnvironmentRecord) -> bool:
+        """Whether what it ran last may be started again: not once its next release comes up, nor where that would have no room then."""
+        environment, under_way = record.environment, self._parts.unfinished(record.environment)
+        if not record.is_asleep or self.is_going(environment):
+            return False
+        coming = next((each for each in under_way if each.target is not None), None)
+        if coming is not None:
+            return coming.phase in _NOT_UP_YET and self._leaves_room(environment, self._parts.known(environment, coming.target))
+        is_waiting = record.review is not None and bool(record.review.waiting)
+        return not under_way or is_waiting or self._leaves_room(environment, None)
+
+    def _leaves_room(self, environment: EnvironmentId, target: Wanted | None) -> bool:
+        """Whether what is to run next has room beside what ran last; as long as it is not known, as if it were as large."""
+        wanted = self._parts.wanted(environment)
+        if wanted is None:
+            return True
+        beside = target or msgspec.structs.replace(wanted, generation=wanted.generation + 1)
+        try:
+            check_room(self._parts, beside, wanted, is_awake=True)
+        except CapacityExceeded:
+            return False
+        return True
+
     def _note_visitor(self, environment: EnvironmentId) -> None:
         """While somebody waits for one that is awake and not ready yet, it does not sleep for another."""
         record, now = self._parts.memory.environment(environment), self._parts.clock.wall()
@@ -130,19 +157,18 @@ class ReviewKeeper:
         """For one that is waited for and could not wake."""
         record, now = self._parts.memory.environment(environment), self._parts.clock.monotonic()
         wanted = self._parts.wanted(environment)
-        if record is None or not record.is_asleep or wanted is None or now < self._room_at.get(environment, now):
+        if record is None or not self._may_wake(record) or wanted is None or now < self._room_at.get(environment, now):
             return
         self._room_at[environment] = now + _ROOM_EVERY
         if not await self.make_room(wanted, None):
             self.wake(environment)
 
     def _forget_visitors(self, busy: Collection[EnvironmentId]) -> None:
-        """Who waited until there is room has gone; a deployment that waits says so itself."""
+        """Who waited until there is room has gone; a deployment that waits says so itself, and they are forgotten when it has ended."""
         now = self._parts.clock.monotonic()
-        for environment in [each for each, at in self._room_at.items() if now > at + _VISITOR_GONE]:
+        for environment in [each for each, at in self._room_at.items() if now > at + _VISITOR_GONE and each not in busy]:
             del self._room_at[environment]
-            if environment not in busy:
-                self._note_waiting(environment, "")
+            self._note_waiting(environment, "")
 
     def _note_waiting(self, environment: EnvironmentId, why: str, *, need: Need | None = None) -> None:
         """What visitors are shown says it too."""

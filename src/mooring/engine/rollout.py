@@ -18,7 +18,7 @@ from mooring.model.events import EventKind
 from mooring.model.instance import TaskState
 from mooring.model.lease import Lease
 from mooring.model.steps import Conclude, GoBack, SetRoutes, Step
-from mooring.planner.goal import Current, Goal, Progress, Wanted
+from mooring.planner.goal import Current, Goal, Progress, Wanted, asleep
 from mooring.planner.rollout import bake, plan
 
 _MAY_TURN = (Phase.RELEASE, Phase.PREPARE, Phase.WATCH)
@@ -30,7 +30,10 @@ _HEARTBEAT = 2.0
 
 
 class Rollout:
-    """Runs to the end of the rollout: `run` gives the deployment's outcome, with `failure` saying why it turned round."""
+    """Runs to the end of the rollout: `run` gives the deployment's outcome, with `failure` saying why it turned round.
+
+    `is_asleep`: it came from what sleeps, as was last seen, and goes back to that where it turns round.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class Rollout:
         self._last_steps: tuple[Step, ...] = ()
         self._tries = 0
         self._has_waited = False
+        self.is_asleep = False
         self.failure = _failure_of(deployment)
         now = parts.clock.monotonic()
         first = first_phase(deployment.trigger, target, baseline)
@@ -136,15 +140,22 @@ class Rollout:
 
     def _goal(self) -> Goal:
         record = self._parts.memory.environment(self.deployment.environment)
+        self.is_asleep = record is not None and record.is_asleep
         is_abort = self._is_abort_asked if self.failure is None else self.failure.code == Aborted.code
-        progress = msgspec.structs.replace(self._progress, is_abort_asked=is_abort)
+        progress = msgspec.structs.replace(self._progress, is_abort_asked=is_abort, baseline=self._baseline())
         return Goal(
             environment=self.deployment.environment,
             target=self._target,
             progress=progress,
             is_maintenance=record.is_maintenance if record else False,
             may_sleep=record is not None and record.may_sleep,
+            is_asleep=self.is_asleep,
         )
+
+    def _baseline(self) -> Wanted | None:
+        """What there is to go back to: of one that sleeps its routes alone."""
+        baseline = self._progress.baseline
+        return asleep(baseline) if baseline is not None and self.is_asleep else baseline
 
     async def _take(self, steps: tuple[Step, ...], current: Current) -> Conclude | None:
         for step in steps:
@@ -185,7 +196,8 @@ class Rollout:
 
     async def _diagnose(self, target: Wanted, current: Current) -> None:
         """Before anything of the failed release is stopped: a person must see why."""
-        before = frozenset(self._progress.baseline.instances() if self._progress.baseline else ())
+        baseline = self._baseline()
+        before = frozenset(baseline.instances() if baseline else ())
         for diagnosis in await explain(self._parts, target, current, before=before):
             self._witness.diagnoses.append(diagnosis)
             self._say(EventKind.DIAGNOSIS, **msgspec.to_builtins(diagnosis))

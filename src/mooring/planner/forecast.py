@@ -58,7 +58,7 @@ def forecast(goal: Goal, current: Current, *, now: float) -> tuple[Step, ...]:
 
 def gaps(goal: Goal) -> tuple[str, ...]:
     """Sentences for process types that cannot be replaced without a moment in which fewer run, and why."""
-    if goal.target is None or goal.progress is None or goal.progress.baseline is None:
+    if goal.target is None or goal.progress is None or goal.progress.baseline is None or goal.is_asleep:
         return ()
     notes = []
     for process in goal.target.release.processes:

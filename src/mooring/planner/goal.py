@@ -105,8 +105,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
     """What an environment should be. `target` None: nothing should run. `progress` None: no deployment goes on, only keeping.
 
-    `may_sleep`: it is one that sleeps while nobody visits it. `is_asleep`: nothing runs until somebody comes; `is_crowded`: and then there
-    is no room for it yet.
+    `may_sleep`: it is one that sleeps while nobody visits it. `is_asleep`: nothing runs until somebody comes, or what is deployed is
+    there; `is_crowded`: and then there is no room for it yet.
     """
 
     environment: EnvironmentId

@@ -228,7 +228,9 @@ def _revert(progress: Progress, goal: Goal, current: Current, *, now: float) -> 
     reached = reach(goal, current, now=now, wanted=progress.baseline, before=None, stance=Stance.KEEPING)
     is_running = TaskState.RUNNING in (progress.release_task, progress.seed_task) and goal.target is not None
     if not is_running and reached.is_clear and reached.is_routed and (reached.is_ready or _is_as_it_was(progress, current)):
-        return Plan(steps=(Conclude(outcome=_end(progress), reason=_failure(progress, is_ready=reached.is_ready)),), phase=Phase.REVERT)
+        return Plan(
+            steps=(Conclude(outcome=_end(progress), reason=_failure(goal, progress, is_ready=reached.is_ready)),), phase=Phase.REVERT
+        )
     if is_over:
         return _give_up(_why_not_back(progress, current))
     if is_running and goal.target is not None:
@@ -270,10 +272,12 @@ def _end(progress: Progress) -> Outcome:
     return Outcome.REVERTED if progress.was_switched else Outcome.FAILED
 
 
-def _failure(progress: Progress, *, is_ready: bool) -> str:
+def _failure(goal: Goal, progress: Progress, *, is_ready: bool) -> str:
     if progress.baseline is None:
         return "nothing served before, and nothing does now"
     version = progress.baseline.release.version
+    if goal.is_asleep:
+        return f"{version} sleeps again, and wakes when somebody comes"
     if not is_ready:
         return f"{version} is as it was: not healthy before this deployment either"
     return f"{version} serves again" if progress.was_switched else f"{version} still serves, as if nothing had happened"

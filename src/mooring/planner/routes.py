@@ -116,8 +116,8 @@ def may_serve(view: InstanceView, *, was_active: bool) -> bool:
 
 
 def _page(goal: Goal, current: Current, routes: tuple[PathRoute, ...], *, serving: frozenset[InstanceKey]) -> Page:
-    """One that was asleep wakes until it serves: who comes meanwhile waits as long as who woke it."""
-    if goal.is_asleep:
+    """One that was asleep wakes until it serves: who comes meanwhile waits as long as who woke it, or until what is deployed serves."""
+    if goal.is_asleep and not serving:
         return Page.NO_ROOM if goal.is_crowded else Page.WAKING
     views = [view for view in current.instances if view.key in serving and view.port]
     if views and all(view.state in _DOWN for view in views):
