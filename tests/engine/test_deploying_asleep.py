@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 from engine.scenarios import Hook, asked, dies_at_each_point
-from engine.stories import check_order, only_release, running, story, until
+from engine.stories import check_order, only_release, running, story, told, until
 from engine.test_accessories_room import GB, SLEEPY, beside, redis_of, starts_and_stops
 from engine.test_accessories_room import asleep as sleeps
 from engine.test_line import of
@@ -16,11 +16,13 @@ from engine.test_room import asked_for, said, up, visit, waiting
 from mooring.engine.orders import DeployOrder, DestroyOrder, RestartOrder, ScaleOrder
 from mooring.model.deployment import Deployment, Outcome, Phase
 from mooring.model.environment import EnvironmentId
+from mooring.model.events import EventKind
 from mooring.model.names import ProcessName
 from mooring.model.release import Source
 from mooring.model.routing import Page
 from mooring.model.steps import SetRoutes
 from mooring.testing.behaviour import Behaviour
+from mooring.testing.laws import Point
 from mooring.testing.platform import FakePlatform
 from mooring.testing.workshop import Tree
 
@@ -267,6 +269,33 @@ async def test_a_plan_for_it_starts_the_new_and_has_nothing_to_stop(platform: Fa
     (switch,) = [step for step in preview.steps if isinstance(step, SetRoutes)]
     assert (switch.is_switch, switch.table.is_asleep) == (True, False)
     assert not any("expect a gap" in note for note in preview.notes)
+
+
+@story
+async def test_a_controller_that_dies_before_the_accessory_has_begun_to_wake_leaves_one_that_waits_for_it(platform: FakePlatform) -> None:
+    environment = await asleep(platform)
+    platform.runtime.behave = lambda spec: Behaviour(ready_after=3.0) if spec.key.environment != environment else Behaviour()
+    done = starts_and_stops(platform)
+    looks = platform.on_point
+    deaths = 0
+
+    def dies(point: Point) -> None:
+        nonlocal deaths
+        assert looks is not None
+        looks(point)
+        mine = platform.memory.unfinished_deployments()
+        if not deaths and str(point) == "after memory.save_deployment" and mine and mine[0].target is not None:
+            deaths += 1
+            platform.crash()
+
+    platform.on_point = dies
+    deployment = await platform.end(platform.submit(environment, pushed(platform)), within=60)
+    assert (deployment.outcome, deployment.error) == (Outcome.SUCCEEDED, "")
+    assert deaths == 1
+    assert done == ["start redis", "start web"]
+    assert len(told(platform, EventKind.INSTANCE_READY, environment.with_accessory(SLEEPY.accessories[0].name))) == 2
+    tasks = platform.runtime.task_counts(environment)
+    assert sum(count for name, count in tasks.items() if name.startswith("release")) == 2, "one for each release"
 
 
 @pytest.mark.parametrize("is_well", [True, False], ids=["succeeds", "fails"])

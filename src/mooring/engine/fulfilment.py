@@ -154,6 +154,7 @@ class Fulfilment:
                 target = await self._prepared(decode_order(self.deployment.order), lease, before, witness)
                 if target is not None:
                     await self._kept_meanwhile(await_accessories(self._parts, target), lease)
+                self._save(phase=first_phase(self.deployment.trigger, target, before))  # a successor waits for them too, until here
             else:
                 target = self._parts.recorded(environment, self.deployment.target)
                 witness.recall()
@@ -166,7 +167,7 @@ class Fulfilment:
 
     async def _prepared(self, order: Order, lease: Lease, before: Wanted | None, witness: Witness) -> Wanted | None:
         """The target, made from the order."""
-        self._save(started_at=self._parts.clock.wall(), baseline=revision_of(before))
+        self._save(started_at=self._parts.clock.wall(), baseline=revision_of(before), target=None)
         self._say(EventKind.DEPLOYMENT_STARTED, from_release=before.release.number if before else 0)
         phase = Phase.BUILD if isinstance(order, DeployOrder) and order.promotion is None else Phase.CHECK
         self._save(phase=phase)
@@ -180,7 +181,7 @@ class Fulfilment:
         self._say(EventKind.PHASE_ENDED, phase=phase.value, seconds=witness.leave() or 0.0)
         if isinstance(order, DestroyOrder):
             self._mark_destroyed()
-        self._save(target=revision_of(target), phase=first_phase(self.deployment.trigger, target, before))
+        self._save(target=revision_of(target))
         note_waiting(self._parts, self.deployment.environment, "")  # nor does a visitor of it wait for room any more
         return target
 
