@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from fake_platform import NOW, SHOP, FakePlatform, review
 
+from mooring.cli.render.accessories import accessory_lines
 from mooring.cli.render.diagnosis import probe_words
 from mooring.cli.render.happenings import happening_words
 from mooring.cli.render.instances import age_words, instance_lines, state_words
@@ -23,10 +24,11 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.events import Event, EventKind
 from mooring.model.health import Health, ProbeResult
 from mooring.model.instance import InstanceKey, InstanceView, ProcessState
-from mooring.model.names import ServiceName
+from mooring.model.names import ServiceName, accessory_name
 from mooring.model.steps import Conclude, GoBack, RemoveRoutes, RestartInstance, RunMask, RunRelease, StopInstance
 from mooring.model.trace import Trace, alarming, listing
-from mooring.usecases.answers import EnvironmentSummary, PlatformStatus
+from mooring.planner.accessories import Condition
+from mooring.usecases.answers import AccessoryStatus, EnvironmentSummary, PlatformStatus
 
 KEY = InstanceKey(environment=SHOP, process="web", slot=1, release=2)
 
@@ -62,6 +64,21 @@ def test_an_instance_is_called_what_it_is(view: InstanceView, words: str) -> Non
 def test_an_environment_is_called_what_it_is(summary: dict, words: str, style: Style) -> None:
     span = environment_words(EnvironmentSummary(environment=SHOP, **summary))
     assert (span.text, span.style) == (words, style)
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_asleep", "words"),
+    [
+        (Condition.AS_DECLARED, True, "asleep"),
+        (Condition.AS_DECLARED, False, "not there"),
+        (Condition.MISSING, False, "not there"),
+        (Condition.STOPPED, False, "stopped"),
+    ],
+)
+def test_an_accessory_that_does_not_run_is_called_what_it_is(condition: Condition, is_asleep: bool, words: str) -> None:
+    status = AccessoryStatus(name=accessory_name("redis"), condition=condition, said="", is_asleep=is_asleep)
+    row = plain(accessory_lines([status], now=NOW, width=None)[1])
+    assert row.removeprefix("redis").strip() == words
 
 
 def test_old_knowledge_is_called_old() -> None:

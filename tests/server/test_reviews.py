@@ -25,6 +25,7 @@ from mooring.model.release import Source
 from mooring.model.review import REVIEW_PASSWORD, ReviewAccess, ReviewSettings, review_environment
 from mooring.model.secret import Secret
 from mooring.model.trace import Trace
+from mooring.planner.accessories import Condition
 from mooring.usecases.answers import ReviewLogin
 from mooring.usecases.source_reading import release_plan
 from mooring.usecases.traces import last_traces
@@ -216,3 +217,5 @@ def test_one_that_sleeps_with_its_accessory_is_no_trouble(served: Served, app: A
     until(lambda: not [life for life in served.world.runtime.lives() if life.spec.key.environment.home == environment])
     assert served.client.reviews(app)[0].summary.is_asleep
     assert [each for each in served.client.status().troubles if str(app) in each.subject] == []
+    (each,) = served.client.accessories(environment).all()
+    assert (each.is_asleep, each.instance, each.condition) == (True, None, Condition.AS_DECLARED)

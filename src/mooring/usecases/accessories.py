@@ -214,6 +214,8 @@ async def _status(platform: Platform, environment: EnvironmentId, judgement: Jud
     release = platform.memory.release(own, record.revision.release) if record and record.revision else None
     snapshot = await snapshot_of(platform, own)
     going = active_deployment(platform, own)
+    home = platform.memory.environment(environment)
+    is_running = release is not None and judgement.condition is not Condition.STOPPED  # while its app is awake
     return AccessoryStatus(
         name=judgement.name,
         condition=judgement.condition,
@@ -221,6 +223,7 @@ async def _status(platform: Platform, environment: EnvironmentId, judgement: Jud
         runs=release.description if release else "",
         place=record.place if record and record.revision else None,
         instance=next(iter(snapshot.instances), None),
+        is_asleep=is_running and home is not None and home.is_asleep,
         age=snapshot.age,
         deployment=going.id if going else "",
     )

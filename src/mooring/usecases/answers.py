@@ -164,7 +164,8 @@ class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
 class AccessoryStatus(msgspec.Struct, frozen=True, kw_only=True):
     """An accessory, declared or there. `said`: how these stand to each other, with what to do; `runs`: what it was last made from.
 
-    `place`: where it listens. `instance` None: it does not run. `age`: seconds since it was looked at. `deployment`: the one under way.
+    `place`: where it listens. `instance` None: it does not run. `is_asleep`: with its review app, and it runs again before that does.
+    `age`: seconds since it was looked at. `deployment`: the one under way.
     """
 
     name: AccessoryName
@@ -173,6 +174,7 @@ class AccessoryStatus(msgspec.Struct, frozen=True, kw_only=True):
     runs: str = ""
     place: Place | None = None
     instance: InstanceView | None = None
+    is_asleep: bool = False
     age: float = 0.0
     deployment: str = ""
 

@@ -52,4 +52,6 @@ def _row(each: AccessoryStatus, *, now: float) -> list[Line]:
 
 
 def _absence(each: AccessoryStatus) -> str:
+    if each.is_asleep:
+        return "asleep"
     return "stopped" if each.condition is Condition.STOPPED else "not there"
