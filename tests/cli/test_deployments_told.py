@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -82,3 +83,11 @@ def test_the_old_release_is_said_to_serve_only_when_the_record_says_so() -> None
     crashed = [plain(line) for line in on_a_terminal(recording("crash"), width=80)]
     assert not any("still serving" in line for line in crashed)
     assert "No release of shop/production is serving." in crashed
+
+
+@pytest.mark.parametrize("name", ["wrong-port", "build-fails"], ids=["with a receipt", "refused"])
+def test_an_old_release_that_slept_is_said_to_sleep_on(name: str) -> None:
+    slept = msgspec.structs.replace(recording(name).ended, is_asleep=True)
+    said = [plain(line) for line in ending_lines(slept, width=None)]
+    assert "The old release v6 sleeps, and wakes when somebody comes." in said
+    assert not any("is still serving" in line for line in said)

@@ -66,7 +66,7 @@ async def test_it_needs_room_for_the_new_release_alone_and_the_old_one_never_run
     before = said(platform, environment)
     done = starts_and_stops(platform)
     deployment = await ended(platform, environment)
-    assert (deployment.outcome, deployment.error) == (Outcome.SUCCEEDED, "")
+    assert (deployment.outcome, deployment.error, deployment.is_asleep) == (Outcome.SUCCEEDED, "", False)
     assert done == ["start redis", "start web"]
     assert (running(platform, environment), redis_of(platform, environment)) == (["v2 web.1"], ["v1 redis.1"])
     assert said(platform, environment) == before, "it waits for no room, and nothing wakes but what is new"
@@ -108,6 +108,7 @@ async def test_one_whose_command_fails_sleeps_on_and_wakes_as_before(platform: F
     deployment = await ended(platform, environment)
     assert deployment.outcome is Outcome.FAILED
     assert deployment.error == "the release command failed; v1 sleeps again, and wakes when somebody comes"
+    assert deployment.is_asleep
     await platform.rest(10)
     assert done == ["start redis", "stop redis"]
     assert is_asleep(platform, environment)
@@ -253,7 +254,8 @@ async def test_one_that_is_aborted_while_its_accessory_wakes_sleeps_on(platform:
     deployment = platform.submit(environment, pushed(platform))
     await until(platform, lambda: bool(redis_of(platform, environment)))
     platform.abort(deployment)
-    assert (await platform.end(deployment, within=AT_ONCE)).outcome is Outcome.ABORTED
+    ended = await platform.end(deployment, within=AT_ONCE)
+    assert (ended.outcome, ended.is_asleep) == (Outcome.ABORTED, True)
     await platform.rest(10)
     assert is_asleep(platform, environment)
 

@@ -142,6 +142,7 @@ class Ending:
                 error_code=code,
                 hint=hint,
                 receipt=receipt,
+                is_asleep=self._parts.is_asleep(self._environment),
             )
             self._parts.memory.save_deployment(ended)
         self._discard_archive()

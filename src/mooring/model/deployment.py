@@ -73,6 +73,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment's record. Times are wall seconds; `number` orders deployments of an environment (newest wins).
 
     `target` is None until the build gave a release number (and for DESTROY, always); `baseline` None for the first deployment.
+    `is_asleep`: when it had ended, nothing of the environment ran, and the next visitor wakes it.
     """
 
     id: DeploymentId
@@ -88,6 +89,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float | None = None
     ended_at: float | None = None
     outcome: Outcome | None = None
+    is_asleep: bool = False
     error_code: str = ""
     error: str = ""
     hint: str = ""

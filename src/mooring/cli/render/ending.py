@@ -5,7 +5,7 @@ from __future__ import annotations
 from mooring.cli.render.diagnosis import diagnosis_lines
 from mooring.cli.render.receipt import receipt_lines
 from mooring.cli.render.styled import Line, Span, Style, hanging, line
-from mooring.model.deployment import Deployment, Outcome, Trigger
+from mooring.model.deployment import Deployment, Outcome, Revision, Trigger
 from mooring.model.quantity import format_duration
 
 _VERDICTS = {
@@ -77,6 +77,8 @@ def _now(deployment: Deployment, *, width: int | None) -> list[Line]:
     if receipt is None:
         return _untouched(deployment, width=width)
     proof = [(), *receipt_lines(receipt, width=width)] if receipt.traffic.requests or receipt.probes else []
+    if deployment.is_asleep and deployment.baseline is not None:
+        return [*proof, (), *_asleep(deployment.baseline, width=width)]
     if not receipt.serving_release:
         return [*proof, (), *hanging((), f"No release of {deployment.environment} is serving.", width=width, style=Style.STRONG)]
     same = "The old release" if receipt.serving_release == receipt.from_release else "Release"
@@ -91,7 +93,13 @@ def _untouched(deployment: Deployment, *, width: int | None) -> list[Line]:
         return []
     if deployment.baseline is None:
         return [(), *hanging((), f"No release of {deployment.environment} is serving.", width=width, style=Style.STRONG)]
+    if deployment.is_asleep:
+        return [(), *_asleep(deployment.baseline, width=width)]
     return [(), *hanging((), f"The old release v{deployment.baseline.release} is still serving.", width=width, style=Style.SUCCESS)]
+
+
+def _asleep(before: Revision, *, width: int | None) -> list[Line]:
+    return hanging((), f"The old release v{before.release} sleeps, and wakes when somebody comes.", width=width, style=Style.SUCCESS)
 
 
 def _receipt(deployment: Deployment, *, width: int | None) -> list[Line]:
