@@ -11,6 +11,8 @@ import pytest
 from e2e.platform import App, Platform, eventually
 from e2e.test_crashes import pid_of
 
+from mooring.drivers.runtime.process.memory import budget
+
 RULES = """
 [review]
 limit = 2
@@ -112,9 +114,7 @@ def test_one_that_sleeps_wakes_on_the_first_request_and_none_of_many_fails(platf
     app.release(7)
     assert app.mooring("review", "up").code == 0
     host = shown(app, "sleepy")["summary"]["urls"][0].removeprefix("http://")
-    eventually(
-        lambda: shown(app, "sleepy")["summary"]["is_asleep"] and not app.mooring("ps", *of(app, "sleepy")).json["instances"], within=60
-    )
+    eventually(lambda: is_asleep(app, "sleepy"), within=60)
 
     status, body, _ = app.get("/version", headers={"Host": host, "Accept": "text/html"})
     assert status == 503 and b"http-equiv" in body and b"Waking up" in body, "a browser is shown a page that loads again"
@@ -126,6 +126,32 @@ def test_one_that_sleeps_wakes_on_the_first_request_and_none_of_many_fails(platf
     assert not shown(app, "sleepy")["summary"]["is_asleep"]
     assert app.mooring("review", "down", "sleepy").code == 0
     app.git("switch", "--quiet", "main")
+
+
+def test_one_that_is_pushed_while_it_sleeps_needs_room_for_itself_alone_and_serves_whoever_came_meanwhile(app: App) -> None:
+    app.git("switch", "--quiet", "-C", "drowsy")
+    rules = RULES.replace("limit = 2", 'limit = 2\nsleep = "4s"\naccess = "open"')
+    app.write("mooring.toml", f'app = "site"\n{rules}\n[review.processes.web]\nmemory = "{budget() * 6 // 10_000_000}MB"\n')
+    app.release(8)
+    assert app.mooring("review", "up").code == 0
+    host = shown(app, "drowsy")["summary"]["urls"][0].removeprefix("http://")
+    eventually(lambda: is_asleep(app, "drowsy"), within=60)
+
+    app.release(9)
+    with ThreadPoolExecutor(11) as visitors:
+        pushed = visitors.submit(app.mooring, "review", "up")
+        eventually(lambda: pushed.done() or shown(app, "drowsy")["summary"]["deployment"], within=60)
+        came = [visitors.submit(app.get, "/version", headers={"Host": host}, timeout=60) for _ in range(10)]
+        answers = {(status, body.strip()) for status, body, _ in (each.result() for each in came)}
+    assert pushed.result().code == 0, pushed.result()
+    assert answers == {(200, b"9")}, "two of its releases have no room here"
+    assert app.mooring("review", "down", "drowsy").code == 0
+    app.git("switch", "--quiet", "main")
+
+
+def is_asleep(app: App, name: str) -> bool:
+    """On record, and nothing of it runs."""
+    return shown(app, name)["summary"]["is_asleep"] and not app.mooring("ps", *of(app, name)).json["instances"]
 
 
 def of(app: App, name: str) -> tuple[str, ...]:
