@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -175,6 +177,31 @@ def test_following_goes_on_over_what_was_given_back(logs: LogFiles) -> None:
     told = follower.news()
     assert told
     assert not any("\0" in line.text for line in told)
+
+
+def test_a_release_that_goes_while_logs_are_searched_for_costs_no_other_its_keeper(logs: LogFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its directory has been listed among the others, and is gone when it is looked into."""
+    places = [logs.release_directory(SHOP, release) for release in (1, 2, 3)]
+    for release, place in enumerate(places, start=1):
+        logs.prepare_instance(a_key(release=release), limit=100_000)
+        (place / "web.1.0.stdout.log").write_text("hello\n")
+    gone: list[Path] = []
+
+    def vanishing(listing: Callable[[Path], object]) -> Callable[[Path], object]:
+        def listed(place: Path) -> object:
+            if place in places and not gone:
+                gone.append(place)
+                shutil.rmtree(place)
+            return listing(place)
+
+        return listed
+
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, vanishing(getattr(os, name)))
+    LogKeeper(logs.directory).look(0.0)
+    monkeypatch.undo()
+    assert len(gone) == 1
+    assert [place for place in places if not times.known(place / "web.1.0.stdout.log")] == gone
 
 
 def test_a_log_that_somebody_emptied_is_read_from_its_new_beginning(logs: LogFiles) -> None:

@@ -66,7 +66,9 @@ class LogKeeper:
                 self._look_at(watched, now)
 
     def _search(self) -> None:
-        for path in self._root.glob("*/v*/*.log"):
+        """ROOT/*/v*/*.log. Not by `glob`, which gives up where something goes meanwhile (Python before 3.13)."""
+        releases = [place for environment in _within(self._root) for place in _within(environment) if place.name.startswith("v")]
+        for path in (path for release in releases for path in _within(release) if path.suffix == ".log"):
             if path not in self._watched:
                 self._watched[path] = Watched(path)
 
@@ -88,6 +90,14 @@ class LogKeeper:
         except OSError as error:
             print(f"{watched.path}: {error}", file=sys.stderr, flush=True)
         watched.due = now + (_LOOK if now - watched.grew < _IDLE_AFTER else _LOOK_AT_IDLE)
+
+
+def _within(place: Path) -> list[Path]:
+    """Nothing in what has gone, or is no directory."""
+    try:
+        return list(place.iterdir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def make_ready(watched: Watched, seen: os.stat_result) -> None:
