@@ -17,7 +17,7 @@ from mooring.model.environment import EnvironmentId
 from mooring.model.names import HostId
 from mooring.planner.capacity import check_memory, check_processors, crowded, declared_by
 from mooring.planner.disk import check_disk, full_disks
-from mooring.planner.goal import Wanted, asleep
+from mooring.planner.goal import Wanted, at_rest
 from mooring.planner.placement import place
 from mooring.planner.usage import Usage, with_accessories
 
@@ -123,7 +123,7 @@ def counted_in(parts: Parts, wanted: Wanted, usage: Usage) -> Wanted:
 
 def _awake(parts: Parts, before: Wanted | None) -> Wanted | None:
     """What ran before, for as long as it has not slept: what still runs of one that sleeps is on its way out."""
-    return asleep(before) if before is not None and parts.is_asleep(before.release.environment) else before
+    return at_rest(before, is_asleep=before is not None and parts.is_asleep(before.release.environment))
 
 
 def _beside(parts: Parts, environment: EnvironmentId, usage: Usage) -> list[Wanted]:

@@ -24,7 +24,7 @@ from mooring.model.events import EventKind
 from mooring.model.lease import Lease
 from mooring.model.names import DeploymentId
 from mooring.model.steps import Step
-from mooring.planner.goal import Goal, asleep
+from mooring.planner.goal import Goal, at_rest
 from mooring.planner.rollout import plan
 
 _KEEP_EVERY = 1.0  # seconds between two looks while nothing is under way
@@ -191,7 +191,7 @@ class Keeper:
         is_asleep = record is not None and (record.is_asleep or await is_held(self._parts, record, current))
         goal = Goal(
             environment=self.environment,
-            target=asleep(wanted) if wanted is not None and is_asleep else wanted,
+            target=at_rest(wanted, is_asleep=is_asleep),
             is_maintenance=record.is_maintenance if record else False,
             may_sleep=record is not None and record.may_sleep,
             is_asleep=is_asleep,

@@ -21,7 +21,7 @@ from mooring.model.names import LOCAL
 from mooring.model.steps import ServiceStep
 from mooring.planner.accessories import Condition
 from mooring.planner.forecast import forecast, gaps
-from mooring.planner.goal import Goal, Progress, Wanted, asleep
+from mooring.planner.goal import Goal, Progress, Wanted, at_rest
 
 
 async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, description: str) -> Preview:
@@ -43,7 +43,7 @@ async def preview(parts: Parts, environment: EnvironmentId, order: Order, *, des
         target=target,
         progress=Progress(
             phase=Phase.RELEASE,
-            baseline=asleep(before) if before is not None and is_asleep else before,
+            baseline=at_rest(before, is_asleep=is_asleep),
             started_at=now,
             phase_since=now,
             release_task=_task(order, target, before, is_wanted=target is not None and bool(target.release.release_command)),

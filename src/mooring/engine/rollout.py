@@ -18,7 +18,7 @@ from mooring.model.events import EventKind
 from mooring.model.instance import TaskState
 from mooring.model.lease import Lease
 from mooring.model.steps import Conclude, GoBack, SetRoutes, Step
-from mooring.planner.goal import Current, Goal, Progress, Wanted, asleep
+from mooring.planner.goal import Current, Goal, Progress, Wanted, at_rest
 from mooring.planner.rollout import bake, plan
 
 _MAY_TURN = (Phase.RELEASE, Phase.PREPARE, Phase.WATCH)
@@ -154,8 +154,7 @@ class Rollout:
 
     def _baseline(self) -> Wanted | None:
         """What there is to go back to: of one that sleeps its routes alone."""
-        baseline = self._progress.baseline
-        return asleep(baseline) if baseline is not None and self.is_asleep else baseline
+        return at_rest(self._progress.baseline, is_asleep=self.is_asleep)
 
     async def _take(self, steps: tuple[Step, ...], current: Current) -> Conclude | None:
         for step in steps:

@@ -68,8 +68,10 @@ def wanted_of(revision: Revision, release: Release) -> Wanted:
     return Wanted(release=release, generation=revision.generation, counts=revision.counts, placement=revision.placement)
 
 
-def asleep(wanted: Wanted) -> Wanted:
-    """The same with nothing of it running: its routes stay."""
+def at_rest(wanted: Wanted | None, *, is_asleep: bool) -> Wanted | None:
+    """The same, and where it is asleep with nothing of it running: its routes stay."""
+    if wanted is None or not is_asleep:
+        return wanted
     return msgspec.structs.replace(wanted, counts={process.name: 0 for process in wanted.release.processes}, placement={})
 
 

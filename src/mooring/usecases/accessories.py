@@ -28,7 +28,7 @@ from mooring.usecases.permission import Permission, require
 from mooring.usecases.platform import Platform
 from mooring.usecases.requests import AccessoryVerb, PlannedVerb
 from mooring.usecases.services import check_lost
-from mooring.usecases.status import active_deployment, snapshot_of
+from mooring.usecases.status import active_deployment, sleeps, snapshot_of
 
 
 async def accessories(platform: Platform, actor: Actor, environment: EnvironmentId) -> tuple[AccessoryStatus, ...]:
@@ -214,7 +214,6 @@ async def _status(platform: Platform, environment: EnvironmentId, judgement: Jud
     release = platform.memory.release(own, record.revision.release) if record and record.revision else None
     snapshot = await snapshot_of(platform, own)
     going = active_deployment(platform, own)
-    home = platform.memory.environment(environment)
     is_running = release is not None and judgement.condition is not Condition.STOPPED  # while its app is awake
     return AccessoryStatus(
         name=judgement.name,
@@ -223,7 +222,7 @@ async def _status(platform: Platform, environment: EnvironmentId, judgement: Jud
         runs=release.description if release else "",
         place=record.place if record and record.revision else None,
         instance=next(iter(snapshot.instances), None),
-        is_asleep=is_running and home is not None and home.is_asleep,
+        is_asleep=is_running and sleeps(platform, own),
         age=snapshot.age,
         deployment=going.id if going else "",
     )

@@ -102,10 +102,15 @@ def active_deployment(platform: Platform, environment: EnvironmentId) -> Deploym
     return next((each for each in mine if each.started_at is not None), mine[0] if mine else None)
 
 
+def sleeps(platform: Platform, environment: EnvironmentId) -> bool:
+    """An accessory does with its app."""
+    home = platform.memory.environment(environment.home)
+    return home is not None and home.is_asleep
+
+
 def _summary(platform: Platform, record: EnvironmentRecord, snapshot: Snapshot) -> EnvironmentSummary:
     release = _release(platform, record)
-    home = platform.memory.environment(record.environment.home)
-    is_asleep = home is not None and home.is_asleep  # an accessory sleeps with its app
+    is_asleep = sleeps(platform, record.environment)
     wanted = None if is_asleep else _wanted(record, release)
     active = active_deployment(platform, record.environment)
     keys = set(wanted.instances()) if wanted else set()
